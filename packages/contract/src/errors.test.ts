@@ -1,0 +1,65 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { errorAnswer } from "./error-envelope.ts";
+import { ServingError, asServingError, errorTable, fieldsError, redact } from "./errors.ts";
+
+const context = {
+  runId: "b3a5c1de-0000-4000-8000-000000000001",
+  instance: "/x/predict",
+  source: "gateway",
+} as const;
+
+test("every code has a status that fits its fault", () => {
+  for (const [code, { status, fault }] of Object.entries(errorTable)) {
+    assert.ok(status >= 400 && status < 600, code);
+    if (fault === "client") assert.ok(status < 500, `${code} is the caller's fault and answers ${status}`);
+  }
+});
+
+test("a key or an Authorization header never appears in an error's text", () => {
+  const error = new ServingError(
+    "unauthenticated",
+    "key corral_ab12cd34_0123456789abcdefABCDEF and Authorization: Api-Key s3cr3t-x",
+  );
+  assert.doesNotMatch(error.message, /0123456789|s3cr3t/);
+  assert.equal(redact("Bearer abc.def"), "Bearer ***");
+});
+
+test("an error without a code becomes internal and keeps its cause to itself", () => {
+  const error = asServingError(new TypeError("secret detail"));
+  assert.equal(error.code, "internal");
+  assert.doesNotMatch(error.message, /secret/);
+  assert.ok(error.cause instanceof TypeError);
+});
+
+test("a full disk is named as such, not as a fault of ours", () => {
+  for (const code of ["ENOSPC", "EDQUOT", "53100"]) {
+    const error = asServingError(Object.assign(new Error("write failed"), { code }));
+    assert.equal(error.code, "storage_full");
+    assert.equal(error.status, 507);
+  }
+});
+
+test("each family has its own envelope around the same error", () => {
+  const error = fieldsError([
+    { pointer: "/top_p", code: "invalid_parameter", message: "top_p is 1.5; it must be at most 1." },
+    { pointer: "/top_k", code: "invalid_parameter", message: "top_k is 0.5; it must be an integer." },
+  ]);
+  const ours = errorAnswer("corral", error, context);
+  assert.equal(ours.status, 422);
+  assert.equal(ours.headers["content-type"], "application/problem+json");
+  assert.equal(JSON.parse(ours.body).errors.length, 2);
+  const baseten = errorAnswer("baseten", error, context);
+  assert.match(JSON.parse(baseten.body).error, /top_p.*top_k/);
+  assert.equal(baseten.headers["x-baseten-error-code"], "700");
+  const cerebrium = JSON.parse(errorAnswer("cerebrium", error, context).body);
+  assert.equal(cerebrium.result, null);
+  assert.equal(cerebrium.run_id, context.runId);
+});
+
+test("an error that may pass names when to try again, in whole seconds of at least one", () => {
+  const error = new ServingError("queue_full", "32 calls wait.", { retryAfterSeconds: 0.2 });
+  for (const dialect of ["corral", "baseten", "cerebrium"] as const) {
+    assert.equal(errorAnswer(dialect, error, context).headers["retry-after"], "1");
+  }
+});

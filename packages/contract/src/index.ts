@@ -1,0 +1,12 @@
+export * from "./baseten.ts";
+export * from "./cerebrium.ts";
+export * from "./error-envelope.ts";
+export * from "./errors.ts";
+export * from "./generate.ts";
+export * from "./json.ts";
+export * from "./management.ts";
+export { editDistance, nearestName } from "./nearest-name.ts";
+export * from "./replica.ts";
+export * from "./report.ts";
+export * from "./reserved.ts";
+export * from "./run.ts";

@@ -1,0 +1,112 @@
+// The management API: models, versions, deployments, runs and keys as they look on the wire.
+
+import { z } from "zod";
+import { precisions } from "./replica.ts";
+import { loadFields } from "./report.ts";
+
+/** What a key may do. `admin` includes all the others. */
+export const scopes = ["admin", "read", "predict", "push_config", "push_code"] as const;
+export type Scope = (typeof scopes)[number];
+
+const timestamp = z.iso.datetime();
+
+export const modelSchema = z.object({ id: z.string(), name: z.string(), created_at: timestamp });
+export type Model = z.infer<typeof modelSchema>;
+
+export const versionSchema = z.object({
+  id: z.string(),
+  model_id: z.string(),
+  model_name: z.string(),
+  digest: z.string().describe("sha256 of the manifest: the files, the config and the weights' sha256."),
+  weights_sha256: z.string().nullable(),
+  created_at: timestamp,
+});
+export type Version = z.infer<typeof versionSchema>;
+
+export const deploymentStatuses = ["starting", "active", "unhealthy", "failed", "stopped"] as const;
+export type DeploymentStatus = (typeof deploymentStatuses)[number];
+
+export const deploymentSchema = z.object({
+  id: z.string(),
+  name: z.string(),
+  model_id: z.string(),
+  model_name: z.string(),
+  version_id: z.string(),
+  status: z.enum(deploymentStatuses),
+  status_detail: z.string().nullable(),
+  identifiers: z.array(z.string()).describe("Catalogue identifiers that lead to this deployment."),
+  created_at: timestamp,
+});
+export type Deployment = z.infer<typeof deploymentSchema>;
+
+export const replicaStatuses = ["starting", "ready", "draining", "ended"] as const;
+
+export const replicaSchema = z.object({
+  id: z.string(),
+  status: z.enum(replicaStatuses),
+  calls_in_flight: z.int(),
+  load: z.object(loadFields).nullable().describe("Of its last report, at most a second old."),
+});
+export type Replica = z.infer<typeof replicaSchema>;
+
+export const logsQuerySchema = z.object({ tail: z.coerce.number().int().min(1).max(1000).default(100) });
+export const logLineSchema = z.object({ at: timestamp, replica_id: z.string(), line: z.string() });
+
+export const keySchema = z.object({
+  id: z.string(),
+  name: z.string(),
+  prefix: z.string().describe("The first characters, to recognise the key by; the rest is not kept."),
+  scopes: z.array(z.enum(scopes)),
+  models: z.array(z.string()).nullable().describe("Model names the key is limited to; null: all."),
+  token_cap: z.int().nullable().describe("Most sequences × tokens held by running calls; null: no cap."),
+  created_at: timestamp,
+  expires_at: timestamp.nullable(),
+  revoked_at: timestamp.nullable(),
+});
+export type Key = z.infer<typeof keySchema>;
+
+export const createKeySchema = z.strictObject({
+  name: z.string().min(1).max(100),
+  scopes: z.array(z.enum(scopes)).min(1).default(["predict"]),
+  models: z.array(z.string()).min(1).nullable().default(null),
+  token_cap: z.int().positive().nullable().default(null),
+  expires_at: timestamp.nullable().default(null),
+});
+export type CreateKey = z.infer<typeof createKeySchema>;
+export const createdKeySchema = z.object({
+  id: z.string(),
+  key: z.string().describe("Shown this once; Corral keeps only a hash."),
+});
+
+/** Makes a deployment from a pushed version, or from a source that the machine already has. */
+export const createDeploymentSchema = z
+  .strictObject({
+    version_id: z.string().min(1).optional(),
+    source: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("A catalogue identifier, a built-in tiny model, or a GGUF file under an allowed root."),
+    name: z.string().min(1).optional().describe("Default: the model's name."),
+    precision: z.enum(precisions).optional().describe("Default: what the model asks for."),
+  })
+  .refine((body) => (body.version_id === undefined) !== (body.source === undefined), {
+    message: "give exactly one of version_id and source",
+  });
+export type CreateDeployment = z.infer<typeof createDeploymentSchema>;
+
+export const pushedVersionSchema = z.object({
+  version: versionSchema,
+  created: z.boolean().describe("False where the same content had been pushed before."),
+  warnings: z.array(z.string()),
+});
+export type PushedVersion = z.infer<typeof pushedVersionSchema>;
+
+export function listSchema<Item extends z.ZodType>(item: Item) {
+  return z.object({ items: z.array(item), next_cursor: z.string().nullable() });
+}
+
+export const listQuerySchema = z.object({
+  limit: z.coerce.number().int().min(1).max(500).default(50),
+  cursor: z.string().optional(),
+});

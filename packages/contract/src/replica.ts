@@ -1,0 +1,46 @@
+// What a replica is started with: one JSON document, the same for a process, a container and a pod.
+
+import { z } from "zod";
+
+export const precisions = ["default", "reference"] as const;
+export type Precision = (typeof precisions)[number];
+
+/** Parameter values a model brings along, by their wire names; merged under the caller's. */
+export const modelDefaultsSchema = z.record(z.string(), z.unknown());
+export type ModelDefaults = z.infer<typeof modelDefaultsSchema>;
+
+export const replicaConfigSchema = z.strictObject({
+  replica_id: z.string(),
+  deployment_id: z.string(),
+  deployment_name: z.string(),
+  model_id: z.string(),
+  model_name: z.string(),
+  /** `unix:` and a path in a directory of mode 700, or `http:` host and port. */
+  address: z.string().regex(/^(unix:\/|http:\/\/)/),
+  /** Needed on every request where the address is `http:`. */
+  token: z.string().nullable(),
+  weights: z.strictObject({
+    /** Path of the GGUF file. */
+    path: z.string(),
+    /** Checked before the file is loaded. */
+    sha256: z.string(),
+  }),
+  precision: z.enum(precisions),
+  /** The model's own generation_config.json, or an empty object. */
+  generation_config: z.record(z.string(), z.unknown()),
+  defaults: modelDefaultsSchema,
+  limits: z.strictObject({
+    /** Most tokens of one sequence; null: what the model was trained for. */
+    context_length: z.int().positive().nullable(),
+    slot_count: z.int().min(1).max(256),
+    /** Cells of the KV cache; null: enough for `slot_count` short sequences or one full context. */
+    cell_count: z.int().positive().nullable(),
+    max_batch_tokens: z.int().positive(),
+    thread_count: z.int().positive().nullable(),
+    /** Calls that may wait; one more is answered with 429. */
+    queue_length: z.int().positive(),
+    body_bytes: z.int().positive(),
+  }),
+  log_level: z.enum(["debug", "info", "warn", "error"]),
+});
+export type ReplicaConfig = z.infer<typeof replicaConfigSchema>;

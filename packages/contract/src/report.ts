@@ -1,0 +1,104 @@
+// The control channel between a platform and a replica: every message of both directions in one closed type.
+// One JSON value a line; the platform dials (an HTTP upgrade on the replica's own address), so process,
+// container and pod are reached alike.
+
+import { z } from "zod";
+import { dialects, finishReasons, runErrorSchema, timingsSchema, usageSchema } from "./run.ts";
+
+/** Path and protocol name of the upgrade request that opens the channel. */
+export const controlPath = "/_corral/control";
+export const controlProtocol = "corral-control.1";
+
+/** A replica that lost its channel admits nothing and exits after this time. */
+export const channelLossGraceMs = 2_000;
+/** For a lost replica the last report stands: it is at most this old, or this many tokens behind. */
+export const progressReportMs = 250;
+export const progressReportTokens = 32;
+
+const runId = z.uuid();
+
+/** What an engine has to do just now, and how full its steps were since it started. */
+export const loadFields = {
+  running_sequences: z.int(),
+  waiting_groups: z.int(),
+  used_cells: z.int(),
+  cell_count: z.int(),
+  step_sequences: z
+    .record(z.string(), z.int())
+    .describe("Sequences in a step → number of steps with that many, since the replica started."),
+} as const;
+
+const reports = [
+  z.object({
+    kind: z.literal("ready"),
+    weights_sha256: z.string().nullable(),
+    context_length: z.int(),
+    precision: z.enum(["default", "reference"]),
+    load_ms: z.number(),
+  }),
+  z.object({
+    kind: z.literal("started"),
+    run_id: runId,
+    project_id: z.string(),
+    key_id: z.string().nullable(),
+    dialect: z.enum(dialects),
+    prompt_tokens: z.int(),
+    sequence_count: z.int(),
+  }),
+  z.object({ kind: z.literal("first_token"), run_id: runId }),
+  z.object({
+    kind: z.literal("progress"),
+    run_id: runId,
+    prompt_tokens: z.int(),
+    cached_tokens: z.int(),
+    generated_tokens: z.int(),
+  }),
+  z.object({
+    kind: z.literal("finished"),
+    run_id: runId,
+    status: z.enum(["succeeded", "failed", "canceled"]),
+    finish_reasons: z.array(z.enum(finishReasons)),
+    output: z.unknown(),
+    error: runErrorSchema.nullable(),
+    usage: usageSchema,
+    timings_ms: timingsSchema,
+  }),
+  z.object({
+    kind: z.literal("load"),
+    ...loadFields,
+  }),
+  z.object({ kind: z.literal("memory"), rss_bytes: z.int() }),
+] as const;
+
+export const reportBodySchema = z.discriminatedUnion("kind", reports);
+export type ReportBody = z.infer<typeof reportBodySchema>;
+
+/** Replica → platform. Numbers ascend by one from 1 over the replica's life; a number is sent until acknowledged. */
+export const reportSchema = z.object({ number: z.int().positive(), report: reportBodySchema });
+export type Report = z.infer<typeof reportSchema>;
+
+/** Platform → replica. */
+export const controlMessageSchema = z.discriminatedUnion("kind", [
+  /** Every report up to this number is committed; a `finished` one may now be answered. */
+  z.object({ kind: z.literal("ack"), number: z.int().nonnegative() }),
+  /** Admit nothing more, finish what runs, then exit. */
+  z.object({ kind: z.literal("drain") }),
+  z.object({ kind: z.literal("cancel"), run_id: runId }),
+]);
+export type ControlMessage = z.infer<typeof controlMessageSchema>;
+
+/** Headers that the gateway puts on the bytes it forwards; never accepted from outside. */
+export const forwardedHeaders = {
+  runId: "x-corral-run-id",
+  dialect: "x-corral-dialect",
+  project: "x-corral-project",
+  key: "x-corral-key-id",
+  priority: "x-corral-priority",
+  /** Milliseconds since the epoch after which the call may be given up. */
+  deadline: "x-corral-deadline",
+  /** What the caller addressed, echoed in the Baseten envelope. */
+  model: "x-corral-model-id",
+  deployment: "x-corral-deployment-id",
+  /** Most sequences × tokens that the key may hold at once on a replica, or absent: no cap. */
+  tokenCap: "x-corral-token-cap",
+} as const;

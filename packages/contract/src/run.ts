@@ -1,0 +1,51 @@
+// A run: one execution of predict, as it is kept and as the API shows it.
+
+import { z } from "zod";
+import { errorTable, type ErrorCode } from "./errors.ts";
+
+export const runStatuses = ["queued", "running", "succeeded", "failed", "canceled", "expired"] as const;
+export type RunStatus = (typeof runStatuses)[number];
+
+/** The wire formats a predict call may come in. */
+export const dialects = ["corral", "baseten", "cerebrium"] as const;
+export type Dialect = (typeof dialects)[number];
+
+export const finishReasons = ["stop", "length", "abort", "error"] as const;
+export type FinishReason = (typeof finishReasons)[number];
+
+export const usageSchema = z.object({
+  prompt_tokens: z.int().nonnegative().describe("Tokens of the prompt, counted once per prompt."),
+  cached_tokens: z.int().nonnegative().describe("Those of them taken from the prefix cache."),
+  generated_tokens: z.int().nonnegative().describe("Tokens generated, over all sequences."),
+});
+export type Usage = z.infer<typeof usageSchema>;
+
+export const timingsSchema = z.object({
+  queue: z.number().nonnegative(),
+  load: z.number().nonnegative(),
+  prefill: z.number().nonnegative(),
+  decode: z.number().nonnegative(),
+  total: z.number().nonnegative(),
+});
+/** Milliseconds of each phase. `run_time_ms` is prefill + decode: no queue, no load. */
+export type Timings = z.infer<typeof timingsSchema>;
+
+const errorCodes = Object.keys(errorTable) as [ErrorCode, ...ErrorCode[]];
+
+export const runErrorSchema = z.object({ code: z.enum(errorCodes), detail: z.string() });
+export type RunError = z.infer<typeof runErrorSchema>;
+
+export const runSchema = z.object({
+  run_id: z.uuid(),
+  status: z.enum(runStatuses),
+  deployment_id: z.string(),
+  dialect: z.enum(dialects),
+  output: z.unknown().describe("What the call was answered with; null until it succeeded."),
+  error: runErrorSchema.nullable(),
+  usage: usageSchema.nullable(),
+  usage_complete: z.boolean().describe("False where a replica was lost and the last report counts."),
+  timings_ms: timingsSchema.nullable(),
+  created_at: z.iso.datetime(),
+  finished_at: z.iso.datetime().nullable(),
+});
+export type Run = z.infer<typeof runSchema>;
