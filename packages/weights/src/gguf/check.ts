@@ -1,0 +1,64 @@
+// A GGUF file on disk: can it be served as it is? Reads the header only.
+
+import { open } from "node:fs/promises";
+import { ServingError } from "@corral/contract";
+import { UnreadableBytes, type ByteSource } from "./cursor.ts";
+import { readGgufHeader, type GgufHeader } from "./header.ts";
+
+export interface CheckedGguf extends GgufHeader {
+  readonly path: string;
+  readonly fileBytes: number;
+}
+
+/** Fails with `weights_missing` or with `weights_unreadable` and the reason. */
+export async function checkGguf(path: string): Promise<CheckedGguf> {
+  const file = await open(path, "r").catch((cause: unknown) => {
+    throw unopened(path, cause);
+  });
+  try {
+    const info = await file.stat();
+    if (!info.isFile()) throw unreadable(path, "it is not a regular file");
+    const source: ByteSource = {
+      size: info.size,
+      async read(offset, length) {
+        const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(length), 0, length, offset);
+        return buffer.subarray(0, bytesRead);
+      },
+    };
+    const header = await readGgufHeader(source);
+    const problem = unservable(header);
+    if (problem !== null) throw unreadable(path, problem);
+    return { ...header, path, fileBytes: info.size };
+  } catch (error) {
+    throw error instanceof UnreadableBytes ? unreadable(path, error.message, error) : error;
+  } finally {
+    await file.close();
+  }
+}
+
+/** Why a well-formed file is still not a whole text model. */
+function unservable(header: GgufHeader): string | null {
+  const type = header.metadata.get("general.type");
+  if (typeof type === "string" && type !== "model") return `it is of type "${type}", not a model`;
+  const parts = header.metadata.get("split.count");
+  if (typeof parts === "number" && parts > 1) {
+    return `it is one of ${parts} parts; join them with llama-gguf-split --merge`;
+  }
+  if (header.tensors.length === 0) return "it holds no tensors (a vocabulary only)";
+  if (header.vocabularySize === null) return "it has no tokenizer";
+  return null;
+}
+
+function unreadable(path: string, reason: string, cause?: unknown): ServingError {
+  return new ServingError("weights_unreadable", `${path} cannot be loaded: ${reason}.`, { cause });
+}
+
+function unopened(path: string, cause: unknown): ServingError {
+  const code = cause instanceof Error && "code" in cause ? cause.code : null;
+  if (code === "ENOENT" || code === "ENOTDIR") {
+    return new ServingError("weights_missing", `There is no file ${path}.`, { cause });
+  }
+  const reason =
+    code === "EACCES" || code === "EPERM" ? "it may not be read" : `it cannot be opened (${String(code)})`;
+  return unreadable(path, reason, cause);
+}

@@ -1,0 +1,19 @@
+export {
+  builtInModelsDirectory,
+  readGenerationConfigBeside,
+  resolveCatalogueWeights,
+  type ResolvedWeights,
+} from "./built-in.ts";
+export {
+  canonicalIdentifier,
+  catalogue,
+  findCatalogueRow,
+  standInsFor,
+  suggestIdentifiers,
+  type CatalogueRow,
+} from "./catalogue.ts";
+export { sha256OfFile, type DigestOptions } from "./digest.ts";
+export { checkGguf, type CheckedGguf } from "./gguf/check.ts";
+export { UnreadableBytes, type ByteSource } from "./gguf/cursor.ts";
+export { readGgufHeader, type GgufHeader, type GgufTensor } from "./gguf/header.ts";
+export type { GgufScalar, GgufValue } from "./gguf/value.ts";
