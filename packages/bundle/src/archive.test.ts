@@ -1,0 +1,279 @@
+import assert from "node:assert/strict";
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, utimes, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { Readable } from "node:stream";
+import { afterEach, describe, it } from "node:test";
+import { isServingError } from "@corral/contract";
+import fc from "fast-check";
+import { pack, type Header } from "tar-stream";
+import { defaultUnpackLimits, packBundle, unpackArchive } from "./archive.ts";
+import { inspectBundle, readBundle } from "./bundle.ts";
+import { manifestDigest } from "./files.ts";
+
+const made: string[] = [];
+afterEach(async () => {
+  for (const directory of made.splice(0)) await rm(directory, { recursive: true, force: true });
+});
+
+async function emptyDirectory(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), "corral-bundle-"));
+  made.push(directory);
+  return directory;
+}
+
+async function directoryOf(files: Readonly<Record<string, string | Uint8Array>>): Promise<string> {
+  const directory = await emptyDirectory();
+  for (const [path, content] of Object.entries(files)) {
+    await mkdir(dirname(join(directory, path)), { recursive: true });
+    await writeFile(join(directory, path), content);
+  }
+  return directory;
+}
+
+async function bytesOf(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of stream) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+async function* inChunks(bytes: Uint8Array, size = 700): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
+}
+
+async function tarOf(
+  entries: readonly (Partial<Header> & { name: string; content?: string })[],
+): Promise<Buffer> {
+  const archive = pack();
+  for (const { content = "x", ...header } of entries) archive.entry(header, content);
+  archive.finalize();
+  return await bytesOf(Readable.from(archive));
+}
+
+async function refusesArchive(
+  bytes: Uint8Array,
+  message: RegExp,
+  limits = defaultUnpackLimits,
+): Promise<void> {
+  const directory = await emptyDirectory();
+  await assert.rejects(unpackArchive(inChunks(bytes), directory, limits), (error: unknown) => {
+    assert.ok(isServingError(error), String(error));
+    assert.equal(error.code, "invalid_bundle");
+    assert.match(error.message, message);
+    return true;
+  });
+}
+
+const config = "model_metadata:\n  corral:\n    weights: model.gguf\n";
+const bundleFiles = {
+  "config.yaml": config,
+  "model.gguf": "GGUF…",
+  "generation_config.json": '{"top_k": 3}',
+};
+
+describe("packing", () => {
+  it("gives the same bytes whatever the times and the order of creation", async () => {
+    const first = await directoryOf(bundleFiles);
+    const second = await directoryOf(Object.fromEntries(Object.entries(bundleFiles).reverse()));
+    await utimes(join(second, "config.yaml"), 1, 1);
+    const [a, b] = [await inspectBundle(first), await inspectBundle(second)];
+    assert.deepEqual(
+      await bytesOf(packBundle(first, a.files)),
+      await bytesOf(packBundle(second, b.files.toReversed())),
+    );
+    const digests = [await readBundle(first), await readBundle(second)].map(({ manifest }) =>
+      manifestDigest(manifest),
+    );
+    assert.equal(digests[0], digests[1]);
+  });
+
+  it("and unpacking give the same version on the other side", async () => {
+    const long = `${"d".repeat(120)}/${"é".repeat(60)}.txt`;
+    const source = await directoryOf({
+      ...bundleFiles,
+      [long]: "long",
+      "weights/a b.bin": Buffer.alloc(300_000, 7),
+    });
+    const inspected = await inspectBundle(source);
+    const target = await emptyDirectory();
+    let progress = 0;
+    const archive = packBundle(source, inspected.files, { onProgress: (done) => (progress = done) });
+    const unpacked = await unpackArchive(archive, target);
+    assert.deepEqual(unpacked, inspected.files);
+    assert.equal(
+      progress,
+      inspected.files.reduce((sum, file) => sum + file.size, 0),
+    );
+    assert.equal(
+      manifestDigest((await readBundle(target)).manifest),
+      manifestDigest((await readBundle(source)).manifest),
+    );
+  });
+
+  it("fails where a file is not what it was when it was listed", async () => {
+    const directory = await directoryOf(bundleFiles);
+    const { files } = await inspectBundle(directory);
+    for (const content of ["longer than before", "s"]) {
+      await writeFile(join(directory, "model.gguf"), content);
+      await assert.rejects(bytesOf(packBundle(directory, files)), /model\.gguf changed while it was packed/);
+    }
+  });
+});
+
+describe("unpacking refuses", () => {
+  const attacks: readonly [string, Partial<Header> & { name: string }, RegExp][] = [
+    ["a path out of the directory", { name: "../evil" }, /leaves the bundle/],
+    ["a path out of the directory, later in it", { name: "a/../../evil" }, /leaves the bundle/],
+    ["an absolute path", { name: "/etc/passwd" }, /absolute path/],
+    ["a drive letter", { name: "C:/evil" }, /absolute path/],
+    ["a backslash", { name: "a\\..\\evil" }, /backslash/],
+    ["control characters", { name: "a\nb" }, /control characters/],
+    ["text that turns around", { name: "a\u202eb" }, /control characters/],
+    ["an empty part", { name: "a//b" }, /empty part/],
+    ["a symbolic link", { name: "a", type: "symlink", linkname: "/etc/passwd" }, /is a symlink/],
+    ["a hard link", { name: "a", type: "link", linkname: "config.yaml" }, /is a link/],
+    ["a device", { name: "a", type: "character-device" }, /is a character-device/],
+    ["a pipe", { name: "a", type: "fifo" }, /is a fifo/],
+    ["the same name again", { name: "first" }, /twice/],
+    ["a name that differs in case", { name: "FIRST" }, /differ only in case/],
+    ["a name below a file", { name: "first/second" }, /both a file and a directory/],
+    ["a very long part", { name: "x".repeat(256) }, /longer than 255/],
+  ];
+  for (const [what, header, message] of attacks) {
+    it(what, async () => {
+      const content = header.type === undefined ? {} : { content: "" };
+      await refusesArchive(await tarOf([{ name: "first" }, { ...header, ...content }]), message);
+    });
+  }
+
+  it("a name composed in another way", async () => {
+    await refusesArchive(await tarOf([{ name: "\u00e9" }, { name: "e\u0301" }]), /differ only in case/);
+  });
+
+  it("too many files, too large a file, too much together", async () => {
+    const three = await tarOf([{ name: "a" }, { name: "b" }, { name: "c", content: "12345" }]);
+    await refusesArchive(three, /over 2 files/, { ...defaultUnpackLimits, fileCount: 2 });
+    await refusesArchive(three, /c has 5 bytes; at most 4/, { ...defaultUnpackLimits, fileBytes: 4 });
+    await refusesArchive(three, /over 6 bytes/, { ...defaultUnpackLimits, totalBytes: 6 });
+  });
+
+  it("an archive cut off anywhere", async () => {
+    const whole = await tarOf([{ name: "a", content: "y".repeat(600) }, { name: "b" }]);
+    for (const length of [
+      0,
+      1,
+      511,
+      512,
+      700,
+      1024,
+      1536,
+      2048,
+      2560,
+      whole.length - 1024,
+      whole.length - 1,
+    ]) {
+      await refusesArchive(whole.subarray(0, length), /too early|empty/);
+    }
+  });
+
+  it("what is no tar at all", async () => {
+    await refusesArchive(Buffer.from("hello".repeat(1000)), /not a valid tar/);
+    await refusesArchive(Buffer.from([0x1f, 0x8b, 8, 0]), /compressed/);
+    await refusesArchive(Buffer.alloc(10240), /empty/);
+  });
+
+  it("nothing outside the directory is ever written, whatever the bytes are", async () => {
+    const whole = await tarOf([{ name: "a/b" }, { name: "c" }]);
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.tuple(fc.nat(1535), fc.nat(255)), { maxLength: 6 }), async (changes) => {
+        const parent = await emptyDirectory();
+        const target = join(parent, "target");
+        await mkdir(target);
+        const bytes = Buffer.from(whole);
+        for (const [at, value] of changes) bytes[at] = value;
+        await unpackArchive(inChunks(bytes), target).catch((error: unknown) => {
+          assert.ok(isServingError(error) && error.code === "invalid_bundle", String(error));
+        });
+        assert.deepEqual(await readdir(parent), ["target"]);
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
+
+it("unpacking takes directory entries and names that begin with ./, as tar(1) writes them", async () => {
+  const bytes = await tarOf([
+    { name: "./", type: "directory", content: "" },
+    { name: "./d/", type: "directory", content: "" },
+    { name: "./d/config.yaml", content: "yes" },
+  ]);
+  const directory = await emptyDirectory();
+  assert.deepEqual(await unpackArchive(inChunks(bytes), directory), [{ path: "d/config.yaml", size: 3 }]);
+  assert.equal(await readFile(join(directory, "d/config.yaml"), "utf8"), "yes");
+});
+
+describe("readBundle", () => {
+  it("reads config, weights, generation config and manifest", async () => {
+    const bundle = await readBundle(await directoryOf({ ...bundleFiles, ".env": "SECRET=1", "x.log": "" }));
+    assert.deepEqual(bundle.weights, { kind: "bundled", path: "model.gguf" });
+    assert.deepEqual(bundle.generationConfig, { top_k: 3 });
+    assert.deepEqual(
+      bundle.files.map(({ path }) => path),
+      ["config.yaml", "generation_config.json", "model.gguf"],
+    );
+    assert.match(bundle.manifest.weightsSha256 ?? "", /^[0-9a-f]{64}$/);
+    assert.deepEqual(bundle.warnings, []);
+  });
+
+  it("takes generation_config.json from beside the weights where there is none beside the config", async () => {
+    const directory = await directoryOf({
+      "config.yaml": config.replace("model.gguf", "weights/m.gguf"),
+      "weights/m.gguf": "x",
+      "weights/generation_config.json": "{}",
+    });
+    assert.deepEqual((await readBundle(directory)).generationConfig, {});
+    await writeFile(join(directory, "weights/generation_config.json"), "[1]");
+    await assert.rejects(readBundle(directory), /weights\/generation_config\.json: must be a JSON object/);
+  });
+
+  it("refuses code, links, missing weights and ignored weights", async () => {
+    await assert.rejects(
+      readBundle(await directoryOf({ ...bundleFiles, "model/model.py": "" })),
+      /model\/model\.py is code; models with their own code come later\. Remove model\//,
+    );
+    await assert.rejects(readBundle(await directoryOf({ "config.yaml": config })), /there is no such file/);
+    await assert.rejects(
+      readBundle(
+        await directoryOf({
+          "config.yaml": config.replace("model.gguf", "build/model.gguf"),
+          "build/model.gguf": "x",
+        }),
+      ),
+      /left out of the bundle by the ignore rules/,
+    );
+    await assert.rejects(
+      readBundle(await directoryOf({ "config.yml": config })),
+      /must be named config\.yaml/,
+    );
+    const linked = await directoryOf(bundleFiles);
+    await symlink("/etc/hostname", join(linked, "hostname"));
+    await assert.rejects(readBundle(linked), /hostname is a link/);
+  });
+
+  it("warns of code that is not run and of files that look like secrets", async () => {
+    const bundle = await readBundle(
+      await directoryOf({
+        ...bundleFiles,
+        ".truss_ignore": "*.md\n",
+        ".env": "A=1",
+        "packages/util.py": "",
+        "README.md": "",
+      }),
+    );
+    assert.deepEqual(
+      bundle.files.map(({ path }) => path),
+      [".env", ".truss_ignore", "config.yaml", "generation_config.json", "model.gguf", "packages/util.py"],
+    );
+    assert.match(bundle.warnings.join("\n"), /\.env looks like a secret[^]*packages\/util\.py has no effect/);
+  });
+});

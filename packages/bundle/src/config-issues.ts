@@ -1,0 +1,138 @@
+// Mistakes of a config as sentences: what is wrong, what was given, what to write instead. Knows no file.
+
+import { findGenerationField, generationFields, nearestName, type ErrorCode } from "@corral/contract";
+import { z } from "zod";
+
+export type Report = (path: readonly PropertyKey[], code: ErrorCode, message: string) => void;
+
+export const weightsNotNamed =
+  "model_metadata.corral.weights is required. Write there a GGUF file of this directory (weights: model.gguf), " +
+  "the absolute path of one, or a catalogue name (weights: corral-tiny-3).";
+
+/** Turns an issue of `schema` at `path` into reports; an unknown key becomes one report each, with a hint. */
+export function reportIssue(
+  issue: z.core.$ZodIssue,
+  schema: z.ZodType,
+  value: unknown,
+  path: readonly PropertyKey[],
+  report: Report,
+): void {
+  const at = [...path, ...issue.path];
+  if (issue.code === "unrecognized_keys") {
+    for (const key of issue.keys)
+      report([...at, key], "unknown_parameter", unknownKey(key, at, keysOf(schema)));
+    return;
+  }
+  const given = issue.path.reduce<unknown>(
+    (inner, step) => (isRecord(inner) || Array.isArray(inner) ? Reflect.get(inner, step) : undefined),
+    value,
+  );
+  const name = at.map(String).join(".");
+  if (given === undefined && issue.code === "invalid_type") {
+    report(
+      at,
+      "missing_parameter",
+      name === "model_metadata.corral.weights" ? weightsNotNamed : `${name} is required.`,
+    );
+    return;
+  }
+  report(at, "invalid_parameter", `${name} is ${show(given)}; it ${expectation(issue)}.`);
+}
+
+export function unknownKey(key: string, parent: readonly PropertyKey[], known: readonly string[]): string {
+  const near = nearestName(key, known);
+  const name = [...parent, key].map(String).join(".");
+  if (near !== null) return `${name} is not a known setting; did you mean ${JSON.stringify(near)}?`;
+  if (parent.length > 0) return `${name} is not a known setting; known here: ${known.join(", ")}.`;
+  return `${name} is not a known setting; Corral's own stand under model_metadata.corral, anything free under model_metadata.`;
+}
+
+/** Names besides generate's own that a call of some family may carry. */
+const otherDefaults = [
+  "max_tokens",
+  "return_full_text",
+  "skip_special_tokens",
+  "add_special_tokens",
+  "stream",
+];
+
+/** Every default must be a parameter that a call could carry. */
+export function checkDefaults(
+  defaults: Readonly<Record<string, unknown>>,
+  path: readonly PropertyKey[],
+  report: Report,
+): void {
+  const known = [...generationFields.map((field) => field.name), ...otherDefaults];
+  for (const name of Object.keys(defaults)) {
+    if (findGenerationField(name) !== undefined || otherDefaults.includes(name)) continue;
+    const near = nearestName(name, known);
+    const hint = near === null ? "remove it" : `did you mean ${JSON.stringify(near)}?`;
+    report(
+      [...path, name],
+      "unknown_parameter",
+      `defaults.${name} is not a parameter of generate; ${hint}${near === null ? "." : ""}`,
+    );
+  }
+}
+
+/** Reports numbers that JSON cannot carry (.inf, .nan). */
+export function checkNumbers(value: unknown, path: readonly PropertyKey[], report: Report): void {
+  if (typeof value === "number" && !Number.isFinite(value)) {
+    report(
+      path,
+      "invalid_parameter",
+      `${path.map(String).join(".")} is ${value}; it must be a finite number.`,
+    );
+  } else if (Array.isArray(value)) {
+    for (const [index, item] of value.entries()) checkNumbers(item, [...path, index], report);
+  } else if (isRecord(value)) {
+    for (const [key, item] of Object.entries(value)) checkNumbers(item, [...path, key], report);
+  }
+}
+
+/** JSON pointer (RFC 6901) of a path. */
+export function pointer(path: readonly PropertyKey[]): string {
+  return path.map((step) => `/${String(step).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
+}
+
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function keysOf(schema: z.ZodType): string[] {
+  return schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
+}
+
+function expectation(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case "invalid_type":
+      return `must be ${article(issue.expected)}`;
+    case "invalid_value":
+      return `must be one of ${issue.values.map(String).join(", ")}`;
+    case "too_small":
+      return `must be ${issue.inclusive === false ? "above" : "at least"} ${String(issue.minimum)}`;
+    case "too_big":
+      return `must be at most ${String(issue.maximum)}`;
+    default:
+      return issue.message.startsWith("must") ? issue.message : `is not valid (${issue.message})`;
+  }
+}
+
+function article(type: string): string {
+  const names: Record<string, string> = {
+    int: "a whole number",
+    record: "a map",
+    object: "a map",
+    array: "a list",
+    boolean: "true or false",
+  };
+  return names[type] ?? `a ${type}`;
+}
+
+/** A value as it may be printed: short, and never the inside of a structure (it could hold a secret). */
+function show(value: unknown): string {
+  if (Array.isArray(value)) return "a list";
+  if (isRecord(value)) return "a map";
+  const text = JSON.stringify(value) ?? "missing";
+  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
+}

@@ -1,0 +1,180 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { isServingError, type ServingError } from "@corral/contract";
+import { bundleConfig, parseConfig, parseGenerationConfig } from "./config.ts";
+import { weightsReference } from "./weights-reference.ts";
+
+function refusal(act: () => unknown): ServingError {
+  try {
+    act();
+  } catch (error) {
+    assert.ok(isServingError(error), String(error));
+    assert.equal(error.code, "invalid_bundle");
+    return error;
+  }
+  throw new assert.AssertionError({ message: "expected a refusal" });
+}
+
+const minimal = "model_metadata:\n  corral:\n    weights: corral-tiny-3\n";
+
+describe("parseConfig", () => {
+  it("reads our settings and leaves the rest of model_metadata as it is", () => {
+    const { config, warnings } = parseConfig(`
+model_name: my-llama
+description: A small one
+model_metadata:
+  tags: [openai-compatible]
+  corral:
+    weights: weights/model.gguf
+    precision: reference
+    defaults: { max_new_tokens: 64, do_sample: true }
+    context_length: 2048
+    slots: 8
+`);
+    assert.deepEqual(warnings, []);
+    assert.deepEqual(config, {
+      modelName: "my-llama",
+      description: "A small one",
+      metadata: { tags: ["openai-compatible"] },
+      weights: "weights/model.gguf",
+      precision: "reference",
+      defaults: { max_new_tokens: 64, do_sample: true },
+      limits: { contextLength: 2048, slotCount: 8, cellCount: null, threadCount: null, queueLength: null },
+    });
+    assert.ok(Object.isFrozen(config) && Object.isFrozen(config.defaults) && Object.isFrozen(config.limits));
+  });
+
+  it("names every accepted field that changes nothing", () => {
+    const { warnings } = parseConfig(
+      `${minimal}python_version: py311\nrequirements: []\nsecrets: {hf_access_token: null}\nresources: {cpu: 2, memory: 4Gi, use_gpu: yes}\nruntime: {predict_concurrency: 4}\nspec_version: 2.0\n`,
+    );
+    assert.deepEqual(
+      warnings.map((warning) => warning.split(" ")[0]),
+      ["python_version", "secrets", "resources", "runtime", "spec_version"],
+    );
+  });
+
+  it("lists all mistakes at once, each with pointer, line and remedy", () => {
+    const error = refusal(() =>
+      parseConfig(`model_nam: a
+resources:
+  cpus: 2
+trt_llm: {build: {}}
+model_metadata:
+  corral:
+    weigths: model.gguf
+    precision: exact
+    slots: 0
+`),
+    );
+    assert.deepEqual(
+      error.errors.map(({ pointer, code }) => [pointer, code]),
+      [
+        ["/model_nam", "unknown_parameter"],
+        ["/resources/cpus", "unknown_parameter"],
+        ["/trt_llm", "unsupported_parameter"],
+        ["/model_metadata/corral/weights", "missing_parameter"],
+        ["/model_metadata/corral/precision", "invalid_parameter"],
+        ["/model_metadata/corral/slots", "invalid_parameter"],
+        ["/model_metadata/corral/weigths", "unknown_parameter"],
+      ],
+    );
+    const messages = error.errors.map(({ message }) => message);
+    assert.match(messages[0] ?? "", /^config\.yaml line 1: model_nam .* did you mean "model_name"\?$/);
+    assert.match(messages[1] ?? "", /^config\.yaml line 3: resources\.cpus .* did you mean "cpu"\?$/);
+    assert.match(messages[4] ?? "", /line 8: .*precision is "exact"; it must be one of default, reference\./);
+    assert.match(messages[5] ?? "", /line 9: .*slots is 0; it must be at least 1\./);
+    assert.match(messages[6] ?? "", /line 7: .* did you mean "weights"\?/);
+  });
+
+  it("refuses a key that stands there twice, with the line of the second", () => {
+    const error = refusal(() => parseConfig(`${minimal}model_name: a\nmodel_name: b\n`));
+    assert.match(error.message, /line 5: a key stands here a second time/);
+  });
+
+  it("refuses a default that no call could carry", () => {
+    const error = refusal(() => parseConfig(`${minimal}    defaults: {temprature: 0.5, max_tokens: 4}\n`));
+    assert.deepEqual(
+      error.errors.map(({ pointer }) => pointer),
+      ["/model_metadata/corral/defaults/temprature"],
+    );
+    assert.match(error.message, /did you mean "temperature"/);
+  });
+
+  it("says what to write when the weights are not named", () => {
+    for (const text of ["", "model_name: a", "model_metadata: {}", "model_metadata: {corral: {}}"]) {
+      assert.match(refusal(() => parseConfig(text)).message, /weights is required\. Write there a GGUF file/);
+    }
+  });
+
+  it("refuses what is no map, no YAML, no JSON or a bomb of aliases", () => {
+    const bomb = `a: &a [1,1,1,1,1,1,1,1,1]\n${"bcdefgh"
+      .split("")
+      .map((name, index) => `${name}: &${name} [${Array(9).fill(`*${"abcdefg"[index]}`).join(",")}]`)
+      .join("\n")}`;
+    for (const text of [
+      "- a",
+      "text",
+      "a: [",
+      `${minimal}model_name: .inf\n`,
+      "a: !!js/function x",
+      bomb,
+      "a: ".concat("[".repeat(5000)),
+    ]) {
+      refusal(() => parseConfig(text));
+    }
+  });
+
+  it("reads words of YAML 1.1 as Truss does and keeps dates as text", () => {
+    const { config } = parseConfig(
+      "model_metadata:\n  day: 2026-11-21\n  on_off: yes\n  corral: {weights: corral-tiny-2}\n",
+    );
+    assert.deepEqual(config.metadata, { day: "2026-11-21", on_off: true });
+  });
+});
+
+describe("weightsReference", () => {
+  it("tells a file of the bundle, a name and an absolute path apart", () => {
+    assert.deepEqual(weightsReference("model.gguf"), { kind: "bundled", path: "model.gguf" });
+    assert.deepEqual(weightsReference("./weights/m.gguf"), { kind: "bundled", path: "weights/m.gguf" });
+    assert.deepEqual(weightsReference("corral-tiny-3"), { kind: "named", name: "corral-tiny-3" });
+    assert.deepEqual(weightsReference("/srv/models/m.gguf"), { kind: "file", path: "/srv/models/m.gguf" });
+  });
+
+  it("refuses paths that leave the directory and addresses", () => {
+    for (const weights of [
+      "../m.gguf",
+      "a/../../m.gguf",
+      "a//m.gguf",
+      "hf://meta/llama",
+      "a\\m.gguf",
+      "a\u0000.gguf",
+    ]) {
+      refusal(() => weightsReference(weights));
+    }
+  });
+});
+
+it("generation_config.json must be a JSON object", () => {
+  assert.deepEqual(parseGenerationConfig('{"eos_token_id": [1, 2]}'), { eos_token_id: [1, 2] });
+  assert.match(
+    refusal(() => parseGenerationConfig("[]")).message,
+    /generation_config\.json: must be a JSON object/,
+  );
+  assert.match(
+    refusal(() => parseGenerationConfig('{"a": 1 "b": 2}')).message,
+    /line 1, column 9: missing ','/,
+  );
+});
+
+it("a config made in code has every member", () => {
+  assert.deepEqual(bundleConfig({ weights: "x", limits: { slotCount: 4 } }), {
+    modelName: null,
+    description: null,
+    metadata: {},
+    weights: "x",
+    precision: null,
+    defaults: {},
+    limits: { contextLength: null, slotCount: 4, cellCount: null, threadCount: null, queueLength: null },
+  });
+});

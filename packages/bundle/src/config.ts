@@ -1,0 +1,216 @@
+// config.yaml (and generation_config.json) text → `BundleConfig`, or every mistake at once. Reads no file and does
+// not know whether the weights exist.
+
+import {
+  modelDefaultsSchema,
+  parseJson,
+  precisions,
+  type FieldError,
+  type ModelDefaults,
+  type Precision,
+} from "@corral/contract";
+import { z } from "zod";
+import {
+  checkDefaults,
+  checkNumbers,
+  isRecord,
+  pointer,
+  reportIssue,
+  unknownKey,
+  weightsNotNamed,
+  type Report,
+} from "./config-issues.ts";
+import { fieldError, invalidBundle } from "./invalid-bundle.ts";
+import { trussFields } from "./truss-fields.ts";
+import { weightsProblem } from "./weights-reference.ts";
+import { readYaml, type YamlSource } from "./yaml-source.ts";
+
+/** Limits of a replica that the author sets; null: the platform decides. Names are those of the replica's config. */
+export interface BundleLimits {
+  readonly contextLength: number | null;
+  readonly slotCount: number | null;
+  readonly cellCount: number | null;
+  readonly threadCount: number | null;
+  readonly queueLength: number | null;
+}
+
+/** What a model directory says of itself. Frozen, JSON-able. */
+export interface BundleConfig {
+  readonly modelName: string | null;
+  readonly description: string | null;
+  /** `model_metadata` without `corral`. */
+  readonly metadata: Readonly<Record<string, unknown>>;
+  /** As written: see `weightsReference`. */
+  readonly weights: string;
+  /** Null: what the weights' catalogue row says, else `default`. */
+  readonly precision: Precision | null;
+  /** Parameter values by their wire names, merged over generation_config.json and under the caller's. */
+  readonly defaults: ModelDefaults;
+  readonly limits: BundleLimits;
+}
+
+export interface ParsedConfig {
+  readonly config: BundleConfig;
+  /** One sentence for each accepted field that changes nothing. */
+  readonly warnings: readonly string[];
+}
+
+export const configFileName = "config.yaml";
+export const generationConfigFileName = "generation_config.json";
+
+const count = z.int().positive();
+const corralSchema = z.strictObject({
+  weights: z.string().min(1),
+  precision: z.enum(precisions).nullish(),
+  defaults: modelDefaultsSchema.nullish(),
+  context_length: count.nullish(),
+  slots: z.int().min(1).max(256).nullish(),
+  cells: count.nullish(),
+  threads: count.nullish(),
+  queue_length: count.nullish(),
+});
+
+/** Fails with `invalid_bundle`; its `errors` hold every mistake with pointer, line and remedy. */
+export function parseConfig(text: string): ParsedConfig {
+  const outcome = readYaml(text);
+  if (outcome.kind === "refused") {
+    throw invalidBundle(
+      outcome.problems.map((problem) =>
+        fieldError("", "invalid_parameter", `${configFileName} line ${problem.line}: ${problem.message}.`),
+      ),
+    );
+  }
+  return checkConfig(outcome.source);
+}
+
+function checkConfig(source: YamlSource): ParsedConfig {
+  const errors: FieldError[] = [];
+  const warnings: string[] = [];
+  const report: Report = (path, code, message) => {
+    const line = source.lineOf(path);
+    const place = line === null ? configFileName : `${configFileName} line ${line}`;
+    errors.push(fieldError(pointer(path), code, `${place}: ${message}`));
+  };
+  const check = (schema: z.ZodType, value: unknown, path: readonly PropertyKey[]): boolean => {
+    const parsed = schema.safeParse(value);
+    for (const issue of parsed.error?.issues ?? []) reportIssue(issue, schema, value, path, report);
+    return parsed.success;
+  };
+
+  const root = source.value ?? {};
+  if (!isRecord(root)) {
+    report([], "invalid_parameter", "must be a map of settings.");
+    throw invalidBundle(errors);
+  }
+  checkNumbers(root, [], report);
+  for (const [key, value] of Object.entries(root)) {
+    const field = Object.hasOwn(trussFields, key) ? trussFields[key] : undefined;
+    if (field === undefined) {
+      report([key], "unknown_parameter", unknownKey(key, [], Object.keys(trussFields)));
+    } else if (isEmpty(value)) {
+      continue;
+    } else if (field.effect === "refused") {
+      report([key], "unsupported_parameter", `${key} is not supported here. ${field.remedy}`);
+    } else if (check(field.schema, value, [key]) && field.effect === "none") {
+      warnings.push(`${key} has no effect: ${field.reason}`);
+    }
+  }
+
+  const metadata = isRecord(root["model_metadata"]) ? root["model_metadata"] : {};
+  const corral = metadata["corral"];
+  const at = ["model_metadata", "corral"];
+  if (corral === undefined || corral === null) {
+    report(at, "missing_parameter", weightsNotNamed);
+  } else {
+    if (check(corralSchema, corral, at)) {
+      checkDefaults(corralSchema.parse(corral).defaults ?? {}, [...at, "defaults"], report);
+    }
+    // Looked at in any case: a mistake beside it must not hide this one.
+    const weights = isRecord(corral) ? corral["weights"] : undefined;
+    const problem = typeof weights === "string" && weights !== "" ? weightsProblem(weights) : null;
+    if (problem !== null) report([...at, "weights"], "invalid_parameter", problem);
+  }
+  if (errors.length > 0) throw invalidBundle(errors);
+
+  const settings = corralSchema.parse(corral);
+  const { corral: _, ...otherMetadata } = metadata;
+  return {
+    config: bundleConfig({
+      modelName: optionalText(root["model_name"]),
+      description: optionalText(root["description"]),
+      metadata: otherMetadata,
+      weights: settings.weights,
+      precision: settings.precision ?? null,
+      defaults: settings.defaults ?? {},
+      limits: {
+        contextLength: settings.context_length ?? null,
+        slotCount: settings.slots ?? null,
+        cellCount: settings.cells ?? null,
+        threadCount: settings.threads ?? null,
+        queueLength: settings.queue_length ?? null,
+      },
+    }),
+    warnings,
+  };
+}
+
+/** A config made in code, for versions that come from no directory (`corral deploy <identifier>`). */
+export function bundleConfig(
+  given: Pick<BundleConfig, "weights"> &
+    Partial<Omit<BundleConfig, "limits">> & { limits?: Partial<BundleLimits> },
+): BundleConfig {
+  return deepFreeze({
+    modelName: null,
+    description: null,
+    metadata: {},
+    precision: null,
+    defaults: {},
+    ...given,
+    limits: {
+      contextLength: null,
+      slotCount: null,
+      cellCount: null,
+      threadCount: null,
+      queueLength: null,
+      ...given.limits,
+    },
+  });
+}
+
+/** generation_config.json as an object; fails with `invalid_bundle`. `file` is named in the message. */
+export function parseGenerationConfig(
+  text: string,
+  file = generationConfigFileName,
+): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = parseJson(text);
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : "not valid JSON";
+    throw invalidBundle([
+      fieldError("", "invalid_parameter", `${file}: ${detail.replace("The body is", "it is")}`),
+    ]);
+  }
+  if (!isRecord(value)) {
+    throw invalidBundle([fieldError("", "invalid_parameter", `${file}: must be a JSON object.`)]);
+  }
+  return value;
+}
+
+function optionalText(value: unknown): string | null {
+  return typeof value === "string" && value !== "" ? value : null;
+}
+
+function isEmpty(value: unknown): boolean {
+  if (value === null || value === undefined || value === "") return true;
+  if (Array.isArray(value)) return value.length === 0;
+  return isRecord(value) && Object.keys(value).length === 0;
+}
+
+function deepFreeze<Value>(value: Value): Value {
+  if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const item of Object.values(value)) deepFreeze(item);
+  }
+  return value;
+}
