@@ -1,0 +1,169 @@
+// The engine: continuous batching over token ids. Owns the loop and the generations that are under way; the
+// decisions are the scheduler's and the strategies'. Knows no HTTP, no native code and no prompt as text.
+
+import { asServingError, ServingError } from "@corral/contract";
+import { createActiveGeneration, type ActiveGeneration } from "./active-generation.ts";
+import { createMonotonicClock, type Clock } from "./clock.ts";
+import { decodeStep } from "./decode-step.ts";
+import type { Engine, EngineLoad, GenerationHandle, GenerationRequest, SubmitOptions } from "./generation.ts";
+import type { GroupEnd } from "./group.ts";
+import { createInbox } from "./inbox.ts";
+import type { ModelRunner } from "./model-runner.ts";
+import { chooseSeed } from "./seed.ts";
+import type { ScheduleEvent } from "./scheduler/schedule-event.ts";
+import { createScheduler, type Scheduler } from "./scheduler/scheduler.ts";
+import { createStrategy, createStrategyWorkspace, strategyNeeds } from "./strategies/create-strategy.ts";
+import { createStrategySet } from "./strategies/strategy-set.ts";
+import type { Vocabulary } from "./vocabulary.ts";
+
+export interface EngineOptions {
+  readonly runner: ModelRunner;
+  readonly vocabulary: Vocabulary;
+  /** Default: the system's, made monotonic. */
+  readonly clock?: Clock;
+  /** Seeds for generations that name none, in `[0, 2^53 - 1]`. Default: the platform's secure source. */
+  readonly chooseSeed?: () => number;
+  /** Most tokens of one step; default 512, at most the runner's batch. Bounds how long a long prompt delays the others. */
+  readonly stepTokenBudget?: number;
+  /** Generations that may wait; default 64. */
+  readonly maxWaitingGroupCount?: number;
+}
+
+/** An engine over one model. It holds the runner's slots alone; disposing the runner stays with the caller. */
+export function createEngine(options: EngineOptions): Engine {
+  return new TextEngine(options);
+}
+
+class TextEngine implements Engine {
+  readonly #runner: ModelRunner;
+  readonly #vocabulary: Vocabulary;
+  readonly #clock: Clock;
+  readonly #chooseSeed: () => number;
+  readonly #slotCount: number;
+  readonly #scheduler: Scheduler;
+  readonly #strategies = createStrategySet();
+  readonly #inbox = createInbox();
+  readonly #workspace;
+  readonly #generations = new Map<string, ActiveGeneration>();
+  #isStopping = false;
+  #loop: Promise<void> | null = null;
+
+  constructor(options: EngineOptions) {
+    const { limits } = options.runner;
+    const stepTokenBudget = Math.min(options.stepTokenBudget ?? 512, limits.maxBatchTokenCount);
+    this.#runner = options.runner;
+    this.#vocabulary = options.vocabulary;
+    this.#clock = options.clock ?? createMonotonicClock();
+    this.#chooseSeed = options.chooseSeed ?? chooseSeed;
+    this.#slotCount = Math.min(limits.slotCount, stepTokenBudget);
+    this.#workspace = createStrategyWorkspace(limits.vocabSize);
+    this.#scheduler = createScheduler({
+      slotCount: this.#slotCount,
+      cellCount: limits.cellCount,
+      stepTokenBudget,
+      maxWaitingGroupCount: options.maxWaitingGroupCount ?? 64,
+    });
+  }
+
+  submit(request: GenerationRequest, { signal }: SubmitOptions = {}): GenerationHandle {
+    const { id, promptIds, generation, owner, priority, deadlineAtMs } = request;
+    if (this.#isStopping) throw new ServingError("shutting_down", "The engine takes no new generation.");
+    if (promptIds.length !== generation.promptTokenCount) {
+      throw new ServingError(
+        "engine_misuse",
+        `The generation was resolved for a prompt of ${generation.promptTokenCount} tokens, not ${promptIds.length}.`,
+      );
+    }
+    // The scheduler may be done with an id whose end is not published yet.
+    if (this.#generations.has(id)) {
+      throw new ServingError("engine_misuse", `A generation with the id ${id} is under way.`);
+    }
+    const contexts = [promptIds];
+    const needs = strategyNeeds(generation);
+    const answer = this.#scheduler.submit({ id, owner, priority, deadlineAtMs, contexts, ...needs });
+    if (answer.kind === "rejected") {
+      const { code, detail, retryAfterSeconds } = answer;
+      throw new ServingError(code, detail, retryAfterSeconds === null ? {} : { retryAfterSeconds });
+    }
+    const seed = generation.seed ?? this.#chooseSeed();
+    const abort = () => this.#end(id, aborted);
+    const active = createActiveGeneration(request, this.#vocabulary, seed, this.#clock.now(), abort);
+    this.#strategies.add(id, createStrategy(generation, seed, request.promptIndex ?? 0, this.#workspace));
+    this.#generations.set(id, active);
+    this.#listen(signal, active.handle);
+    this.#inbox.notify();
+    return active.handle;
+  }
+
+  load(): EngineLoad {
+    const { cellCount } = this.#runner.limits;
+    return { ...this.#scheduler.load(), cellCount, slotCount: this.#slotCount };
+  }
+
+  run(): Promise<void> {
+    this.#loop ??= this.#steps().catch((cause: unknown) => this.#fail(cause));
+    return this.#loop;
+  }
+
+  async stop({ drain }: { readonly drain: boolean }): Promise<void> {
+    this.#isStopping = true;
+    if (!drain) for (const id of this.#generations.keys()) this.#end(id, shutDown);
+    this.#inbox.notify();
+    await this.run();
+  }
+
+  async #steps(): Promise<void> {
+    while (!(this.#isStopping && this.#scheduler.isIdle)) {
+      const plan = this.#scheduler.plan(this.#clock.now());
+      if (plan.isEmpty) {
+        await this.#inbox.next();
+        continue;
+      }
+      const decoded = await decodeStep(this.#runner, plan);
+      const outcomes = this.#strategies.choose(plan, decoded);
+      this.#publish(this.#scheduler.commit(plan, outcomes));
+    }
+  }
+
+  #publish(events: readonly ScheduleEvent[]): void {
+    const nowMs = this.#clock.now();
+    for (const event of events) {
+      this.#generations.get(event.group)?.take(event, nowMs);
+      if (event.kind === "ended") {
+        this.#generations.delete(event.group);
+        this.#strategies.delete(event.group);
+      }
+    }
+  }
+
+  #end(id: string, end: GroupEnd): void {
+    if (this.#scheduler.end(id, end)) this.#inbox.notify();
+  }
+
+  #listen(signal: AbortSignal | undefined, handle: GenerationHandle): void {
+    if (signal === undefined) return;
+    if (signal.aborted) return handle.abort();
+    const abort = () => handle.abort();
+    signal.addEventListener("abort", abort, { once: true });
+    void handle.result.then(() => signal.removeEventListener("abort", abort));
+  }
+
+  /** An error that is not of one step: nothing more can be computed, and nobody may be left waiting. */
+  #fail(cause: unknown): never {
+    this.#isStopping = true;
+    const { code, message } = asServingError(cause);
+    const nowMs = this.#clock.now();
+    for (const [group, active] of this.#generations) {
+      active.take({ kind: "ended", group, end: { kind: "failed", code, detail: message, cause } }, nowMs);
+    }
+    this.#generations.clear();
+    throw cause;
+  }
+}
+
+const aborted: GroupEnd = { kind: "failed", code: "aborted", detail: "The generation was aborted." };
+const shutDown: GroupEnd = {
+  kind: "failed",
+  code: "shutting_down",
+  detail: "The engine was stopped before the generation was done.",
+};

@@ -1,0 +1,75 @@
+// The returned rows of one generation as they grow: ids, text, finish reasons, counts.
+
+import type { FinishReason } from "@corral/contract";
+import type { GeneratedSequence, GenerationEvent, GenerationRequest } from "./generation.ts";
+import { createDetokenizer, type Detokenizer } from "./text/detokenizer.ts";
+import type { Vocabulary } from "./vocabulary.ts";
+
+export interface GenerationRows {
+  readonly generatedTokenCount: number;
+  /** The event that the new ids of a row make. */
+  emit(row: number, tokens: readonly number[]): GenerationEvent[];
+  /** The events of a row's end: text that was held back, then the end itself. */
+  finish(row: number, reason: FinishReason): GenerationEvent[];
+  /** Ends every row that has not ended. */
+  finishAll(reason: FinishReason): GenerationEvent[];
+  /** Only after all rows ended. */
+  sequences(): readonly GeneratedSequence[];
+}
+
+interface Row {
+  readonly ids: number[];
+  readonly detokenizer: Detokenizer;
+  text: string;
+  finishReason: FinishReason | null;
+}
+
+export function createGenerationRows(request: GenerationRequest, vocabulary: Vocabulary): GenerationRows {
+  const options = { skipSpecialTokens: request.skipSpecialTokens ?? true };
+  const rows = Array.from({ length: request.generation.returnedSequenceCount }, (): Row => ({
+    ids: [],
+    detokenizer: createDetokenizer(vocabulary, request.promptIds, options),
+    text: "",
+    finishReason: null,
+  }));
+  let generatedTokenCount = 0;
+
+  function rowAt(index: number): Row {
+    const row = rows[index];
+    if (row === undefined) throw new RangeError(`There is no row ${index} among ${rows.length}.`);
+    return row;
+  }
+
+  function finish(index: number, reason: FinishReason): GenerationEvent[] {
+    const row = rowAt(index);
+    row.finishReason = reason;
+    const text = row.detokenizer.flush();
+    row.text += text;
+    const held: GenerationEvent[] = text === "" ? [] : [{ kind: "text", sequence: index, text, ids: [] }];
+    return [...held, { kind: "finished", sequence: index, reason }];
+  }
+
+  return {
+    get generatedTokenCount() {
+      return generatedTokenCount;
+    },
+    emit(index, tokens) {
+      const row = rowAt(index);
+      const text = row.detokenizer.push(tokens);
+      row.ids.push(...tokens);
+      row.text += text;
+      generatedTokenCount += tokens.length;
+      return [{ kind: "text", sequence: index, text, ids: tokens }];
+    },
+    finish,
+    finishAll: (reason) =>
+      rows.flatMap((row, index) => (row.finishReason === null ? finish(index, reason) : [])),
+    sequences: () =>
+      rows.map(({ ids, text, finishReason }) => ({
+        ids,
+        text,
+        finishReason: finishReason ?? "error",
+        generatedTokenCount: ids.length,
+      })),
+  };
+}

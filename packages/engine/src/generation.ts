@@ -1,0 +1,126 @@
+// The words of the engine's public face: what is asked of it, what it reports, what it answers.
+// Token ids in, ids and text out; knows nothing of HTTP, runs or prompts as text.
+
+import type { FinishReason, ServingError } from "@corral/contract";
+import type { ValidGeneration } from "./valid-generation.ts";
+
+export interface GenerationRequest {
+  /** Unique among the generations that are queued or running. */
+  readonly id: string;
+  /** At least one id; `generation` was resolved for this very count. */
+  readonly promptIds: readonly number[];
+  readonly generation: ValidGeneration;
+  /** Whom the generation is done for: a key or a project. */
+  readonly owner: string;
+  /** Higher is admitted first; equals in order of arrival. */
+  readonly priority: number;
+  /** By the engine's clock; a generation that is not done by then ends with code `timeout`. */
+  readonly deadlineAtMs: number | null;
+  /** Which prompt of a call with several this is; a part of the key of the random draws. Default 0. */
+  readonly promptIndex?: number;
+  /** Leave special tokens out of the text. Default true. */
+  readonly skipSpecialTokens?: boolean;
+}
+
+/** Token counts so far; final in the result. */
+export interface GenerationUsage {
+  readonly promptTokenCount: number;
+  /** Prompt tokens taken from the prefix cache. */
+  readonly cachedTokenCount: number;
+  /** Over all returned sequences, end tokens included. */
+  readonly generatedTokenCount: number;
+}
+
+export interface GenerationTimings {
+  /** From submission to admission. */
+  readonly queueMs: number;
+  /** From admission to the first token. */
+  readonly prefillMs: number;
+  /** From the first token to the end. Run time is `prefillMs + decodeMs`. */
+  readonly decodeMs: number;
+}
+
+export interface GeneratedSequence {
+  /** New ids only; the end token, where one was chosen, is the last. */
+  readonly ids: readonly number[];
+  /** decode(prompt + ids) minus decode(prompt). */
+  readonly text: string;
+  readonly finishReason: FinishReason;
+  readonly generatedTokenCount: number;
+}
+
+export interface GenerationResult {
+  /** In order of their index; after a failure or an abort, what they had got to. */
+  readonly sequences: readonly GeneratedSequence[];
+  /** The rows of new ids, the shorter ones filled with the pad token as Hugging Face returns them. */
+  readonly paddedIds: readonly (readonly number[])[];
+  readonly usage: GenerationUsage;
+  readonly timings: GenerationTimings;
+  /** The seed that was used, given or drawn. */
+  readonly seed: number;
+  /**
+   * Null when every sequence ended by itself. `aborted`, `timeout`, `decode_failed`, `out_of_cells`,
+   * `no_token_possible`, `shutting_down` or `internal` otherwise.
+   */
+  readonly error: ServingError | null;
+}
+
+export type GenerationEvent =
+  | { readonly kind: "admitted"; readonly atMs: number; readonly cachedTokenCount: number }
+  | { readonly kind: "first_token"; readonly atMs: number }
+  /** New ids of one sequence and the text they complete, which may be empty. */
+  | {
+      readonly kind: "text";
+      readonly sequence: number;
+      readonly text: string;
+      readonly ids: readonly number[];
+    }
+  | { readonly kind: "finished"; readonly sequence: number; readonly reason: FinishReason }
+  /** Always the last event, exactly once. */
+  | { readonly kind: "ended"; readonly result: GenerationResult };
+
+/**
+ * One generation. Iterating gives its events, once; a consumer that is slow finds neighbouring text events of a
+ * sequence merged. `result` is fulfilled in every case (see its `error`) and never rejects.
+ * Disposing aborts what is not done and waits for the end.
+ */
+export interface GenerationHandle extends AsyncIterable<GenerationEvent>, AsyncDisposable {
+  readonly id: string;
+  readonly result: Promise<GenerationResult>;
+  /** Counts as of the last step. */
+  readonly usage: GenerationUsage;
+  abort(): void;
+}
+
+export interface EngineLoad {
+  readonly runningSequenceCount: number;
+  readonly runningGroupCount: number;
+  readonly waitingGroupCount: number;
+  /** Cells that hold a token now, and cells promised to the running groups in the worst case. */
+  readonly usedCellCount: number;
+  readonly reservedCellCount: number;
+  readonly cellCount: number;
+  readonly slotCount: number;
+  /** Steps, and tokens computed in them, since the start. */
+  readonly stepCount: number;
+  readonly computedTokenCount: number;
+  /** Sequences of a step → number of steps with that many. */
+  readonly batchHistogram: ReadonlyMap<number, number>;
+}
+
+export interface SubmitOptions {
+  readonly signal?: AbortSignal;
+}
+
+export interface Engine {
+  /**
+   * Queues a generation. Throws `ServingError`: `queue_full` (with `retryAfterSeconds`), `out_of_cells` where it could
+   * never fit, `shutting_down` after `stop`, `engine_misuse` where the request contradicts itself.
+   */
+  submit(request: GenerationRequest, options?: SubmitOptions): GenerationHandle;
+  load(): EngineLoad;
+  /** The loop. Resolves after `stop`; rejects on an error that is not of one step. Call it once. */
+  run(): Promise<void>;
+  /** Ends the loop: after everything submitted is done (`drain`), or by aborting it. Resolves when `run` has ended. */
+  stop(options: { readonly drain: boolean }): Promise<void>;
+}

@@ -1,0 +1,29 @@
+// The public face of `@corral/engine`.
+
+export { createMonotonicClock, type Clock } from "./clock.ts";
+export { createEngine, type EngineOptions } from "./engine.ts";
+export {
+  resolveGeneration,
+  type GenerationLimits,
+  type GenerationRefusal,
+  type ResolvedGeneration,
+  type ResolveGenerationInput,
+} from "./generation-config.ts";
+export type {
+  Engine,
+  EngineLoad,
+  GeneratedSequence,
+  GenerationEvent,
+  GenerationHandle,
+  GenerationRequest,
+  GenerationResult,
+  GenerationTimings,
+  GenerationUsage,
+  SubmitOptions,
+} from "./generation.ts";
+export type { ModelRunner, ModelRunnerLimits, PositionRange, StepOutputs } from "./model-runner.ts";
+export type { CacheOperation } from "./cache/cache-operation.ts";
+export { createStepPlan, type PlanEntry, type StepPlan } from "./scheduler/step-plan.ts";
+export { createDetokenizer, type Detokenizer, type DetokenizerOptions } from "./text/detokenizer.ts";
+export type { GenerationSettings, ValidGeneration } from "./valid-generation.ts";
+export type { TokenizeOptions, Vocabulary } from "./vocabulary.ts";

@@ -1,0 +1,20 @@
+// Port: a pure change of one row of scores. Knows the ids so far, not who asked or what is chosen.
+
+export interface LogitsProcessor {
+  /** The parameter of `generate` it carries out. */
+  readonly name: string;
+  /**
+   * Changes `scores` in place: shape `[vocabSize]`, float32, -Infinity for a token that may not come.
+   * `tokens` are all ids of the sequence, prompt included.
+   */
+  process(scores: Float32Array, tokens: readonly number[]): void;
+}
+
+/** What processors share within one engine; none keeps anything in it between two calls. */
+export interface ProcessorEnvironment {
+  readonly vocabSize: number;
+  /** Fewest tokens a truncating warper leaves; 1 but for beams. */
+  readonly minKeepCount: number;
+  /** Shape `[vocabSize]`; contents undefined before and after a call. */
+  readonly scratch: Float64Array;
+}

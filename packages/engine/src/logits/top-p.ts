@@ -1,0 +1,105 @@
+// Leaves the smallest set of best tokens whose probability reaches p (nucleus).
+
+import type { LogitsProcessor } from "./processor.ts";
+
+/** Buckets of width 1/64 below the best score; the last one takes all the rest. */
+const bucketCount = 4096;
+const bucketsPerUnit = 64;
+
+/**
+ * In ascending order of score, equal scores in order of id, removes tokens while the sum of their probabilities is
+ * at most `1 - topP`; the `minKeepCount` best always stay.
+ * Probabilities are float32, summed as doubles, each sum and `1 - topP` rounded to float32, as torch does on a CPU.
+ * Source: transformers 5.23.0, logits_process.py, TopPLogitsWarper; without its sort: scores fall into buckets, and
+ * only the bucket in which the sum passes `1 - topP` is sorted. Scratch has the row's length.
+ */
+export function createTopP(topP: number, minKeepCount: number, scratch: Float64Array): LogitsProcessor {
+  const removedMass = Math.fround(1 - topP);
+  const bucketMass = new Float64Array(bucketCount);
+  const bucketSize = new Uint32Array(bucketCount);
+  return {
+    name: "top_p",
+    process(scores) {
+      const best = maximum(scores);
+      if (!Number.isFinite(best)) return;
+      const weights = scratch;
+      const divisor = exponentials(scores, best, weights);
+      bucketMass.fill(0);
+      bucketSize.fill(0);
+      for (let id = 0; id < scores.length; id++) {
+        if (scores[id] === -Infinity) continue;
+        const bucket = bucketOf(scores[id]!, best);
+        bucketMass[bucket] = bucketMass[bucket]! + Math.fround(weights[id]! / divisor);
+        bucketSize[bucket] = bucketSize[bucket]! + 1;
+      }
+      const { cutBucket, massBelow, keptAbove } = findCut(bucketMass, bucketSize, removedMass, minKeepCount);
+      const members: number[] = [];
+      for (let id = 0; id < scores.length; id++) {
+        if (scores[id] === -Infinity) continue;
+        const bucket = bucketOf(scores[id]!, best);
+        if (bucket === cutBucket) members.push(id);
+        else if (bucket > cutBucket) scores[id] = -Infinity;
+      }
+      members.sort((a, b) => scores[a]! - scores[b]! || a - b);
+      let mass = massBelow;
+      for (const [index, id] of members.entries()) {
+        mass += Math.fround(weights[id]! / divisor);
+        const rank = keptAbove + members.length - index;
+        if (Math.fround(mass) > removedMass || rank <= minKeepCount) break;
+        scores[id] = -Infinity;
+      }
+    },
+  };
+}
+
+interface Cut {
+  readonly cutBucket: number;
+  /** Probability in all buckets of lower scores. */
+  readonly massBelow: number;
+  /** Tokens in all buckets of higher scores. */
+  readonly keptAbove: number;
+}
+
+/** The lowest bucket that keeps something: where the mass passes the limit, or the `minKeepCount`-th best token is. */
+function findCut(
+  bucketMass: Float64Array,
+  bucketSize: Uint32Array,
+  removedMass: number,
+  minKeepCount: number,
+): Cut {
+  let keepBucket = 0;
+  let keptAbove = 0;
+  while (keepBucket < bucketCount - 1 && keptAbove + bucketSize[keepBucket]! < minKeepCount) {
+    keptAbove += bucketSize[keepBucket++]!;
+  }
+  let massBelow = 0;
+  let cutBucket = bucketCount - 1;
+  while (cutBucket > keepBucket && Math.fround(massBelow + bucketMass[cutBucket]!) <= removedMass) {
+    massBelow += bucketMass[cutBucket--]!;
+  }
+  for (let bucket = keepBucket; bucket < cutBucket; bucket++) keptAbove += bucketSize[bucket]!;
+  return { cutBucket, massBelow, keptAbove };
+}
+
+/** 0 for the best score, rising as scores fall. */
+function bucketOf(score: number, best: number): number {
+  return Math.trunc(Math.min(bucketCount - 1, (best - score) * bucketsPerUnit));
+}
+
+function maximum(scores: Float32Array): number {
+  let best = -Infinity;
+  for (let id = 0; id < scores.length; id++) if (scores[id]! > best) best = scores[id]!;
+  return best;
+}
+
+/** exp(score - best) as float32 into `target`, -Infinity left out; gives their float32 sum, the softmax's divisor. */
+function exponentials(scores: Float32Array, best: number, target: Float64Array): number {
+  let sum = 0;
+  for (let id = 0; id < scores.length; id++) {
+    if (scores[id] === -Infinity) continue;
+    const weight = Math.fround(Math.exp(Math.fround(scores[id]! - best)));
+    target[id] = weight;
+    sum += weight;
+  }
+  return Math.fround(sum);
+}

@@ -1,0 +1,53 @@
+// Port: the one model the engine decodes with. `@corral/llama` implements it over llama.cpp,
+// `testing/fake-model.ts` without weights. Knows nothing of runs, prompts or sampling.
+
+import type { StepPlan } from "./scheduler/step-plan.ts";
+
+/** What the model and its context allow; constant over the runner's life. */
+export interface ModelRunnerLimits {
+  /** Sequence ids that may be live at once: slots are `[0, slotCount)`. */
+  readonly slotCount: number;
+  /** Cells of the unified KV cache, shared by all slots. */
+  readonly cellCount: number;
+  /** Most tokens of one `decode`. */
+  readonly maxBatchTokenCount: number;
+  /** Most tokens of one sequence, prompt included (the model's context length as configured). */
+  readonly contextLength: number;
+  /** Length of a row of logits. */
+  readonly vocabSize: number;
+}
+
+/** Half-open range of positions `[start, end)`. */
+export interface PositionRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The rows of one decoded plan. */
+export interface StepOutputs {
+  /** Rows in plan order: entry by entry, output by output. */
+  readonly rowCount: number;
+  /**
+   * Raw logits of one row, shape `[vocabSize]`, float32. The runner owns the buffer: a view, read-only,
+   * valid until the next `decode`.
+   */
+  logits(row: number): Float32Array;
+}
+
+/**
+ * Calls never overlap: the engine awaits `decode` before it calls anything else.
+ * Misuse (a slot or range out of bounds, too many tokens) is refused with an exception before native code sees it.
+ */
+export interface ModelRunner {
+  readonly limits: ModelRunnerLimits;
+  /**
+   * Computes the plan's tokens into the KV cache and gives the requested rows.
+   * Fails with code `out_of_cells` (nothing of the plan is then computed) or `decode_failed`.
+   */
+  decode(plan: StepPlan): Promise<StepOutputs>;
+  /** Makes `target` share the source's cells of `range`; `target` must hold no cell of that range. */
+  copySequence(source: number, target: number, range: PositionRange): void;
+  /** Drops the slot's cells of `range`; without a range all of them. */
+  removeSequence(slot: number, range?: PositionRange): void;
+  [Symbol.dispose](): void;
+}

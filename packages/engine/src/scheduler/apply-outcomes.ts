@@ -1,0 +1,98 @@
+// Applies a strategy's outcomes to its group: the only place where known ids change. Pure but for its arguments.
+
+import type { Cells } from "../cache/cells.ts";
+import type { Group } from "../group.ts";
+import { uncomputedTokenCount } from "../sequence.ts";
+import type { Outcome } from "./outcome.ts";
+import type { ScheduleEvent } from "./schedule-event.ts";
+
+/**
+ * Applies the outcomes in order and appends what they report to `events`.
+ * Gives null, or as a sentence which rule of the port the strategy broke: the group is then to be ended.
+ */
+export function applyOutcomes(
+  group: Group,
+  outcomes: readonly Outcome[],
+  cells: Cells,
+  stepTokenBudget: number,
+  events: ScheduleEvent[],
+): string | null {
+  for (const sequence of group.sequences.values()) sequence.outputStart = sequence.tokens.length;
+  for (const outcome of outcomes) {
+    const violation = applyOutcome(group, outcome, cells, events);
+    if (violation !== null) return violation;
+  }
+  let rowCount = 0;
+  for (const sequence of group.sequences.values()) {
+    if (uncomputedTokenCount(sequence) === 0) return `Sequence ${sequence.id} was given nothing to compute.`;
+    rowCount += sequence.tokens.length - sequence.outputStart;
+  }
+  if (rowCount > stepTokenBudget)
+    return `${rowCount} rows are wanted of a step of ${stepTokenBudget} tokens.`;
+  return null;
+}
+
+function applyOutcome(group: Group, outcome: Outcome, cells: Cells, events: ScheduleEvent[]): string | null {
+  switch (outcome.kind) {
+    case "append": {
+      const sequence = group.sequences.get(outcome.sequence);
+      if (sequence === undefined) return noSequence(outcome.sequence);
+      for (const token of outcome.tokens) sequence.tokens.push(token);
+      return null;
+    }
+    case "fork": {
+      const source = group.sequences.get(outcome.source);
+      if (source === undefined) return noSequence(outcome.source);
+      if (group.sequences.has(outcome.target)) return `Sequence ${outcome.target} exists already.`;
+      const slot = group.spareSlots.shift();
+      if (slot === undefined) return `The group has ${group.spec.slotCount} slots and all are in use.`;
+      cells.share(source.slot, slot, source.computedTokenCount);
+      group.sequences.set(outcome.target, {
+        ...source,
+        id: outcome.target,
+        slot,
+        tokens: [...source.tokens],
+      });
+      return null;
+    }
+    case "rollback": {
+      const sequence = group.sequences.get(outcome.sequence);
+      if (sequence === undefined) return noSequence(outcome.sequence);
+      if (outcome.to < 0 || outcome.to > sequence.tokens.length)
+        return `${outcome.to} is not a known position.`;
+      sequence.tokens.length = outcome.to;
+      sequence.computedTokenCount = Math.min(sequence.computedTokenCount, outcome.to);
+      sequence.outputStart = Math.min(sequence.outputStart, outcome.to);
+      cells.truncate(sequence.slot, sequence.computedTokenCount);
+      return null;
+    }
+    case "release": {
+      const sequence = group.sequences.get(outcome.sequence);
+      if (sequence === undefined) return noSequence(outcome.sequence);
+      group.sequences.delete(outcome.sequence);
+      cells.truncate(sequence.slot, 0);
+      group.spareSlots.push(sequence.slot);
+      return null;
+    }
+    case "emit":
+      if (group.finishedRows.has(outcome.row)) return `Row ${outcome.row} is finished already.`;
+      events.push({ kind: "emitted", group: group.spec.id, row: outcome.row, tokens: outcome.tokens });
+      return null;
+    case "finish":
+      if (group.finishedRows.has(outcome.row)) return `Row ${outcome.row} is finished already.`;
+      group.finishedRows.add(outcome.row);
+      events.push({
+        kind: "row_finished",
+        group: group.spec.id,
+        row: outcome.row,
+        reason: outcome.reason,
+      });
+      return null;
+    default:
+      return outcome satisfies never;
+  }
+}
+
+function noSequence(id: number): string {
+  return `There is no sequence ${id}.`;
+}

@@ -1,0 +1,35 @@
+// What a strategy decides after a step, as data. Sequences are the model's side (slots, cells, known ids);
+// rows are the caller's side (what is returned). In sampling they go together, in beam search they do not.
+
+import type { ErrorCode, FinishReason } from "@corral/contract";
+
+/** Applied in the order given. Sequences are named by their id within the group. */
+export type Outcome =
+  /** `tokens` become known; the rows of all of them are wanted, which verifies several at once. */
+  | { readonly kind: "append"; readonly sequence: number; readonly tokens: readonly number[] }
+  /** A new sequence `target` with the ids and cells of `source` as it now stands. Takes one of the group's slots. */
+  | { readonly kind: "fork"; readonly source: number; readonly target: number }
+  /** Only the ids `[0, to)` stay known; cells beyond are dropped. */
+  | { readonly kind: "rollback"; readonly sequence: number; readonly to: number }
+  /** The sequence ends without leaving a trace; its slot goes back to the group. */
+  | { readonly kind: "release"; readonly sequence: number }
+  /** `tokens` are the next ids of the returned row, for good. */
+  | { readonly kind: "emit"; readonly row: number; readonly tokens: readonly number[] }
+  /** Nothing more will be emitted for the row. */
+  | { readonly kind: "finish"; readonly row: number; readonly reason: FinishReason };
+
+/**
+ * What becomes of one group. After `advance` every sequence that still lives must have an uncomputed token;
+ * a group without living sequences has ended.
+ */
+export type GroupOutcome =
+  | { readonly kind: "advance"; readonly outcomes: readonly Outcome[] }
+  | {
+      readonly kind: "fail";
+      readonly code: ErrorCode;
+      readonly detail: string;
+      readonly cause?: unknown;
+    };
+
+/** By group id. Groups of the step without an entry only had a chunk computed. */
+export type StepOutcomes = ReadonlyMap<string, GroupOutcome>;

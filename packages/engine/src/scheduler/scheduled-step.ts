@@ -1,0 +1,32 @@
+// A step plan with what belongs to it on the engine's side: cache operations before it, groups behind its rows.
+
+import type { CacheOperation } from "../cache/cache-operation.ts";
+import type { StepPlan } from "./step-plan.ts";
+import type { GroupShare } from "./token-shares.ts";
+
+/** A sequence whose rows come with this step. */
+export interface ReadySequence {
+  readonly id: number;
+  /** Its known ids; a live view, to be read before the step is committed. */
+  readonly tokens: readonly number[];
+  /** Rows `[firstRow, firstRow + rowCount)` of the outputs, for its last `rowCount` ids. */
+  readonly firstRow: number;
+  readonly rowCount: number;
+}
+
+/** A group all of whose sequences are computed by this step: the strategy chooses over them jointly. */
+export interface ReadyGroup {
+  readonly id: string;
+  /** By id, ascending. */
+  readonly sequences: readonly ReadySequence[];
+}
+
+export interface ScheduledStep extends StepPlan {
+  /** To be done in this order before the tokens are computed. */
+  readonly cacheOperations: readonly CacheOperation[];
+  /** Which groups have how many tokens in this step; the scheduler's own. */
+  readonly groupShares: readonly GroupShare[];
+  readonly ready: readonly ReadyGroup[];
+  /** Nothing to compute, no cache operation and nothing to report. */
+  readonly isEmpty: boolean;
+}

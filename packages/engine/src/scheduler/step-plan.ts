@@ -1,0 +1,29 @@
+// The data of one step: which tokens of which sequence are computed, and which rows of logits are needed.
+// Plain values; knows neither how they were chosen nor how they are computed.
+
+/** One sequence's share of a step. */
+export interface PlanEntry {
+  /** The slot (the model runner's sequence id) the tokens belong to, in `[0, slotCount)`. */
+  readonly slot: number;
+  /** Position of `tokens[0]`; the cells `[0, start)` of this slot are computed already. */
+  readonly start: number;
+  /** Token ids for the positions `[start, start + tokens.length)`, at least one. */
+  readonly tokens: readonly number[];
+  /** Indices into `tokens`, ascending, whose logits are needed: usually none (a chunk) or the last. */
+  readonly outputs: readonly number[];
+}
+
+/** One forward pass over the batch. Entries are ordered by slot, each slot at most once. */
+export interface StepPlan {
+  readonly entries: readonly PlanEntry[];
+  /** Sum of `tokens.length` over the entries; at most the runner's `maxBatchTokenCount`. */
+  readonly tokenCount: number;
+  readonly isEmpty: boolean;
+}
+
+/** Builds a plan from entries in any order. */
+export function createStepPlan(entries: readonly PlanEntry[]): StepPlan {
+  const ordered = [...entries].sort((a, b) => a.slot - b.slot);
+  const tokenCount = ordered.reduce((sum, entry) => sum + entry.tokens.length, 0);
+  return { entries: ordered, tokenCount, isEmpty: ordered.length === 0 };
+}

@@ -1,0 +1,31 @@
+// Counts of what the steps computed, for load reports.
+
+import type { StepPlan } from "./step-plan.ts";
+
+export interface StepCounts {
+  readonly stepCount: number;
+  readonly computedTokenCount: number;
+  /** Sequences of a step → number of steps with that many. */
+  readonly batchHistogram: ReadonlyMap<number, number>;
+}
+
+export interface StepStatistics {
+  /** Steps without tokens are not counted. */
+  count(plan: StepPlan): void;
+  read(): StepCounts;
+}
+
+export function createStepStatistics(): StepStatistics {
+  const batchHistogram = new Map<number, number>();
+  let stepCount = 0;
+  let computedTokenCount = 0;
+  return {
+    count({ entries, tokenCount }) {
+      if (entries.length === 0) return;
+      stepCount += 1;
+      computedTokenCount += tokenCount;
+      batchHistogram.set(entries.length, (batchHistogram.get(entries.length) ?? 0) + 1);
+    },
+    read: () => ({ stepCount, computedTokenCount, batchHistogram: new Map(batchHistogram) }),
+  };
+}

@@ -1,0 +1,17 @@
+// Port: a decoding strategy chooses for one group what its step's rows mean. Knows no slots, cells or callers.
+
+import type { StepOutputs } from "../model-runner.ts";
+import type { GroupOutcome } from "../scheduler/outcome.ts";
+import type { ReadyGroup } from "../scheduler/scheduled-step.ts";
+
+/** Lives as long as its group and may keep state between steps: scores, finished hypotheses, draft lengths. */
+export interface DecodingStrategy {
+  /** Called once per step in which every living sequence of the group has its rows. */
+  choose(group: ReadyGroup, outputs: StepOutputs): GroupOutcome;
+}
+
+/** What a group may take at most under a strategy, for its admission. */
+export interface StrategyNeeds {
+  readonly slotCount: number;
+  readonly cellCount: number;
+}

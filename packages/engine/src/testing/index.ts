@@ -1,0 +1,17 @@
+// What tests of other packages use of the engine: `@corral/engine/testing`.
+
+export {
+  byteTokenCount,
+  byteTokenIds,
+  createByteTokenizer,
+  type ByteTokenizerOptions,
+} from "./byte-tokenizer.ts";
+export { createFakeClock, type FakeClock } from "./fake-clock.ts";
+export {
+  createFakeModel,
+  hashedLogits,
+  type FakeLogits,
+  type FakeModel,
+  type FakeModelOptions,
+} from "./fake-model.ts";
+export { validGeneration } from "./valid-generation.ts";
