@@ -1,0 +1,72 @@
+// The public face of @corral/llama: a model from a file, its vocabulary, and runners over it.
+// Nothing that leaves here has a C name or a native address.
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import type { ModelRunner, Vocabulary } from "@corral/engine";
+
+import type { ContextOptions } from "./context.ts";
+import { openLibrary } from "./library.ts";
+import { type LlamaModel, type LoadModelOptions, loadModel, type ModelInfo } from "./model.ts";
+import { expandToFloat32, isHalfPrecision } from "./quantize.ts";
+import { createLlamaRunner } from "./runner.ts";
+import { createVocabulary } from "./vocabulary.ts";
+
+export type { ContextOptions, Precision } from "./context.ts";
+export type { LoadModelOptions, ModelInfo } from "./model.ts";
+
+export interface LoadLlamaOptions extends LoadModelOptions {
+  /** Directory of the llama.cpp libraries; default: those npm installed for this platform. */
+  readonly libraryDirectory?: string | undefined;
+  /**
+   * Compute f16 and bf16 weights as float32, in twice their memory: llama.cpp rounds activations to the weights' type,
+   * so that the last bit of a sum, which depends on the batch, grows to 5e-3 on the logits; as float32 it stays below
+   * 1e-4. What `reference` precision needs; quantised weights stay as they are. Default false.
+   */
+  readonly float32Weights?: boolean;
+}
+
+/** A loaded model. */
+export interface Llama extends Disposable {
+  readonly info: ModelInfo;
+  readonly vocabulary: Vocabulary;
+  /** Several runners may share the weights; each has its own KV cache. Fails with `context_too_large`. */
+  createRunner(options: ContextOptions): Promise<ModelRunner>;
+  /** Frees the weights once the last runner is gone too; the vocabulary must not be used any more. */
+  [Symbol.dispose](): void;
+}
+
+/** Fails with `library_missing`, `library_mismatch` or `weights_unreadable`. */
+export async function loadLlama(options: LoadLlamaOptions): Promise<Llama> {
+  const model = await loadWeights(options);
+  return {
+    info: model.info,
+    vocabulary: createVocabulary(model),
+    createRunner: (contextOptions) => createLlamaRunner(model, contextOptions),
+    [Symbol.dispose]: () => model[Symbol.dispose](),
+  };
+}
+
+async function loadWeights(options: LoadLlamaOptions): Promise<LlamaModel> {
+  const abi = openLibrary(options.libraryDirectory);
+  const { onProgress: _, ...quietly } = options;
+  if (options.float32Weights !== true) return loadModel(abi, options);
+  // The file is opened as it is first: what is wrong with it is told of the file that the caller named.
+  const model = await loadModel(abi, quietly);
+  if (!isHalfPrecision(model.info.metadata)) {
+    options.onProgress?.(1);
+    return model;
+  }
+  model[Symbol.dispose]();
+  const directory = mkdtempSync(join(tmpdir(), "corral-weights-"));
+  try {
+    const path = join(directory, "float32.gguf");
+    await expandToFloat32(abi, options.path, path);
+    return await loadModel(abi, { ...options, path });
+  } finally {
+    // The loaded model maps the file, which lives on without a name until the model is gone.
+    rmSync(directory, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,350 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { createStepPlan, type ModelRunner, type StepPlan } from "@corral/engine";
+
+import { type ContextOptions, type Llama, loadLlama } from "./index.ts";
+import { missingTinyModels, tinyModelPath } from "./testing/tiny-models.ts";
+
+const skip = missingTinyModels();
+
+/** What the order of float32 sums may change; with f16 weights it would be 5e-3, as activations are rounded to f16. */
+const tolerance = 1e-4;
+
+/** A runner over the tiny BPE model with its own weights; both go with the returned value. */
+async function open(options: Partial<ContextOptions> = {}) {
+  const llama = await loadLlama({ path: tinyModelPath("corral-tiny-3"), float32Weights: true });
+  const runner = await openRunner(llama, options);
+  return {
+    llama,
+    runner,
+    [Symbol.dispose]() {
+      runner[Symbol.dispose]();
+      llama[Symbol.dispose]();
+    },
+  };
+}
+
+/** One thread: the machine that runs the tests has other work. */
+function openRunner(llama: Llama, options: Partial<ContextOptions> = {}): Promise<ModelRunner> {
+  return llama.createRunner({
+    slotCount: 8,
+    cellCount: 512,
+    precision: "reference",
+    threadCount: 1,
+    ...options,
+  });
+}
+
+/** Some token ids, different for every seed. */
+function someTokens(llama: Llama, count: number, seed = 1): number[] {
+  return Array.from({ length: count }, (_, index) => (index * 31 + seed * 17) % llama.info.vocabSize);
+}
+
+function step(
+  ...entries: [slot: number, start: number, tokens: readonly number[], outputs?: readonly number[]][]
+): StepPlan {
+  return createStepPlan(
+    entries.map(([slot, start, tokens, outputs = []]) => ({ slot, start, tokens, outputs })),
+  );
+}
+
+/** Computes tokens in chunks; the logits after the last of them, copied. */
+async function compute(
+  runner: ModelRunner,
+  slot: number,
+  tokens: readonly number[],
+  chunkLength = 512,
+  start = 0,
+) {
+  for (let offset = 0; ; offset += chunkLength) {
+    const chunk = tokens.slice(offset, offset + chunkLength);
+    const isLast = offset + chunkLength >= tokens.length;
+    const outputs = await runner.decode(
+      step([slot, start + offset, chunk, isLast ? [chunk.length - 1] : []]),
+    );
+    if (isLast) return outputs.logits(0).slice();
+  }
+}
+
+function largestDifference(a: Float32Array, b: Float32Array): number {
+  assert.equal(a.length, b.length);
+  return a.reduce((most, value, index) => Math.max(most, Math.abs(value - b[index]!)), 0);
+}
+
+function argmax(logits: Float32Array): number {
+  return logits.indexOf(logits.reduce((most, value) => Math.max(most, value), -Infinity));
+}
+
+test("a prompt in chunks gives the logits of the prompt in one piece", { skip }, async () => {
+  using opened = await open();
+  const { runner, llama } = opened;
+  const prompt = someTokens(llama, 60);
+  const whole = await compute(runner, 0, prompt);
+  assert.equal(whole.length, llama.info.vocabSize);
+  for (const [index, chunkLength] of [1, 2, 8, 30].entries()) {
+    const chunked = await compute(runner, index + 1, prompt, chunkLength);
+    const difference = largestDifference(whole, chunked);
+    assert.ok(difference < tolerance, `chunks of ${chunkLength} differ by ${difference}`);
+  }
+});
+
+test("every requested row of one entry is the row of its own token", { skip }, async () => {
+  using opened = await open();
+  const { runner, llama } = opened;
+  const prompt = someTokens(llama, 6);
+  const outputs = await runner.decode(step([0, 0, prompt, [1, 4, 5]], [2, 0, prompt.slice(0, 5), [4]]));
+  assert.equal(outputs.rowCount, 4);
+  const rows = [0, 1, 2, 3].map((row) => outputs.logits(row).slice());
+  for (const [row, length] of [2, 5, 6, 5].entries()) {
+    const alone = await compute(runner, 4 + row, prompt.slice(0, length));
+    assert.ok(largestDifference(rows[row]!, alone) < 1e-4, `row ${row}`);
+  }
+});
+
+test("sequences decoded together continue as they would alone", { skip }, async () => {
+  using opened = await open();
+  const { runner, llama } = opened;
+  const prompts = [5, 17, 1, 40].map((length, seed) => someTokens(llama, length, seed));
+  const sequences = prompts.map((prompt) => [...prompt]);
+  let starts = prompts.map(() => 0);
+  for (let round = 0; round < 8; round += 1) {
+    const outputs = await runner.decode(
+      step(
+        ...sequences.map((sequence, slot): [number, number, number[], number[]] => {
+          const tokens = sequence.slice(starts[slot]);
+          return [slot, starts[slot]!, tokens, [tokens.length - 1]];
+        }),
+      ),
+    );
+    starts = sequences.map((sequence) => sequence.length);
+    sequences.forEach((sequence, slot) => sequence.push(argmax(outputs.logits(slot))));
+  }
+  using alone = await openRunner(llama);
+  for (const [slot, sequence] of sequences.entries()) {
+    const length = prompts[slot]!.length;
+    for (let end = length; end < sequence.length; end += 1) {
+      const start = end === length ? 0 : end - 1;
+      const logits = await compute(alone, slot, sequence.slice(start, end), 512, start);
+      const best = logits[argmax(logits)]!;
+      assert.ok(best - logits[sequence[end]!]! < tolerance, `slot ${slot}, position ${end}`);
+    }
+  }
+});
+
+test("a copied prefix continues exactly like its source", { skip }, async () => {
+  using opened = await open();
+  const { runner, llama } = opened;
+  const prompt = someTokens(llama, 50);
+  await compute(runner, 0, prompt);
+  runner.copySequence(0, 3, { start: 0, end: 50 });
+  runner.copySequence(0, 5, { start: 0, end: 20 });
+  const own = await compute(runner, 0, [7], 1, 50);
+  const copied = await compute(runner, 3, [7], 1, 50);
+  assert.ok(largestDifference(own, copied) < 1e-5);
+  const partly = await compute(runner, 5, [...prompt.slice(20), 7], 512, 20);
+  assert.ok(largestDifference(own, partly) < tolerance);
+});
+
+test("a sequence rolled back and decoded again gives the same logits", { skip }, async () => {
+  using opened = await open();
+  const { runner, llama } = opened;
+  const prompt = someTokens(llama, 30);
+  const first = await compute(runner, 0, prompt);
+  await compute(runner, 0, [1, 2, 3], 512, 30);
+  runner.removeSequence(0, { start: 29, end: 33 });
+  assert.ok(largestDifference(first, await compute(runner, 0, prompt.slice(29), 1, 29)) < tolerance);
+  runner.removeSequence(0, { start: 20, end: 30 });
+  assert.ok(largestDifference(first, await compute(runner, 0, prompt.slice(20), 512, 20)) < 1e-4);
+});
+
+test("copies share cells, so that many fit where one does", { skip }, async () => {
+  using opened = await open({ cellCount: 256 });
+  const { runner, llama } = opened;
+  await compute(runner, 0, someTokens(llama, 200));
+  for (let slot = 1; slot < 8; slot += 1) runner.copySequence(0, slot, { start: 0, end: 200 });
+  const outputs = await runner.decode(
+    step(
+      ...Array.from({ length: 8 }, (_, slot): [number, number, number[], number[]] => [
+        slot,
+        200,
+        [slot],
+        [0],
+      ]),
+    ),
+  );
+  assert.equal(outputs.rowCount, 8);
+});
+
+test(
+  "a full cache refuses a step, changes nothing, and serves again once cells are freed",
+  { skip },
+  async () => {
+    using opened = await open({ cellCount: 256 });
+    const { runner, llama } = opened;
+    const prompt = someTokens(llama, 56, 2);
+    await compute(runner, 0, someTokens(llama, 200));
+    await compute(runner, 1, prompt);
+    const refused = step([1, 56, [5, 6], [1]], [2, 0, [1]]);
+    await assert.rejects(runner.decode(refused), {
+      code: "out_of_cells",
+      message: /256 cells .* 3 more tokens/,
+    });
+    await assert.rejects(runner.decode(refused), { code: "out_of_cells" });
+    runner.removeSequence(0, { start: 197, end: 200 });
+    const after = (await runner.decode(refused)).logits(0).slice();
+    await assert.rejects(runner.decode(step([0, 197, [1]])), { code: "out_of_cells" });
+    runner.removeSequence(0);
+    await runner.decode(step([0, 0, [1], [0]]));
+    using alone = await openRunner(llama);
+    assert.ok(largestDifference(after, await compute(alone, 0, [...prompt, 5, 6])) < 1e-4);
+  },
+);
+
+test("the event loop goes on while a step is decoded", { skip }, async () => {
+  using opened = await open({ cellCount: 2048, contextLength: 2048 });
+  const { runner, llama } = opened;
+  let tickCount = 0;
+  let running = true;
+  const tick = () => {
+    tickCount += 1;
+    if (running) setImmediate(tick);
+  };
+  setImmediate(tick);
+  await compute(runner, 0, someTokens(llama, 2000), 512).finally(() => (running = false));
+  assert.ok(tickCount > 10, `${tickCount} ticks`);
+});
+
+test("two runners over one model do not see each other", { skip }, async () => {
+  using opened = await open();
+  const { runner, llama } = opened;
+  using other = await openRunner(llama, { slotCount: 2 });
+  const [prompt, otherPrompt] = [someTokens(llama, 20), someTokens(llama, 25, 3)];
+  const [first, second] = await Promise.all([
+    compute(runner, 0, prompt, 5),
+    compute(other, 0, otherPrompt, 5),
+  ]);
+  assert.ok(largestDifference(first, await compute(other, 1, prompt)) < 1e-4);
+  assert.ok(largestDifference(second, await compute(runner, 1, otherPrompt)) < 1e-4);
+});
+
+test("a runner keeps the weights of a model that was disposed of", { skip }, async () => {
+  using opened = await open();
+  const { runner, llama } = opened;
+  const prompt = someTokens(llama, 10);
+  const before = await compute(runner, 0, prompt);
+  llama[Symbol.dispose]();
+  assert.ok(largestDifference(before, await compute(runner, 1, prompt)) < 1e-5);
+});
+
+test("default precision stays near the reference", { skip }, async () => {
+  using opened = await open();
+  const { runner, llama } = opened;
+  using fast = await openRunner(llama, { precision: "default" });
+  const prompt = someTokens(llama, 40);
+  assert.ok(largestDifference(await compute(runner, 0, prompt), await compute(fast, 0, prompt)) < 0.2);
+});
+
+test(
+  "a plan that breaks a rule is refused before native code, and the next one works",
+  { skip },
+  async () => {
+    using opened = await open({ maxBatchTokenCount: 16 });
+    const { runner, llama } = opened;
+    const refused: StepPlan[] = [
+      step(),
+      step([0, 0, someTokens(llama, 17)]),
+      step([8, 0, [1]]),
+      step([0, 1, [1]]),
+      step([0, 0, [llama.info.vocabSize]]),
+      step([0, 0, [-1]]),
+      step([0, 0, [1], [1]]),
+    ];
+    for (const plan of refused) await assert.rejects(runner.decode(plan), { code: "engine_misuse" });
+    assert.throws(() => runner.copySequence(0, 8, { start: 0, end: 0 }), { code: "engine_misuse" });
+    assert.throws(() => runner.copySequence(0, 1, { start: 0, end: 1 }), { code: "engine_misuse" });
+    assert.throws(() => runner.removeSequence(8), { code: "engine_misuse" });
+    await runner.decode(step([0, 0, [1], [0]]));
+  },
+);
+
+test("a row that was not asked for is refused", { skip }, async () => {
+  using opened = await open();
+  const { runner } = opened;
+  const none = await runner.decode(step([0, 0, [1, 2]]));
+  assert.equal(none.rowCount, 0);
+  assert.throws(() => none.logits(0), { code: "engine_misuse", message: /\[0, 0\), given 0/ });
+  const one = await runner.decode(step([0, 2, [1, 2], [1]]));
+  for (const row of [-1, 1, 0.5]) assert.throws(() => one.logits(row), { code: "engine_misuse" });
+});
+
+test("logits of an earlier step are refused", { skip }, async () => {
+  using opened = await open();
+  const { runner } = opened;
+  const first = await runner.decode(step([0, 0, [1], [0]]));
+  await runner.decode(step([0, 1, [1], [0]]));
+  assert.throws(() => first.logits(0), { code: "engine_misuse", message: /until the next decode/ });
+});
+
+test("steps reuse one view of a row", { skip }, async () => {
+  using opened = await open();
+  const { runner } = opened;
+  const first = (await runner.decode(step([0, 0, [1], [0]]))).logits(0);
+  const second = (await runner.decode(step([0, 1, [1], [0]]))).logits(0);
+  assert.equal(first, second);
+});
+
+test("nothing may be called while a decode is running", { skip }, async () => {
+  using opened = await open();
+  const { runner } = opened;
+  const running = runner.decode(step([0, 0, [1, 2, 3], [2]]));
+  await assert.rejects(runner.decode(step([1, 0, [1]])), {
+    code: "engine_misuse",
+    message: /decode is running/,
+  });
+  assert.throws(() => runner.copySequence(0, 1, { start: 0, end: 0 }), { code: "engine_misuse" });
+  assert.throws(() => runner.removeSequence(0), { code: "engine_misuse" });
+  assert.equal((await running).rowCount, 1);
+});
+
+test("a runner that is disposed of while it decodes frees itself at the end", { skip }, async () => {
+  using opened = await open();
+  const { runner } = opened;
+  const running = runner.decode(step([0, 0, [1, 2, 3], [2]]));
+  runner[Symbol.dispose]();
+  await assert.rejects(running, {
+    code: "engine_misuse",
+    message: /disposed of while it decoded/,
+  });
+  runner[Symbol.dispose]();
+});
+
+test("a disposed runner refuses every call, and views kept from it are empty", { skip }, async () => {
+  using opened = await open();
+  const { runner } = opened;
+  const outputs = await runner.decode(step([0, 0, [1], [0]]));
+  const kept = outputs.logits(0);
+  runner[Symbol.dispose]();
+  runner[Symbol.dispose]();
+  assert.equal(kept.length, 0);
+  assert.throws(() => outputs.logits(0), { code: "engine_misuse" });
+  await assert.rejects(runner.decode(step([0, 1, [1]])), {
+    code: "engine_misuse",
+    message: /disposed of/,
+  });
+  assert.throws(() => runner.copySequence(0, 1, { start: 0, end: 1 }), { code: "engine_misuse" });
+  assert.throws(() => runner.removeSequence(0), { code: "engine_misuse" });
+});
+
+test("a context beyond memory or beyond 256 sequences is refused", { skip }, async () => {
+  using llama = await loadLlama({ path: tinyModelPath("corral-tiny-3"), float32Weights: true });
+  await assert.rejects(openRunner(llama, { slotCount: 257 }), { code: "engine_misuse" });
+  await assert.rejects(openRunner(llama, { cellCount: 4_000_000_000 }), {
+    code: "context_too_large",
+  });
+  await assert.rejects(openRunner(llama, { memoryLimitBytes: 1000 }), {
+    code: "context_too_large",
+  });
+  using most = await openRunner(llama, { slotCount: 256 });
+  await most.decode(step([255, 0, [1], [0]]));
+});

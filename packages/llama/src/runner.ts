@@ -1,0 +1,204 @@
+// The engine's ModelRunner over llama.cpp: checks a plan, decodes it off the main thread, shows its logits.
+// Knows nothing of generations; what a slot's tokens mean is the engine's business.
+
+import { ServingError } from "@corral/contract";
+import type { ModelRunner, ModelRunnerLimits, PositionRange, StepOutputs, StepPlan } from "@corral/engine";
+
+import { callAsync, type LlamaAbi, type Pointer, viewMemory } from "./abi.ts";
+import { NativeBatch } from "./batch.ts";
+import { type ContextOptions, createContext, resolveContextOptions } from "./context.ts";
+import type { LlamaModel } from "./model.ts";
+import { SlotPositions } from "./slot-positions.ts";
+
+/** What `llama_decode` answers besides 0; anything else is an error too. */
+const decodeResult = { outOfCells: 1, aborted: 2 } as const;
+
+/** Opens a context over a model. Fails with `engine_misuse` or `context_too_large`. */
+export async function createLlamaRunner(model: LlamaModel, options: ContextOptions): Promise<ModelRunner> {
+  const settings = resolveContextOptions(model.info, options);
+  const release = model.hold();
+  try {
+    const context = await createContext(model, settings);
+    const { slotCount, cellCount, maxBatchTokenCount, contextLength } = settings;
+    const { vocabSize } = model.info;
+    const limits = { slotCount, cellCount, maxBatchTokenCount, contextLength, vocabSize };
+    return new LlamaRunner(model, context, release, limits);
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+class LlamaRunner implements ModelRunner {
+  readonly limits: ModelRunnerLimits;
+  readonly #abi: LlamaAbi;
+  readonly #context: Pointer;
+  readonly #memory: Pointer;
+  readonly #waitsForDevice: boolean;
+  readonly #releaseModel: () => void;
+  readonly #batch: NativeBatch;
+  readonly #positions: SlotPositions;
+  readonly #rows: LogitRows;
+  #decodeCount = 0;
+  #decoding = false;
+  #disposed = false;
+
+  constructor(model: LlamaModel, context: Pointer, releaseModel: () => void, limits: ModelRunnerLimits) {
+    this.limits = Object.freeze(limits);
+    this.#abi = model.abi;
+    this.#context = context;
+    this.#memory = model.abi.llama_get_memory(context);
+    this.#waitsForDevice = model.offloaded;
+    this.#releaseModel = releaseModel;
+    this.#batch = new NativeBatch(limits.maxBatchTokenCount);
+    this.#positions = new SlotPositions(limits);
+    this.#rows = new LogitRows(model.abi, context, limits.vocabSize);
+  }
+
+  async decode(plan: StepPlan): Promise<StepOutputs> {
+    this.#checkIdle("decode");
+    this.#positions.checkPlan(plan);
+    const rowCount = this.#batch.write(plan);
+    this.#decoding = true;
+    this.#decodeCount += 1;
+    let result: number;
+    try {
+      result = await callAsync(this.#abi.llama_decode, this.#context, this.#batch.struct);
+      // On a processor the work is done by now; a device goes on, and waiting for it would block the event loop.
+      if (this.#waitsForDevice) await callAsync(this.#abi.llama_synchronize, this.#context);
+    } finally {
+      this.#decoding = false;
+      if (this.#disposed) this.#free();
+    }
+    if (this.#disposed)
+      throw new ServingError("engine_misuse", "The runner was disposed of while it decoded.");
+    if (result !== 0) throw this.#failed(plan, result);
+    this.#positions.commitPlan(plan);
+    if (rowCount > 0) this.#rows.refresh();
+    return this.#outputs(rowCount);
+  }
+
+  /** Takes back what a failed decode may have computed, so that the slots are as the bookkeeping says. */
+  #failed(plan: StepPlan, result: number): ServingError {
+    for (const { slot, start } of plan.entries) this.#abi.llama_memory_seq_rm(this.#memory, slot, start, -1);
+    if (result === decodeResult.outOfCells) {
+      return new ServingError(
+        "out_of_cells",
+        `The KV cache of ${this.limits.cellCount} cells has no room for ${plan.tokenCount} more tokens.`,
+      );
+    }
+    const reason = result === decodeResult.aborted ? "it was aborted" : `code ${result}`;
+    return new ServingError(
+      "decode_failed",
+      `llama.cpp could not decode a step of ${plan.tokenCount} tokens: ${reason}.`,
+    );
+  }
+
+  #outputs(rowCount: number): StepOutputs {
+    const decodeCount = this.#decodeCount;
+    return {
+      rowCount,
+      logits: (row) => {
+        this.#checkIdle("logits");
+        if (decodeCount !== this.#decodeCount) {
+          throw new ServingError(
+            "engine_misuse",
+            "Logits are valid until the next decode, and there was one.",
+          );
+        }
+        if (!Number.isInteger(row) || row < 0 || row >= rowCount) {
+          throw new ServingError(
+            "engine_misuse",
+            `Rows of this step are integers in [0, ${rowCount}), given ${row}.`,
+          );
+        }
+        return this.#rows.at(this.#batch.batchIndexOf(row));
+      },
+    };
+  }
+
+  copySequence(source: number, target: number, range: PositionRange): void {
+    this.#checkIdle("copySequence");
+    this.#positions.checkCopy(source, target, range);
+    if (range.start === range.end) return;
+    this.#abi.llama_memory_seq_cp(this.#memory, source, target, range.start, range.end);
+    this.#positions.commitCopy(target, range);
+  }
+
+  removeSequence(slot: number, range?: PositionRange): void {
+    this.#checkIdle("removeSequence");
+    const dropped = range ?? { start: 0, end: this.#positions.computedCount(slot) };
+    this.#positions.checkRemove(slot, dropped);
+    // Up to the end of the sequence: a gap has been refused. An empty range must not reach that meaning.
+    if (dropped.start === dropped.end) return;
+    if (!this.#abi.llama_memory_seq_rm(this.#memory, slot, dropped.start, -1)) {
+      throw new ServingError(
+        "decode_failed",
+        `llama.cpp could not remove [${dropped.start}, ${dropped.end}) of slot ${slot}.`,
+      );
+    }
+    this.#positions.commitRemove(slot, dropped);
+  }
+
+  /** Frees the context, at the end of a decode that still runs; that decode then fails. */
+  [Symbol.dispose](): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    if (!this.#decoding) this.#free();
+  }
+
+  #free(): void {
+    this.#rows.detach();
+    this.#batch[Symbol.dispose]();
+    this.#abi.llama_free(this.#context);
+    this.#releaseModel();
+  }
+
+  #checkIdle(call: string): void {
+    if (this.#disposed)
+      throw new ServingError("engine_misuse", `${call} was called after the runner was disposed of.`);
+    if (this.#decoding)
+      throw new ServingError("engine_misuse", `${call} was called while a decode is running.`);
+  }
+}
+
+/** Views of the context's rows of logits, one per row and kept, so that a step allocates none. */
+class LogitRows {
+  readonly #abi: LlamaAbi;
+  readonly #context: Pointer;
+  readonly #vocabSize: number;
+  readonly #views = new Map<Pointer, Float32Array<ArrayBuffer>>();
+  #base: Pointer | null = null;
+
+  constructor(abi: LlamaAbi, context: Pointer, vocabSize: number) {
+    this.#abi = abi;
+    this.#context = context;
+    this.#vocabSize = vocabSize;
+  }
+
+  /** Forgets the views when llama.cpp moved its buffer, which it does as steps ask for more rows. */
+  refresh(): void {
+    const base = this.#abi.llama_get_logits(this.#context);
+    if (base === this.#base) return;
+    this.detach();
+    this.#base = base;
+  }
+
+  at(batchIndex: number): Float32Array {
+    const address = this.#abi.llama_get_logits_ith(this.#context, batchIndex);
+    if (address === null)
+      throw new ServingError("decode_failed", "llama.cpp has no logits for a row that was asked for.");
+    let view = this.#views.get(address);
+    if (view === undefined) {
+      view = new Float32Array(viewMemory(address, this.#vocabSize * 4));
+      this.#views.set(address, view);
+    }
+    return view;
+  }
+
+  /** Makes every view empty: reading one that was kept too long cannot reach freed memory. */
+  detach(): void {
+    for (const view of this.#views.values()) view.buffer.transfer(0);
+    this.#views.clear();
+  }
+}
