@@ -1,0 +1,68 @@
+// What the gateway says about the bytes it forwards: the headers of a predict request as checked values.
+
+import { dialects, forwardedHeaders, ServingError, type Dialect } from "@corral/contract";
+import type { IncomingHttpHeaders } from "node:http";
+
+export interface ForwardedCall {
+  readonly runId: string;
+  readonly dialect: Dialect;
+  readonly projectId: string;
+  readonly keyId: string | null;
+  readonly priority: number;
+  /** Milliseconds since the epoch, or null. */
+  readonly deadlineAtMs: number | null;
+  readonly modelId: string | null;
+  readonly deploymentId: string | null;
+  /** Null: no cap. */
+  readonly tokenCap: number | null;
+  readonly acceptsEventStream: boolean;
+}
+
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** Fails with `invalid_parameter`: only a gateway calls a replica, so a missing header is its mistake. */
+export function readForwardedCall(headers: IncomingHttpHeaders): ForwardedCall {
+  const runId = readText(headers, forwardedHeaders.runId);
+  if (runId === null || !uuid.test(runId)) throw wrong(forwardedHeaders.runId, runId, "a UUID");
+  const dialect = readDialect(headers);
+  if (dialect === null) {
+    throw wrong(forwardedHeaders.dialect, readText(headers, forwardedHeaders.dialect), dialects.join(", "));
+  }
+  const projectId = readText(headers, forwardedHeaders.project);
+  if (projectId === null) throw wrong(forwardedHeaders.project, projectId, "a project's id");
+  return {
+    runId,
+    dialect,
+    projectId,
+    keyId: readText(headers, forwardedHeaders.key),
+    priority: readInteger(headers, forwardedHeaders.priority) ?? 0,
+    deadlineAtMs: readInteger(headers, forwardedHeaders.deadline),
+    modelId: readText(headers, forwardedHeaders.model),
+    deploymentId: readText(headers, forwardedHeaders.deployment),
+    tokenCap: readInteger(headers, forwardedHeaders.tokenCap),
+    acceptsEventStream: (headers.accept ?? "").toLowerCase().includes("text/event-stream"),
+  };
+}
+
+/** The family that an answer speaks, or null; also for answers to calls that cannot be read. */
+export function readDialect(headers: IncomingHttpHeaders): Dialect | null {
+  const text = readText(headers, forwardedHeaders.dialect);
+  return dialects.find((dialect) => dialect === text) ?? null;
+}
+
+function readInteger(headers: IncomingHttpHeaders, name: string): number | null {
+  const text = readText(headers, name);
+  if (text === null) return null;
+  if (!/^-?\d{1,15}$/.test(text)) throw wrong(name, text, "an integer");
+  return Number(text);
+}
+
+function readText(headers: IncomingHttpHeaders, name: string): string | null {
+  const value = headers[name];
+  return typeof value === "string" && value !== "" ? value : null;
+}
+
+function wrong(name: string, value: string | null, expected: string): ServingError {
+  const given = value === null ? "missing" : JSON.stringify(value.slice(0, 60));
+  return new ServingError("invalid_parameter", `Header ${name} is ${given}; the gateway sends ${expected}.`);
+}

@@ -1,0 +1,145 @@
+// The documented Baseten call: `messages` or `prompt` with `max_tokens` as the total length, the answer wrapped.
+// Unknown fields are refused. Source: the Llama 3 page.
+
+import { maxTokensLimit, type BasetenEnvelope, type BasetenOutput } from "@corral/contract";
+import { BodyReader, show } from "./body-reader.ts";
+import { generatedText } from "./corral.ts";
+import {
+  commonFinishReason,
+  type FinishedRun,
+  type GenerationParameters,
+  type ReadDialect,
+} from "./dialect.ts";
+import { hasValue, mergeConfig, withoutLengths } from "./lengths.ts";
+
+export const readBaseten: ReadDialect = (body, context) => {
+  const reader = new BodyReader(body);
+  const source = reader.takeSource(["messages", "prompt"]);
+  const returnFullText = reader.takeBoolean("return_full_text") ?? false;
+  const wantsStream = reader.takeBoolean("stream") ?? false;
+  const maxTokens = readMaxTokens(reader);
+  const parameters = reader.rest();
+  const stream = !wantsStream ? "none" : context.acceptsEventStream ? "events" : "text";
+  const merged = mergeConfig(context.generationConfig, context.defaults);
+  const sequenceCount = Object.hasOwn(parameters, "num_return_sequences")
+    ? parameters["num_return_sequences"]
+    : merged["num_return_sequences"];
+  const severalAsked = Number(sequenceCount ?? 1) > 1;
+  if (stream === "text" && severalAsked) {
+    const message =
+      "num_return_sequences above 1 cannot be streamed as text; send Accept: text/event-stream.";
+    reader.refuse("/num_return_sequences", "unsupported_parameter", message);
+  }
+  if (stream === "text" && returnFullText) {
+    const message =
+      "return_full_text has no place in a stream of text; send Accept: text/event-stream or leave it out.";
+    reader.refuse("/return_full_text", "unsupported_parameter", message);
+  }
+  if (returnFullText && severalAsked) {
+    const message = "return_full_text and num_return_sequences above 1 exclude each other.";
+    reader.refuse("/return_full_text", "unsupported_parameter", message);
+  }
+  if (maxTokens !== null && hasValue(parameters, "max_length")) {
+    reader.refuse(
+      "/max_length",
+      "invalid_parameter",
+      "max_tokens and max_length both set the total length; give one of them.",
+    );
+  }
+
+  function generationFor(promptTokenCount: number): GenerationParameters {
+    if (maxTokens !== null) {
+      const withTotal = (total: number) => ({
+        parameters: { ...parameters, max_length: total },
+        modelConfig: withoutLengths(merged),
+        warnings: [],
+      });
+      // max_new_tokens takes precedence, and does not count the prompt.
+      if (promptTokenCount < maxTokens || hasValue(parameters, "max_new_tokens")) {
+        return { ...withTotal(maxTokens), errors: [] };
+      }
+      const error = tooLong("/max_tokens", promptTokenCount, `max_tokens is ${maxTokens}`);
+      return { ...withTotal(promptTokenCount + 1), errors: [error] };
+    }
+    if (hasValue(parameters, "max_length") || hasValue(parameters, "max_new_tokens")) {
+      return { parameters, modelConfig: withoutLengths(merged), errors: [], warnings: [] };
+    }
+    const total = merged["max_tokens"] ?? merged["max_length"];
+    if (hasValue(merged, "max_new_tokens") || typeof total !== "number") {
+      return { parameters, modelConfig: merged, errors: [], warnings: [] };
+    }
+    return defaultedLength(promptTokenCount, total, parameters, withoutLengths(merged));
+  }
+
+  function outputOf(run: FinishedRun): BasetenOutput {
+    const [first] = run.sequences;
+    return {
+      ...(run.sequences.length > 1
+        ? { outputs: run.sequences.map(({ text }) => text) }
+        : { output: first?.text ?? "" }),
+      ...(returnFullText && first !== undefined ? { generated_text: generatedText(run, first, true) } : {}),
+      usage: run.usage,
+      finish_reason: commonFinishReason(run.sequences),
+      run_id: context.runId,
+      ...(run.warnings.length > 0 ? { warnings: run.warnings } : {}),
+    };
+  }
+
+  return {
+    source,
+    stream,
+    skipSpecialTokens: true,
+    errors: reader.errors,
+    warnings: reader.warnings,
+    generationFor,
+    answer(run) {
+      const output = outputOf(run);
+      const envelope: BasetenEnvelope = {
+        model_id: context.modelId,
+        model_version_id: context.deploymentId,
+        model_output: output,
+      };
+      // Streams are never wrapped.
+      return { body: stream === "none" ? envelope : output, output, headers: {} };
+    },
+    tokenEvent: ({ sequence, text }) => (text === "" ? null : { sequence, text }),
+  };
+};
+
+function readMaxTokens(reader: BodyReader): number | null {
+  const value = reader.take("max_tokens") ?? null;
+  if (value === null) return null;
+  if (Number.isInteger(value) && (value as number) >= 1 && (value as number) <= maxTokensLimit)
+    return value as number;
+  const message = `max_tokens is ${show(value)}; it must be an integer from 1 to ${maxTokensLimit}, the prompt's tokens counted.`;
+  reader.refuse("/max_tokens", "invalid_parameter", message);
+  return null;
+}
+
+/** Without a length in the call: the deployment's total, or the most there is where the prompt alone has that many. */
+function defaultedLength(
+  promptTokenCount: number,
+  total: number,
+  parameters: Readonly<Record<string, unknown>>,
+  modelConfig: Readonly<Record<string, unknown>>,
+): GenerationParameters {
+  const asTotal = (length: number) => ({ parameters, modelConfig: { ...modelConfig, max_length: length } });
+  if (promptTokenCount < total) return { ...asTotal(total), errors: [], warnings: [] };
+  const most = Math.max(total, maxTokensLimit);
+  if (promptTokenCount >= most) {
+    return {
+      ...asTotal(promptTokenCount + 1),
+      errors: [tooLong("", promptTokenCount, `the most is ${most}`)],
+      warnings: [],
+    };
+  }
+  const warning =
+    `The prompt has ${promptTokenCount} tokens and the default of max_tokens is ${total}, the prompt counted; ` +
+    `${maxTokensLimit} was used instead.`;
+  return { ...asTotal(maxTokensLimit), errors: [], warnings: [warning] };
+}
+
+function tooLong(pointer: string, promptTokenCount: number, limit: string) {
+  const message = `The prompt has ${promptTokenCount} tokens and ${limit}, the prompt counted. Shorten the prompt or ask for more tokens.`;
+  return { pointer, code: "prompt_too_long", message } as const;
+}

@@ -1,0 +1,183 @@
+// Takes fields out of a JSON body one by one and collects everything that is wrong with them, so that a caller sees
+// all mistakes at once. Knows no dialect.
+
+import type { ChatMessage, ErrorCode, FieldError } from "@corral/contract";
+import type { PromptSource } from "../prompt.ts";
+
+export type Body = Readonly<Record<string, unknown>>;
+
+export class BodyReader {
+  readonly errors: FieldError[] = [];
+  readonly warnings: string[] = [];
+  readonly #left: Map<string, unknown>;
+
+  constructor(body: Body) {
+    this.#left = new Map(Object.entries(body));
+  }
+
+  /** Removes a field; undefined where it was not sent. */
+  take(name: string): unknown {
+    const value = this.#left.get(name);
+    this.#left.delete(name);
+    return value;
+  }
+
+  /** Everything that nobody took. */
+  rest(): Record<string, unknown> {
+    return Object.fromEntries(this.#left);
+  }
+
+  refuse(pointer: string, code: ErrorCode, message: string): void {
+    this.errors.push({ pointer, code, message });
+  }
+
+  /** A boolean; null is as good as absent. */
+  takeBoolean(name: string): boolean | null {
+    const value = this.take(name) ?? null;
+    if (value === null || typeof value === "boolean") return value;
+    this.refuse(pointerTo(name), "invalid_parameter", `${name} is ${show(value)}; it must be true or false.`);
+    return null;
+  }
+
+  /** The prompt from exactly one of the named fields; null where an error was noted. */
+  takeSource(names: readonly ("prompt" | "messages" | "input_ids")[]): PromptSource | null {
+    const given = names
+      .map((name) => ({ name, value: this.take(name) ?? null }))
+      .filter(({ value }) => value !== null);
+    const [first, second] = given;
+    if (first === undefined) {
+      this.refuse("", "missing_parameter", `The body has no prompt; give ${listNames(names, "or")}.`);
+      return null;
+    }
+    if (second !== undefined) {
+      const all = listNames(
+        given.map(({ name }) => name),
+        "and",
+      );
+      this.refuse(
+        pointerTo(second.name),
+        "invalid_parameter",
+        `${all} exclude each other; give one of them.`,
+      );
+      return null;
+    }
+    switch (first.name) {
+      case "prompt":
+        return this.#readPrompt(first.value);
+      case "messages":
+        return this.#readMessages(first.value);
+      case "input_ids":
+        return this.#readIds(first.value);
+    }
+  }
+
+  #readPrompt(value: unknown): PromptSource | null {
+    if (typeof value === "string") return { kind: "text", text: value };
+    this.refuse("/prompt", "invalid_parameter", `prompt is ${show(value)}; it must be a string.`);
+    return null;
+  }
+
+  #readMessages(value: unknown): PromptSource | null {
+    if (!Array.isArray(value) || value.length === 0) {
+      const message = `messages is ${show(value)}; it must be a list of at least one {"role", "content"}.`;
+      this.refuse("/messages", "invalid_parameter", message);
+      return null;
+    }
+    const errorCount = this.errors.length;
+    const messages = (value as unknown[]).map((message, index) => this.#readMessage(message, index));
+    return this.errors.length > errorCount ? null : { kind: "messages", messages };
+  }
+
+  #readMessage(value: unknown, index: number): ChatMessage {
+    const none = { role: "", content: "" };
+    // A list of a thousand mistakes helps nobody.
+    if (this.errors.length >= mostErrors) return none;
+    const pointer = `/messages/${index}`;
+    if (!isObject(value)) {
+      this.refuse(
+        pointer,
+        "invalid_parameter",
+        `messages[${index}] is ${show(value)}; it must be {"role", "content"}.`,
+      );
+      return none;
+    }
+    const { role, content, ...others } = value;
+    if (typeof role !== "string" || role === "") {
+      const given = role === undefined ? "missing" : show(role);
+      this.refuse(
+        `${pointer}/role`,
+        fieldCode(role),
+        `messages[${index}].role is ${given}; it must be a text such as "user".`,
+      );
+    }
+    if (typeof content !== "string") {
+      const given = content === undefined ? "missing" : show(content);
+      this.refuse(
+        `${pointer}/content`,
+        fieldCode(content),
+        `messages[${index}].content is ${given}; it must be a string.`,
+      );
+    }
+    for (const name of Object.keys(others).slice(0, mostErrors)) {
+      const shown = show(name);
+      this.refuse(
+        pointer + pointerTo(name),
+        "unknown_parameter",
+        `messages[${index}] has ${shown}; only role and content are read.`,
+      );
+    }
+    return typeof role === "string" && typeof content === "string" ? { role, content } : none;
+  }
+
+  #readIds(value: unknown): PromptSource | null {
+    const rows =
+      Array.isArray(value) && value.every((row) => Array.isArray(row)) ? (value as unknown[][]) : null;
+    const row: unknown = rows === null ? value : rows[0];
+    if (rows !== null && rows.length > 1) {
+      const message = `input_ids has ${rows.length} rows; several prompts in one call are not supported, send one call each.`;
+      this.refuse("/input_ids", "unsupported_parameter", message);
+      return null;
+    }
+    if (!Array.isArray(row) || row.length === 0) {
+      const message = `input_ids is ${show(value)}; it must be a list of at least one token id.`;
+      this.refuse("/input_ids", "invalid_parameter", message);
+      return null;
+    }
+    const prefix = rows === null ? "/input_ids" : "/input_ids/0";
+    const wrong = (row as unknown[]).findIndex((id) => !Number.isSafeInteger(id) || (id as number) < 0);
+    if (wrong >= 0) {
+      const message = `input_ids holds ${show(row[wrong])}; token ids are integers of at least 0.`;
+      this.refuse(`${prefix}/${wrong}`, "invalid_parameter", message);
+      return null;
+    }
+    return { kind: "ids", ids: row as number[], pointer: prefix };
+  }
+}
+
+const mostErrors = 50;
+
+function fieldCode(value: unknown): ErrorCode {
+  return value === undefined ? "missing_parameter" : "invalid_parameter";
+}
+
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** JSON pointer of a top-level field (RFC 6901). */
+export function pointerTo(name: string): string {
+  return `/${name.slice(0, 100).replaceAll("~", "~0").replaceAll("/", "~1")}`;
+}
+
+/** A value for an error message: short, and never following a value's own depth. */
+export function show(value: unknown): string {
+  if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list";
+  if (typeof value === "object" && value !== null) return "an object";
+  if (typeof value === "number") return String(value);
+  const text = JSON.stringify(value) ?? "missing";
+  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
+}
+
+function listNames(names: readonly string[], word: "and" | "or"): string {
+  return names.length < 2 ? names.join() : `${names.slice(0, -1).join(", ")} ${word} ${names.at(-1)}`;
+}

@@ -1,0 +1,129 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { answerWith, prepareBody, refusedFields, testRunId } from "../testing/prepare-body.ts";
+
+const messages = [{ role: "user", content: "Hi" }];
+
+test("Hugging Face's defaults hold, and not the deployment's", () => {
+  const { generation } = prepareBody(
+    "corral",
+    { prompt: "Hi" },
+    { defaults: { do_sample: true, max_length: 7 } },
+  );
+  assert.equal(generation.doSample, false);
+  assert.equal(generation.maxLength, 3 + 20);
+});
+
+test("the model's generation_config.json holds under the caller's values", () => {
+  const generationConfig = { do_sample: true, temperature: 0.6, max_length: 100 };
+  const { generation } = prepareBody("corral", { prompt: "Hi", temperature: 0.9 }, { generationConfig });
+  assert.deepEqual(
+    [generation.doSample, generation.temperature, generation.topK, generation.maxLength],
+    [true, 0.9, 50, 100],
+  );
+});
+
+test("the prompt is echoed byte for byte unless return_full_text is false", () => {
+  const prompt = "  \ud800“Hi”\n";
+  assert.deepEqual(answerWith(prepareBody("corral", { prompt }), " you").output, [
+    { generated_text: `${prompt} you` },
+  ]);
+  const without = prepareBody("corral", { prompt, return_full_text: false });
+  assert.deepEqual(answerWith(without, " you").output, [{ generated_text: " you" }]);
+});
+
+test("messages are answered with the conversation, or with the text alone", () => {
+  const conversation = [...messages, { role: "assistant", content: "you" }];
+  assert.deepEqual(answerWith(prepareBody("corral", { messages }), "you").output, [
+    { generated_text: conversation },
+  ]);
+  const without = prepareBody("corral", { messages, return_full_text: false });
+  assert.deepEqual(answerWith(without, "you").output, [{ generated_text: "you" }]);
+});
+
+test("new text of a conversation that ends with the assistant belongs to its last message", () => {
+  const open = prepareBody("corral", { messages: [...messages, { role: "assistant", content: "He" }] });
+  assert.deepEqual(answerWith(open, "llo").output, [
+    { generated_text: [...messages, { role: "assistant", content: "Hello" }] },
+  ]);
+});
+
+test("return_tensors gives the ids with the prompt's, and excludes return_full_text by name", () => {
+  const prepared = prepareBody("corral", { input_ids: [[1, 2]], return_tensors: true });
+  assert.deepEqual(answerWith(prepared, "a").output, [{ generated_token_ids: [1, 2, 97] }]);
+  const [error] = refusedFields("corral", { prompt: "Hi", return_tensors: true, return_full_text: true });
+  assert.match(error!.message, /return_tensors.*return_full_text/);
+});
+
+test("the answer has the run, its time, usage and warnings", () => {
+  const { body } = answerWith(
+    prepareBody("corral", { prompt: "Hi", num_return_sequences: 2, do_sample: true, max_new_tokens: 3 }),
+    "a",
+    "b",
+  );
+  assert.deepEqual(body, {
+    run_id: testRunId,
+    run_time_ms: 12.5,
+    result: [{ generated_text: "Hia" }, { generated_text: "Hib" }],
+    usage: { prompt_tokens: 3, cached_tokens: 0, generated_tokens: 3 },
+    finish_reason: "stop",
+    warnings: [],
+  });
+});
+
+const refused = [
+  { name: "no prompt", body: { max_new_tokens: 3 }, pointers: [""] },
+  { name: "two prompts", body: { prompt: "a", messages }, pointers: ["/messages"] },
+  { name: "a prompt that is no text", body: { prompt: 5 }, pointers: ["/prompt"] },
+  { name: "several prompts at once", body: { prompt: ["a", "b"] }, pointers: ["/prompt"] },
+  { name: "no messages", body: { messages: [] }, pointers: ["/messages"] },
+  {
+    name: "bad messages, all of them",
+    body: {
+      messages: [{ role: 1, content: "x" }, { role: "user" }, 7, { role: "user", content: "x", name: "y" }],
+    },
+    pointers: ["/messages/0/role", "/messages/1/content", "/messages/2", "/messages/3/name"],
+  },
+  { name: "several rows of ids", body: { input_ids: [[1], [2]] }, pointers: ["/input_ids"] },
+  { name: "ids that are none", body: { input_ids: [1, -1] }, pointers: ["/input_ids/1"] },
+  { name: "ids beyond the vocabulary", body: { input_ids: [1, 260] }, pointers: ["/input_ids/1"] },
+  { name: "the same in a row", body: { input_ids: [[1, 260]] }, pointers: ["/input_ids/0/1"] },
+  { name: "no ids", body: { input_ids: [] }, pointers: ["/input_ids"] },
+  {
+    name: "an unknown parameter beside a bad one",
+    body: { prompt: "a", topk: 4, max_new_tokens: 0 },
+    pointers: ["/topk", "/max_new_tokens"],
+  },
+  { name: "beams", body: { prompt: "a", num_beams: 4 }, pointers: ["/num_beams"] },
+  {
+    name: "a huge number of sequences",
+    body: { prompt: "a", num_return_sequences: 1e9, do_sample: true },
+    pointers: ["/num_return_sequences"],
+  },
+  { name: "a stream that is no boolean", body: { prompt: "a", stream: "yes" }, pointers: ["/stream"] },
+  {
+    name: "a bad prompt and bad parameters together",
+    body: { prompt: null, messages: 3, top_k: 0.5 },
+    pointers: ["/messages", "/top_k"],
+  },
+  {
+    name: "a parameter called __proto__",
+    body: JSON.parse('{"prompt":"a","__proto__":{"x":1}}'),
+    pointers: ["/__proto__"],
+  },
+] as const;
+
+for (const { name, body, pointers } of refused) {
+  test(`refused with its pointer: ${name}`, () => {
+    assert.deepEqual(
+      refusedFields("corral", body).map(({ pointer }) => pointer),
+      pointers,
+    );
+  });
+}
+
+test("a prompt that fills the context is refused with both numbers", () => {
+  const [error] = refusedFields("corral", { prompt: "x".repeat(40) }, { contextLength: 32 });
+  assert.equal(error!.code, "prompt_too_long");
+  assert.match(error!.message, /41.*32/);
+});

@@ -1,0 +1,84 @@
+// What every dialect turns a body into, and what it turns a finished run back into. One internal call for all
+// families; the families' own words stay in their files.
+
+import type { FieldError, FinishReason, Usage } from "@corral/contract";
+import type { GeneratedSequence } from "@corral/engine";
+import type { PreparedPrompt, PromptSource } from "../prompt.ts";
+
+/** What the gateway and the deployment add to a body. */
+export interface DialectContext {
+  readonly runId: string;
+  /** What the caller addressed, for envelopes. */
+  readonly modelId: string;
+  readonly deploymentId: string;
+  readonly query: URLSearchParams;
+  /** The caller's `Accept` names `text/event-stream`. */
+  readonly acceptsEventStream: boolean;
+  /** The model's generation_config.json. */
+  readonly generationConfig: Readonly<Record<string, unknown>>;
+  /** What the deployment sets over it, by wire names. */
+  readonly defaults: Readonly<Record<string, unknown>>;
+  /** Most sequences of one call, and cells of the KV cache that they may take together. */
+  readonly maxSequenceCount: number;
+  readonly cellCount: number;
+}
+
+export type StreamKind = "none" | "events" | "text";
+
+/** The engine's words for a call: `resolveGeneration` takes these. */
+export interface GenerationParameters {
+  readonly parameters: Readonly<Record<string, unknown>>;
+  readonly modelConfig: Readonly<Record<string, unknown>>;
+  readonly errors: readonly FieldError[];
+  readonly warnings: readonly string[];
+}
+
+export interface PredictCall {
+  /** Null where `errors` say why there is none. */
+  readonly source: PromptSource | null;
+  readonly stream: StreamKind;
+  readonly skipSpecialTokens: boolean;
+  readonly errors: readonly FieldError[];
+  readonly warnings: readonly string[];
+  /** Some families' lengths depend on the prompt's. */
+  generationFor(promptTokenCount: number): GenerationParameters;
+  /** The answer to a run that succeeded. */
+  answer(run: FinishedRun): PredictAnswer;
+  /** Payload of a `token` event; null: nothing worth an event. */
+  tokenEvent(event: TextEvent): Record<string, unknown> | null;
+}
+
+export interface TextEvent {
+  readonly sequence: number;
+  readonly text: string;
+  readonly ids: readonly number[];
+}
+
+export interface FinishedRun {
+  readonly prompt: PreparedPrompt;
+  /** The prompt and the new text of a sequence, as one text. */
+  fullText(sequence: GeneratedSequence): string;
+  readonly sequences: readonly GeneratedSequence[];
+  /** The sequences' new ids, the shorter ones filled with the pad token. */
+  readonly paddedIds: readonly (readonly number[])[];
+  readonly usage: Usage;
+  readonly runTimeMs: number;
+  readonly warnings: readonly string[];
+  /** The seed of the draws, or null where none were made. */
+  readonly seed: number | null;
+}
+
+export interface PredictAnswer {
+  /** The JSON body. */
+  readonly body: unknown;
+  /** What the run's record keeps of it: the answer without the family's envelope. */
+  readonly output: unknown;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export type ReadDialect = (body: Readonly<Record<string, unknown>>, context: DialectContext) => PredictCall;
+
+/** One reason for several sequences: `stop` only where all of them ended by themselves. */
+export function commonFinishReason(sequences: readonly GeneratedSequence[]): FinishReason {
+  return sequences.find(({ finishReason }) => finishReason !== "stop")?.finishReason ?? "stop";
+}

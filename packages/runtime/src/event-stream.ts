@@ -1,0 +1,105 @@
+// Answers that arrive piece by piece: server-sent events, or bare text. Writes each piece at once, waits for a slow
+// reader instead of buffering for it, and breaks off visibly. Knows no dialect.
+
+import { errorBody, type ServingError } from "@corral/contract";
+import type { ServerResponse } from "node:http";
+
+/** Proxies give up on a connection that is silent for longer than this. */
+const pingIntervalMs = 15_000;
+
+const headers = { "cache-control": "no-cache, no-transform", "x-accel-buffering": "no" };
+
+export interface AnswerStream {
+  /** Something was sent, so that the status can no longer change. */
+  readonly begun: boolean;
+  /** Resolves when the reader took it, or went away. */
+  token(piece: StreamPiece): Promise<void>;
+  /** The last bytes; `answer` is what a call without `stream` would have been answered. */
+  finish(answer: unknown): void;
+  /** Breaks off what has begun. */
+  fail(error: ServingError): void;
+}
+
+export interface StreamPiece {
+  readonly text: string;
+  /** Payload of the event; null: none for this piece. */
+  readonly event: Readonly<Record<string, unknown>> | null;
+}
+
+/** `event: token` for every piece, `event: done` with the whole answer, `event: error` where it breaks off. */
+export function createEventStream(response: ServerResponse): AnswerStream {
+  let pings: NodeJS.Timeout | null = null;
+
+  function begin(): void {
+    if (!response.headersSent)
+      response.writeHead(200, { "content-type": "text/event-stream; charset=utf-8", ...headers });
+  }
+  function ping(): void {
+    if (response.writableEnded) return;
+    begin();
+    if (!response.writableNeedDrain) response.write(": ping\n\n");
+  }
+  function startPings(): void {
+    clearInterval(pings ?? undefined);
+    pings = setInterval(ping, pingIntervalMs);
+    pings.unref();
+  }
+  response.once("close", () => clearInterval(pings ?? undefined));
+  startPings();
+
+  const frame = (name: string, data: unknown) => `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
+  function end(text: string): void {
+    clearInterval(pings ?? undefined);
+    begin();
+    response.end(text);
+  }
+  return {
+    get begun() {
+      return response.headersSent;
+    },
+    async token({ event }) {
+      if (event === null) return;
+      begin();
+      startPings();
+      await write(response, frame("token", event));
+    },
+    finish: (answer) => end(frame("done", answer)),
+    fail: (error) => end(frame("error", { error: errorBody(error) })),
+  };
+}
+
+/** The text and nothing else. A failure cuts the connection, so that the client does not take a part for the whole. */
+export function createTextStream(response: ServerResponse): AnswerStream {
+  function begin(): void {
+    if (!response.headersSent)
+      response.writeHead(200, { "content-type": "text/plain; charset=utf-8", ...headers });
+  }
+  return {
+    get begun() {
+      return response.headersSent;
+    },
+    async token({ text }) {
+      if (text === "") return;
+      begin();
+      await write(response, text);
+    },
+    finish() {
+      begin();
+      response.end();
+    },
+    fail: () => response.destroy(),
+  };
+}
+
+function write(response: ServerResponse, text: string): Promise<void> {
+  if (response.destroyed || response.write(text)) return Promise.resolve();
+  return new Promise((resolve) => {
+    const done = () => {
+      response.off("drain", done);
+      response.off("close", done);
+      resolve();
+    };
+    response.on("drain", done);
+    response.on("close", done);
+  });
+}

@@ -1,0 +1,26 @@
+// Port: one model ready to decode, as the runtime needs it. `llama-model.ts` makes it of a GGUF, tests of a fake.
+
+import type { ReplicaConfig } from "@corral/contract";
+import type { ModelRunner, Vocabulary } from "@corral/engine";
+
+/** Texts of special tokens by the names that chat templates use. */
+export type SpecialTokens = Readonly<
+  Partial<Record<"bos_token" | "eos_token" | "unk_token" | "pad_token", string>>
+>;
+
+export interface LoadedModel extends Disposable {
+  readonly vocabulary: Vocabulary;
+  readonly runner: ModelRunner;
+  /** Jinja text, or null where the model is none for chats. */
+  readonly chatTemplate: string | null;
+  readonly specialTokens: SpecialTokens;
+}
+
+export interface LoadOptions {
+  /** Fractions in `[0, 1]`. */
+  readonly onProgress: (fraction: number) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Fails with the codes of `weights_*`, `library_*` and `context_too_large`. */
+export type LoadModel = (config: ReplicaConfig, options: LoadOptions) => Promise<LoadedModel>;

@@ -1,0 +1,238 @@
+// One predict call from its body to its last byte: prepare, submit, stream or collect, report, wait for the
+// acknowledgement, answer. The only file that sees both the engine and a response.
+
+import {
+  asServingError,
+  isServingError,
+  ServingError,
+  type ReplicaConfig,
+  type Timings,
+} from "@corral/contract";
+import { createDetokenizer, type Clock, type Engine, type GenerationResult } from "@corral/engine";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { readForwardedCall, type ForwardedCall } from "./call-headers.ts";
+import type { ControlChannel } from "./control-channel.ts";
+import type { FinishedRun, PredictAnswer } from "./dialects/dialect.ts";
+import { createEventStream, createTextStream, type AnswerStream } from "./event-stream.ts";
+import type { KeyLimits } from "./key-limits.ts";
+import type { Log } from "./log.ts";
+import { prepareCall, type PreparedCall } from "./prepare-call.ts";
+import type { PromptModel } from "./prompt.ts";
+import { readJsonObject } from "./request-body.ts";
+import { sendError, sendJson } from "./send-answer.ts";
+import { usageOnWire, type ActiveRun, type RunLedger } from "./run-ledger.ts";
+
+export interface PredictService {
+  readonly config: ReplicaConfig;
+  readonly model: PromptModel;
+  readonly engine: Engine;
+  readonly channel: ControlChannel;
+  readonly ledger: RunLedger;
+  readonly keyLimits: KeyLimits;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Answers in every case and never rejects. `admit` throws where nothing is admitted now. */
+export async function answerPredict(
+  admit: () => PredictService,
+  request: IncomingMessage,
+  response: ServerResponse,
+  log: Log,
+): Promise<void> {
+  let runId: string | null = null;
+  try {
+    const service = admit();
+    const receivedAtMs = service.clock.now();
+    const forwarded = readForwardedCall(request.headers);
+    runId = forwarded.runId;
+    const body = await readJsonObject(request, service.config.limits.body_bytes);
+    const { slotCount, cellCount } = service.engine.load();
+    const prepared = prepareCall(service.model, forwarded.dialect, body, {
+      runId,
+      modelId: forwarded.modelId ?? service.config.model_id,
+      deploymentId: forwarded.deploymentId ?? service.config.deployment_id,
+      query: new URL(request.url ?? "/", "http://replica").searchParams,
+      acceptsEventStream: forwarded.acceptsEventStream,
+      generationConfig: service.config.generation_config,
+      defaults: service.config.defaults,
+      maxSequenceCount: slotCount,
+      cellCount,
+    });
+    // The state may have changed while the body arrived.
+    await run(admit(), forwarded, prepared, response, receivedAtMs);
+  } catch (error) {
+    request.resume();
+    const { code } = asServingError(error);
+    if (!isServingError(error))
+      log.error("a call failed unexpectedly", { run_id: runId, stack: stackOf(error) });
+    else log.debug("a call was refused", { run_id: runId, refused_with: code });
+    sendError(request, response, asServingError(error), runId);
+  }
+}
+
+/** Fails with what the caller is to be told; a stream that has begun is broken off here instead. */
+async function run(
+  service: PredictService,
+  forwarded: ForwardedCall,
+  prepared: PreparedCall,
+  response: ServerResponse,
+  receivedAtMs: number,
+): Promise<void> {
+  const { active, releaseClaim } = submit(service, forwarded, prepared);
+  const leave = () => {
+    if (response.writableFinished) return;
+    active.callerLeft = true;
+    active.handle.abort();
+  };
+  response.once("close", leave);
+  if (response.destroyed) leave();
+
+  const stream = createStream(prepared, response);
+  try {
+    const streamed = followEvents(service.ledger, active, prepared, stream);
+    // Looked at once the run has ended; until then its failure must not end the process as one that nobody handles.
+    streamed.catch(() => undefined);
+    const result = await active.handle.result.finally(releaseClaim);
+    const outcome = conclude(service, prepared, result);
+    const timings = timingsOf(result, service.clock.now() - receivedAtMs);
+    const output = outcome.kind === "answer" ? outcome.answer.output : null;
+    const number = service.ledger.finish(active, outcome.result, output, timings);
+    await streamed;
+    // Acknowledged means committed: no last byte before it.
+    await service.channel.acknowledged(number);
+    if (response.destroyed) return;
+    if (outcome.kind === "failure") throw outcome.error;
+    if (stream === null) sendJson(response, outcome.answer);
+    else stream.finish(outcome.answer.body);
+  } catch (error) {
+    if (stream === null || !stream.begun) throw error;
+    stream.fail(asServingError(error));
+  }
+}
+
+/** Takes the key's share and a place in the engine's queue; nothing is kept of a call that gets none. */
+function submit(
+  service: PredictService,
+  forwarded: ForwardedCall,
+  { call, prompt, generation }: PreparedCall,
+) {
+  const { runId, projectId, keyId, dialect, deadlineAtMs } = forwarded;
+  if (deadlineAtMs !== null && deadlineAtMs <= service.clock.now()) {
+    throw new ServingError("timeout", "The call's time was over before the model could begin.");
+  }
+  const releaseClaim = service.keyLimits.claim({
+    holder: keyId ?? projectId,
+    tokenCount: generation.returnedSequenceCount * generation.maxLength,
+    cap: forwarded.tokenCap,
+  });
+  try {
+    const handle = service.engine.submit({
+      id: runId,
+      promptIds: prompt.ids,
+      generation,
+      owner: projectId,
+      priority: forwarded.priority,
+      deadlineAtMs,
+      skipSpecialTokens: call.skipSpecialTokens,
+    });
+    const active = service.ledger.begin({
+      runId,
+      projectId,
+      keyId,
+      dialect,
+      promptTokenCount: prompt.ids.length,
+      sequenceCount: generation.returnedSequenceCount,
+      handle,
+    });
+    return { active, releaseClaim };
+  } catch (error) {
+    releaseClaim();
+    throw error;
+  }
+}
+
+function createStream({ call }: PreparedCall, response: ServerResponse): AnswerStream | null {
+  switch (call.stream) {
+    case "events":
+      return createEventStream(response);
+    case "text":
+      return createTextStream(response);
+    case "none":
+      return null;
+  }
+}
+
+/** Reports the first token and progress, and hands pieces to a stream at the pace at which its reader takes them. */
+async function followEvents(
+  ledger: RunLedger,
+  active: ActiveRun,
+  { call }: PreparedCall,
+  stream: AnswerStream | null,
+): Promise<void> {
+  for await (const event of active.handle) {
+    if (event.kind === "first_token" || event.kind === "text") ledger.advance(active);
+    if (event.kind !== "text" || stream === null) continue;
+    const { sequence, text, ids } = event;
+    await stream.token({ text, event: call.tokenEvent({ sequence, text, ids }) });
+  }
+}
+
+type Outcome =
+  | { readonly kind: "answer"; readonly answer: PredictAnswer; readonly result: GenerationResult }
+  | { readonly kind: "failure"; readonly error: ServingError; readonly result: GenerationResult };
+
+/** The answer is made before the run is reported, so that a mistake in making it is the run's end as well. */
+function conclude(service: PredictService, prepared: PreparedCall, result: GenerationResult): Outcome {
+  if (result.error !== null) return { kind: "failure", error: result.error, result };
+  try {
+    return {
+      kind: "answer",
+      answer: prepared.call.answer(finishedRun(service.model, prepared, result)),
+      result,
+    };
+  } catch (cause) {
+    service.log.error("an answer could not be made", { stack: stackOf(cause) });
+    const error = asServingError(cause);
+    return { kind: "failure", error, result: { ...result, error } };
+  }
+}
+
+function finishedRun(model: PromptModel, prepared: PreparedCall, result: GenerationResult): FinishedRun {
+  const { prompt, call, generation, warnings } = prepared;
+  return {
+    prompt,
+    sequences: result.sequences,
+    paddedIds: result.paddedIds,
+    usage: usageOnWire(result.usage),
+    runTimeMs: milliseconds(result.timings.prefillMs + result.timings.decodeMs),
+    warnings,
+    seed: generation.doSample ? result.seed : null,
+    fullText({ text, ids }) {
+      // A prompt that came as text is echoed byte for byte; one that came as ids has only what they decode to.
+      if (prompt.source.kind === "text") return prompt.source.text + text;
+      const decoder = createDetokenizer(model.vocabulary, [], { skipSpecialTokens: call.skipSpecialTokens });
+      return decoder.push(prompt.ids) + decoder.push(ids) + decoder.flush();
+    },
+  };
+}
+
+function timingsOf({ timings }: GenerationResult, totalMs: number): Timings {
+  return {
+    queue: milliseconds(timings.queueMs),
+    load: 0,
+    prefill: milliseconds(timings.prefillMs),
+    decode: milliseconds(timings.decodeMs),
+    total: milliseconds(totalMs),
+  };
+}
+
+/** To the microsecond, and never negative. */
+function milliseconds(value: number): number {
+  return Math.max(0, Math.round(value * 1_000) / 1_000);
+}
+
+function stackOf(error: unknown): string {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+}

@@ -1,0 +1,279 @@
+// One replica: binds its address, loads its model, serves calls, drains, and ends. Owns the life of everything in
+// the process; knows neither dialects nor native code.
+
+import { channelLossGraceMs, isServingError, ServingError, type ReplicaConfig } from "@corral/contract";
+import { createEngine, createMonotonicClock, type Clock, type Engine } from "@corral/engine";
+import type { Server } from "node:http";
+import { bind, closeServer } from "./address.ts";
+import { parseChatTemplate } from "./chat-template.ts";
+import { ControlChannel } from "./control-channel.ts";
+import { KeyLimits } from "./key-limits.ts";
+import type { LoadedModel, LoadModel } from "./loaded-model.ts";
+import type { Log } from "./log.ts";
+import { answerPredict, type PredictService } from "./predict.ts";
+import { vocabularyBounds } from "./prompt.ts";
+import { createHttpServer, type Health } from "./routes.ts";
+import { RunLedger } from "./run-ledger.ts";
+
+export interface ReplicaOptions {
+  readonly config: ReplicaConfig;
+  readonly loadModel: LoadModel;
+  readonly log: Log;
+  /** Default: a monotonic one. */
+  readonly clock?: Clock;
+  /** Shorter in tests. */
+  readonly graces?: Partial<Graces>;
+}
+
+export interface Graces {
+  /** From the loss of the channel to the end. */
+  readonly channelLossMs: number;
+  /** From being ready to the first dial: a platform that never comes is a lost one as well. */
+  readonly firstDialMs: number;
+  /** What runs may take to finish when draining. */
+  readonly drainMs: number;
+}
+
+const defaultGraces: Graces = { channelLossMs: channelLossGraceMs, firstDialMs: 60_000, drainMs: 30_000 };
+
+/** Why a replica ended; null: it was drained. */
+export type ReplicaEnd = ServingError | null;
+
+export interface Replica {
+  /** Fulfilled once calls are answered. Rejects where the model could not be loaded. */
+  readonly ready: Promise<void>;
+  /** Fulfilled when everything is released; never rejects. */
+  readonly ended: Promise<ReplicaEnd>;
+  health(): Health;
+  /** Admits nothing more, finishes what runs, ends. */
+  drain(): void;
+}
+
+/** Binds the address first, so that the load can be watched; resolves then, before the model is loaded. */
+export async function startReplica(options: ReplicaOptions): Promise<Replica> {
+  const replica = new RunningReplica(options);
+  await replica.listen();
+  return replica;
+}
+
+class RunningReplica implements Replica {
+  readonly ready: Promise<void>;
+  readonly ended: Promise<ReplicaEnd>;
+  readonly #config: ReplicaConfig;
+  readonly #log: Log;
+  readonly #clock: Clock;
+  readonly #graces: Graces;
+  readonly #loadModel: LoadModel;
+  readonly #server: Server;
+  readonly #channel: ControlChannel;
+  readonly #ledger: RunLedger;
+  readonly #loadAbort = new AbortController();
+  readonly #calls = new Set<Promise<void>>();
+  readonly #readyResolvers = Promise.withResolvers<void>();
+  readonly #endResolvers = Promise.withResolvers<ReplicaEnd>();
+  #status: Health["status"] = "loading";
+  #loadProgress = 0;
+  #model: LoadedModel | null = null;
+  #service: PredictService | null = null;
+  #reportTimer: NodeJS.Timeout | undefined;
+  #lossTimer: NodeJS.Timeout | undefined;
+
+  constructor({ config, loadModel, log, clock = createMonotonicClock(), graces = {} }: ReplicaOptions) {
+    this.#config = config;
+    this.#log = log;
+    this.#clock = clock;
+    this.#graces = { ...defaultGraces, ...graces };
+    this.#loadModel = loadModel;
+    this.ready = this.#readyResolvers.promise;
+    this.ended = this.#endResolvers.promise;
+    // Whoever waits only for the end must not be killed by an unhandled rejection.
+    this.ready.catch(() => undefined);
+    this.#channel = new ControlChannel({
+      log,
+      onMessage: (message) => (message.kind === "drain" ? this.drain() : this.#ledger.cancel(message.run_id)),
+      onConnectionChange: (connected) => this.#channelChanged(connected),
+    });
+    this.#ledger = new RunLedger(this.#channel);
+    this.#server = createHttpServer({
+      token: config.address.startsWith("unix:") ? null : config.token,
+      health: () => this.health(),
+      predict: (request, response) => this.#track(answerPredict(() => this.#admit(), request, response, log)),
+      openControlChannel: (socket, head) => this.#channel.accept(socket, head),
+    });
+  }
+
+  health(): Health {
+    return { status: this.#status, load_progress: this.#loadProgress };
+  }
+
+  async listen(): Promise<void> {
+    await bind(this.#server, this.#config.address);
+    this.#load().catch((error: unknown) => {
+      // A load that was given up because of a drain is no failure.
+      if (this.#status === "draining" && isServingError(error) && error.code === "shutting_down") return;
+      this.#fail(error);
+    });
+  }
+
+  drain(): void {
+    if (this.#status === "draining" || this.#status === "stopped") return;
+    this.#log.info("draining", { calls: this.#calls.size });
+    this.#status = "draining";
+    this.#loadAbort.abort(
+      new ServingError("shutting_down", "The replica was told to end while it loaded its model."),
+    );
+    this.#finish(null).catch((error: unknown) => this.#fail(error));
+  }
+
+  async #load(): Promise<void> {
+    const startedAtMs = this.#clock.now();
+    const model = await this.#loadModel(this.#config, {
+      signal: this.#loadAbort.signal,
+      onProgress: (fraction) => (this.#loadProgress = fraction),
+    });
+    this.#model = model;
+    if (this.#status !== "loading") return this.#release();
+    const engine = createEngine({
+      runner: model.runner,
+      vocabulary: model.vocabulary,
+      clock: this.#clock,
+      maxWaitingGroupCount: this.#config.limits.queue_length,
+    });
+    this.#service = this.#createService(model, engine);
+    engine.run().catch((error: unknown) => this.#fail(error));
+    this.#loadProgress = 1;
+    this.#status = "ready";
+    const { contextLength } = model.runner.limits;
+    const loadMs = Math.round(this.#clock.now() - startedAtMs);
+    this.#channel.report({
+      kind: "ready",
+      weights_sha256: this.#config.weights.sha256,
+      context_length: contextLength,
+      precision: this.#config.precision,
+      load_ms: loadMs,
+    });
+    this.#reportTimer = setInterval(() => this.#reportLoad(engine), 1_000);
+    // A channel that was lost during the load has its shorter time already.
+    if (!this.#channel.connected && this.#lossTimer === undefined) {
+      this.#expectDial(this.#graces.firstDialMs);
+    }
+    this.#log.info("ready", { load_ms: loadMs, context_length: contextLength });
+    this.#readyResolvers.resolve();
+  }
+
+  #createService(model: LoadedModel, engine: Engine): PredictService {
+    vocabularyBounds(model.vocabulary);
+    return {
+      config: this.#config,
+      engine,
+      model: {
+        vocabulary: model.vocabulary,
+        chatTemplate:
+          model.chatTemplate === null ? null : parseChatTemplate(model.chatTemplate, model.specialTokens),
+        contextLength: model.runner.limits.contextLength,
+      },
+      channel: this.#channel,
+      ledger: this.#ledger,
+      keyLimits: new KeyLimits(),
+      clock: this.#clock,
+      log: this.#log,
+    };
+  }
+
+  #admit(): PredictService {
+    if (this.#status === "draining" || this.#status === "stopped") {
+      throw new ServingError("shutting_down", "The replica is shutting down; another one will answer.");
+    }
+    if (this.#service === null) throw new ServingError("deployment_not_ready", "The model is being loaded.");
+    if (!this.#channel.connected) {
+      throw new ServingError("deployment_not_ready", "The replica has lost its platform for the moment.");
+    }
+    return this.#service;
+  }
+
+  #track(call: Promise<void>): Promise<void> {
+    this.#calls.add(call);
+    return call.finally(() => this.#calls.delete(call));
+  }
+
+  #reportLoad(engine: Engine): void {
+    // Old numbers help nobody once the platform listens again.
+    if (!this.#channel.connected || this.#channel.unacknowledgedCount > 100) return;
+    const load = engine.load();
+    this.#channel.report({
+      kind: "load",
+      running_sequences: load.runningSequenceCount,
+      waiting_groups: load.waitingGroupCount,
+      used_cells: load.usedCellCount,
+      cell_count: load.cellCount,
+      step_sequences: Object.fromEntries(load.batchHistogram),
+    });
+    this.#channel.report({ kind: "memory", rss_bytes: process.memoryUsage.rss() });
+  }
+
+  #channelChanged(connected: boolean): void {
+    clearTimeout(this.#lossTimer);
+    this.#lossTimer = undefined;
+    if (!connected) this.#expectDial(this.#graces.channelLossMs);
+  }
+
+  #expectDial(graceMs: number): void {
+    this.#lossTimer = setTimeout(() => {
+      this.#fail(
+        new ServingError("shutting_down", `No platform has dialled the control channel for ${graceMs} ms.`),
+      );
+    }, graceMs);
+  }
+
+  #fail(error: unknown): void {
+    if (this.#status === "stopped") return;
+    const reason = isServingError(error)
+      ? error
+      : new ServingError("internal", describe(error), { cause: error });
+    this.#status = "stopped";
+    this.#loadAbort.abort(reason);
+    this.#readyResolvers.reject(reason);
+    this.#ledger.abortAll();
+    this.#finish(reason).catch((cause: unknown) =>
+      this.#log.error("while ending", { error: describe(cause) }),
+    );
+  }
+
+  /** Ends the engine, then the channel and the server, then the model; the order in which they need each other. */
+  async #finish(reason: ReplicaEnd): Promise<void> {
+    // An engine that failed has ended its generations, and its loop's reason is known here already.
+    const stopEngine = () => this.#service?.engine.stop({ drain: false }).catch(() => undefined);
+    if (reason === null) await within(this.#graces.drainMs, Promise.allSettled(this.#calls));
+    await stopEngine();
+    if (this.#channel.connected) {
+      // What was cut short is reported and answered as such.
+      await within(this.#graces.channelLossMs, Promise.allSettled(this.#calls));
+      await within(this.#graces.channelLossMs, this.#channel.allAcknowledged());
+    }
+    this.#status = "stopped";
+    clearInterval(this.#reportTimer);
+    clearTimeout(this.#lossTimer);
+    this.#channel.close();
+    await closeServer(this.#server);
+    this.#release();
+    this.#readyResolvers.reject(new ServingError("shutting_down", "The replica ended before it was ready."));
+    this.#endResolvers.resolve(reason);
+  }
+
+  #release(): void {
+    this.#model?.[Symbol.dispose]();
+    this.#model = null;
+  }
+}
+
+/** Waits for the end of `work`, but not longer. */
+async function within(timeoutMs: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<void>((resolve) => (timer = setTimeout(resolve, timeoutMs)));
+  await Promise.race([work, timeout]);
+  clearTimeout(timer);
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+}

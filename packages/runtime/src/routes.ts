@@ -1,0 +1,84 @@
+// The replica's HTTP: which request goes where, who may ask, and the upgrade that opens the control channel.
+// Knows nothing of what a call means.
+
+import { controlPath, controlProtocol, errorAnswer, ServingError } from "@corral/contract";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { timingSafeEqual } from "node:crypto";
+import type { Duplex } from "node:stream";
+
+export interface Health {
+  readonly status: "loading" | "ready" | "draining" | "stopped";
+  /** Fraction of the weights that is loaded. */
+  readonly load_progress: number;
+}
+
+export interface Routes {
+  /** Needed on every request, or null where the address itself is protected. */
+  readonly token: string | null;
+  health(): Health;
+  predict(request: IncomingMessage, response: ServerResponse): Promise<void>;
+  openControlChannel(socket: Duplex, head: Buffer): void;
+}
+
+/** A server that does not listen yet. */
+export function createHttpServer(routes: Routes): Server {
+  const server = createServer((request, response) => route(routes, request, response));
+  // The gateway keeps its connections for reuse; one that was closed here at the wrong moment would fail a call.
+  server.keepAliveTimeout = 0;
+  server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) =>
+    upgrade(routes, request, socket, head),
+  );
+  return server;
+}
+
+function route(routes: Routes, request: IncomingMessage, response: ServerResponse): void {
+  const path = pathOf(request);
+  if (!isAllowed(routes.token, request)) refuse(request, response, unauthenticated());
+  else if (path === "/healthz") answerHealth(routes.health(), response);
+  else if (path !== "/predict") {
+    refuse(request, response, new ServingError("route_not_found", `A replica has no route ${path}.`));
+  } else if (request.method !== "POST") {
+    refuse(request, response, new ServingError("method_not_allowed", "/predict takes POST."));
+  } else {
+    // Answers every failure itself.
+    void routes.predict(request, response);
+  }
+}
+
+function answerHealth(health: Health, response: ServerResponse): void {
+  response.writeHead(health.status === "ready" ? 200 : 503, { "content-type": "application/json" });
+  response.end(JSON.stringify(health));
+}
+
+function refuse(request: IncomingMessage, response: ServerResponse, error: ServingError): void {
+  request.resume();
+  const answer = errorAnswer("corral", error, { runId: null, instance: pathOf(request), source: "replica" });
+  response.writeHead(answer.status, answer.headers);
+  response.end(answer.body);
+}
+
+function upgrade(routes: Routes, request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  // Until the channel has it, nobody else listens for a failing socket.
+  socket.on("error", () => socket.destroy());
+  const wanted = (request.headers.upgrade ?? "").toLowerCase() === controlProtocol;
+  if (!isAllowed(routes.token, request)) socket.end("HTTP/1.1 401 Unauthorized\r\nConnection: close\r\n\r\n");
+  else if (pathOf(request) !== controlPath) socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n");
+  else if (!wanted)
+    socket.end(`HTTP/1.1 426 Upgrade Required\r\nUpgrade: ${controlProtocol}\r\nConnection: close\r\n\r\n`);
+  else routes.openControlChannel(socket, head);
+}
+
+function isAllowed(token: string | null, request: IncomingMessage): boolean {
+  if (token === null) return true;
+  const given = Buffer.from((request.headers.authorization ?? "").replace(/^Bearer /i, ""));
+  const expected = Buffer.from(token);
+  return given.length === expected.length && timingSafeEqual(given, expected);
+}
+
+function unauthenticated(): ServingError {
+  return new ServingError("unauthenticated", "A replica answers only the platform that started it.");
+}
+
+function pathOf(request: IncomingMessage): string {
+  return (request.url ?? "/").split("?", 1)[0] ?? "/";
+}

@@ -1,0 +1,138 @@
+// The runs of this replica from submission to their end, and the reports about them. Every run that was begun gets
+// exactly one `finished`. Knows nothing of HTTP.
+
+import {
+  progressReportMs,
+  progressReportTokens,
+  type Dialect,
+  type ReportBody,
+  type Timings,
+  type Usage,
+} from "@corral/contract";
+import type { GenerationHandle, GenerationResult, GenerationUsage } from "@corral/engine";
+
+export interface RunStart {
+  readonly runId: string;
+  readonly projectId: string;
+  readonly keyId: string | null;
+  readonly dialect: Dialect;
+  readonly promptTokenCount: number;
+  readonly sequenceCount: number;
+  readonly handle: GenerationHandle;
+}
+
+export interface ActiveRun extends RunStart {
+  /** The caller's connection ended first. */
+  callerLeft: boolean;
+  reportedFirstToken: boolean;
+  reportedTokens: number;
+}
+
+export interface LedgerChannel {
+  report(body: ReportBody): number;
+  readonly unacknowledgedCount: number;
+}
+
+/** Above this backlog only what a run's record cannot do without is reported. */
+const longestBacklog = 1_000;
+
+export class RunLedger {
+  readonly #channel: LedgerChannel;
+  readonly #active = new Map<string, ActiveRun>();
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(channel: LedgerChannel) {
+    this.#channel = channel;
+  }
+
+  get activeCount(): number {
+    return this.#active.size;
+  }
+
+  begin(start: RunStart): ActiveRun {
+    const run: ActiveRun = { ...start, callerLeft: false, reportedFirstToken: false, reportedTokens: 0 };
+    this.#active.set(run.runId, run);
+    this.#channel.report({
+      kind: "started",
+      run_id: run.runId,
+      project_id: run.projectId,
+      key_id: run.keyId,
+      dialect: run.dialect,
+      prompt_tokens: run.promptTokenCount,
+      sequence_count: run.sequenceCount,
+    });
+    // Ticks twice within the time that a report may be old.
+    this.#timer ??= setInterval(() => this.#reportAll(), progressReportMs / 2).unref();
+    return run;
+  }
+
+  /** To be called with each piece of text: reports the first token, and progress once enough tokens came. */
+  advance(run: ActiveRun): void {
+    if (!run.reportedFirstToken) {
+      run.reportedFirstToken = true;
+      this.#channel.report({ kind: "first_token", run_id: run.runId });
+    }
+    if (run.handle.usage.generatedTokenCount - run.reportedTokens >= progressReportTokens)
+      this.#reportProgress(run);
+  }
+
+  /** Ends the run; gives the number of its last report. */
+  finish(run: ActiveRun, result: GenerationResult, output: unknown, timings: Timings): number {
+    this.#active.delete(run.runId);
+    if (this.#active.size === 0) {
+      clearInterval(this.#timer ?? undefined);
+      this.#timer = null;
+    }
+    const { error } = result;
+    const status = error === null ? "succeeded" : error.code === "aborted" ? "canceled" : "failed";
+    const code = status === "canceled" && run.callerLeft ? "client_closed" : (error?.code ?? null);
+    return this.#channel.report({
+      kind: "finished",
+      run_id: run.runId,
+      status,
+      finish_reasons: result.sequences.map(({ finishReason }) => finishReason),
+      output: status === "succeeded" ? output : null,
+      error: error === null || code === null ? null : { code, detail: error.message },
+      usage: usageOnWire(result.usage),
+      timings_ms: timings,
+    });
+  }
+
+  /** False where no such run is active. */
+  cancel(runId: string): boolean {
+    const run = this.#active.get(runId);
+    run?.handle.abort();
+    return run !== undefined;
+  }
+
+  abortAll(): void {
+    for (const run of this.#active.values()) run.handle.abort();
+  }
+
+  #reportAll(): void {
+    for (const run of this.#active.values()) {
+      if (run.handle.usage.generatedTokenCount > run.reportedTokens) this.#reportProgress(run);
+    }
+  }
+
+  #reportProgress(run: ActiveRun): void {
+    if (this.#channel.unacknowledgedCount > longestBacklog) return;
+    const { prompt_tokens, cached_tokens, generated_tokens } = usageOnWire(run.handle.usage);
+    run.reportedTokens = generated_tokens;
+    this.#channel.report({
+      kind: "progress",
+      run_id: run.runId,
+      prompt_tokens,
+      cached_tokens,
+      generated_tokens,
+    });
+  }
+}
+
+export function usageOnWire(usage: GenerationUsage): Usage {
+  return {
+    prompt_tokens: usage.promptTokenCount,
+    cached_tokens: usage.cachedTokenCount,
+    generated_tokens: usage.generatedTokenCount,
+  };
+}

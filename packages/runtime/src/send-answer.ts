@@ -1,0 +1,34 @@
+// Whole answers onto a response: a run's, and errors in the envelope of the caller's family.
+
+import { errorAnswer, type ServingError } from "@corral/contract";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { readDialect } from "./call-headers.ts";
+import type { PredictAnswer } from "./dialects/dialect.ts";
+
+export function sendJson(response: ServerResponse, { body, headers }: PredictAnswer): void {
+  const bytes = Buffer.from(JSON.stringify(body));
+  response.writeHead(200, { "content-type": "application/json", "content-length": bytes.length, ...headers });
+  response.end(bytes);
+}
+
+/** In the family's own envelope; ours where the family is not known. */
+export function sendError(
+  request: IncomingMessage,
+  response: ServerResponse,
+  error: ServingError,
+  runId: string | null,
+): void {
+  if (response.headersSent || response.destroyed) {
+    response.destroy();
+    return;
+  }
+  const dialect = readDialect(request.headers) ?? "corral";
+  const answer = errorAnswer(dialect, error, {
+    runId,
+    // The path here is the replica's own and would tell the caller nothing.
+    instance: runId === null ? null : `urn:uuid:${runId}`,
+    source: "replica",
+  });
+  response.writeHead(answer.status, { ...answer.headers, "content-length": Buffer.byteLength(answer.body) });
+  response.end(answer.body);
+}

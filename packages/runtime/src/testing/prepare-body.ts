@@ -1,0 +1,78 @@
+// A body through its dialect, prompt and engine's rules, without a replica: for tests of the dialects.
+
+import type { Dialect, FieldError } from "@corral/contract";
+import { isServingError } from "@corral/contract";
+import type { GeneratedSequence } from "@corral/engine";
+import { createByteTokenizer } from "@corral/engine/testing";
+import { parseChatTemplate } from "../chat-template.ts";
+import type { DialectContext, PredictAnswer } from "../dialects/dialect.ts";
+import { prepareCall, type PreparedCall } from "../prepare-call.ts";
+import type { PromptModel } from "../prompt.ts";
+import { fakeChatTemplate } from "./fake-loaded-model.ts";
+
+export const testModel: PromptModel = {
+  vocabulary: createByteTokenizer(),
+  chatTemplate: parseChatTemplate(fakeChatTemplate, { bos_token: "<bos>", eos_token: "<eos>" }),
+  contextLength: 8_192,
+};
+
+export const testRunId = "b3a5c1de-0000-4000-8000-000000000001";
+
+export interface ContextChanges extends Partial<Omit<DialectContext, "query">> {
+  readonly query?: string;
+  readonly contextLength?: number;
+}
+
+export function prepareBody(
+  dialect: Dialect,
+  body: Readonly<Record<string, unknown>>,
+  changes: ContextChanges = {},
+): PreparedCall {
+  const { query = "", contextLength = testModel.contextLength, ...others } = changes;
+  return prepareCall({ ...testModel, contextLength }, dialect, body, {
+    runId: testRunId,
+    modelId: "model-1",
+    deploymentId: "deployment-1",
+    query: new URLSearchParams(query),
+    acceptsEventStream: false,
+    generationConfig: {},
+    defaults: {},
+    maxSequenceCount: 8,
+    cellCount: 100_000,
+    ...others,
+  });
+}
+
+/** The bad fields of a refused body; fails where it is accepted. */
+export function refusedFields(
+  dialect: Dialect,
+  body: Readonly<Record<string, unknown>>,
+  changes: ContextChanges = {},
+): readonly FieldError[] {
+  try {
+    prepareBody(dialect, body, changes);
+  } catch (error) {
+    if (isServingError(error)) return error.errors;
+    throw error;
+  }
+  throw new Error(`${JSON.stringify(body)} was accepted.`);
+}
+
+/** What a run with these new texts would be answered. */
+export function answerWith(prepared: PreparedCall, ...texts: readonly string[]): PredictAnswer {
+  const sequences: GeneratedSequence[] = texts.map((text) => {
+    const ids = [...new TextEncoder().encode(text)];
+    return { ids, text, finishReason: "stop", generatedTokenCount: ids.length };
+  });
+  const { source } = prepared.prompt;
+  return prepared.call.answer({
+    prompt: prepared.prompt,
+    sequences,
+    paddedIds: sequences.map(({ ids }) => ids),
+    usage: { prompt_tokens: prepared.prompt.ids.length, cached_tokens: 0, generated_tokens: 3 },
+    runTimeMs: 12.5,
+    warnings: prepared.warnings,
+    seed: null,
+    fullText: ({ text }) => (source.kind === "text" ? source.text : "") + text,
+  });
+}

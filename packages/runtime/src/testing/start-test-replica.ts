@@ -1,0 +1,81 @@
+// A replica in the test's own process, with a platform on its control channel.
+
+import { startReplica, type Replica, type ReplicaOptions } from "../replica.ts";
+import { createLog, type Log } from "../log.ts";
+import type { LoadedModel, LoadModel } from "../loaded-model.ts";
+import { createFakeLoadedModel, loadFake } from "./fake-loaded-model.ts";
+import {
+  dialControlChannel,
+  makeCall,
+  openCall,
+  type Answer,
+  type Call,
+  type OpenCall,
+  type PlatformSide,
+} from "./platform-side.ts";
+import { createTestPlace, testConfig, type ConfigChanges } from "./test-config.ts";
+
+export interface TestReplicaOptions {
+  readonly config?: ConfigChanges;
+  readonly model?: LoadedModel;
+  readonly loadModel?: LoadModel;
+  readonly graces?: ReplicaOptions["graces"];
+  /** Dial the control channel and wait until it is ready; default true. */
+  readonly dial?: boolean;
+  readonly acknowledges?: boolean;
+}
+
+export interface TestReplica {
+  readonly replica: Replica;
+  readonly platform: PlatformSide;
+  readonly socketPath: string;
+  /** What was logged, one line each. */
+  readonly logLines: readonly string[];
+  call(call: Call): Promise<Answer>;
+  open(call: Call): OpenCall;
+  redial(acknowledges?: boolean): Promise<PlatformSide>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+export async function startTestReplica(options: TestReplicaOptions = {}): Promise<TestReplica> {
+  const place = createTestPlace();
+  const logLines: string[] = [];
+  const log: Log = createLog("error", (line) => logLines.push(line));
+  const model = options.model ?? createFakeLoadedModel();
+  const replica = await startReplica({
+    config: testConfig(place.socketPath, options.config),
+    loadModel: options.loadModel ?? loadFake(model),
+    log,
+    graces: { channelLossMs: 200, firstDialMs: 2_000, drainMs: 2_000, ...options.graces },
+  });
+  const dial = (acknowledges = options.acknowledges ?? true) =>
+    dialControlChannel(place.socketPath, acknowledges);
+  const platforms: PlatformSide[] = [];
+  if (options.dial !== false) {
+    platforms.push(await dial());
+    await replica.ready;
+  }
+  return {
+    replica,
+    get platform() {
+      const platform = platforms.at(-1);
+      if (platform === undefined) throw new Error("Nobody has dialled.");
+      return platform;
+    },
+    socketPath: place.socketPath,
+    logLines,
+    call: (call) => makeCall(place.socketPath, call),
+    open: (call) => openCall(place.socketPath, call),
+    async redial(acknowledges) {
+      const platform = await dial(acknowledges);
+      platforms.push(platform);
+      return platform;
+    },
+    async [Symbol.asyncDispose]() {
+      replica.drain();
+      await replica.ended;
+      for (const platform of platforms) platform.close();
+      place.remove();
+    },
+  };
+}

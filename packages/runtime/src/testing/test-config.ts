@@ -1,0 +1,53 @@
+// A replica's configuration for tests, in a directory of its own.
+
+import type { ReplicaConfig } from "@corral/contract";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+export interface TestPlace {
+  readonly directory: string;
+  readonly socketPath: string;
+  remove(): void;
+}
+
+export function createTestPlace(): TestPlace {
+  const directory = mkdtempSync(join(tmpdir(), "corral-replica-"));
+  return {
+    directory,
+    socketPath: join(directory, "replica.sock"),
+    remove: () => rmSync(directory, { recursive: true, force: true }),
+  };
+}
+
+export interface ConfigChanges extends Partial<Omit<ReplicaConfig, "limits">> {
+  readonly limits?: Partial<ReplicaConfig["limits"]>;
+}
+
+export function testConfig(socketPath: string, changes: ConfigChanges = {}): ReplicaConfig {
+  return {
+    replica_id: "replica-1",
+    deployment_id: "deployment-1",
+    deployment_name: "tiny",
+    model_id: "model-1",
+    model_name: "tiny",
+    address: `unix:${socketPath}`,
+    token: null,
+    weights: { path: "/nowhere.gguf", sha256: "0".repeat(64) },
+    precision: "reference",
+    generation_config: {},
+    defaults: {},
+    log_level: "error",
+    ...changes,
+    limits: {
+      context_length: null,
+      slot_count: 8,
+      cell_count: null,
+      max_batch_tokens: 64,
+      thread_count: 1,
+      queue_length: 4,
+      body_bytes: 1024 * 1024,
+      ...changes.limits,
+    },
+  };
+}
