@@ -1,0 +1,101 @@
+// From what a caller wants deployed to rows: version, name and identifiers settled, nothing started.
+
+import { asServingError, type CreateDeployment, ServingError } from "@corral/contract";
+import { createDeployment, findDeploymentByName, listDeployments } from "../store/deployments.ts";
+import { getOrCreateModel } from "../store/models.ts";
+import type { Db, DeploymentRow, VersionRow } from "../store/schema.ts";
+import { getVersion, insertVersion } from "../store/versions.ts";
+import { contentOfSource, identifiersOf, requireName } from "./version-content.ts";
+
+export interface Deployed {
+  readonly row: DeploymentRow;
+  /** False where the same version was deployed before with the same settings. */
+  readonly created: boolean;
+}
+
+export interface DeployOptions {
+  readonly db: Db;
+  readonly projectId: string;
+  readonly modelRoots: readonly string[];
+  /** Refuses models that the caller may not use. */
+  readonly requireModel: (modelName: string) => void;
+}
+
+/**
+ * Asking twice for the same version under the same name gives the same deployment. Fails with `conflict` where
+ * the name given is another deployment's; without a name a free one is found.
+ */
+export async function deploy(body: CreateDeployment, options: DeployOptions): Promise<Deployed> {
+  const { db, projectId, requireModel } = options;
+  const name = body.name === undefined ? null : requireName(body.name, "/name");
+  // A deployment's name is an address, too: a key of some models must not take another model's.
+  if (name !== null) requireModel(name);
+  const version = await versionOf(body, name, options);
+  requireModel(version.model_name);
+  const settings = { precision: body.precision ?? null };
+
+  for (let attempt = 1; ; attempt += 1) {
+    const existing = await sameDeployment(db, projectId, version, name, settings);
+    if (existing !== null) return { row: existing, created: false };
+    try {
+      const row = await createDeployment(db, {
+        projectId,
+        modelId: version.model_id,
+        versionId: version.id,
+        name: name ?? (await freeName(db, projectId, version.model_name)),
+        identifiers: identifiersOf(version.model_name),
+        settings,
+      });
+      return { row, created: true };
+    } catch (error) {
+      // Another call may have taken the name since we looked, perhaps for the very same.
+      const taken = asServingError(error).code === "conflict" && attempt < mostAttempts;
+      if (!taken || (name !== null && attempt > 1)) throw error;
+    }
+  }
+}
+
+const mostAttempts = 20;
+
+async function versionOf(
+  body: CreateDeployment,
+  name: string | null,
+  { db, projectId, modelRoots, requireModel }: DeployOptions,
+): Promise<VersionRow> {
+  if (body.version_id !== undefined) {
+    const version = await getVersion(db, projectId, body.version_id);
+    if (version === null)
+      throw new ServingError("version_not_found", `There is no version ${JSON.stringify(body.version_id)}.`);
+    return version;
+  }
+  const { modelName, ...content } = await contentOfSource(body.source ?? "", name, modelRoots);
+  requireModel(modelName);
+  const model = await getOrCreateModel(db, projectId, requireName(modelName, "/name"));
+  return (await insertVersion(db, { projectId, modelId: model.id, ...content })).row;
+}
+
+async function sameDeployment(
+  db: Db,
+  projectId: string,
+  version: VersionRow,
+  name: string | null,
+  settings: { readonly precision: string | null },
+): Promise<DeploymentRow | null> {
+  const { items } = await listDeployments(db, projectId, { limit: 500, modelId: version.model_id });
+  const same = items.find(
+    (row) =>
+      row.version_id === version.id &&
+      (name === null || row.name === name) &&
+      (row.settings["precision"] ?? null) === settings.precision,
+  );
+  return same ?? null;
+}
+
+/** The model's own name, or with the first number from 2 that is free. */
+async function freeName(db: Db, projectId: string, modelName: string): Promise<string> {
+  for (let number = 1; ; number += 1) {
+    const suffix = number === 1 ? "" : `-${number}`;
+    const candidate = `${modelName.slice(0, 63 - suffix.length)}${suffix}`;
+    if ((await findDeploymentByName(db, projectId, candidate)) === null) return candidate;
+  }
+}

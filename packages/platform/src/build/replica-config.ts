@@ -1,0 +1,58 @@
+// A version with its deployment's settings → what a replica starts with. Pure: reads no file, knows no process.
+
+import type { Manifest } from "@corral/bundle";
+import type { Precision, ReplicaConfig } from "@corral/contract";
+import { bodyLimitBytes } from "../gateway/proxy.ts";
+
+/** What a deployment adds to its version. */
+export interface DeploymentSettings {
+  /** Null: what the version asks for. */
+  readonly precision: Precision | null;
+}
+
+export interface ReplicaPlan {
+  readonly deploymentId: string;
+  readonly deploymentName: string;
+  readonly projectId: string;
+  readonly modelId: string;
+  readonly modelName: string;
+  readonly weightsPath: string;
+  readonly weightsSha256: string;
+  readonly manifest: Manifest;
+  readonly settings: DeploymentSettings;
+}
+
+/** Of one replica where the version says nothing. */
+const defaultLimits = { slotCount: 64, queueLength: 256, maxBatchTokens: 512 } as const;
+
+export function replicaConfig(
+  plan: ReplicaPlan,
+  place: { readonly replicaId: string; readonly address: string; readonly token: string | null },
+  logLevel: ReplicaConfig["log_level"],
+): ReplicaConfig {
+  const { config, generationConfig } = plan.manifest;
+  const { limits } = config;
+  return {
+    replica_id: place.replicaId,
+    deployment_id: plan.deploymentId,
+    deployment_name: plan.deploymentName,
+    model_id: plan.modelId,
+    model_name: plan.modelName,
+    address: place.address,
+    token: place.token,
+    weights: { path: plan.weightsPath, sha256: plan.weightsSha256 },
+    precision: plan.settings.precision ?? config.precision ?? "default",
+    generation_config: { ...generationConfig },
+    defaults: config.defaults,
+    limits: {
+      context_length: limits.contextLength,
+      slot_count: limits.slotCount ?? defaultLimits.slotCount,
+      cell_count: limits.cellCount,
+      max_batch_tokens: defaultLimits.maxBatchTokens,
+      thread_count: limits.threadCount,
+      queue_length: limits.queueLength ?? defaultLimits.queueLength,
+      body_bytes: bodyLimitBytes,
+    },
+    log_level: logLevel,
+  };
+}

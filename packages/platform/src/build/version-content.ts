@@ -1,0 +1,163 @@
+// What a version consists of: a pushed bundle, a catalogue name or a weights file → a manifest that holds every
+// resolved value, so that a later catalogue changes no version. Reads files; writes neither rows nor directories.
+
+import { basename, isAbsolute, join } from "node:path";
+import {
+  bundleConfig,
+  createManifest,
+  manifestDigest,
+  type Bundle,
+  type BundleConfig,
+  type Manifest,
+} from "@corral/bundle";
+import { ServingError, fieldsError, nameFrom, nameProblem } from "@corral/contract";
+import {
+  checkGguf,
+  findCatalogueRow,
+  readGenerationConfigBeside,
+  resolveCatalogueWeights,
+  sha256OfFile,
+  type CatalogueRow,
+} from "@corral/weights";
+import { allowedWeightsPath } from "./weights-root.ts";
+
+export interface VersionContent {
+  readonly manifest: Manifest;
+  /** sha256 of the manifest. */
+  readonly digest: string;
+  readonly weightsPath: string;
+  readonly weightsSha256: string;
+}
+
+/** Weights on this machine, with what is known of them. */
+interface FoundWeights {
+  readonly path: string;
+  readonly sha256: string;
+  readonly generationConfig: Readonly<Record<string, unknown>>;
+  /** The catalogue row whose defaults hold; null: none. */
+  readonly row: CatalogueRow | null;
+}
+
+/** @param directory where the bundle's files lie for good */
+export async function contentOfBundle(
+  bundle: Bundle,
+  directory: string,
+  roots: readonly string[],
+): Promise<VersionContent> {
+  const { weights, manifest } = bundle;
+  switch (weights.kind) {
+    case "bundled": {
+      const path = join(directory, weights.path);
+      await checkGguf(path);
+      const sha256 = manifest.weightsSha256 ?? (await sha256OfFile(path));
+      return content(manifest, { path, sha256, generationConfig: {}, row: null });
+    }
+    case "named":
+      return content(manifest, await namedWeights(weights.name));
+    case "file":
+      return content(manifest, await fileWeights(weights.path, roots, null));
+  }
+}
+
+export interface SourceContent extends VersionContent {
+  readonly modelName: string;
+}
+
+/**
+ * The content of a deployment's `source`: a catalogue identifier, or a GGUF file under an allowed root.
+ * @param name the name asked for; a file under a catalogue identifier's name gets that row's defaults
+ */
+export async function contentOfSource(
+  source: string,
+  name: string | null,
+  roots: readonly string[],
+): Promise<SourceContent> {
+  if (!isAbsolute(source) && !source.toLowerCase().endsWith(".gguf")) {
+    const weights = await namedWeights(source);
+    const modelName = weights.row?.identifier ?? source;
+    return { ...content(ofSource(modelName, source), weights), modelName };
+  }
+  const modelName = name ?? nameOfFile(source);
+  const weights = await fileWeights(source, roots, findCatalogueRow(modelName));
+  return { ...content(ofSource(modelName, weights.path), weights), modelName };
+}
+
+/** Identifiers that lead to a deployment of a model: those of the catalogue row with the model's name. */
+export function identifiersOf(modelName: string): readonly string[] {
+  const row = findCatalogueRow(modelName);
+  return row === null ? [] : [row.identifier, ...row.standsInFor];
+}
+
+async function namedWeights(name: string): Promise<FoundWeights> {
+  const { path, row, generationConfig } = await resolveCatalogueWeights(name);
+  return { path, row, generationConfig, sha256: await sha256OfFile(path) };
+}
+
+async function fileWeights(
+  path: string,
+  roots: readonly string[],
+  row: CatalogueRow | null,
+): Promise<FoundWeights> {
+  const real = await allowedWeightsPath(path, roots);
+  await checkGguf(real);
+  return {
+    path: real,
+    row,
+    generationConfig: await readGenerationConfigBeside(real),
+    sha256: await sha256OfFile(real),
+  };
+}
+
+function ofSource(modelName: string, weights: string): Manifest {
+  return createManifest({
+    files: [],
+    config: bundleConfig({ modelName, weights }),
+    generationConfig: {},
+    weightsSha256: null,
+  });
+}
+
+function content(manifest: Manifest, weights: FoundWeights): VersionContent {
+  const { config, generationConfig } = manifest;
+  const resolved: BundleConfig = bundleConfig({
+    ...config,
+    precision: config.precision ?? weights.row?.precision ?? null,
+    defaults: { ...weights.row?.defaults, ...config.defaults },
+  });
+  const whole = createManifest({
+    files: manifest.files,
+    config: resolved,
+    generationConfig: Object.keys(generationConfig).length > 0 ? generationConfig : weights.generationConfig,
+    weightsSha256: weights.sha256,
+  });
+  return {
+    manifest: whole,
+    digest: manifestDigest(whole),
+    weightsPath: weights.path,
+    weightsSha256: weights.sha256,
+  };
+}
+
+/** `/models/My Model.Q4_0.gguf` → `my-model.q4_0`. Fails with `invalid_parameter` where nothing usable is left. */
+function nameOfFile(path: string): string {
+  const name = nameFrom(basename(path).replace(/\.gguf$/i, ""));
+  if (nameProblem(name) !== null) {
+    throw fieldsError([
+      {
+        pointer: "/name",
+        code: "missing_parameter",
+        message: `No name can be made from ${JSON.stringify(basename(path))}; give one as "name".`,
+      },
+    ]);
+  }
+  return name;
+}
+
+/** A checked name for a field. Fails with `invalid_parameter`. */
+export function requireName(name: string, pointer: string): string {
+  const problem = nameProblem(name);
+  if (problem === null) return name;
+  throw new ServingError("invalid_parameter", problem, {
+    errors: [{ pointer, code: "invalid_parameter", message: problem }],
+  });
+}

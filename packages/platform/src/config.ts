@@ -1,0 +1,234 @@
+// The platform's settings: flag > environment > CORRAL_HOME/config.json > default, parsed once into a frozen value.
+// Knows the spelling of every setting and nothing of what it is used for.
+
+import { homedir } from "node:os";
+import { delimiter, join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { z } from "zod";
+
+export interface PlatformConfig {
+  /** Absolute path of the directory that holds all state. */
+  readonly home: string;
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  /** The address others see, without a trailing slash; null: `http://host:port`. */
+  readonly url: string | null;
+  /** An admin key that is valid while the process lives and is never stored. */
+  readonly apiKey: string | null;
+  /** An external PostgreSQL; null: the embedded one. */
+  readonly databaseUrl: string | null;
+  /** Absolute directories that weights may be taken from. */
+  readonly modelRoots: readonly string[];
+  readonly logLevel: LogLevel;
+  /** Whether the two tiny models are deployed and `/readyz` waits for them. */
+  readonly quickstart: boolean;
+  /** `json`: one JSON value a line on stdout tells what happens. */
+  readonly output: "text" | "json";
+}
+
+export const logLevels = ["debug", "info", "warn", "error"] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+export const defaultPort = 5526;
+
+interface Setting {
+  readonly key: string;
+  readonly flag: string | null;
+  readonly variable: string;
+  readonly inFile: boolean;
+  readonly schema: z.ZodType;
+  readonly fallback: unknown;
+  readonly rule: string;
+}
+
+const setting = (
+  key: string,
+  variable: string,
+  schema: z.ZodType,
+  fallback: unknown,
+  rule: string,
+  { flag = key.replaceAll("_", "-"), inFile = true }: { flag?: string | null; inFile?: boolean } = {},
+): Setting => ({ key, flag, variable, inFile, schema, fallback, rule });
+
+const paths = z.union([z.array(z.string().min(1)), z.string().transform(splitPaths)]);
+
+const settings: readonly Setting[] = [
+  setting(
+    "host",
+    "CORRAL_HOST",
+    z.string().regex(/^[A-Za-z0-9.:_-]+$/),
+    "127.0.0.1",
+    "an address to listen on, such as 127.0.0.1",
+  ),
+  setting(
+    "port",
+    "CORRAL_PORT",
+    z.coerce.number().int().min(0).max(65_535),
+    defaultPort,
+    "a port from 0 to 65535",
+  ),
+  setting(
+    "url",
+    "CORRAL_URL",
+    z.url({ protocol: /^https?$/ }),
+    null,
+    "an http:// or https:// address that others reach this server by",
+  ),
+  setting(
+    "api_key",
+    "CORRAL_API_KEY",
+    z.string().regex(/^[\x21-\x7e]{16,}$/),
+    null,
+    "at least 16 printable characters without spaces",
+    {
+      flag: null,
+      inFile: false,
+    },
+  ),
+  setting(
+    "database_url",
+    "DATABASE_URL",
+    z.url({ protocol: /^postgres(ql)?$/ }),
+    null,
+    "a postgres:// address",
+    { flag: null },
+  ),
+  setting("model_roots", "CORRAL_MODEL_ROOTS", paths, [], `directories joined by '${delimiter}'`),
+  setting("log_level", "LOG_LEVEL", z.enum(logLevels), "info", `one of ${logLevels.join(", ")}`),
+];
+
+/** Never repeated in an error text. */
+const secretSettings: ReadonlySet<string> = new Set(["api_key", "database_url"]);
+
+const flagOptions = {
+  home: { type: "string" },
+  host: { type: "string" },
+  port: { type: "string" },
+  url: { type: "string" },
+  "model-roots": { type: "string" },
+  "log-level": { type: "string" },
+  output: { type: "string" },
+  quickstart: { type: "boolean" },
+} as const;
+
+export type ConfigResult =
+  | { readonly kind: "valid"; readonly config: PlatformConfig }
+  /** One sentence for every bad setting, each with its remedy. */
+  | { readonly kind: "invalid"; readonly problems: readonly string[] };
+
+/**
+ * Reads all settings. `readText` gives a file's text or null where there is none; it is called once, for
+ * `CORRAL_HOME/config.json`.
+ */
+export function readConfig(
+  args: readonly string[],
+  environment: Readonly<Record<string, string | undefined>>,
+  readText: (path: string) => string | null,
+): ConfigResult {
+  const problems: string[] = [];
+  const flags = readFlags(args, problems);
+  const home = resolve(textOf(flags["home"]) ?? (environment["CORRAL_HOME"] || join(homedir(), ".corral")));
+  const file = readFile(join(home, "config.json"), readText, problems);
+
+  const values: Record<string, unknown> = {};
+  for (const { key, flag, variable, inFile, schema, fallback, rule } of settings) {
+    const candidates: [source: string, value: unknown][] = [
+      [`--${flag ?? ""}`, flag === null ? undefined : flags[flag]],
+      [variable, environment[variable] || undefined],
+      [`"${key}" in ${join(home, "config.json")}`, inFile ? file[key] : undefined],
+    ];
+    const [source, value] = candidates.find(([, given]) => given !== undefined) ?? ["", undefined];
+    if (value === undefined) {
+      values[key] = fallback;
+      continue;
+    }
+    const parsed = schema.safeParse(value);
+    if (parsed.success) values[key] = parsed.data;
+    else
+      problems.push(
+        `${source}${secretSettings.has(key) ? "" : ` is ${JSON.stringify(value)}; it`} must be ${rule}.`,
+      );
+  }
+  const output = textOf(flags["output"]) ?? "text";
+  if (output !== "text" && output !== "json")
+    problems.push(`--output is ${JSON.stringify(output)}; it must be text or json.`);
+  if (problems.length > 0) return { kind: "invalid", problems };
+
+  const config: PlatformConfig = Object.freeze({
+    home,
+    host: values["host"] as string,
+    port: values["port"] as number,
+    url: (values["url"] as string | null)?.replace(/\/+$/, "") ?? null,
+    apiKey: values["api_key"] as string | null,
+    databaseUrl: values["database_url"] as string | null,
+    modelRoots: Object.freeze([
+      join(home, "models"),
+      ...(values["model_roots"] as string[]).map((root) => resolve(root)),
+    ]),
+    logLevel: values["log_level"] as LogLevel,
+    quickstart: flags["quickstart"] === true,
+    output: output as "text" | "json",
+  });
+  return { kind: "valid", config };
+}
+
+function readFlags(
+  args: readonly string[],
+  problems: string[],
+): Record<string, string | boolean | undefined> {
+  const known = Object.keys(flagOptions)
+    .map((name) => `--${name}`)
+    .join(", ");
+  const { values, tokens } = parseArgs({
+    args: [...args],
+    options: flagOptions,
+    strict: false,
+    tokens: true,
+  });
+  for (const token of tokens) {
+    if (token.kind === "positional")
+      problems.push(`${JSON.stringify(token.value)} is not expected; the flags are ${known}.`);
+    if (token.kind !== "option") continue;
+    const option = flagOptions[token.name as keyof typeof flagOptions];
+    if (option === undefined) problems.push(`${token.rawName} is not known; the flags are ${known}.`);
+    else if (option.type === "string" && token.value === undefined)
+      problems.push(`${token.rawName} needs a value.`);
+  }
+  return values;
+}
+
+function readFile(
+  path: string,
+  readText: (path: string) => string | null,
+  problems: string[],
+): Readonly<Record<string, unknown>> {
+  const text = readText(path);
+  if (text === null) return {};
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    problems.push(`${path} is not valid JSON (${cause instanceof Error ? cause.message : String(cause)}).`);
+    return {};
+  }
+  const object = z.record(z.string(), z.unknown()).safeParse(value);
+  if (!object.success) {
+    problems.push(`${path} must hold a JSON object.`);
+    return {};
+  }
+  const known = settings.filter(({ inFile }) => inFile).map(({ key }) => key);
+  for (const key of Object.keys(object.data)) {
+    if (!known.includes(key))
+      problems.push(`"${key}" in ${path} is not known; the keys are ${known.join(", ")}.`);
+  }
+  return object.data;
+}
+
+function splitPaths(text: string): string[] {
+  return text.split(delimiter).filter((path) => path !== "");
+}
+
+function textOf(value: string | boolean | undefined): string | null {
+  return typeof value === "string" ? value : null;
+}

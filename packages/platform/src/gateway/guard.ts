@@ -1,0 +1,69 @@
+// Which key each route needs. A route that declares no guard stops the server from starting, and the table of
+// all guards is what the tests walk through and docs/http-api.md is made from.
+
+import { ServingError, type Dialect, type Scope } from "@corral/contract";
+import type { FastifyInstance, RouteOptions } from "fastify";
+import type { Principal } from "./authenticate.ts";
+
+export type Guard = "public" | Scope;
+
+declare module "fastify" {
+  interface FastifyContextConfig {
+    guard?: Guard;
+    /** The family whose envelope the route's errors have; default: problem details. */
+    dialect?: Dialect;
+    /** Set on routes that only answer 405. */
+    methodNotAllowed?: readonly string[];
+  }
+}
+
+export interface GuardedRoute {
+  readonly method: string;
+  /** The route's pattern: `/models/:model/predict`. */
+  readonly path: string;
+  readonly guard: Guard;
+  readonly dialect: Dialect;
+  readonly summary: string;
+}
+
+/** Collects every route registered on `app` from now on, and throws for one without a guard. */
+export function collectGuards(app: FastifyInstance): readonly GuardedRoute[] {
+  const table: GuardedRoute[] = [];
+  app.addHook("onRoute", (route: RouteOptions) => {
+    const guard = route.config?.guard;
+    if (guard === undefined) {
+      throw new TypeError(`${String(route.method)} ${route.url} declares no guard; add config.guard.`);
+    }
+    const summary = route.schema?.summary ?? "";
+    for (const method of [route.method].flat()) {
+      table.push({ method, path: route.url, guard, dialect: route.config?.dialect ?? "corral", summary });
+    }
+  });
+  return table;
+}
+
+/** Refuses a key without the scope that a route asks for, with `forbidden`. `admin` includes all scopes. */
+export function requireScope(principal: Principal, scope: Scope): void {
+  if (hasScope(principal, scope)) return;
+  throw new ServingError(
+    "forbidden",
+    `This key has the scopes ${principal.scopes.join(", ")}; the call needs ${scope}. Make one with POST /api/v1/keys.`,
+  );
+}
+
+export function hasScope(principal: Principal, scope: Scope): boolean {
+  return principal.scopes.includes("admin") || principal.scopes.includes(scope);
+}
+
+/** Refuses a key that is limited to other models, with `forbidden`. */
+export function requireModel(principal: Principal, modelName: string): void {
+  if (mayUseModel(principal, modelName)) return;
+  throw new ServingError(
+    "forbidden",
+    `This key is limited to the models ${principal.models?.join(", ") ?? ""}; the call is for another one.`,
+  );
+}
+
+export function mayUseModel(principal: Principal, modelName: string): boolean {
+  return principal.models === null || principal.models.includes(modelName);
+}

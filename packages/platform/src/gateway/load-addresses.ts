@@ -1,0 +1,52 @@
+// The deployments of a project as the gateway addresses them, in one query for every project that is asked for.
+
+import type { DeploymentStatus } from "@corral/contract";
+import { callQueryMs, withRetry } from "../store/retry.ts";
+import type { Store } from "../store/store.ts";
+import type { AddressedDeployment, ListAddressed } from "./address-book.ts";
+
+interface Row {
+  readonly id: string;
+  readonly name: string;
+  readonly project_id: string;
+  readonly model_id: string;
+  readonly model_name: string;
+  readonly status: DeploymentStatus;
+  readonly status_detail: string | null;
+  readonly identifiers: string[];
+  readonly created_at: Date;
+  readonly production: boolean;
+}
+
+/** Every call asks this, so PostgreSQL parses and plans it once a connection. */
+const statement = {
+  query_timeout: callQueryMs,
+  name: "addresses-of-projects",
+  text: `select d.id, d.name, d.project_id, d.model_id, m.name as model_name, d.status, d.status_detail, d.identifiers,
+      d.created_at, coalesce(m.production_deployment_id = d.id, false) as production
+    from deployments d join models m on m.id = d.model_id
+    where d.project_id = any ($1::text[]) and d.deleted_at is null`,
+};
+
+export function loadAddresses({ db, pool }: Pick<Store, "db" | "pool">): ListAddressed {
+  return async (projectIds) => {
+    const values = [[...projectIds]];
+    const { rows } = await withRetry(db, () => pool.query<Row>({ ...statement, values }));
+    const byProject = new Map<string, AddressedDeployment[]>(projectIds.map((id) => [id, []]));
+    for (const row of rows) {
+      byProject.get(row.project_id)?.push({
+        id: row.id,
+        name: row.name,
+        projectId: row.project_id,
+        modelId: row.model_id,
+        modelName: row.model_name,
+        status: row.status,
+        statusDetail: row.status_detail,
+        identifiers: row.identifiers,
+        production: row.production,
+        createdAtMs: row.created_at.getTime(),
+      });
+    }
+    return byProject;
+  };
+}

@@ -1,0 +1,46 @@
+// Keys by their hashes, as authentication asks for them.
+
+import type { Scope } from "@corral/contract";
+import { callQueryMs, withRetry } from "../store/retry.ts";
+import type { Store } from "../store/store.ts";
+import type { AuthenticatorOptions } from "./authenticate.ts";
+
+interface Row {
+  readonly hash: Buffer;
+  readonly id: string;
+  readonly project_id: string;
+  readonly scopes: Scope[];
+  readonly models: string[] | null;
+  readonly token_cap: number | null;
+  readonly expires_at: Date | null;
+  readonly revoked_at: Date | null;
+}
+
+/** Every call asks this, so PostgreSQL parses and plans it once a connection. */
+const statement = {
+  query_timeout: callQueryMs,
+  name: "keys-by-hash",
+  text: `select hash, id, project_id, scopes, models, token_cap, expires_at, revoked_at
+    from api_keys where hash = any ($1::bytea[])`,
+};
+
+export function findKeyRecords({ db, pool }: Pick<Store, "db" | "pool">): AuthenticatorOptions["findKeys"] {
+  return async (hashes) => {
+    const values = [hashes.map((hash) => Buffer.from(hash, "hex"))];
+    const { rows } = await withRetry(db, () => pool.query<Row>({ ...statement, values }));
+    return new Map(
+      rows.map((row) => [
+        row.hash.toString("hex"),
+        {
+          id: row.id,
+          projectId: row.project_id,
+          scopes: row.scopes,
+          models: row.models,
+          tokenCap: row.token_cap,
+          expiresAt: row.expires_at,
+          revokedAt: row.revoked_at,
+        },
+      ]),
+    );
+  };
+}

@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { forwardedHeaders } from "@corral/contract";
+import type { Principal } from "./authenticate.ts";
+import { checkBodyHeaders, headersForReplica } from "./predict-call.ts";
+
+const principal: Principal = {
+  keyId: "k1",
+  projectId: "default",
+  scopes: ["predict"],
+  models: null,
+  tokenCap: 1000,
+  expiresAt: null,
+};
+
+test("JSON and no content type are taken; anything else is refused with the remedy", () => {
+  for (const type of [
+    undefined,
+    "application/json",
+    "application/json; charset=utf-8",
+    "application/vnd.x+json",
+  ]) {
+    checkBodyHeaders(type === undefined ? {} : { "content-type": type });
+  }
+  for (const type of ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"]) {
+    assert.throws(() => checkBodyHeaders({ "content-type": type }), /Content-Type: application\/json/);
+  }
+  assert.throws(() => checkBodyHeaders({ "content-encoding": "gzip" }), /send the body as it is/);
+});
+
+test("a body whose length is over the limit is refused before it is read", () => {
+  checkBodyHeaders({ "content-length": String(16 * 1024 * 1024) });
+  assert.throws(() => checkBodyHeaders({ "content-length": String(16 * 1024 * 1024 + 1) }), /16 MiB/);
+});
+
+test("a replica never sees the caller's key, cookies or own x-corral headers", () => {
+  const told = headersForReplica(
+    {
+      authorization: "Api-Key secret",
+      "x-api-key": "secret",
+      cookie: "a=b",
+      accept: "text/event-stream",
+      "x-corral-run-id": "forged",
+      "x-corral-token-cap": "999999",
+      "content-length": "12",
+    },
+    {
+      runId: "r1",
+      dialect: "baseten",
+      principal,
+      target: { modelId: "m1", deploymentId: "d1" },
+      token: null,
+      nowMs: 0,
+    },
+  );
+  assert.doesNotMatch(JSON.stringify(told), /secret|forged|999999|a=b/);
+  assert.equal(told[forwardedHeaders.runId], "r1");
+  assert.equal(told[forwardedHeaders.tokenCap], "1000");
+  assert.equal(told[forwardedHeaders.key], "k1");
+  assert.equal(told["accept"], "text/event-stream");
+  assert.equal(told["content-length"], "12");
+});

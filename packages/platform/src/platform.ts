@@ -1,0 +1,274 @@
+// One platform process: database, leftovers, replicas, server, in the order they start and, reversed, end.
+
+import { randomUUID } from "node:crypto";
+import { networkInterfaces } from "node:os";
+import { join } from "node:path";
+import { ServingError } from "@corral/contract";
+import type { Logger } from "pino";
+import { ensureAdminKey } from "./admin-key.ts";
+import { createBundleStore, removeIncoming } from "./blob/bundle-store.ts";
+import type { PlatformConfig } from "./config.ts";
+import { createDeploymentRecords } from "./deployment-records.ts";
+import { createAddressBook } from "./gateway/address-book.ts";
+import { createAuthenticator } from "./gateway/authenticate.ts";
+import { ownNames, type OwnNames } from "./gateway/hosts.ts";
+import { findKeyRecords } from "./gateway/load-keys.ts";
+import { loadAddresses } from "./gateway/load-addresses.ts";
+import { lockHome, prepareHome, readPlatformId } from "./home.ts";
+import { startPostgres, type EmbeddedPostgres } from "./postgres/start-postgres.ts";
+import type { Progress } from "./progress.ts";
+import { createQuickstart } from "./quickstart.ts";
+import { Reconciler } from "./reconcile.ts";
+import { createClaims } from "./replica/claims.ts";
+import { LogBook } from "./replica/log-book.ts";
+import { createReplicaDirectory } from "./replica/directory.ts";
+import { endLeftovers } from "./replica/leftovers.ts";
+import { createProcessDriver } from "./replica/process.ts";
+import { createReplicaRecords } from "./replica/records.ts";
+import { DeploymentSupervisor } from "./replica/supervisor.ts";
+import { createRunRecorder } from "./runs/recorder.ts";
+import { buildServer } from "./server.ts";
+import { randomId } from "./store/ids.ts";
+import { defaultProjectId } from "./store/projects.ts";
+import { openStore } from "./store/store.ts";
+
+export interface Platform {
+  readonly url: string;
+  /** Settles where the platform cannot go on by itself. */
+  readonly failed: Promise<Error>;
+  /** Stops listening, lets runs finish for a bounded time, ends everything that was started. */
+  close(): Promise<void>;
+  /** Ends the replicas at once, for a close that takes too long. */
+  hurry(): void;
+}
+
+const drainMs = 15_000;
+const bundleLimits = { fileCount: 10_000, fileBytes: 64 * 2 ** 30, totalBytes: 64 * 2 ** 30 };
+
+export async function startPlatform(
+  config: PlatformConfig,
+  log: Logger,
+  progress: Progress,
+): Promise<Platform> {
+  const startedAt = performance.now();
+  const elapsedMs = () => Math.round(performance.now() - startedAt);
+  const cleanups: (() => Promise<void> | void)[] = [];
+  const cleanUp = async () => {
+    for (const step of cleanups.toReversed()) {
+      await Promise.resolve(step()).catch((error: unknown) =>
+        log.warn({ err: String(error) }, "a part does not end"),
+      );
+    }
+  };
+  try {
+    return await start();
+  } catch (error) {
+    await cleanUp();
+    throw error;
+  }
+
+  async function start(): Promise<Platform> {
+    const { home } = config;
+    await prepareHome(home);
+    const lock = await lockHome(home);
+    cleanups.push(() => lock.release());
+    const onLog = (line: string) => log.info(line);
+
+    const postgres =
+      config.databaseUrl === null
+        ? await startPostgres({ dataDirectory: join(home, "postgres"), onLog })
+        : null;
+    if (postgres !== null) cleanups.push(() => postgres.stop());
+    const store = await openStore(
+      postgres === null
+        ? { databaseUrl: config.databaseUrl ?? "", onLog }
+        : { connection: postgres.connection, onLog },
+    );
+    cleanups.push(() => store.close());
+    const { db } = store;
+    progress({ event: "postgres_ready", embedded: postgres !== null, ms: elapsedMs() });
+
+    const now = () => new Date();
+    if (config.apiKey === null) {
+      const path = join(home, "admin-key");
+      const key = await ensureAdminKey(db, defaultProjectId, path, now());
+      if (key !== null) progress({ event: "admin_key", key, path });
+    }
+
+    const platformId = await readPlatformId(join(home, "platform-id"));
+    const runDirectory = join(home, "run");
+    const leftCount = await endLeftovers(db, platformId, runDirectory, now);
+    if (leftCount > 0) log.info({ count: leftCount }, "replicas of a former process were ended");
+    await removeIncoming(home);
+
+    const recorder = createRunRecorder({ store, now });
+    cleanups.push(() => recorder.close());
+    const records = createReplicaRecords({
+      db,
+      platformId,
+      now,
+      record: (id, reports) => recorder.record(id, reports),
+    });
+    const driver = createProcessDriver({ runDirectory, logLevel: config.logLevel, environment: process.env });
+    const quickstart = createQuickstart({
+      db,
+      projectId: defaultProjectId,
+      modelRoots: config.modelRoots,
+      now,
+    });
+    const logBook = new LogBook();
+    let isShuttingDown = false;
+    let announced = false;
+    const reconciler = new Reconciler({
+      records: createDeploymentRecords(db),
+      claims: createClaims(store.pool),
+      log,
+      drainMs,
+      supervise: (plan, onState) =>
+        new DeploymentSupervisor({
+          plan,
+          driver,
+          records,
+          log,
+          logLevel: config.logLevel,
+          newId: randomId,
+          now: Date.now,
+          chance: Math.random,
+          onState,
+          onLine: (replicaId, line) =>
+            logBook.append(plan.deploymentId, { at: now().toISOString(), replica_id: replicaId, line }),
+        }),
+      onState: (row, { status, detail }) => {
+        progress({ event: "deployment", name: row.name, status, detail });
+        void announce();
+      },
+    });
+    const directory = createReplicaDirectory({
+      db,
+      platformId,
+      ownReplicas: (id) => reconciler.replicasOf(id),
+    });
+    cleanups.push(() => directory.close());
+    cleanups.push(() => reconciler.close(isShuttingDown ? drainMs : 0));
+
+    const isServing = async (id: string) => (await directory.replicasOf(id)).some(({ ready }) => ready);
+    const readiness = async () => {
+      if (isShuttingDown) return new ServingError("shutting_down", "The server is shutting down.");
+      return config.quickstart ? quickstart.problem(isServing) : await databaseProblem(store.pool);
+    };
+
+    let names: OwnNames = { authorities: new Set() };
+    const { app } = await buildServer({
+      log,
+      names: () => names,
+      authenticate: createAuthenticator({
+        findKeys: findKeyRecords(store),
+        environmentKey: config.apiKey,
+        now,
+      }),
+      readiness,
+      isShuttingDown: () => isShuttingDown,
+      predict: {
+        addresses: createAddressBook(loadAddresses(store)),
+        replicasOf: (id) => directory.replicasOf(id),
+        newRunId: randomUUID,
+        nowMs: Date.now,
+      },
+      management: {
+        db,
+        bundles: createBundleStore(home, bundleLimits),
+        modelRoots: config.modelRoots,
+        now,
+        deploymentsChanged: () => void reconciler.wake(),
+        logBook,
+        replicasOf: (id) => directory.replicasOf(id),
+      },
+    });
+    cleanups.push(() => app.close());
+    const port = await listen(app, config);
+    names = ownNames(config.host, port, config.url, localAddresses());
+    const url =
+      config.url ?? `http://${config.host.includes(":") ? `[${config.host}]` : config.host}:${port}`;
+    progress({ event: "listening", url });
+
+    async function announce(): Promise<void> {
+      if (announced || (await readiness().catch(() => undefined)) !== null || announced) return;
+      announced = true;
+      progress({ event: "ready", url, ms: elapsedMs() });
+    }
+
+    if (config.quickstart) {
+      await quickstart.deploy((error) =>
+        progress({ event: "error", code: error.code, message: error.message }),
+      );
+    }
+    await reconciler.wake();
+    await announce();
+
+    return {
+      url,
+      failed: failureOf(postgres),
+      hurry: () => reconciler.hurry(),
+      async close() {
+        isShuttingDown = true;
+        progress({ event: "stopping" });
+        const closed = app.close();
+        // Calls that run go on until their replica is drained; then no answer is left to write.
+        await reconciler.close(drainMs);
+        app.server.closeAllConnections();
+        await closed;
+        await cleanUp();
+      },
+    };
+  }
+}
+
+async function listen(
+  app: Awaited<ReturnType<typeof buildServer>>["app"],
+  { host, port }: PlatformConfig,
+): Promise<number> {
+  try {
+    await app.listen({ host, port });
+  } catch (cause) {
+    const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+    if (code === "EADDRINUSE") {
+      throw new ServingError(
+        "conflict",
+        `Port ${port} on ${host} is in use; stop what listens there or choose another with --port or CORRAL_PORT.`,
+        { cause },
+      );
+    }
+    if (code === "EACCES" || code === "EADDRNOTAVAIL" || code === "ENOTFOUND") {
+      throw new ServingError(
+        "conflict",
+        `Corral cannot listen on ${host}, port ${port} (${code}); choose others with --host and --port.`,
+        { cause },
+      );
+    }
+    throw cause;
+  }
+  const address = app.server.address();
+  return typeof address === "object" && address !== null ? address.port : port;
+}
+
+function localAddresses(): string[] {
+  return Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map(({ address }) => address));
+}
+
+async function databaseProblem(pool: {
+  query(text: string): Promise<unknown>;
+}): Promise<ServingError | null> {
+  try {
+    await pool.query("select 1");
+    return null;
+  } catch (cause) {
+    return new ServingError("database_unavailable", "The database does not answer.", { cause });
+  }
+}
+
+async function failureOf(postgres: EmbeddedPostgres | null): Promise<Error> {
+  const exit = await postgres?.exited;
+  if (exit?.reason === "failed")
+    return new ServingError("database_unavailable", `PostgreSQL cannot be started again: ${exit.detail}`);
+  return new Promise(() => {});
+}

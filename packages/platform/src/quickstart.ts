@@ -1,0 +1,72 @@
+// What `npm start` promises: the two tiny models deployed under their own names. Deployed once, renewed when a
+// release brings other weights or defaults.
+
+import { ServingError, asServingError } from "@corral/contract";
+import { deploy } from "./build/create-deployment.ts";
+import { deleteDeployment, findDeploymentByName } from "./store/deployments.ts";
+import type { Db } from "./store/schema.ts";
+
+export interface Quickstart {
+  /** Makes the rows; what cannot be deployed is told and stays a problem. */
+  deploy(onError: (error: ServingError) => void): Promise<void>;
+  /** Why a promised deployment cannot answer now; null: all can. */
+  problem(isServing: (deploymentId: string) => Promise<boolean>): Promise<ServingError | null>;
+}
+
+export const promisedModels = ["corral-tiny-2", "corral-tiny-3"] as const;
+
+export interface QuickstartOptions {
+  readonly db: Db;
+  readonly projectId: string;
+  readonly modelRoots: readonly string[];
+  readonly now: () => Date;
+}
+
+export function createQuickstart({ db, projectId, modelRoots, now }: QuickstartOptions): Quickstart {
+  const errors = new Map<string, ServingError>();
+
+  async function deployOne(name: string): Promise<void> {
+    const options = { db, projectId, modelRoots, requireModel: () => {} };
+    try {
+      await deploy({ source: name, name }, options);
+    } catch (error) {
+      if (asServingError(error).code !== "conflict") throw error;
+      // The name stands for another version: an older release's.
+      const old = await findDeploymentByName(db, projectId, name);
+      if (old !== null) await deleteDeployment(db, projectId, old.id, now());
+      await deploy({ source: name, name }, options);
+    }
+  }
+
+  return {
+    async deploy(onError) {
+      for (const name of promisedModels) {
+        errors.delete(name);
+        await deployOne(name).catch((cause: unknown) => {
+          const error = asServingError(cause);
+          errors.set(name, error);
+          onError(error);
+        });
+      }
+    },
+    async problem(isServing) {
+      for (const name of promisedModels) {
+        const error = errors.get(name);
+        if (error !== undefined) return new ServingError("deployment_failed", `${name}: ${error.message}`);
+        const row = await findDeploymentByName(db, projectId, name);
+        if (row === null)
+          return new ServingError("deployment_not_ready", `${name} is not deployed yet.`, {
+            retryAfterSeconds: 1,
+          });
+        if (await isServing(row.id)) continue;
+        if (row.status === "failed")
+          return new ServingError(
+            "deployment_failed",
+            `${name} cannot start. ${row.status_detail ?? ""}`.trim(),
+          );
+        return new ServingError("deployment_not_ready", `${name} is starting.`, { retryAfterSeconds: 1 });
+      }
+      return null;
+    },
+  };
+}

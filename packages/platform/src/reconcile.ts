@@ -1,0 +1,182 @@
+// Compares the deployments that are wanted with the supervisors that run, and acts on the difference. One pass at a
+// time, woken by whoever changes a row and by a slow poll for what other processes change.
+
+import type { Logger } from "pino";
+import { becameActive, type DeploymentState } from "./domain/deployment.ts";
+import type { ReplicaPlan } from "./build/replica-config.ts";
+import type { Claims } from "./replica/claims.ts";
+import type { DeploymentSupervisor, LiveReplica } from "./replica/supervisor.ts";
+import type { DeploymentRow } from "./store/schema.ts";
+
+/** What the reconciler reads and writes. */
+export interface DeploymentRecords {
+  /** Every deployment that is not deleted. */
+  list(): Promise<readonly DeploymentRow[]>;
+  plan(row: DeploymentRow): Promise<ReplicaPlan>;
+  setState(row: DeploymentRow, state: DeploymentState): Promise<void>;
+  /** Called when a deployment began to answer. */
+  setProduction(row: DeploymentRow): Promise<void>;
+}
+
+export interface ReconcilerOptions {
+  readonly records: DeploymentRecords;
+  readonly claims: Claims;
+  readonly supervise: (
+    plan: ReplicaPlan,
+    onState: (before: DeploymentState, after: DeploymentState) => void,
+  ) => DeploymentSupervisor;
+  readonly log: Logger;
+  readonly onState: (row: DeploymentRow, state: DeploymentState) => void;
+  /** How long a replica may finish what runs when its deployment is deleted. */
+  readonly drainMs: number;
+}
+
+const pollMs = 2_000;
+
+interface Supervised {
+  row: DeploymentRow;
+  readonly supervisor: DeploymentSupervisor;
+  /** Ends of replicas and readiness are written in the order they came. */
+  writing: Promise<void>;
+  stopping: Promise<void> | null;
+}
+
+export class Reconciler {
+  readonly #options: ReconcilerOptions;
+  readonly #supervised = new Map<string, Supervised>();
+  #passing: Promise<void> | null = null;
+  #again = false;
+  #closed = false;
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(options: ReconcilerOptions) {
+    this.#options = options;
+  }
+
+  /** Asks for a pass; resolves when one that began after this call is over. */
+  wake(): Promise<void> {
+    this.#again = true;
+    this.#passing ??= this.#passes().finally(() => {
+      this.#passing = null;
+    });
+    return this.#passing;
+  }
+
+  /** Replicas of this process; null where it does not supervise the deployment. */
+  replicasOf(deploymentId: string): readonly LiveReplica[] | null {
+    return this.#supervised.get(deploymentId)?.supervisor.replicas() ?? null;
+  }
+
+  /** Ends every replica's process at once, for a close that takes too long. */
+  hurry(): void {
+    for (const { supervisor } of this.#supervised.values()) supervisor.killReplica();
+  }
+
+  /** Ends all replicas, each after at most `drainMs`. Statuses stay as they are: the deployments are still wanted. */
+  async close(drainMs: number): Promise<void> {
+    this.#closed = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    await this.#passing;
+    await Promise.all(
+      [...this.#supervised.values()].map(async ({ supervisor, stopping }) => {
+        await (stopping ?? supervisor.stop(drainMs));
+      }),
+    );
+    await Promise.all([...this.#supervised.values()].map(({ writing }) => writing));
+    this.#options.claims.close();
+  }
+
+  async #passes(): Promise<void> {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    while (this.#again && !this.#closed) {
+      this.#again = false;
+      try {
+        await this.#pass();
+      } catch (error) {
+        this.#options.log.warn({ err: String(error) }, "deployments cannot be compared");
+      }
+    }
+    if (!this.#closed) this.#timer = setTimeout(() => void this.wake(), pollMs);
+  }
+
+  async #pass(): Promise<void> {
+    const { records, claims, log } = this.#options;
+    const rows = await records.list();
+    const wanted = new Map(rows.filter((row) => row.desired === "running").map((row) => [row.id, row]));
+
+    for (const [id, one] of this.#supervised) {
+      if (one.stopping === null && (!wanted.has(id) || !(await claims.hold(id)))) this.#stop(id, one);
+    }
+    for (const row of rows) {
+      await this.#compare(row).catch((error: unknown) => {
+        // The others are not to wait for it.
+        log.warn({ err: String(error), deployment: row.name }, "a deployment cannot be compared");
+      });
+    }
+  }
+
+  async #compare(row: DeploymentRow): Promise<void> {
+    const { records, claims } = this.#options;
+    const one = this.#supervised.get(row.id);
+    if (one !== undefined) {
+      one.row = row;
+      this.#repairStatus(one);
+    } else if (row.desired === "running") {
+      if (await claims.hold(row.id)) await this.#start(row);
+    } else if (row.status !== "stopped" && (await claims.hold(row.id))) {
+      await records.setState(row, { status: "stopped", detail: null, failureCount: 0 });
+      await claims.release(row.id);
+    }
+  }
+
+  async #start(row: DeploymentRow): Promise<void> {
+    const { records, supervise, log } = this.#options;
+    const plan = await records.plan(row);
+    if (this.#closed) return;
+    const supervisor = supervise(plan, (before, after) => {
+      const one = this.#supervised.get(row.id);
+      if (one === undefined || this.#closed) return;
+      one.writing = one.writing.then(() => this.#write(one, before, after));
+    });
+    this.#supervised.set(row.id, { row, supervisor, writing: Promise.resolve(), stopping: null });
+    if (row.status !== "starting") await records.setState(row, supervisor.state);
+    log.info({ deployment: row.name }, "a deployment starts");
+    supervisor.start();
+  }
+
+  #stop(id: string, one: Supervised): void {
+    const { claims, drainMs, log } = this.#options;
+    log.info({ deployment: one.row.name }, "a deployment stops");
+    one.stopping = one.supervisor
+      .stop(drainMs)
+      .then(() => one.writing)
+      .then(() => claims.release(id))
+      .catch((error: unknown) => log.warn({ err: String(error) }, "a claim is not released"))
+      .finally(() => {
+        this.#supervised.delete(id);
+        // It may be wanted again by now.
+        if (!this.#closed) void this.wake();
+      });
+  }
+
+  async #write(one: Supervised, before: DeploymentState, after: DeploymentState): Promise<void> {
+    const { records, log, onState } = this.#options;
+    try {
+      await records.setState(one.row, after);
+      if (becameActive(before, after)) await records.setProduction(one.row);
+    } catch (error) {
+      log.warn({ err: String(error), deployment: one.row.name }, "a deployment's status is not written");
+    }
+    onState(one.row, after);
+  }
+
+  /** A status that could not be written before is written now. */
+  #repairStatus(one: Supervised): void {
+    const { state } = one.supervisor;
+    if (one.stopping !== null || one.row.status === state.status) return;
+    one.writing = one.writing.then(async () => {
+      if (one.supervisor.state === state)
+        await this.#options.records.setState(one.row, state).catch(() => {});
+    });
+  }
+}

@@ -1,0 +1,37 @@
+// How supervisors write replicas down: the store's functions behind the supervisor's port.
+
+import type { Report } from "@corral/contract";
+import { endReplica, insertReplica, updateReplica } from "../store/replicas.ts";
+import type { Db } from "../store/schema.ts";
+import type { ReplicaRecords } from "./supervisor.ts";
+
+export interface ReplicaRecordsOptions {
+  readonly db: Db;
+  readonly platformId: string;
+  readonly record: (replicaId: string, reports: readonly Report[]) => Promise<number>;
+  readonly now: () => Date;
+}
+
+export function createReplicaRecords({ db, platformId, record, now }: ReplicaRecordsOptions): ReplicaRecords {
+  return {
+    async begin(replica) {
+      await insertReplica(db, { ...replica, platformId });
+    },
+    async identify(replicaId, pid, processStarted) {
+      await updateReplica(db, replicaId, { pid, ...(processStarted === null ? {} : { processStarted }) });
+    },
+    async setStatus(replicaId, status) {
+      if (status !== "ended") await updateReplica(db, replicaId, { status });
+    },
+    record,
+    async end(replicaId, detail) {
+      await endReplica(db, replicaId, { now: now(), detail, error: lostRun });
+    },
+  };
+}
+
+/** What a run says that was open when its replica ended. */
+export const lostRun = {
+  code: "replica_lost",
+  detail: "The replica ended before the run did; the counts are those of its last report.",
+} as const;

@@ -1,0 +1,185 @@
+// Deployments: create from a version or a source, list, read, delete. Starting and stopping is the reconciler's.
+
+import {
+  ServingError,
+  createDeploymentSchema,
+  deploymentSchema,
+  listQuerySchema,
+  listSchema,
+  logLineSchema,
+  logsQuerySchema,
+  replicaSchema,
+} from "@corral/contract";
+import type { FastifyInstance } from "fastify";
+import type { ZodTypeProvider } from "fastify-type-provider-zod";
+import { z } from "zod";
+import { deploy } from "../build/create-deployment.ts";
+import { principalOf } from "../gateway/answer-error.ts";
+import type { Principal } from "../gateway/authenticate.ts";
+import { mayUseModel, requireModel } from "../gateway/guard.ts";
+import {
+  deleteDeployment,
+  findDeploymentById,
+  findDeploymentByName,
+  listDeployments,
+  toDeployment,
+} from "../store/deployments.ts";
+import { findModel } from "../store/models.ts";
+import type { ReplicaLoad } from "../replica/supervisor.ts";
+import type { DeploymentRow } from "../store/schema.ts";
+import { toPage } from "./list.ts";
+import type { ManagementServices } from "./services.ts";
+
+function withoutKind({ kind: _, ...load }: ReplicaLoad) {
+  return load;
+}
+
+const params = z.object({ deployment: z.string() });
+
+export function registerDeploymentRoutes(
+  plain: FastifyInstance,
+  { db, modelRoots, now, deploymentsChanged, logBook, replicasOf }: ManagementServices,
+): void {
+  const app = plain.withTypeProvider<ZodTypeProvider>();
+  const tags = ["deployments"];
+
+  app.post(
+    "/api/v1/deployments",
+    {
+      config: { guard: "push_config" },
+      schema: {
+        summary: "Deploy a version, a catalogue identifier or a weights file",
+        description: "Answers 201 for a new deployment and 200 where the same version was deployed before.",
+        tags,
+        body: createDeploymentSchema,
+        response: { 200: deploymentSchema, 201: deploymentSchema },
+      },
+    },
+    async (request, reply) => {
+      const principal = principalOf(request);
+      const { row, created } = await deploy(request.body, {
+        db,
+        projectId: principal.projectId,
+        modelRoots,
+        requireModel: (name) => requireModel(principal, name),
+      });
+      deploymentsChanged();
+      return reply.code(created ? 201 : 200).send(toDeployment(row));
+    },
+  );
+
+  app.get(
+    "/api/v1/deployments",
+    {
+      config: { guard: "read" },
+      schema: {
+        summary: "List deployments, newest first",
+        tags,
+        querystring: listQuerySchema.extend({
+          model: z.string().optional().describe("Of one model, by id or name."),
+        }),
+        response: { 200: listSchema(deploymentSchema) },
+      },
+    },
+    async (request) => {
+      const principal = principalOf(request);
+      const { model, ...page } = request.query;
+      const modelId =
+        model === undefined ? undefined : ((await findModel(db, principal.projectId, model))?.id ?? "");
+      const found = await listDeployments(db, principal.projectId, { ...page, modelId });
+      return toPage(found, toDeployment, (row) => mayUseModel(principal, row.model_name));
+    },
+  );
+
+  app.get(
+    "/api/v1/deployments/:deployment",
+    {
+      config: { guard: "read" },
+      schema: {
+        summary: "Read a deployment, by id or name",
+        tags,
+        params,
+        response: { 200: deploymentSchema },
+      },
+    },
+    async (request) => toDeployment(await visibleDeployment(principalOf(request), request.params.deployment)),
+  );
+
+  app.get(
+    "/api/v1/deployments/:deployment/logs",
+    {
+      config: { guard: "read" },
+      schema: {
+        summary: "Read the last lines that a deployment's replicas wrote, oldest first",
+        description: "Of the replicas of the platform process that answers, since it started.",
+        tags,
+        params,
+        querystring: logsQuerySchema,
+        response: { 200: z.object({ items: z.array(logLineSchema) }) },
+      },
+    },
+    async (request) => {
+      const row = await visibleDeployment(principalOf(request), request.params.deployment);
+      return { items: [...logBook.tail(row.id, request.query.tail)] };
+    },
+  );
+
+  app.get(
+    "/api/v1/deployments/:deployment/replicas",
+    {
+      config: { guard: "read" },
+      schema: {
+        summary: "Read a deployment's replicas and their load",
+        tags,
+        params,
+        response: { 200: z.object({ items: z.array(replicaSchema) }) },
+      },
+    },
+    async (request) => {
+      const row = await visibleDeployment(principalOf(request), request.params.deployment);
+      const replicas = await replicasOf(row.id);
+      return {
+        items: replicas.map(({ id, status, inFlightCount, load }) => ({
+          id,
+          status,
+          calls_in_flight: inFlightCount,
+          load: load === null ? null : withoutKind(load),
+        })),
+      };
+    },
+  );
+
+  app.delete(
+    "/api/v1/deployments/:deployment",
+    {
+      config: { guard: "push_config" },
+      schema: {
+        summary: "Stop and delete a deployment; its runs stay",
+        tags,
+        params,
+        response: { 204: z.null() },
+      },
+    },
+    async (request, reply) => {
+      const principal = principalOf(request);
+      const row = await visibleDeployment(principal, request.params.deployment);
+      await deleteDeployment(db, principal.projectId, row.id, now());
+      deploymentsChanged();
+      return reply.code(204).send(null);
+    },
+  );
+
+  async function visibleDeployment(
+    { projectId, ...principal }: Principal,
+    idOrName: string,
+  ): Promise<DeploymentRow> {
+    const row =
+      (await findDeploymentById(db, projectId, idOrName)) ??
+      (await findDeploymentByName(db, projectId, idOrName));
+    if (row !== null && mayUseModel({ projectId, ...principal }, row.model_name)) return row;
+    throw new ServingError(
+      "deployment_not_found",
+      `There is no deployment ${JSON.stringify(idOrName.slice(0, 100))}.`,
+    );
+  }
+}

@@ -1,0 +1,84 @@
+// Runs: list and read. A key without the scope `read`, or limited to some models, sees the runs of its own calls.
+
+import { ServingError, listQuerySchema, listSchema, runSchema, runStatuses } from "@corral/contract";
+import type { FastifyInstance } from "fastify";
+import type { ZodTypeProvider } from "fastify-type-provider-zod";
+import { z } from "zod";
+import { principalOf } from "../gateway/answer-error.ts";
+import type { Principal } from "../gateway/authenticate.ts";
+import { hasScope } from "../gateway/guard.ts";
+import { findDeploymentByName } from "../store/deployments.ts";
+import { getRun, listRuns, toRun } from "../store/runs.ts";
+import type { RunRow } from "../store/schema.ts";
+import { toPage } from "./list.ts";
+import type { ManagementServices } from "./services.ts";
+
+const listedRunSchema = runSchema.extend({
+  output_bytes: z.int().nullable().describe("Size of the output as JSON; null: there is none."),
+});
+
+export function registerRunRoutes(plain: FastifyInstance, { db }: ManagementServices): void {
+  const app = plain.withTypeProvider<ZodTypeProvider>();
+  const tags = ["runs"];
+
+  app.get(
+    "/api/v1/runs",
+    {
+      config: { guard: "predict" },
+      schema: {
+        summary: "List runs, newest first",
+        description: "An output over 64 KiB is left out; read the run for it.",
+        tags,
+        querystring: listQuerySchema.extend({
+          deployment: z.string().optional().describe("Of one deployment, by id or name."),
+          status: z.enum(runStatuses).optional(),
+        }),
+        response: { 200: listSchema(listedRunSchema) },
+      },
+    },
+    async (request) => {
+      const principal = principalOf(request);
+      const { deployment, ...query } = request.query;
+      const named =
+        deployment === undefined ? null : await findDeploymentByName(db, principal.projectId, deployment);
+      const page = await listRuns(db, principal.projectId, {
+        ...query,
+        deploymentId: named?.id ?? deployment,
+        keyId: seesAll(principal) ? undefined : principal.keyId,
+      });
+      return toPage(page, (row) => ({ ...toRun(row), output_bytes: row.output_bytes }));
+    },
+  );
+
+  for (const url of ["/api/v1/runs/:run", "/runs/:run"]) {
+    app.get(
+      url,
+      {
+        config: { guard: "predict" },
+        schema: {
+          summary: "Read a run",
+          tags,
+          params: z.object({ run: z.string() }),
+          response: { 200: runSchema },
+        },
+      },
+      async (request) => {
+        const principal = principalOf(request);
+        const row = await getRun(db, principal.projectId, request.params.run);
+        if (row !== null && maySee(principal, row)) return toRun(row);
+        throw new ServingError(
+          "run_not_found",
+          `There is no run ${JSON.stringify(request.params.run.slice(0, 100))}.`,
+        );
+      },
+    );
+  }
+}
+
+function seesAll(principal: Principal): boolean {
+  return hasScope(principal, "read") && principal.models === null;
+}
+
+function maySee(principal: Principal, run: RunRow): boolean {
+  return seesAll(principal) || (principal.keyId !== null && run.key_id === principal.keyId);
+}

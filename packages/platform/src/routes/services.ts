@@ -1,0 +1,18 @@
+// What the management routes share. Each route names the few of these it uses.
+
+import type { BundleStore } from "../blob/bundle-store.ts";
+import type { LogBook } from "../replica/log-book.ts";
+import type { LiveReplica } from "../replica/supervisor.ts";
+import type { Db } from "../store/schema.ts";
+
+export interface ManagementServices {
+  readonly db: Db;
+  readonly bundles: BundleStore;
+  /** Directories that weights may be taken from. */
+  readonly modelRoots: readonly string[];
+  readonly now: () => Date;
+  /** Asks the reconciler to look. */
+  readonly deploymentsChanged: () => void;
+  readonly logBook: LogBook;
+  readonly replicasOf: (deploymentId: string) => Promise<readonly LiveReplica[]>;
+}

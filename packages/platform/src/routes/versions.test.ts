@@ -1,0 +1,150 @@
+import assert from "node:assert/strict";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { before, test } from "node:test";
+import { inspectBundle, packBundle } from "@corral/bundle";
+import { resolveCatalogueWeights } from "@corral/weights";
+import type { PushedVersion } from "@corral/contract";
+import { startTestPlatform, type TestPlatform } from "../testing/start-test-platform.ts";
+import { until } from "../testing/until.ts";
+
+let platform: TestPlatform;
+before(async () => {
+  platform = await startTestPlatform();
+});
+
+async function archiveOf(config: string, files: Record<string, string> = {}): Promise<Buffer> {
+  const directory = mkdtempSync(join(tmpdir(), "corral-v-"));
+  try {
+    writeFileSync(join(directory, "config.yaml"), config);
+    for (const [path, text] of Object.entries(files)) writeFileSync(join(directory, path), text);
+    const { files: found } = await inspectBundle(directory);
+    return Buffer.concat(await packBundle(directory, found).toArray());
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+const push = (archive: Buffer, query = "", headers: Record<string, string> = {}) =>
+  platform.request(`/api/v1/versions${query}`, {
+    method: "POST",
+    body: new Uint8Array(archive),
+    headers: { "content-type": "application/x-tar", ...headers },
+  });
+
+const config =
+  "model_name: my-bot\nmodel_metadata:\n  corral:\n    weights: corral-tiny-2\n    defaults: {temperature: 0.5}\n";
+
+test("the same content pushed twice is one version, and its weights' sha256 and defaults are settled", async () => {
+  const archive = await archiveOf(config);
+  const first = await push(archive);
+  assert.equal(first.status, 201, await first.clone().text());
+  const { version, created } = (await first.json()) as PushedVersion;
+  assert.equal(created, true);
+  assert.equal(version.model_name, "my-bot");
+  assert.match(version.weights_sha256 ?? "", /^[0-9a-f]{64}$/);
+  const again = await push(archive);
+  assert.equal(again.status, 200);
+  assert.equal(((await again.json()) as PushedVersion).version.id, version.id);
+  assert.equal((await platform.request(`/api/v1/versions/${version.id}`)).status, 200);
+
+  const created2 = await platform.post("/api/v1/deployments", { version_id: version.id });
+  assert.equal(created2.status, 201);
+  const deployment = (await created2.json()) as { id: string; name: string; identifiers: string[] };
+  assert.equal(deployment.name, "my-bot");
+  assert.deepEqual(deployment.identifiers, []);
+  assert.equal((await platform.post("/api/v1/deployments", { version_id: version.id })).status, 200);
+  await until("it answers", async () => (await platform.post("/my-bot/predict", {})).status === 200);
+  const other = await push(await archiveOf(config.replace("0.5", "0.6")));
+  const second = (await other.json()) as PushedVersion;
+  assert.notEqual(second.version.id, version.id);
+  const taken = await platform.post("/api/v1/deployments", { version_id: second.version.id, name: "my-bot" });
+  assert.equal(taken.status, 409);
+  const free = await platform.post("/api/v1/deployments", { version_id: second.version.id });
+  assert.equal(((await free.json()) as { name: string }).name, "my-bot-2");
+});
+
+test("an archive that is none, is cut off, or leads out of its directory leaves nothing behind", async () => {
+  const good = await archiveOf(config);
+  const escaping = Buffer.from(good);
+  escaping.write("../../escaped\0", 0);
+  for (const bad of [
+    Buffer.from("not a tar"),
+    good.subarray(0, good.length - 700),
+    escaping,
+    Buffer.alloc(0),
+  ]) {
+    const response = await push(bad, "?model=bad");
+    assert.ok([400, 415, 422].includes(response.status), `${response.status} for ${bad.length} bytes`);
+  }
+  assert.deepEqual(readdirSync(join(platform.home, "incoming")), []);
+  assert.equal(existsSync(join(platform.home, "escaped")), false);
+  assert.equal((await platform.request("/api/v1/models/bad")).status, 404);
+});
+
+test("a bundle over the limit is refused", async () => {
+  const response = await push(await archiveOf(config, { "notes.txt": "x".repeat(2 * 1024 * 1024) }));
+  assert.equal(response.status, 422);
+});
+
+test("mistakes of a config are all told, and a bad name before the archive is read", async () => {
+  const bad = Buffer.from(await archiveOf(config));
+  const swapped = Buffer.from(
+    bad.toString("latin1").replace("temperature: 0.5", "temperaturo: 0.5"),
+    "latin1",
+  );
+  const response = await push(swapped);
+  assert.equal(response.status, 422);
+  assert.match(await response.text(), /temperaturo/);
+  assert.equal((await push(bad, "?model=models")).status, 422);
+});
+
+test("a catalogue name and a weights file under a root are deployed with what the catalogue says of them", async () => {
+  const tiny = await platform.post("/api/v1/deployments", { source: "tiny-3" });
+  assert.equal(tiny.status, 201, await tiny.clone().text());
+  const deployment = (await tiny.json()) as { name: string; identifiers: string[] };
+  assert.equal(deployment.name, "corral-tiny-3");
+  assert.ok(deployment.identifiers.includes("llama-3-8b-instruct"));
+
+  mkdirSync(join(platform.home, "models"), { recursive: true });
+  const file = join(platform.home, "models", "My Own.gguf");
+  copyFileSync((await resolveCatalogueWeights("corral-tiny-2")).path, file);
+  const own = await platform.post("/api/v1/deployments", { source: file });
+  assert.equal(((await own.json()) as { name: string }).name, "my-own");
+  const named = await platform.post("/api/v1/deployments", { source: file, name: "llamav2-7b" });
+  assert.ok(((await named.json()) as { identifiers: string[] }).identifiers.includes("llamav2-7b"));
+  writeFileSync(join(platform.home, "models", "broken.gguf"), "GGUFF");
+  const broken = await platform.post("/api/v1/deployments", {
+    source: join(platform.home, "models", "broken.gguf"),
+  });
+  assert.equal(broken.status, 422);
+  assert.match(await broken.text(), /weights_unreadable/);
+  const unknown = await platform.post("/api/v1/deployments", { source: "llama-3-8b-instruct" });
+  assert.match(await unknown.text(), /corral deploy/);
+});
+
+test("deleting a model ends its deployments and frees its name", async () => {
+  assert.equal((await platform.request("/api/v1/models/my-bot", { method: "DELETE" })).status, 204);
+  assert.equal((await platform.request("/api/v1/models/my-bot")).status, 404);
+  assert.equal((await platform.request("/api/v1/deployments/my-bot")).status, 404);
+  const list = (await (await platform.request("/api/v1/deployments?limit=500")).json()) as {
+    items: { model_name: string }[];
+  };
+  assert.equal(
+    list.items.some(({ model_name }) => model_name === "my-bot"),
+    false,
+  );
+});
+
+test("the server ends", async () => {
+  await platform[Symbol.asyncDispose]();
+});

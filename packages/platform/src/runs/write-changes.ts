@@ -1,0 +1,198 @@
+// One commit of the recorder: run changes and report numbers of many replicas, in one statement. The guards in the
+// SQL are the transitions of `run-state.ts`.
+
+import { ServingError, type RunError } from "@corral/contract";
+import { CompiledQuery, sql } from "kysely";
+import type { Pool } from "pg";
+import { callQueryMs } from "../store/retry.ts";
+import type { Db } from "../store/schema.ts";
+import { foldReports, type Batch, type Folded, type RunChange } from "./fold-reports.ts";
+
+interface LockedReplica {
+  readonly id: string;
+  readonly last_report: number;
+  readonly status: string;
+}
+
+const lost: RunError = { code: "replica_lost", detail: "The replica ended before the run did." };
+
+/**
+ * The same as `writeBatches` in one round trip, for replicas whose committed number is known in `lastReports`.
+ * Answers the new numbers of those that were written; one whose number was another, or that has ended, is left as
+ * it was and not in the answer.
+ */
+export async function writeKnown(
+  pool: Pool,
+  batches: readonly Batch[],
+  lastReports: ReadonlyMap<string, number>,
+): Promise<Map<string, number>> {
+  const before = new Map(batches.map(({ replicaId }) => [replicaId, lastReports.get(replicaId) ?? 0]));
+  const folded = foldReports(batches, before);
+  const values = writeValues(folded, before, { endedToo: false });
+  const { rows } = await pool.query<{ id: string }>({ ...namedStatement, values });
+  return new Map(rows.map(({ id }) => [id, folded.lastReports.get(id) ?? 0]));
+}
+
+/**
+ * Answers the committed number of each replica. `db` is an open transaction.
+ * Fails with `internal` where a batch names a replica that was never inserted.
+ */
+export async function writeBatches(db: Db, batches: readonly Batch[]): Promise<ReadonlyMap<string, number>> {
+  const replicas = await lockReplicas(db, [...new Set(batches.map((batch) => batch.replicaId))]);
+  const before = new Map([...replicas.values()].map((replica) => [replica.id, replica.last_report]));
+  const folded = foldReports(batches, before);
+  await db.executeQuery(CompiledQuery.raw(writeStatement, writeValues(folded, before, { endedToo: true })));
+  await endRunsOfEnded(db, folded.changes, replicas);
+  return folded.lastReports;
+}
+
+/** In one order for all, so that two recorders never wait for each other. */
+async function lockReplicas(db: Db, ids: readonly string[]): Promise<Map<string, LockedReplica>> {
+  const rows = await db
+    .selectFrom("replicas")
+    .select(["id", "last_report", "status"])
+    .where("id", "in", ids)
+    .orderBy("id")
+    .forUpdate()
+    .execute();
+  const replicas = new Map(rows.map((row) => [row.id, row]));
+  const unknown = ids.find((id) => !replicas.has(id));
+  if (unknown !== undefined)
+    throw new ServingError("internal", `Reports came from the unknown replica ${unknown}.`);
+  return replicas;
+}
+
+/**
+ * Replicas first: theirs is the lock that the end of a replica takes, too, and only runs of those that were taken
+ * are written. A run that starts here is inserted as it stands at the end of the batch; any other is updated.
+ * Project and deployment are the replica's own: what a report says of them is not trusted.
+ */
+const writeStatement = `
+  with replica as (
+    update replicas set last_report = row.number
+    from unnest($1::text[], $2::bigint[], $3::bigint[]) as row (id, expected, number)
+    where replicas.id = row.id and replicas.last_report = row.expected and ($4 or replicas.status <> 'ended')
+    returning replicas.id, replicas.project_id, replicas.deployment_id
+  ), change as (
+    select * from unnest(
+      $5::uuid[], $6::text[], $7::timestamptz[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[],
+      $13::text[], $14::bigint[], $15::bigint[], $16::bigint[], $17::text[], $18::double precision[],
+      $19::timestamptz[], $20::timestamptz[]
+    ) as row (id, replica_id, started_at, key_id, dialect, status, finish_reasons, output,
+      error, prompt_tokens, cached_tokens, generated_tokens, timings_ms, run_time_ms,
+      first_token_at, finished_at)
+  ), inserted as (
+    insert into runs (id, project_id, deployment_id, replica_id, key_id, dialect, status, finish_reasons, output,
+      error, prompt_tokens, cached_tokens, generated_tokens, usage_complete, timings_ms, run_time_ms, created_at,
+      first_token_at, finished_at)
+    select change.id, replica.project_id, replica.deployment_id, replica.id, change.key_id, change.dialect,
+      coalesce(change.status, 'running'), string_to_array(change.finish_reasons, ','), change.output,
+      change.error::json, change.prompt_tokens, change.cached_tokens, change.generated_tokens,
+      change.status is not null, change.timings_ms::jsonb, change.run_time_ms, change.started_at,
+      change.first_token_at, change.finished_at
+    from change join replica on replica.id = change.replica_id
+    where change.started_at is not null
+    -- A run that was queued, or whose start is told twice.
+    on conflict (id) do update set
+      status = excluded.status, finish_reasons = excluded.finish_reasons, output = excluded.output,
+      error = excluded.error,
+      prompt_tokens = case when excluded.usage_complete then excluded.prompt_tokens else greatest(runs.prompt_tokens, excluded.prompt_tokens) end,
+      cached_tokens = case when excluded.usage_complete then excluded.cached_tokens else greatest(runs.cached_tokens, excluded.cached_tokens) end,
+      generated_tokens = case when excluded.usage_complete then excluded.generated_tokens else greatest(runs.generated_tokens, excluded.generated_tokens) end,
+      usage_complete = excluded.usage_complete,
+      timings_ms = excluded.timings_ms, run_time_ms = excluded.run_time_ms,
+      first_token_at = coalesce(runs.first_token_at, excluded.first_token_at), finished_at = excluded.finished_at
+    where runs.status in ('queued', 'running') and runs.replica_id = excluded.replica_id
+  ), updated as (
+    update runs set
+      status = coalesce(change.status, 'running'),
+      finish_reasons = string_to_array(change.finish_reasons, ','),
+      output = change.output,
+      error = change.error::json,
+      -- The run's own last report stands as it is; before it, counts only grow.
+      prompt_tokens = case when change.status is null then greatest(runs.prompt_tokens, change.prompt_tokens) else change.prompt_tokens end,
+      cached_tokens = case when change.status is null then greatest(runs.cached_tokens, change.cached_tokens) else change.cached_tokens end,
+      generated_tokens = case when change.status is null then greatest(runs.generated_tokens, change.generated_tokens) else change.generated_tokens end,
+      usage_complete = change.status is not null,
+      timings_ms = change.timings_ms::jsonb,
+      run_time_ms = change.run_time_ms,
+      first_token_at = coalesce(runs.first_token_at, change.first_token_at),
+      finished_at = change.finished_at
+    from change join replica on replica.id = change.replica_id
+    where change.started_at is null and runs.id = change.id and runs.replica_id = change.replica_id
+      and runs.status in ('queued', 'running')
+  )
+  select id from replica`;
+
+/** PostgreSQL parses and plans it once a connection. */
+const namedStatement = { name: "write-reports", text: writeStatement, query_timeout: callQueryMs };
+
+/** The parameters of `writeStatement`, in its order. */
+function writeValues(
+  { changes, lastReports }: Folded,
+  before: ReadonlyMap<string, number>,
+  { endedToo }: { readonly endedToo: boolean },
+): unknown[] {
+  const numbers = [...lastReports];
+  const finished = changes.map((change) => change.finished?.report ?? null);
+  const usage = changes.map((change) => change.finished?.report.usage ?? change.usage);
+  const timings = finished.map((report) => report?.timings_ms ?? null);
+  return [
+    numbers.map(([id]) => id),
+    numbers.map(([id]) => before.get(id) ?? 0),
+    numbers.map(([, number]) => number),
+    endedToo,
+    changes.map((change) => change.runId),
+    changes.map((change) => change.replicaId),
+    changes.map((change) => change.started?.at ?? null),
+    changes.map((change) => change.started?.report.key_id ?? null),
+    changes.map((change) => change.started?.report.dialect ?? null),
+    finished.map((report) => report?.status ?? null),
+    finished.map((report) => report?.finish_reasons.join(",") ?? ""),
+    finished.map((report) => (report === null ? null : outputText(report.output))),
+    finished.map((report) => errorText(report?.error ?? null)),
+    usage.map((counts) => counts.prompt_tokens),
+    usage.map((counts) => counts.cached_tokens),
+    usage.map((counts) => counts.generated_tokens),
+    timings.map((timing) => (timing === null ? null : JSON.stringify(timing))),
+    timings.map((timing) => (timing === null ? null : timing.prefill + timing.decode)),
+    changes.map((change) => change.firstTokenAt),
+    changes.map((change) => change.finished?.at ?? null),
+  ];
+}
+
+/** A run that started in a replica that has ended meanwhile, as far as it got, is failed here: nobody else will. */
+async function endRunsOfEnded(
+  db: Db,
+  changes: readonly RunChange[],
+  replicas: ReadonlyMap<string, LockedReplica>,
+): Promise<void> {
+  const ended = changes.filter((change) => replicas.get(change.replicaId)?.status === "ended");
+  const [first] = ended;
+  if (first === undefined) return;
+  await db
+    .updateTable("runs")
+    .set({
+      status: "failed",
+      error: JSON.stringify(lost),
+      finished_at: first.started?.at ?? first.firstTokenAt ?? sql<Date>`now()`,
+    })
+    .where("replica_id", "in", [...new Set(ended.map((change) => change.replicaId))])
+    .where("status", "in", ["queued", "running"])
+    .execute();
+}
+
+function errorText(error: RunError | null): string | null {
+  return error === null ? null : JSON.stringify(error);
+}
+
+/** Null for no output, and for one that is nested too deeply to be written as text. */
+function outputText(output: unknown): string | null {
+  if (output === undefined || output === null) return null;
+  try {
+    return JSON.stringify(output);
+  } catch (error) {
+    if (error instanceof RangeError) return null;
+    throw error;
+  }
+}

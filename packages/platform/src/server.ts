@@ -1,0 +1,212 @@
+// The one port: hooks in their order (host, key, scope), the routes of every family, one place for errors. Opens
+// no database and starts nothing; whoever builds it gives it its services.
+
+import { randomUUID } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+import swagger from "@fastify/swagger";
+import { ServingError, parseJson } from "@corral/contract";
+import { LogController, fastify, type FastifyInstance, type FastifyRequest } from "fastify";
+import { jsonSchemaTransform, serializerCompiler } from "fastify-type-provider-zod";
+import type { Logger } from "pino";
+import { answerError } from "./gateway/answer-error.ts";
+import type { Authenticate } from "./gateway/authenticate.ts";
+import { collectGuards, requireScope, type GuardedRoute } from "./gateway/guard.ts";
+import { isOwnHost, readTarget, type OwnNames } from "./gateway/hosts.ts";
+import { expectProject, registerPredictRoutes, type PredictServices } from "./gateway/predict-routes.ts";
+import { validatorCompiler } from "./routes/check-input.ts";
+import { registerDeploymentRoutes } from "./routes/deployments.ts";
+import { registerHealthRoutes, type Readiness } from "./routes/health.ts";
+import { registerKeyRoutes } from "./routes/keys.ts";
+import { registerModelRoutes } from "./routes/models.ts";
+import { registerRunRoutes } from "./routes/runs.ts";
+import type { ManagementServices } from "./routes/services.ts";
+import { registerPushRoute, registerVersionRoutes } from "./routes/versions.ts";
+
+export interface ServerServices {
+  readonly log: Logger;
+  /** Known only once the port is. */
+  readonly names: () => OwnNames;
+  readonly authenticate: Authenticate;
+  readonly readiness: Readiness;
+  readonly isShuttingDown: () => boolean;
+  readonly predict: PredictServices;
+  readonly management: ManagementServices;
+}
+
+export interface CorralServer {
+  readonly app: FastifyInstance;
+  readonly guards: readonly GuardedRoute[];
+}
+
+const jsonLimitBytes = 1024 * 1024;
+/** A push may take long; a predict body is small. */
+const requestTimeoutMs = 10 * 60_000;
+const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;
+
+export async function buildServer(services: ServerServices): Promise<CorralServer> {
+  const { log, names } = services;
+  const app = fastify({
+    loggerInstance: log,
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: jsonLimitBytes,
+    requestTimeout: requestTimeoutMs,
+    keepAliveTimeout: 72_000,
+    return503OnClosing: false,
+    routerOptions: { maxParamLength: 200 },
+    requestIdHeader: false,
+    genReqId: (request: IncomingMessage) => requestId(request),
+    rewriteUrl: (request) => {
+      const target = readTarget(names(), request.url ?? "/");
+      return target.kind === "path" ? target.path : "/";
+    },
+    // Hooks are not run for these.
+    frameworkErrors: (_error, request, reply) => {
+      const invalid = new ServingError("route_not_found", "The path is not a valid one.");
+      answerError(request, reply, hostProblem(names(), request) ?? invalid);
+    },
+  }) as unknown as FastifyInstance;
+
+  const guards = collectGuards(app);
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  app.setErrorHandler((error, request, reply) => answerError(request, reply, error));
+  app.decorateRequest("principal", null);
+  app.decorateRequest("expected", null);
+  app.removeContentTypeParser("text/plain");
+  app.removeContentTypeParser("application/json");
+  app.addContentTypeParser("application/json", { parseAs: "string" }, (_request, body, done) => {
+    try {
+      done(null, parseJson(body as string));
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+  addHooks(app, services);
+
+  await app.register(swagger, {
+    openapi: {
+      openapi: "3.1.0",
+      info: {
+        title: "Corral",
+        description: "Package a model, push it, call it - on your own machines.",
+        version: "0.1.0",
+      },
+      components: {
+        securitySchemes: {
+          apiKey: {
+            type: "apiKey",
+            in: "header",
+            name: "Authorization",
+            description: "Api-Key K, Bearer K, or the bare key.",
+          },
+        },
+      },
+      security: [{ apiKey: [] }],
+    },
+    transform: (route) => {
+      const { schema, url } = jsonSchemaTransform(route);
+      const isPublic = route.route.config?.guard === "public";
+      return { schema: { ...schema, security: isPublic ? [] : [{ apiKey: [] }] }, url };
+    },
+  });
+  registerHealthRoutes(app, services.readiness);
+  app.get(
+    "/openapi.json",
+    { config: { guard: "public" }, schema: { summary: "This API as OpenAPI 3.1", tags: ["health"] } },
+    async () => app.swagger(),
+  );
+  registerModelRoutes(app, services.management);
+  registerVersionRoutes(app, services.management);
+  registerDeploymentRoutes(app, services.management);
+  registerRunRoutes(app, services.management);
+  registerKeyRoutes(app, services.management);
+  await app.register(async (scope) => registerPushRoute(scope, services.management));
+  await app.register(async (scope) => registerPredictRoutes(scope, services.predict));
+  const documented = [...guards];
+  refuseOtherMethods(app, documented);
+  app.setNotFoundHandler((request, reply) => answerError(request, reply, routeNotFound(request)));
+  await app.ready();
+  return { app, guards };
+}
+
+function addHooks(
+  app: FastifyInstance,
+  { names, authenticate, isShuttingDown, predict }: ServerServices,
+): void {
+  app.addHook("onRequest", async (request, reply) => {
+    reply.raw.setHeader("x-request-id", request.id);
+    const misdirected = hostProblem(names(), request);
+    if (misdirected !== null) throw misdirected;
+    if (request.is404) throw routeNotFound(request);
+    const { guard, methodNotAllowed } = request.routeOptions.config;
+    if (guard === undefined) throw new TypeError(`${request.url} has no guard.`);
+    if (guard !== "public") {
+      if (isShuttingDown())
+        throw new ServingError("shutting_down", "The server is shutting down; try again shortly.");
+      request.principal = await authenticate(request.headers, (projectId) =>
+        expectProject(request, predict.addresses, projectId),
+      );
+      if (methodNotAllowed === undefined) requireScope(request.principal, guard);
+    }
+    if (methodNotAllowed !== undefined) {
+      throw new ServingError(
+        "method_not_allowed",
+        `${request.method} is not allowed here; the route takes ${methodNotAllowed.join(", ")}.`,
+      );
+    }
+  });
+  app.addHook("onResponse", async (request, reply) => {
+    request.log.debug(
+      {
+        method: request.method,
+        route: request.routeOptions.url,
+        status: reply.raw.statusCode,
+        ms: Math.round(reply.elapsedTime),
+        key: request.principal?.keyId,
+      },
+      "request",
+    );
+  });
+}
+
+/** Why a request is not for this server; null: it is. */
+function hostProblem(names: OwnNames, { originalUrl, headers }: FastifyRequest): ServingError | null {
+  if (readTarget(names, originalUrl).kind === "path" && isOwnHost(names, headers.host)) return null;
+  return new ServingError(
+    "misdirected_host",
+    `This server does not answer for ${JSON.stringify(String(headers.host ?? "").slice(0, 200))}; set CORRAL_URL to the address that others use.`,
+  );
+}
+
+/** A known path with another method answers 405 with `Allow`, to whoever has a key. */
+function refuseOtherMethods(app: FastifyInstance, routes: readonly GuardedRoute[]): void {
+  const byPath = Map.groupBy(routes, ({ path }) => path);
+  for (const [url, own] of byPath) {
+    const allowed = own.map(({ method }) => method);
+    const others = methods.filter((method) => !allowed.includes(method));
+    const [first] = own;
+    if (first === undefined || others.length === 0) continue;
+    app.route({
+      url,
+      method: others,
+      config: { guard: first.guard, dialect: first.dialect, methodNotAllowed: allowed },
+      schema: { hide: true },
+      handler: async () => {
+        throw new TypeError("A hook answers before this.");
+      },
+    });
+  }
+}
+
+function routeNotFound(request: FastifyRequest): ServingError {
+  return new ServingError(
+    "route_not_found",
+    `There is no route ${request.method} ${JSON.stringify(request.url.split("?")[0]?.slice(0, 200))}; see /openapi.json.`,
+  );
+}
+
+/** The caller's own id where it is a harmless word. */
+function requestId(request: IncomingMessage): string {
+  const given = request.headers["x-request-id"];
+  return typeof given === "string" && /^[\w.-]{1,128}$/.test(given) ? given : randomUUID();
+}

@@ -1,0 +1,145 @@
+// The tables as TypeScript sees them; `migrations/` makes them. Rows keep the database's spelling: the wire's
+// shapes are made from them by `to…` functions, one beside each resource.
+
+import type {
+  Dialect,
+  DeploymentStatus,
+  FinishReason,
+  RunError,
+  RunStatus,
+  Scope,
+  Timings,
+} from "@corral/contract";
+import type { ColumnType, Generated, Kysely, Selectable } from "kysely";
+
+/** Written as JSON text, read as the value. Columns are `json`, which unlike `jsonb` can hold U+0000. */
+type Json<Value> = ColumnType<Value, string, string>;
+type Created = ColumnType<Date, Date | undefined, never>;
+
+export interface ProjectsTable {
+  id: string;
+  name: string;
+  created_at: Created;
+}
+
+export interface ApiKeysTable {
+  id: string;
+  project_id: string;
+  name: string;
+  prefix: string;
+  hash: Buffer;
+  scopes: Scope[];
+  models: string[] | null;
+  token_cap: number | null;
+  created_at: Created;
+  expires_at: Date | null;
+  revoked_at: Date | null;
+}
+
+export interface ModelsTable {
+  id: string;
+  project_id: string;
+  name: string;
+  production_deployment_id: string | null;
+  created_at: Created;
+  deleted_at: Date | null;
+}
+
+export interface VersionsTable {
+  id: string;
+  project_id: string;
+  model_id: string;
+  digest: string;
+  manifest: Json<unknown>;
+  weights_path: string;
+  weights_sha256: string;
+  created_at: Created;
+}
+
+export const desiredStates = ["running", "stopped"] as const;
+export type DesiredState = (typeof desiredStates)[number];
+
+export interface DeploymentsTable {
+  id: string;
+  project_id: string;
+  model_id: string;
+  version_id: string;
+  name: string;
+  identifiers: string[];
+  settings: Json<Record<string, unknown>>;
+  desired: Generated<DesiredState>;
+  status: Generated<DeploymentStatus>;
+  status_detail: string | null;
+  created_at: Created;
+  deleted_at: Date | null;
+}
+
+export const replicaStatuses = ["starting", "ready", "draining", "ended"] as const;
+export type ReplicaStatus = (typeof replicaStatuses)[number];
+
+export interface ReplicasTable {
+  id: string;
+  project_id: string;
+  deployment_id: string;
+  platform_id: string;
+  pid: number | null;
+  process_started: string | null;
+  address: string;
+  status: Generated<ReplicaStatus>;
+  last_report: Generated<number>;
+  started_at: Created;
+  ended_at: Date | null;
+  exit_detail: string | null;
+}
+
+export interface RunsTable {
+  id: string;
+  project_id: string;
+  deployment_id: string;
+  replica_id: string;
+  key_id: string | null;
+  dialect: Dialect;
+  status: RunStatus;
+  finish_reasons: Generated<FinishReason[]>;
+  /** JSON text: see `toRun`. */
+  output: string | null;
+  error: ColumnType<RunError | null, string | null, string | null>;
+  prompt_tokens: Generated<number>;
+  cached_tokens: Generated<number>;
+  generated_tokens: Generated<number>;
+  usage_complete: Generated<boolean>;
+  timings_ms: ColumnType<Timings | null, string | null, string | null>;
+  run_time_ms: number | null;
+  created_at: Created;
+  first_token_at: Date | null;
+  finished_at: Date | null;
+}
+
+export interface SchemaMigrationsTable {
+  number: number;
+  name: string;
+  sha256: string;
+  applied_at: Created;
+}
+
+export interface Database {
+  projects: ProjectsTable;
+  api_keys: ApiKeysTable;
+  models: ModelsTable;
+  versions: VersionsTable;
+  deployments: DeploymentsTable;
+  replicas: ReplicasTable;
+  runs: RunsTable;
+  schema_migrations: SchemaMigrationsTable;
+}
+
+/** A database or an open transaction on it: every store function takes either. */
+export type Db = Kysely<Database>;
+
+export type ProjectRow = Selectable<ProjectsTable>;
+export type KeyRow = Selectable<ApiKeysTable>;
+export type ModelRow = Selectable<ModelsTable>;
+export type VersionRow = Selectable<VersionsTable> & { model_name: string };
+export type DeploymentRow = Selectable<DeploymentsTable> & { model_name: string };
+export type ReplicaRow = Selectable<ReplicasTable>;
+export type RunRow = Selectable<RunsTable>;

@@ -1,0 +1,88 @@
+// Versions: immutable pushed bundles. A row is written once and never changed, so there is no update here.
+
+import { ServingError, type Version } from "@corral/contract";
+import { versionId } from "./ids.ts";
+import { afterCursor, pageOf, type Page, type PageQuery } from "./page.ts";
+import { withRetry } from "./retry.ts";
+import type { Db, VersionRow } from "./schema.ts";
+
+export interface NewVersion {
+  readonly projectId: string;
+  readonly modelId: string;
+  /** sha256 of the manifest. */
+  readonly digest: string;
+  readonly manifest: unknown;
+  readonly weightsPath: string;
+  readonly weightsSha256: string;
+}
+
+/** The version of that content: `created` is false where the model had it already. The row that was first stands. */
+export function insertVersion(db: Db, input: NewVersion): Promise<{ row: VersionRow; created: boolean }> {
+  const id = versionId(input.modelId, input.digest);
+  return withRetry(db, async () => {
+    const inserted = await db
+      .insertInto("versions")
+      .values({
+        id,
+        project_id: input.projectId,
+        model_id: input.modelId,
+        digest: input.digest,
+        manifest: JSON.stringify(input.manifest),
+        weights_path: input.weightsPath,
+        weights_sha256: input.weightsSha256,
+      })
+      .onConflict((conflict) => conflict.columns(["model_id", "digest"]).doNothing())
+      .returning("id")
+      .executeTakeFirst();
+    const row = await joined(db, input.projectId).where("versions.id", "=", id).executeTakeFirst();
+    if (row === undefined)
+      throw new ServingError("conflict", "The model was deleted meanwhile; push or deploy again.");
+    return { row, created: inserted !== undefined };
+  });
+}
+
+export function getVersion(db: Db, projectId: string, id: string): Promise<VersionRow | null> {
+  return withRetry(db, async () => {
+    const row = await joined(db, projectId).where("versions.id", "=", id).executeTakeFirst();
+    return row ?? null;
+  });
+}
+
+/** Newest first; of one model where `modelId` is given. */
+export function listVersions(
+  db: Db,
+  projectId: string,
+  { limit, cursor, modelId }: PageQuery & { readonly modelId?: string | undefined },
+): Promise<Page<VersionRow>> {
+  return withRetry(db, async () => {
+    let query = joined(db, projectId).where(afterCursor("versions", cursor));
+    if (modelId !== undefined) query = query.where("versions.model_id", "=", modelId);
+    const rows = await query
+      .orderBy("versions.created_at", "desc")
+      .orderBy("versions.id", "desc")
+      .limit(limit + 1)
+      .execute();
+    return pageOf(rows, limit);
+  });
+}
+
+export function toVersion(row: VersionRow): Version {
+  return {
+    id: row.id,
+    model_id: row.model_id,
+    model_name: row.model_name,
+    digest: row.digest,
+    weights_sha256: row.weights_sha256,
+    created_at: row.created_at.toISOString(),
+  };
+}
+
+function joined(db: Db, projectId: string) {
+  return db
+    .selectFrom("versions")
+    .innerJoin("models", "models.id", "versions.model_id")
+    .selectAll("versions")
+    .select("models.name as model_name")
+    .where("versions.project_id", "=", projectId)
+    .where("models.deleted_at", "is", null);
+}

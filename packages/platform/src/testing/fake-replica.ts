@@ -1,0 +1,141 @@
+// A replica for tests, as a program: speaks /predict and the control channel, and does what the call's body asks
+// for. Started like the real one: `node fake-replica.ts --config FILE`.
+
+import { readFileSync } from "node:fs";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
+import { controlPath, replicaConfigSchema, type ReportBody } from "@corral/contract";
+
+const config = replicaConfigSchema.parse(JSON.parse(readFileSync(process.argv[3] ?? "", "utf8")));
+/** Tests say how it behaves by the model's defaults. */
+const behaviour = config.defaults as { exit?: string; lag_ms?: number };
+
+if (behaviour.exit === "at_start") {
+  process.stderr.write(
+    `${JSON.stringify({ level: "error", message: "cannot load", code: "weights_unreadable", detail: "not a GGUF file" })}\n`,
+  );
+  process.exit(3);
+}
+if (behaviour.exit === "crash_at_start") {
+  process.stderr.write("ggml: something is wrong\n");
+  process.exit(134);
+}
+
+let channel: Duplex | null = null;
+let reportNumber = 0;
+const unacknowledged: { number: number; report: ReportBody }[] = [];
+const acknowledgements = new Map<number, () => void>();
+
+function report(body: ReportBody): Promise<void> {
+  reportNumber += 1;
+  const numbered = { number: reportNumber, report: body };
+  unacknowledged.push(numbered);
+  channel?.write(`${JSON.stringify(numbered)}\n`);
+  return new Promise((resolve) => acknowledgements.set(numbered.number, resolve));
+}
+
+const server = createServer((request, response) => void answer(request, response));
+server.on("upgrade", (request, socket: Duplex) => {
+  if (request.url !== controlPath) return void socket.destroy();
+  socket.write(
+    "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: corral-control.1\r\n\r\n",
+  );
+  channel = socket;
+  for (const waiting of unacknowledged) socket.write(`${JSON.stringify(waiting)}\n`);
+  let rest = "";
+  socket.on("error", () => {});
+  socket.on("close", () => (channel = null));
+  socket.on("data", (chunk: Buffer) => {
+    const lines = (rest + chunk.toString()).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) {
+      const message = JSON.parse(line) as { kind: string; number?: number };
+      if (message.kind === "drain") server.close(() => process.exit(0));
+      if (message.kind === "drain") setTimeout(() => server.closeIdleConnections(), 10).unref();
+      if (message.kind !== "ack") continue;
+      while (unacknowledged[0] !== undefined && unacknowledged[0].number <= (message.number ?? 0)) {
+        const number = unacknowledged.shift()?.number ?? 0;
+        acknowledgements.get(number)?.();
+        acknowledgements.delete(number);
+      }
+    }
+  });
+  if (reportNumber === 0) {
+    void report({
+      kind: "ready",
+      weights_sha256: config.weights.sha256,
+      context_length: 128,
+      precision: config.precision,
+      load_ms: 1,
+    });
+  }
+});
+
+async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const chunks: Buffer[] = [];
+  let aborted = false;
+  response.once("close", () => {
+    aborted = !response.writableFinished;
+    if (aborted) process.stderr.write("the caller left\n");
+  });
+  request.on("error", () => {});
+  try {
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+  } catch {
+    return;
+  }
+  const body = Buffer.concat(chunks);
+  const wanted = body.length < 65_536 ? (JSON.parse(body.toString() || "{}") as Record<string, unknown>) : {};
+  const runId = String(request.headers["x-corral-run-id"]);
+  void report({
+    kind: "started",
+    run_id: runId,
+    project_id: String(request.headers["x-corral-project"]),
+    key_id: (request.headers["x-corral-key-id"] as string | undefined) ?? null,
+    dialect: "corral",
+    prompt_tokens: 3,
+    sequence_count: 1,
+  });
+  if (wanted["die"] === "before") return process.kill(process.pid, "SIGKILL") as never;
+  if (wanted["die"] === "between") {
+    response.write("half");
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    return process.kill(process.pid, "SIGKILL") as never;
+  }
+  if (wanted["stream"] === true) {
+    response.writeHead(200, { "content-type": "text/plain" });
+    response.write("first ");
+    await new Promise((resolve) => setTimeout(resolve, Number(wanted["pause_ms"] ?? 300)));
+    if (!aborted) response.write("last");
+  } else if (typeof wanted["flood_bytes"] === "number") {
+    response.writeHead(200, { "content-type": "application/octet-stream" });
+    const block = Buffer.alloc(65_536, 120);
+    let sentBytes = 0;
+    while (sentBytes < wanted["flood_bytes"] && !aborted) {
+      sentBytes += block.length;
+      if (!response.write(block)) await new Promise((resolve) => response.once("drain", resolve));
+      if (sentBytes % (1024 * 1024) === 0) process.stderr.write(`sent ${sentBytes}\n`);
+    }
+  } else {
+    response.setHeader("content-type", "application/json");
+    response.setHeader("x-seen", JSON.stringify(request.headers));
+    response.write(
+      wanted["echo"] === undefined && body.length < 65_536 ? JSON.stringify({ pid: process.pid }) : body,
+    );
+  }
+  await report({
+    kind: "finished",
+    run_id: runId,
+    status: "succeeded",
+    finish_reasons: ["stop"],
+    output: "done",
+    error: null,
+    usage: { prompt_tokens: 3, cached_tokens: 0, generated_tokens: 2 },
+    timings_ms: { queue: 0, load: 0, prefill: 1, decode: 1, total: 2 },
+  });
+  response.end();
+}
+
+// As the real one: without its platform it ends.
+setTimeout(() => channel === null && process.exit(1), 4_000).unref();
+server.listen(config.address.slice("unix:".length));

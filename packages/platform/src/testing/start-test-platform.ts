@@ -1,0 +1,229 @@
+// A whole serving side for tests: real database, server on a free port, fake replicas. Imported by tests only.
+
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { randomUUID } from "node:crypto";
+import { fileURLToPath } from "node:url";
+import { bundleConfig, createManifest, manifestDigest } from "@corral/bundle";
+import type { CreateKey } from "@corral/contract";
+import { pino } from "pino";
+import { createBundleStore } from "../blob/bundle-store.ts";
+import { createDeploymentRecords } from "../deployment-records.ts";
+import { createAddressBook } from "../gateway/address-book.ts";
+import { createAuthenticator } from "../gateway/authenticate.ts";
+import { ownNames, type OwnNames } from "../gateway/hosts.ts";
+import { loadAddresses } from "../gateway/load-addresses.ts";
+import { findKeyRecords } from "../gateway/load-keys.ts";
+import { Reconciler } from "../reconcile.ts";
+import { createClaims } from "../replica/claims.ts";
+import { LogBook } from "../replica/log-book.ts";
+import { createReplicaDirectory } from "../replica/directory.ts";
+import { createProcessDriver } from "../replica/process.ts";
+import { createReplicaRecords } from "../replica/records.ts";
+import { DeploymentSupervisor } from "../replica/supervisor.ts";
+import { createRunRecorder } from "../runs/recorder.ts";
+import { buildServer } from "../server.ts";
+import { createDeployment, findDeploymentById } from "../store/deployments.ts";
+import { randomId } from "../store/ids.ts";
+import { createKey } from "../store/keys.ts";
+import { getOrCreateModel } from "../store/models.ts";
+import type { DeploymentRow } from "../store/schema.ts";
+import { openTestStore, type TestStore, type TestStoreOptions } from "../store/testing.ts";
+import { insertVersion } from "../store/versions.ts";
+import { until } from "./until.ts";
+
+const fakeReplica = fileURLToPath(new URL("./fake-replica.ts", import.meta.url));
+
+export interface TestPlatform extends AsyncDisposable {
+  readonly url: string;
+  readonly port: number;
+  readonly store: TestStore;
+  readonly home: string;
+  readonly reconciler: Reconciler;
+  readonly server: Awaited<ReturnType<typeof buildServer>>;
+  /** Lines that replicas wrote, and warnings of the platform. */
+  readonly logLines: readonly string[];
+  readonly adminKey: string;
+  key(input: Partial<CreateKey>): Promise<string>;
+  /** A deployment of the fake replica; resolves when it answers, unless told not to wait. */
+  deploy(name: string, defaults?: Record<string, unknown>, wait?: boolean): Promise<DeploymentRow>;
+  request(path: string, init?: RequestInit): Promise<Response>;
+  /** Ends server and replicas; the database stays until it is disposed. */
+  stop(): Promise<void>;
+  post(path: string, body: unknown, headers?: Record<string, string>): Promise<Response>;
+}
+
+export interface TestPlatformOptions extends TestStoreOptions {
+  /** Entry file of the replicas; default: the fake of this folder, which has no engine. */
+  readonly replicaMain?: string;
+}
+
+export async function startTestPlatform({
+  replicaMain = fakeReplica,
+  ...storeOptions
+}: TestPlatformOptions = {}): Promise<TestPlatform> {
+  const home = await mkdtemp(join(tmpdir(), "corral-p-"));
+  const store = await openTestStore(storeOptions);
+  const { db } = store;
+  const now = () => new Date();
+  const logLines: string[] = [];
+  const log = pino({ level: "debug" }, { write: (line: string) => void logLines.push(line) });
+  const platformId = randomUUID();
+  const recorder = createRunRecorder({ store, now });
+  const records = createReplicaRecords({
+    db,
+    platformId,
+    now,
+    record: (id, reports) => recorder.record(id, reports),
+  });
+  const driver = createProcessDriver({
+    runDirectory: join(home, "run"),
+    logLevel: "info",
+    environment: process.env,
+    main: replicaMain,
+  });
+  const logBook = new LogBook();
+  const reconciler = new Reconciler({
+    records: createDeploymentRecords(db),
+    claims: createClaims(store.pool),
+    log,
+    drainMs: 1_000,
+    supervise: (plan, onState) =>
+      new DeploymentSupervisor({
+        plan,
+        driver,
+        records,
+        log,
+        logLevel: "info",
+        newId: randomId,
+        now: Date.now,
+        chance: () => 0.5,
+        onState,
+        onLine: (replicaId, line) =>
+          logBook.append(plan.deploymentId, { at: now().toISOString(), replica_id: replicaId, line }),
+      }),
+    onState: () => {},
+  });
+  const directory = createReplicaDirectory({
+    db,
+    platformId,
+    ownReplicas: (id) => reconciler.replicasOf(id),
+  });
+  let names: OwnNames = { authorities: new Set(["localhost:80"]) };
+  const server = await buildServer({
+    log,
+    names: () => names,
+    authenticate: createAuthenticator({ findKeys: findKeyRecords(store), environmentKey: null, now }),
+    readiness: async () => null,
+    isShuttingDown: () => false,
+    predict: {
+      addresses: createAddressBook(loadAddresses(store)),
+      replicasOf: (id) => directory.replicasOf(id),
+      newRunId: randomUUID,
+      nowMs: Date.now,
+    },
+    management: {
+      db,
+      bundles: createBundleStore(home, { fileCount: 100, fileBytes: 1 << 20, totalBytes: 1 << 20 }),
+      modelRoots: [join(home, "models")],
+      now,
+      deploymentsChanged: () => void reconciler.wake(),
+      logBook,
+      replicasOf: (id) => directory.replicasOf(id),
+    },
+  });
+  await server.app.listen({ host: "127.0.0.1", port: 0 });
+  const address = server.app.server.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
+  names = ownNames("127.0.0.1", port, null, []);
+  const url = `http://127.0.0.1:${port}`;
+  const key = async (input: Partial<CreateKey>) =>
+    (
+      await createKey(db, "default", {
+        name: "test",
+        scopes: ["admin"],
+        models: null,
+        token_cap: null,
+        expires_at: null,
+        ...input,
+      })
+    ).key;
+  const adminKey = await key({});
+  const request = (path: string, init: RequestInit = {}) =>
+    fetch(`${url}${path}`, {
+      ...init,
+      headers: { authorization: `Api-Key ${adminKey}`, ...(init.headers as Record<string, string>) },
+    });
+
+  let stopped: Promise<void> | null = null;
+  const stop = () => (stopped ??= stopAll());
+  async function stopAll(): Promise<void> {
+    await reconciler.close(200);
+    const closed = server.app.close();
+    server.app.server.closeAllConnections();
+    await closed;
+    await directory.close();
+    await recorder.close();
+  }
+
+  return {
+    url,
+    port,
+    store,
+    home,
+    reconciler,
+    server,
+    logLines,
+    adminKey,
+    key,
+    request,
+    post: (path, body, headers = {}) =>
+      request(path, {
+        method: "POST",
+        headers: { "content-type": "application/json", ...headers },
+        body: typeof body === "string" ? body : JSON.stringify(body),
+      }),
+    async deploy(name, defaults = {}, wait = true) {
+      const weights = join(home, "weights.gguf");
+      await writeFile(weights, "not read by the fake");
+      const model = await getOrCreateModel(db, "default", name);
+      const manifest = createManifest({
+        files: [],
+        config: bundleConfig({ modelName: name, weights, defaults }),
+        generationConfig: {},
+        weightsSha256: "00",
+      });
+      const { row: version } = await insertVersion(db, {
+        projectId: "default",
+        modelId: model.id,
+        digest: manifestDigest(manifest),
+        manifest,
+        weightsPath: weights,
+        weightsSha256: "00",
+      });
+      const row = await createDeployment(db, {
+        projectId: "default",
+        modelId: model.id,
+        versionId: version.id,
+        name,
+        identifiers: [],
+        settings: {},
+      });
+      await reconciler.wake();
+      if (wait) {
+        await until(
+          `${name} is active`,
+          async () => (await findDeploymentById(db, "default", row.id))?.status === "active",
+        );
+      }
+      return (await findDeploymentById(db, "default", row.id)) ?? row;
+    },
+    stop,
+    async [Symbol.asyncDispose]() {
+      await stop();
+      await store.close();
+      await rm(home, { recursive: true, force: true });
+    },
+  };
+}
