@@ -1,0 +1,189 @@
+// The platform's API as typed methods. Paths and shapes stand here and in `@corral/contract`, nowhere else.
+
+import type {
+  BasetenEnvelope,
+  CerebriumAnswer,
+  CreateDeployment,
+  CreateKey,
+  Deployment,
+  Key,
+  Model,
+  PushedVersion,
+  Run,
+  Usage,
+  Version,
+} from "@corral/contract";
+import { streamText } from "./stream.ts";
+import { createTransport, type CallOptions, type ClientOptions } from "./transport.ts";
+
+export interface Page<Item> {
+  readonly items: readonly Item[];
+  readonly next_cursor: string | null;
+}
+
+export interface ListOptions extends CallOptions {
+  readonly limit?: number;
+  readonly cursor?: string;
+}
+
+export interface LogLine {
+  readonly at: string;
+  readonly replica_id: string | null;
+  readonly line: string;
+}
+
+/** `POST /api/v1/deployments/{d}/generate`: Hugging Face's defaults and no others. */
+export interface GenerateAnswer {
+  readonly run_id: string;
+  readonly run_time_ms: number;
+  readonly result: readonly {
+    readonly generated_text?: unknown;
+    readonly generated_token_ids?: readonly number[];
+  }[];
+  readonly usage: Usage;
+  readonly warnings?: readonly string[];
+}
+
+export interface PushOptions extends CallOptions {
+  /** The model's name; default: `model_name` of the bundle's config. */
+  readonly model?: string;
+}
+
+export type Body = Readonly<Record<string, unknown>>;
+
+/** Every method fails with a `ServingError` (the server's), an `UnreachableError`, or the signal's reason. */
+export interface Client {
+  readonly models: {
+    readonly list: (options?: ListOptions) => Promise<Page<Model>>;
+    readonly get: (model: string, options?: CallOptions) => Promise<Model>;
+    readonly delete: (model: string, options?: CallOptions) => Promise<void>;
+  };
+  readonly versions: {
+    readonly list: (options?: ListOptions) => Promise<Page<Version>>;
+    readonly get: (version: string, options?: CallOptions) => Promise<Version>;
+    /** `archive` is a plain tar, see `@corral/bundle`. A stream is sent once and never repeated. */
+    readonly push: (
+      archive: Blob | ReadableStream<Uint8Array>,
+      options?: PushOptions,
+    ) => Promise<PushedVersion>;
+  };
+  readonly deployments: {
+    readonly list: (options?: ListOptions) => Promise<Page<Deployment>>;
+    readonly get: (deployment: string, options?: CallOptions) => Promise<Deployment>;
+    readonly create: (body: CreateDeployment, options?: CallOptions) => Promise<Deployment>;
+    readonly delete: (deployment: string, options?: CallOptions) => Promise<void>;
+    /** The last `tail` lines of its replicas, oldest first. */
+    readonly logs: (
+      deployment: string,
+      options?: CallOptions & { readonly tail?: number },
+    ) => Promise<{ readonly items: readonly LogLine[] }>;
+    readonly generate: (deployment: string, body: Body, options?: CallOptions) => Promise<GenerateAnswer>;
+  };
+  readonly runs: {
+    readonly list: (options?: ListOptions) => Promise<Page<Run>>;
+    readonly get: (run: string, options?: CallOptions) => Promise<Run>;
+  };
+  readonly keys: {
+    readonly list: (options?: ListOptions) => Promise<Page<Key>>;
+    readonly create: (
+      body: Partial<CreateKey> & Pick<CreateKey, "name">,
+      options?: CallOptions,
+    ) => Promise<CreatedKey>;
+    readonly revoke: (key: string, options?: CallOptions) => Promise<void>;
+  };
+  /** The documented Baseten call, by deployment id. */
+  readonly predict: (deployment: string, body: Body, options?: CallOptions) => Promise<BasetenEnvelope>;
+  /** The same call, answered as text while it is generated. */
+  readonly predictStream: (
+    deployment: string,
+    body: Body,
+    options?: CallOptions,
+  ) => AsyncGenerator<string, void, undefined>;
+  /** The documented Cerebrium call, by catalogue identifier. */
+  readonly predictIdentifier: (
+    identifier: string,
+    body: Body,
+    options?: CallOptions,
+  ) => Promise<CerebriumAnswer>;
+}
+
+export interface CreatedKey {
+  readonly id: string;
+  /** Shown this once. */
+  readonly key: string;
+}
+
+export function createClient(options: ClientOptions): Client {
+  const transport = createTransport(options);
+  const get = <Answer>(path: string, call: CallOptions = {}) => transport.json<Answer>(path, call);
+  const post = <Answer>(path: string, json: unknown, call: CallOptions = {}) =>
+    transport.json<Answer>(path, { ...call, method: "POST", json });
+  const remove = async (path: string, call: CallOptions = {}) => {
+    await transport.send(path, { ...call, method: "DELETE" });
+  };
+  const list = <Item>(path: string, { limit, cursor, ...call }: ListOptions = {}) =>
+    transport.json<Page<Item>>(path, { ...call, query: { limit, cursor } });
+  const api = (resource: string, id?: string) =>
+    `/api/v1/${resource}${id === undefined ? "" : `/${encodeURIComponent(id)}`}`;
+
+  return {
+    models: {
+      list: (call) => list("/api/v1/models", call),
+      get: (model, call) => get(api("models", model), call),
+      delete: (model, call) => remove(api("models", model), call),
+    },
+    versions: {
+      list: (call) => list("/api/v1/versions", call),
+      get: (version, call) => get(api("versions", version), call),
+      push: (archive, { model, ...call } = {}) =>
+        transport.json("/api/v1/versions", {
+          ...call,
+          method: "POST",
+          query: { model },
+          body: archive,
+          headers: { "content-type": "application/x-tar" },
+        }),
+    },
+    deployments: {
+      list: (call) => list("/api/v1/deployments", call),
+      get: (deployment, call) => get(api("deployments", deployment), call),
+      create: (body, call) => post("/api/v1/deployments", body, call),
+      delete: (deployment, call) => remove(api("deployments", deployment), call),
+      logs: (deployment, { tail, ...call } = {}) =>
+        transport.json(`${api("deployments", deployment)}/logs`, { ...call, query: { tail } }),
+      generate: (deployment, body, call) => post(`${api("deployments", deployment)}/generate`, body, call),
+    },
+    runs: {
+      list: (call) => list("/api/v1/runs", call),
+      get: (run, call) => get(api("runs", run), call),
+    },
+    keys: {
+      list: (call) => list("/api/v1/keys", call),
+      create: (body, call) => post("/api/v1/keys", body, call),
+      revoke: (key, call) => remove(api("keys", key), call),
+    },
+    predict: (deployment, body, call) =>
+      post(`/model_versions/${encodeURIComponent(deployment)}/predict`, body, call),
+    predictStream: (deployment, body, call) =>
+      streamText(transport, `/model_versions/${encodeURIComponent(deployment)}/predict`, body, call),
+    predictIdentifier: (identifier, body, call) =>
+      post(`/${encodeURIComponent(identifier)}/predict`, body, call),
+  };
+}
+
+/** Every item of a list, page after page: `for await (const model of allOf(client.models.list))`. */
+export async function* allOf<Item>(
+  list: (options: ListOptions) => Promise<Page<Item>>,
+  options: ListOptions = {},
+): AsyncGenerator<Item, void, undefined> {
+  let cursor: string | null | undefined = options.cursor;
+  do {
+    const page: Page<Item> = await list({
+      limit: 500,
+      ...options,
+      ...(cursor === undefined || cursor === null ? {} : { cursor }),
+    });
+    yield* page.items;
+    cursor = page.next_cursor;
+  } while (cursor !== null);
+}
