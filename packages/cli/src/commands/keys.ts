@@ -1,0 +1,137 @@
+// `corral keys`: API keys. A key is printed once, when it is made.
+
+import { ServingError, scopes, type Key } from "@corral/contract";
+import { allOf, type Client } from "@corral/client";
+import { listOption, required, textOption, type CommandDefinition, type CommandGroup } from "../command.ts";
+import { UsageError } from "../exit-codes.ts";
+import { table } from "../table.ts";
+
+const create: CommandDefinition = {
+  name: "create",
+  summary: "Make an API key and print it, this once.",
+  arguments: [{ name: "<name>", summary: "what to call it" }],
+  options: [
+    {
+      flags: "--scope <scope>",
+      summary: "what it may do, repeatable (default: predict)",
+      choices: scopes,
+      repeatable: true,
+    },
+    {
+      flags: "--model <name>",
+      summary: "limit it to this model, repeatable (default: all)",
+      repeatable: true,
+    },
+    {
+      flags: "--token-cap <count>",
+      summary: "most sequences × tokens that its calls may hold at a time on one replica (default: no cap)",
+    },
+    { flags: "--expires <date>", summary: "when it ends, such as 2027-01-31" },
+  ],
+  examples: [
+    ["corral keys create my-app", "a key that may call every model"],
+    ["corral keys create ci --scope push_config --scope read", "a key for a build server"],
+  ],
+  async run(context, args, options) {
+    const wanted = listOption(options, "scope");
+    const models = listOption(options, "model");
+    const expires = textOption(options, "expires");
+    const tokenCap = textOption(options, "tokenCap");
+    const created = await context.client().keys.create(
+      {
+        name: required(args, 0),
+        ...(wanted === undefined ? {} : { scopes: scopes.filter((scope) => wanted.includes(scope)) }),
+        ...(models === undefined ? {} : { models: [...models] }),
+        ...(tokenCap === undefined ? {} : { token_cap: capOf(tokenCap) }),
+        ...(expires === undefined ? {} : { expires_at: dateOf(expires) }),
+      },
+      { signal: context.signal },
+    );
+    context.print(created, () => created.key);
+    context.note("Keep it: Corral stores only a hash and cannot show it again.");
+  },
+};
+
+const list: CommandDefinition = {
+  name: "ls",
+  summary: "List API keys, without their secrets.",
+  examples: [["corral keys ls", "names, first characters and what they may do"]],
+  async run(context) {
+    const keys = await allKeys(context.client());
+    context.print(keys, () =>
+      table(
+        ["name", "id", "begins with", "scopes", "models", "token cap", "state"],
+        keys.map((key) => [
+          key.name,
+          key.id,
+          key.prefix,
+          key.scopes.join(" "),
+          key.models?.join(" ") ?? "all",
+          key.token_cap?.toString() ?? "none",
+          stateOf(key),
+        ]),
+        context.terminal,
+      ),
+    );
+  },
+};
+
+const revoke: CommandDefinition = {
+  name: "revoke",
+  summary: "End an API key, from now on everywhere.",
+  arguments: [{ name: "<key>", summary: "its id, or its name where only one key has it" }],
+  examples: [["corral keys revoke my-app", "calls with it are refused from now on"]],
+  async run(context, args) {
+    const client = context.client();
+    const key = findKey(await allKeys(client), required(args, 0));
+    await client.keys.revoke(key.id, { signal: context.signal });
+    context.print({ id: key.id, name: key.name, revoked: true }, () => `revoked ${key.name} (${key.id})`);
+  },
+};
+
+export const keys: CommandGroup = {
+  name: "keys",
+  summary: "Make, list and revoke API keys.",
+  commands: [create, list, revoke],
+};
+
+async function allKeys(client: Client): Promise<Key[]> {
+  const found: Key[] = [];
+  for await (const key of allOf(client.keys.list)) found.push(key);
+  return found;
+}
+
+function findKey(all: readonly Key[], reference: string): Key {
+  const byId = all.find(({ id }) => id === reference);
+  if (byId !== undefined) return byId;
+  const [first, ...more] = all.filter(({ name, revoked_at }) => name === reference && revoked_at === null);
+  if (first === undefined)
+    throw new ServingError(
+      "key_not_found",
+      `There is no API key ${JSON.stringify(reference)}; \`corral keys ls\` lists them.`,
+    );
+  if (more.length > 0) {
+    throw new UsageError(
+      `${more.length + 1} keys are called ${reference}; give the id: ${[first, ...more].map(({ id }) => id).join(", ")}.`,
+    );
+  }
+  return first;
+}
+
+function stateOf(key: Key): string {
+  if (key.revoked_at !== null) return "revoked";
+  return key.expires_at === null ? "valid" : `until ${key.expires_at}`;
+}
+
+function capOf(text: string): number {
+  const cap = Number(text);
+  if (Number.isSafeInteger(cap) && cap > 0) return cap;
+  throw new UsageError(`--token-cap is ${text}; it must be a whole number above 0.`);
+}
+
+function dateOf(text: string): string {
+  const time = Date.parse(text);
+  if (Number.isNaN(time))
+    throw new UsageError(`--expires is ${JSON.stringify(text)}; it must be a date such as 2027-01-31.`);
+  return new Date(time).toISOString();
+}

@@ -1,0 +1,166 @@
+// `corral up`: a platform on this machine, in the foreground, as a child process. The CLI never imports it.
+
+import { readFile } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+import { createClient } from "@corral/client";
+import { textOption, type CommandDefinition, type Context, type Options } from "../command.ts";
+import { documentedChatCall, documentedPromptCall } from "../example-call.ts";
+import { findDeployments } from "../find.ts";
+import { startPlatform, type PlatformEvent, type PlatformProcess } from "../platform-process.ts";
+
+const forwarded: readonly NodeJS.Signals[] = ["SIGINT", "SIGTERM", "SIGHUP"];
+
+export const up: CommandDefinition = {
+  name: "up",
+  summary: "Run a platform on this machine until Ctrl-C.",
+  details:
+    "It brings its own PostgreSQL unless DATABASE_URL names one, and listens on 127.0.0.1 unless --host says otherwise.\nThe first start writes an admin key to CORRAL_HOME/admin-key; every other command finds it there.",
+  options: [
+    { flags: "--home <directory>", summary: "where its state is (CORRAL_HOME; default ~/.corral)" },
+    { flags: "--host <host>", summary: "address to listen on (CORRAL_HOST; default 127.0.0.1)" },
+    { flags: "--port <port>", summary: "port to listen on (CORRAL_PORT; default 5526)" },
+    { flags: "--quickstart", summary: "deploy the two tiny models and print both documented calls" },
+    { flags: "--log", summary: "show its log on stderr (shown anyway where stderr is no terminal)" },
+  ],
+  examples: [
+    ["corral up --quickstart", "everything needed for a first call"],
+    ["corral up --home /srv/corral --host 0.0.0.0", "for others on the network"],
+  ],
+  async run(context, _args, options) {
+    const environment = environmentOf(context, options);
+    const platform = startPlatform({
+      args: argumentsOf(context, options),
+      environment,
+      showLog: options["log"] === true || context.format === "json" || !process.stderr.isTTY,
+      main: context.platformMain,
+    });
+    const forward = (signal: NodeJS.Signals) => platform.signal(signal);
+    for (const signal of forwarded) process.on(signal, forward);
+    try {
+      await (context.format === "json"
+        ? passOn(context, platform)
+        : narrate(context, platform, environment, options));
+      const code = await platform.exited;
+      if (code !== 0 && !context.signal.aborted && platform.lastLog() !== "")
+        context.note(platform.lastLog());
+      return code;
+    } finally {
+      for (const signal of forwarded) process.off(signal, forward);
+    }
+  },
+};
+
+function argumentsOf(context: Context, options: Options): string[] {
+  const args = ["--output", "json"];
+  for (const name of ["home", "host", "port", "url"]) {
+    const value = textOption(options, name);
+    if (value !== undefined)
+      args.push(`--${name}`, name === "home" ? resolve(context.directory, value) : value);
+  }
+  if (options["quickstart"] === true) args.push("--quickstart");
+  return args;
+}
+
+function environmentOf(context: Context, options: Options): Record<string, string | undefined> {
+  const apiKey = textOption(options, "apiKey");
+  return { ...context.environment, ...(apiKey === undefined ? {} : { CORRAL_API_KEY: apiKey }) };
+}
+
+async function passOn(context: Context, platform: PlatformProcess): Promise<void> {
+  for await (const event of platform.events) context.write(`${JSON.stringify(event)}\n`);
+}
+
+async function narrate(
+  context: Context,
+  platform: PlatformProcess,
+  environment: Readonly<Record<string, string | undefined>>,
+  options: Options,
+): Promise<void> {
+  const home = resolve(
+    context.directory,
+    textOption(options, "home") ?? (environment["CORRAL_HOME"] || join(homedir(), ".corral")),
+  );
+  const port = textOption(options, "port") ?? (environment["CORRAL_PORT"] || "5526");
+  let url = `http://127.0.0.1:${port}`;
+  let last = "Starting Corral …";
+  context.note(last);
+  for await (const event of platform.events) {
+    if (event.event === "listening") url = (textMember(event, "url") ?? url).replace(/\/+$/, "");
+    const line = sentenceOf(event, url);
+    // A failed deployment retries; its state is told once.
+    if (line !== null && line !== last) context.note((last = line));
+    if (event.event === "ready")
+      await showReady(context, url, home, environment, options["quickstart"] === true);
+  }
+}
+
+function sentenceOf(event: PlatformEvent, url: string): string | null {
+  const detail = textMember(event, "detail");
+  switch (event.event) {
+    case "postgres_ready":
+      return "  PostgreSQL is ready";
+    case "listening":
+      return `  listening on ${url}`;
+    case "admin_key": {
+      const path = textMember(event, "path");
+      return path === null ? null : `  the admin key is in ${path}`;
+    }
+    case "deployment": {
+      const name = textMember(event, "name") ?? "a deployment";
+      return `  ${name} is ${textMember(event, "status") ?? "starting"}${detail === null ? "" : `: ${detail}`}`;
+    }
+    case "stopping":
+      return "Stopping …";
+    case "error":
+      return `corral: ${textMember(event, "message") ?? "the platform cannot start"}`;
+    default:
+      return null;
+  }
+}
+
+async function showReady(
+  context: Context,
+  url: string,
+  home: string,
+  environment: Readonly<Record<string, string | undefined>>,
+  quickstart: boolean,
+): Promise<void> {
+  const keyFile = join(home, "admin-key");
+  const ownKey = environment["CORRAL_API_KEY"];
+  const apiKey = ownKey || (await readFile(keyFile, "utf8").catch(() => "")).trim();
+  context.note("");
+  context.note(`Corral is ready at ${url}`);
+  context.note(ownKey ? "The admin key is CORRAL_API_KEY." : `The admin key is in ${keyFile}`);
+  if (quickstart && apiKey !== "") await showQuickstart(context, url, apiKey);
+  context.note("\nCtrl-C stops it.");
+}
+
+async function showQuickstart(context: Context, url: string, apiKey: string): Promise<void> {
+  const client = createClient({ url, apiKey });
+  try {
+    const [chat] = await findDeployments(client, "llama-3-8b-instruct").catch(() =>
+      findDeployments(client, "corral-tiny-3"),
+    );
+    const calls = [
+      { title: "The documented Llama 3 call:", curl: documentedChatCall(url, chat.id, apiKey) },
+      { title: "The documented Llama 2 call:", curl: documentedPromptCall(url, apiKey) },
+    ];
+    context.note(
+      "\nTwo tiny models answer the calls of Llama 3 and Llama 2: corral-tiny-3 and corral-tiny-2. They are stand-ins\n" +
+        "of about a million weights each, trained from scratch for Corral, and not Meta's models: they show that the\n" +
+        "calls work, not what Llama would say. `corral deploy FILE --name llama-3-8b-instruct` puts real weights there.",
+    );
+    for (const { title, curl } of calls) {
+      context.note(`\n${title}\n`);
+      context.write(`${curl}\n`);
+    }
+  } catch (error) {
+    context.note(`The calls cannot be shown: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+function textMember(event: PlatformEvent, name: string): string | null {
+  const value = event[name];
+  return typeof value === "string" && value !== "" ? value : null;
+}

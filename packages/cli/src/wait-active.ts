@@ -1,0 +1,76 @@
+// Waiting until a deployment answers, and what to show then. Used by `deploy` and `push`.
+
+import { setTimeout as wait } from "node:timers/promises";
+import { ServingError, type Deployment } from "@corral/contract";
+import type { Context, Options } from "./command.ts";
+import { exampleCall, type ExampleCall } from "./example-call.ts";
+import { UsageError } from "./exit-codes.ts";
+
+export const waitOptions = [
+  { flags: "--wait", summary: "wait until it answers (default)" },
+  { flags: "--no-wait", summary: "come back at once" },
+  { flags: "--timeout <seconds>", summary: "how long to wait (default 600)" },
+] as const;
+
+/** Waits unless told not to, prints the deployment and how it is called. */
+export async function finishDeployment(
+  context: Context,
+  started: Deployment,
+  options: Options,
+): Promise<void> {
+  const seconds = Number(options["timeout"] ?? 600);
+  if (!(seconds > 0))
+    throw new UsageError(
+      `--timeout is ${String(options["timeout"])}; it must be a number of seconds above 0.`,
+    );
+  const waits = options["wait"] !== false;
+  const deployment = waits ? await waitUntilActive(context, started, seconds * 1000) : started;
+  const call = exampleCall(context.url, deployment, context.keyInShell());
+  context.print({ ...deployment, predict_url: call.url }, () => textOf(deployment, call));
+  if (!waits && deployment.status !== "active") {
+    context.note(`It is ${deployment.status}; \`corral ls\` shows when it is active.`);
+  }
+}
+
+/** Fails with `deployment_failed` (the platform's reason) or `timeout`. */
+async function waitUntilActive(
+  context: Context,
+  started: Deployment,
+  timeoutMs: number,
+): Promise<Deployment> {
+  const { signal } = context;
+  const work = async (update: (text: string) => void) => {
+    const endsAt = performance.now() + timeoutMs;
+    let current = started;
+    for (let delayMs = 100; current.status !== "active"; delayMs = Math.min(1000, delayMs * 1.5)) {
+      if (current.status === "failed" || current.status === "stopped") {
+        const why = current.status_detail ?? `it is ${current.status}`;
+        throw new ServingError("deployment_failed", `${current.name} (${current.id}) cannot start: ${why}`);
+      }
+      if (performance.now() > endsAt) {
+        throw new ServingError(
+          "timeout",
+          `${current.name} (${current.id}) is still ${current.status} after ${timeoutMs / 1000} s; \`corral logs ${current.id}\` may say why.`,
+        );
+      }
+      await wait(delayMs, undefined, { signal });
+      current = await context.client().deployments.get(current.id, { signal });
+      update(
+        `${current.name} is ${current.status}${current.status_detail === null ? "" : ` (${current.status_detail})`}`,
+      );
+    }
+    return current;
+  };
+  return await context.progress.step(`Starting ${started.name}`, work, ({ name }) => `${name} is active`);
+}
+
+function textOf(deployment: Deployment, call: ExampleCall): string {
+  return [
+    `deployment  ${deployment.id}`,
+    `name        ${deployment.name}`,
+    `status      ${deployment.status}`,
+    `predict     ${call.url}`,
+    "",
+    call.curl,
+  ].join("\n");
+}
