@@ -1,0 +1,70 @@
+// The least that can stand between a caller and a process with a model: `node:http` that pipes to `node:http`
+// on a unix socket, in two processes, without keys, checks or records.
+
+import { spawn } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { Agent, createServer, request } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { announce } from "./target.ts";
+
+/** An answer of the size and shape of the documented one. */
+const answer = JSON.stringify({
+  model_id: "abcd1234",
+  model_version_id: "abcd1234",
+  model_output: {
+    output: " x",
+    usage: { prompt_tokens: 64, cached_tokens: 0, generated_tokens: 1 },
+    finish_reason: "length",
+    run_id: "00000000-0000-4000-8000-000000000000",
+  },
+});
+
+/** Reads the whole body, parses it as a replica must, and answers. */
+function serve(socketPath: string): void {
+  const server = createServer((incoming, response) => {
+    let body = "";
+    incoming.on("data", (chunk: Buffer) => (body += chunk.toString()));
+    incoming.on("end", () => {
+      JSON.parse(body);
+      response.writeHead(200, { "content-type": "application/json" }).end(answer);
+    });
+  });
+  // The client keeps its connections between rounds; closing one as it calls again would look like a failure.
+  server.keepAliveTimeout = 0;
+  server.listen(socketPath, () => process.stdout.write("listening\n"));
+}
+
+async function pipe(): Promise<void> {
+  const directory = await mkdtemp(join(tmpdir(), "corral-bench-"));
+  const socketPath = join(directory, "bare.sock");
+  const upstream = spawn(process.execPath, [fileURLToPath(import.meta.url), socketPath], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  await new Promise((resolve) => upstream.stdout.once("data", resolve));
+  const agent = new Agent({ keepAlive: true, maxSockets: 128 });
+  const server = createServer((incoming, response) => {
+    const { method, url, headers } = incoming;
+    const forwarded = request({ socketPath, agent, method, path: url, headers }, (answered) => {
+      response.writeHead(answered.statusCode ?? 502, answered.headers);
+      answered.pipe(response);
+    });
+    forwarded.on("error", () => response.destroy());
+    incoming.pipe(forwarded);
+  });
+  server.keepAliveTimeout = 0;
+  server.listen(0, "127.0.0.1", () => {
+    const { port } = server.address() as AddressInfo;
+    announce({ url: `http://127.0.0.1:${port}/predict`, headers: {} });
+  });
+  process.once("SIGTERM", () => {
+    upstream.kill();
+    void rm(directory, { recursive: true, force: true }).then(() => process.exit(0));
+  });
+}
+
+const [socketPath] = process.argv.slice(2);
+if (socketPath === undefined) await pipe();
+else serve(socketPath);
