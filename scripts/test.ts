@@ -1,0 +1,229 @@
+// The tests that `npm test` promises, on npm packages alone: check, unit, property, oracle and model tests, then the
+// end-to-end stories. Arguments keep only the test files whose path contains one of them: `npm test -- engine`.
+
+import { chmodSync, globSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join, relative } from "node:path";
+import { run } from "node:test";
+import { runChecks } from "./check.ts";
+import { LeftoverWatch } from "./leftovers.ts";
+import { repository } from "./repository.ts";
+
+const totalMs = 8 * 60_000;
+const fileMs = 4 * 60_000;
+
+interface Totals {
+  passed: number;
+  failed: number;
+  /** Reason → names of the tests that were skipped for it. */
+  readonly skipped: Map<string, string[]>;
+  readonly failures: string[];
+}
+
+export const groups = [
+  {
+    title: "Tests",
+    patterns: ["packages/*/src/**/*.test.ts", "scripts/**/*.test.ts", "bench/**/*.test.ts"],
+    concurrency: 2,
+  },
+  { title: "End-to-end stories", patterns: ["e2e/**/*.test.ts"], concurrency: 1 },
+];
+
+async function main(filters: readonly string[]): Promise<number> {
+  const started = Date.now();
+  const home = mkdtempSync(join(tmpdir(), "corral-test-"));
+  isolateEnvironment(home);
+  const totals: Totals = { passed: 0, failed: 0, skipped: new Map(), failures: [] };
+  const giveUp = new AbortController();
+  const timer = setTimeout(() => giveUp.abort(), totalMs - 10_000);
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => giveUp.abort());
+
+  try {
+    if (filters.length === 0) {
+      console.log("Check");
+      for (const { name, ok } of await runChecks({ fix: false })) count(totals, ok, `check: ${name}`);
+    }
+    for (const { title, patterns, concurrency } of groups) {
+      const files = patterns.flatMap((pattern) => globSync(pattern, { cwd: repository })).sort();
+      const chosen = files.filter(
+        (file) => filters.length === 0 || filters.some((word) => file.includes(word)),
+      );
+      if (chosen.length === 0 || giveUp.signal.aborted) continue;
+      console.log(`\n${title}`);
+      await runFiles(chosen, { home, concurrency, signal: giveUp.signal, totals });
+    }
+    if (giveUp.signal.aborted) count(totals, false, "the tests did not end in time, or were interrupted");
+    if (totals.passed + totals.failed === 0) {
+      count(
+        totals,
+        false,
+        filters.length === 0 ? "no tests found" : `no test file matches ${filters.join(", ")}`,
+      );
+    }
+  } finally {
+    clearTimeout(timer);
+    rmSync(home, { recursive: true, force: true, maxRetries: 5 });
+  }
+  printSummary(totals, Date.now() - started);
+  return totals.failed === 0 ? 0 : 1;
+}
+
+/** Nothing of the user's own Corral, database, keys or Hugging Face cache reaches a test. */
+function isolateEnvironment(home: string): void {
+  for (const name of Object.keys(process.env)) {
+    if (/^(CORRAL_|HF_|PG|NODE_OPTIONS$|NODE_TEST_CONTEXT$|DATABASE_URL$|LOG_LEVEL$|OTEL_)/.test(name))
+      delete process.env[name];
+  }
+  // A unix socket's path may have 107 bytes, so the directory names here stay short.
+  process.env["TMPDIR"] = join(home, "t");
+  process.env["CORRAL_HOME"] = join(home, "h");
+  // Others may pass through, not look: as root, PostgreSQL's tests run it as another user, too.
+  chmodSync(home, 0o711);
+  mkdirSync(join(home, "t"), { mode: 0o711 });
+  mkdirSync(join(home, "h"), { mode: 0o700 });
+}
+
+interface RunOptions {
+  readonly home: string;
+  readonly concurrency: number;
+  readonly signal: AbortSignal;
+  readonly totals: Totals;
+}
+
+/** Runs test files in processes of their own, prints a line for each, and fails for what they leave running. */
+async function runFiles(
+  files: readonly string[],
+  { home, concurrency, signal, totals }: RunOptions,
+): Promise<void> {
+  const watch = new LeftoverWatch(basename(home));
+  const reports = new Map<string, FileReport>();
+  const reportOf = (path: string | undefined) => {
+    const file = relative(repository, path ?? "?");
+    const report = reports.get(file) ?? { passed: 0, failed: 0, skipped: 0, output: "" };
+    reports.set(file, report);
+    return { file, report };
+  };
+  const stream = run({
+    files: files.map((file) => join(repository, file)),
+    cwd: repository,
+    concurrency,
+    timeout: fileMs,
+    signal,
+  });
+  for await (const event of stream) {
+    switch (event.type) {
+      case "test:stdout":
+      case "test:stderr": {
+        const { report } = reportOf(event.data.file);
+        report.output = (report.output + event.data.message).slice(-8_000);
+        break;
+      }
+      case "test:pass":
+      case "test:fail": {
+        if (event.data.details.type === "suite" || event.data.name === "<root>") break;
+        const { file, report } = reportOf(event.data.file);
+        const { name, skip, todo } = event.data;
+        const isFile = name === event.data.file;
+        if (skip !== undefined && skip !== false) {
+          report.skipped += 1;
+          const reason = typeof skip === "string" && skip !== "" ? skip : "no reason given";
+          totals.skipped.set(reason, [...(totals.skipped.get(reason) ?? []), `${file}: ${name}`]);
+        } else if (event.type === "test:fail" && (todo === undefined || todo === false)) {
+          report.failed += 1;
+          const error = event.data.details.error;
+          if (failureType(error) === "subtestsFailed") {
+            report.failed -= 1;
+            break;
+          }
+          const text = isFile ? `the file itself failed\n${report.output}` : describe(error);
+          count(totals, false, `${file}: ${isFile ? "(file)" : name}\n${indent(text)}`);
+          if (isFile) printFile(file, report, event.data.details.duration_ms);
+        } else if (isFile) {
+          report.failed += 1;
+          count(totals, false, `${file}: has no tests`);
+          printFile(file, report, event.data.details.duration_ms);
+        } else {
+          report.passed += 1;
+          totals.passed += 1;
+        }
+        break;
+      }
+      case "test:summary": {
+        if (event.data.file === undefined) break;
+        const { file, report } = reportOf(event.data.file);
+        printFile(file, report, event.data.duration_ms);
+        break;
+      }
+      default:
+        break;
+    }
+  }
+  for (const left of await watch.finish(5_000)) {
+    count(totals, false, `left running: ${left.pid} ${left.command.slice(0, 200)}`);
+    console.log(`  ✗ left running after the tests, ended now: ${left.pid} ${left.command.slice(0, 120)}`);
+    try {
+      process.kill(left.pid, "SIGKILL");
+    } catch {
+      // It ended in the meantime; it still counts.
+    }
+  }
+}
+
+interface FileReport {
+  passed: number;
+  failed: number;
+  skipped: number;
+  output: string;
+}
+
+function printFile(file: string, report: FileReport, durationMs: number): void {
+  const parts = [`${report.passed} passed`];
+  if (report.failed > 0) parts.push(`${report.failed} failed`);
+  if (report.skipped > 0) parts.push(`${report.skipped} skipped`);
+  const seconds = (durationMs / 1000).toFixed(1);
+  console.log(`  ${report.failed === 0 ? "✓" : "✗"} ${file}  ${parts.join(", ")}  ${seconds} s`);
+}
+
+function count(totals: Totals, ok: boolean, what: string): void {
+  if (ok) totals.passed += 1;
+  else {
+    totals.failed += 1;
+    totals.failures.push(what);
+  }
+}
+
+function printSummary(totals: Totals, durationMs: number): void {
+  if (totals.failures.length > 0)
+    console.log(`\nFailed:\n${totals.failures.map((text) => `\n  ✗ ${text}`).join("\n")}`);
+  const skippedCount = [...totals.skipped.values()].reduce((sum, names) => sum + names.length, 0);
+  if (skippedCount > 0) {
+    console.log(`\n${skippedCount} skipped:`);
+    for (const [reason, names] of totals.skipped) console.log(`  ${names.length} × ${reason} (${names[0]})`);
+  }
+  console.log(`\n${(durationMs / 1000).toFixed(0)} s`);
+  console.log(`${totals.passed} passed, ${totals.failed} failed`);
+}
+
+function failureType(error: unknown): string | undefined {
+  return typeof error === "object" && error !== null && "failureType" in error
+    ? String(error.failureType)
+    : undefined;
+}
+
+/** The thrown error behind the runner's own: its stack, which has the message, the difference and the line. */
+function describe(error: unknown): string {
+  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+  if (!(cause instanceof Error)) return String(cause);
+  const stack = cause.stack ?? cause.message;
+  const lines = stack
+    .split("\n")
+    .filter((line) => !line.includes("(node:internal") && !line.includes("at node:internal"));
+  const inner = cause.cause === undefined ? "" : `\ncaused by ${describe(cause.cause)}`;
+  return lines.slice(0, 40).join("\n") + inner;
+}
+
+function indent(text: string): string {
+  return text.replaceAll(/^/gm, "      ");
+}
+
+if (import.meta.main) process.exit(await main(process.argv.slice(2).filter((word) => word !== "--")));
