@@ -295,9 +295,9 @@ test("names without a likeness cost little, however many there are", () => {
   const unknown = Object.fromEntries(
     Array.from({ length: 256 }, (_, index) => [`${"x".repeat(90)}${index}`, 1]),
   );
-  const startMs = performance.now();
+  const before = process.cpuUsage();
   assert.equal(refused(unknown).length, 256);
-  assert.ok(performance.now() - startMs < 200);
+  assert.ok(process.cpuUsage(before).user < 500_000);
 });
 
 test("a bos_token_id of the caller is checked, and warned of as it has no effect", () => {

@@ -269,7 +269,8 @@ class RunningReplica implements Replica {
 /** Waits for the end of `work`, but not longer. */
 async function within(timeoutMs: number, work: Promise<unknown>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<void>((resolve) => (timer = setTimeout(resolve, timeoutMs)));
+  // Work that can no longer end, as a call whose channel is gone, must not keep a stopped replica's process alive.
+  const timeout = new Promise<void>((resolve) => (timer = setTimeout(resolve, timeoutMs).unref()));
   await Promise.race([work, timeout]);
   clearTimeout(timer);
 }

@@ -47,11 +47,11 @@ test("a call is answered in full only when its end is committed", async () => {
 });
 
 test("the first chunk arrives before the last is written", async () => {
-  const response = await platform.post("/fake/predict", { stream: true, pause_ms: 400 });
+  const response = await platform.post("/fake/predict", { stream: true, pause_ms: 2_000 });
   const startedAt = performance.now();
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
   assert.equal((await reader.read()).value, "first ");
-  assert.ok(performance.now() - startedAt < 300);
+  assert.ok(performance.now() - startedAt < 1_900);
   assert.equal((await reader.read()).value, "last");
 });
 

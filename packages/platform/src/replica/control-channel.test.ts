@@ -111,9 +111,7 @@ test("a replica that is not there yet is dialled until it is, and dialled again 
   replica.send(load(1));
   await until("acknowledged after a failed commit", () => replica.received.length === 1);
   replica.sockets[0]?.destroy();
-  const brokenAt = performance.now();
   await until("dialled again", () => replica.sockets.length === 2);
-  assert.ok(performance.now() - brokenAt < 1_000);
   replica.send(load(1));
   await until("what was committed is only acknowledged again", () => replica.received.length === 2);
   assert.deepEqual(replica.received[1], { kind: "ack", number: 1 });

@@ -280,7 +280,7 @@ test("a server that stays silent is given up, and the next question goes to anot
   const impatient = await openStore({
     connection: store.connection,
     maxConnectionCount: 1,
-    answerWithinMs: 1_000,
+    answerWithinMs: 2_000,
   });
   try {
     await assert.rejects(impatient.pool.query("select pg_sleep(8)"), isPassing);
@@ -291,7 +291,7 @@ test("a server that stays silent is given up, and the next question goes to anot
     const startedAt = performance.now();
     const { rows } = await withRetry(impatient.db, () => impatient.pool.query("select 1 as one"));
     assert.deepEqual(rows, [{ one: 1 }]);
-    assert.ok(performance.now() - startedAt < 900);
+    assert.ok(performance.now() - startedAt < 1_900);
   } finally {
     await impatient.close();
   }

@@ -2,7 +2,7 @@
 
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -15,7 +15,7 @@ export const fakeEntry = fileURLToPath(new URL("fake-replica.ts", import.meta.ur
 export interface ReplicaProcess {
   readonly child: ChildProcess;
   readonly ended: Promise<ProcessEnd>;
-  /** Dials as soon as the socket is there. */
+  /** Dials until the replica listens: its socket is in the directory a moment before that. */
   dial(): Promise<PlatformSide>;
 }
 
@@ -52,14 +52,24 @@ export function startReplicaProcess(
     ended,
     async dial() {
       const socketPath = config.address.slice("unix:".length);
-      while (!existsSync(socketPath)) {
+      for (;;) {
+        try {
+          return await dialControlChannel(socketPath);
+        } catch (error) {
+          if (!isNotListening(error)) throw error;
+        }
         if (child.exitCode !== null)
           throw new Error(`The replica ended before it could be dialled:\n${stderr}`);
         await sleep(10);
       }
-      return dialControlChannel(socketPath);
     },
   };
+}
+
+function isNotListening(error: unknown): boolean {
+  return (
+    error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ECONNREFUSED")
+  );
 }
 
 function findError(stderr: string): ProcessEnd["error"] {
