@@ -33,12 +33,13 @@ export function createActiveGeneration(
   const rows = createGenerationRows(request, vocabulary);
   const { promise: result, resolve } = Promise.withResolvers<GenerationResult>();
   let admittedAtMs: number | null = null;
+  let cachedTokenCount = 0;
   let firstTokenAtMs: number | null = null;
   let hasEnded = false;
 
   const usage = () => ({
     promptTokenCount: admittedAtMs === null ? 0 : request.promptIds.length,
-    cachedTokenCount: 0,
+    cachedTokenCount,
     generatedTokenCount: rows.generatedTokenCount,
   });
 
@@ -86,7 +87,11 @@ export function createActiveGeneration(
       switch (event.kind) {
         case "admitted":
           admittedAtMs = event.atMs;
-          queue.push({ kind: "admitted", atMs: event.atMs, cachedTokenCount: 0 });
+          cachedTokenCount = event.cachedTokenCount;
+          queue.push({ kind: "admitted", atMs: event.atMs });
+          return;
+        case "prefix_shared":
+          cachedTokenCount = event.tokenCount;
           return;
         case "emitted":
           if (firstTokenAtMs === null) {

@@ -33,7 +33,12 @@ const prompt = [byteTokenIds.bos, 72, 105, 33];
 
 function start(modelOptions: FakeModelOptions = {}, engineOptions: Partial<EngineOptions> = {}): Fixture {
   const model = createFakeModel(modelOptions);
-  const engine = createEngine({ runner: model, vocabulary: createByteTokenizer(), ...engineOptions });
+  const engine = createEngine({
+    runner: model,
+    vocabulary: createByteTokenizer(),
+    integrityChecks: "step",
+    ...engineOptions,
+  });
   engine.run().catch(() => {});
   let count = 0;
   return {
@@ -129,7 +134,7 @@ test("a generation beside neighbours, in chunks of any size, gives the ids it gi
 });
 
 test("the prompt of several sequences is computed once, and the first one is the same as alone", async () => {
-  await using fixture = start();
+  await using fixture = start({}, { sharesPrefixes: false });
   const alone = await fixture.submit(sampled).result;
   const before = fixture.model.decodedTokenCount;
   const many = await fixture.submit({ ...sampled, num_return_sequences: 4 }).result;
@@ -182,7 +187,7 @@ test("events come in one order and their text and ids make the result", async ()
   await using fixture = start({ logits, beforeDecode }, { clock: createFakeClock(5) });
   const handle = fixture.submit({ max_new_tokens: 9 });
   assert.deepEqual(await collect(handle), [
-    { kind: "admitted", atMs: 5, cachedTokenCount: 0 },
+    { kind: "admitted", atMs: 5 },
     { kind: "first_token", atMs: 5 },
     { kind: "text", sequence: 0, text: "a", ids: [97] },
     { kind: "text", sequence: 0, text: "", ids: [0xc3] },
@@ -263,7 +268,8 @@ test("aborting frees the sequence within one step and does not disturb its neigh
   assert.equal(fixture.engine.load().runningSequenceCount, 1);
   assert.deepEqual((await neighbour.result).sequences[0]!.ids, greedily([1, 2, 3], 9));
   await fixture.engine.stop({ drain: true });
-  assert.equal(fixture.model.usedCellCount, 0);
+  const { usedCellCount, usedSlotCount } = fixture.engine.load();
+  assert.deepEqual([usedCellCount, usedSlotCount], [0, 0]);
 });
 
 test("a queued generation is aborted without a step of its own", async () => {
@@ -358,7 +364,8 @@ test("stopping with drain finishes what was submitted and refuses the rest", asy
   assert.throws(() => fixture.submit(nine), { code: "shutting_down" });
   await stopped;
   for (const { result } of handles) assert.equal((await result).error, null);
-  assert.equal(fixture.model.usedCellCount, 0);
+  const { usedCellCount, usedSlotCount } = fixture.engine.load();
+  assert.deepEqual([usedCellCount, usedSlotCount], [0, 0]);
 });
 
 test("stopping without drain ends what was submitted as shutting_down", async () => {

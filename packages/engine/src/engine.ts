@@ -25,9 +25,17 @@ export interface EngineOptions {
   readonly chooseSeed?: () => number;
   /** Most tokens of one step; default 512, at most the runner's batch. Bounds how long a long prompt delays the others. */
   readonly stepTokenBudget?: number;
+  /** How long prompts may make a step while others wait for their next token; default 250. */
+  readonly maxStepMs?: number;
+  /** Whether what is computed is kept and shared; default true. */
+  readonly sharesPrefixes?: boolean;
+  /** When to check that slots, cells and prefixes agree, and to fail where they do not. Default: never. */
+  readonly integrityChecks?: IntegrityChecks;
   /** Generations that may wait; default 64. */
   readonly maxWaitingGroupCount?: number;
 }
+
+export type IntegrityChecks = "never" | "idle" | "step";
 
 /** An engine over one model. It holds the runner's slots alone; disposing the runner stays with the caller. */
 export function createEngine(options: EngineOptions): Engine {
@@ -43,6 +51,7 @@ class TextEngine implements Engine {
   readonly #scheduler: Scheduler;
   readonly #strategies = createStrategySet();
   readonly #inbox = createInbox();
+  readonly #integrityChecks: IntegrityChecks;
   readonly #workspace;
   readonly #generations = new Map<string, ActiveGeneration>();
   #isStopping = false;
@@ -55,18 +64,22 @@ class TextEngine implements Engine {
     this.#vocabulary = options.vocabulary;
     this.#clock = options.clock ?? createMonotonicClock();
     this.#chooseSeed = options.chooseSeed ?? chooseSeed;
+    this.#integrityChecks = options.integrityChecks ?? "never";
     this.#slotCount = Math.min(limits.slotCount, stepTokenBudget);
     this.#workspace = createStrategyWorkspace(limits.vocabSize);
     this.#scheduler = createScheduler({
       slotCount: this.#slotCount,
       cellCount: limits.cellCount,
       stepTokenBudget,
+      maxStepMs: options.maxStepMs ?? 250,
+      sharesPrefixes: options.sharesPrefixes ?? true,
       maxWaitingGroupCount: options.maxWaitingGroupCount ?? 64,
     });
   }
 
   submit(request: GenerationRequest, { signal }: SubmitOptions = {}): GenerationHandle {
     const { id, promptIds, generation, owner, priority, deadlineAtMs } = request;
+    const { weight = 1, queueDeadlineAtMs = null, namespace = "" } = request;
     if (this.#isStopping) throw new ServingError("shutting_down", "The engine takes no new generation.");
     if (promptIds.length !== generation.promptTokenCount) {
       throw new ServingError(
@@ -80,7 +93,9 @@ class TextEngine implements Engine {
     }
     const contexts = [promptIds];
     const needs = strategyNeeds(generation);
-    const answer = this.#scheduler.submit({ id, owner, priority, deadlineAtMs, contexts, ...needs });
+    const deadlines = { deadlineAtMs, queueDeadlineAtMs };
+    const spec = { id, owner, weight, priority, ...deadlines, namespace, contexts, ...needs };
+    const answer = this.#scheduler.submit(spec, this.#clock.now());
     if (answer.kind === "rejected") {
       const { code, detail, retryAfterSeconds } = answer;
       throw new ServingError(code, detail, retryAfterSeconds === null ? {} : { retryAfterSeconds });
@@ -116,13 +131,21 @@ class TextEngine implements Engine {
     while (!(this.#isStopping && this.#scheduler.isIdle)) {
       const plan = this.#scheduler.plan(this.#clock.now());
       if (plan.isEmpty) {
+        this.#checkIntegrity("idle");
         await this.#inbox.next();
         continue;
       }
       const decoded = await decodeStep(this.#runner, plan);
       const outcomes = this.#strategies.choose(plan, decoded);
       this.#publish(this.#scheduler.commit(plan, outcomes));
+      this.#checkIntegrity("step");
     }
+  }
+
+  #checkIntegrity(moment: "idle" | "step"): void {
+    if (this.#integrityChecks === "never" || (moment === "step" && this.#integrityChecks === "idle")) return;
+    const problems = this.#scheduler.integrity();
+    if (problems.length > 0) throw new Error(`The scheduler's state is broken: ${problems.join(" ")}`);
   }
 
   #publish(events: readonly ScheduleEvent[]): void {

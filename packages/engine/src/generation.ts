@@ -12,10 +12,16 @@ export interface GenerationRequest {
   readonly generation: ValidGeneration;
   /** Whom the generation is done for: a key or a project. */
   readonly owner: string;
-  /** Higher is admitted first; equals in order of arrival. */
+  /** The owner's weight, above 0, among others who want the engine; 2 gets twice what 1 gets. Default 1. */
+  readonly weight?: number;
+  /** Higher is served first; among equals the owner who has had less, and an owner's own in order of arrival. */
   readonly priority: number;
   /** By the engine's clock; a generation that is not done by then ends with code `timeout`. */
   readonly deadlineAtMs: number | null;
+  /** By the engine's clock; a generation that was not begun by then ends with code `timeout`. Default null: none. */
+  readonly queueDeadlineAtMs?: number | null;
+  /** Prefixes are shared with generations of the same namespace only: a project's, say. Default: the empty one. */
+  readonly namespace?: string;
   /** Which prompt of a call with several this is; a part of the key of the random draws. Default 0. */
   readonly promptIndex?: number;
   /** Leave special tokens out of the text. Default true. */
@@ -66,7 +72,7 @@ export interface GenerationResult {
 }
 
 export type GenerationEvent =
-  | { readonly kind: "admitted"; readonly atMs: number; readonly cachedTokenCount: number }
+  | { readonly kind: "admitted"; readonly atMs: number }
   | { readonly kind: "first_token"; readonly atMs: number }
   /** New ids of one sequence and the text they complete, which may be empty. */
   | {
@@ -96,14 +102,18 @@ export interface EngineLoad {
   readonly runningSequenceCount: number;
   readonly runningGroupCount: number;
   readonly waitingGroupCount: number;
-  /** Cells that hold a token now, and cells promised to the running groups in the worst case. */
+  /** Cells and slots that running sequences hold, and those that are only kept for their prefix. */
   readonly usedCellCount: number;
-  readonly reservedCellCount: number;
+  readonly keptCellCount: number;
   readonly cellCount: number;
+  readonly usedSlotCount: number;
+  readonly keptSlotCount: number;
   readonly slotCount: number;
   /** Steps, and tokens computed in them, since the start. */
   readonly stepCount: number;
   readonly computedTokenCount: number;
+  /** Groups that had to give up their place and wait again. */
+  readonly preemptionCount: number;
   /** Sequences of a step → number of steps with that many. */
   readonly batchHistogram: ReadonlyMap<number, number>;
 }

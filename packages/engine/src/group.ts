@@ -7,8 +7,14 @@ import type { Sequence } from "./sequence.ts";
 export interface GroupSpec {
   readonly id: string;
   readonly owner: string;
+  /** Above 0. */
+  readonly weight: number;
   readonly priority: number;
   readonly deadlineAtMs: number | null;
+  /** A group that was not admitted by then ends; null: it waits as long as it must. */
+  readonly queueDeadlineAtMs: number | null;
+  /** Prefixes are shared within a namespace only. */
+  readonly namespace: string;
   /** The ids its first sequences start with, one list each: the prompt; a second one for classifier-free guidance. */
   readonly contexts: readonly (readonly number[])[];
   /** Most sequences that live at once. */
@@ -31,12 +37,15 @@ export interface Group {
   readonly spec: GroupSpec;
   /** Order of submission. */
   readonly arrival: number;
-  /** Empty while waiting. */
+  /** Empty before it is first admitted; a preempted group keeps its sequences and their ids, without slots. */
   readonly sequences: Map<number, Sequence>;
-  /** Slots it holds and no sequence uses. Invariant: with the sequences' slots, `spec.slotCount` once admitted. */
+  /** Slots it may use at once: `spec.slotCount`, less one for each sequence that was retired. */
+  slotCount: number;
+  /** Slots it holds and no sequence uses. Invariant: with the sequences' slots, `slotCount` while it runs. */
   readonly spareSlots: number[];
   readonly finishedRows: Set<number>;
   computedTokenCount: number;
+  wasAdmitted: boolean;
   /** Set when it must end; it does at the next plan or commit. */
   ending: GroupEnd | null;
 }
@@ -46,9 +55,11 @@ export function createGroup(spec: GroupSpec, arrival: number): Group {
     spec,
     arrival,
     sequences: new Map(),
+    slotCount: spec.slotCount,
     spareSlots: [],
     finishedRows: new Set(),
     computedTokenCount: 0,
+    wasAdmitted: false,
     ending: null,
   };
 }

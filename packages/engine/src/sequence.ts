@@ -1,5 +1,15 @@
 // One stream of token ids and how far the model has come with it. Knows neither text nor how tokens are chosen.
 
+/** Stands for a slot while the sequence's group waits. */
+export const noSlot = -1;
+
+/** A sequence that is computing a prefix which another one needs, too. */
+export interface PrefixLeader {
+  readonly sequence: Sequence;
+  /** Ids `[0, length)` are common. */
+  readonly length: number;
+}
+
 /**
  * Invariant: `0 <= computedTokenCount <= tokens.length`, and `outputStart < tokens.length` while it runs.
  * There is no prefill and no decode phase: a step computes some of the difference between known and computed.
@@ -7,18 +17,21 @@
 export interface Sequence {
   /** Within its group; `[0, contexts.length)` for those it started with, then what the strategy named. */
   readonly id: number;
-  /** The slot it holds while it lives. */
-  readonly slot: number;
+  /** The slot it holds while its group runs. */
+  slot: number;
   /** Known ids: its context, then what the strategy appended. */
   readonly tokens: number[];
   computedTokenCount: number;
   /** Position of the first token whose row of logits the strategy wants: `[outputStart, tokens.length)`. */
   outputStart: number;
+  /** Null unless it waits for another sequence to compute their common prefix; it then holds no cells. */
+  leader: PrefixLeader | null;
 }
 
 /** A sequence that has computed nothing of its context; the row of the last token is wanted. */
-export function createSequence(id: number, slot: number, context: readonly number[]): Sequence {
-  return { id, slot, tokens: [...context], computedTokenCount: 0, outputStart: context.length - 1 };
+export function createSequence(id: number, context: readonly number[]): Sequence {
+  const tokens = [...context];
+  return { id, slot: noSlot, tokens, computedTokenCount: 0, outputStart: tokens.length - 1, leader: null };
 }
 
 /** Tokens known and not computed. */
@@ -28,5 +41,10 @@ export function uncomputedTokenCount(sequence: Sequence): number {
 
 /** Those of them whose rows are not wanted: they may be computed in chunks, apart from the rest. */
 export function chunkableTokenCount(sequence: Sequence): number {
-  return Math.max(0, sequence.outputStart - sequence.computedTokenCount);
+  return sequence.leader === null ? Math.max(0, sequence.outputStart - sequence.computedTokenCount) : 0;
+}
+
+/** Cells it will yet take for what it knows; a prefix that its leader computes will be shared. */
+export function promisedTokenCount(sequence: Sequence): number {
+  return sequence.tokens.length - Math.max(sequence.computedTokenCount, sequence.leader?.length ?? 0);
 }

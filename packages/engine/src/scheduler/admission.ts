@@ -2,7 +2,6 @@
 
 import type { ErrorCode } from "@corral/contract";
 import type { Group, GroupSpec } from "../group.ts";
-import type { Throughput } from "./throughput.ts";
 
 export type Admissibility =
   | { readonly kind: "accepted" }
@@ -29,7 +28,7 @@ export function checkAdmissible(
   limits: AdmissionLimits,
   backlog: readonly Group[],
   waitingGroupCount: number,
-  throughput: Throughput,
+  nextPlaceSeconds: () => number,
 ): Admissibility {
   if (backlog.some((group) => group.spec.id === spec.id)) {
     return rejected("engine_misuse", `A generation with the id ${spec.id} is queued or running already.`);
@@ -51,23 +50,13 @@ export function checkAdmissible(
     );
   }
   if (waitingGroupCount >= limits.maxWaitingGroupCount) {
-    const retryAfterSeconds = estimateRetryAfter(backlog, throughput);
+    const retryAfterSeconds = nextPlaceSeconds();
     const detail =
       `${waitingGroupCount} generations are waiting, and ${limits.maxWaitingGroupCount} may. ` +
-      `Try again in about ${retryAfterSeconds} s.`;
+      `Try again in about ${Math.ceil(retryAfterSeconds)} s.`;
     return { kind: "rejected", code: "queue_full", detail, retryAfterSeconds };
   }
   return { kind: "accepted" };
-}
-
-/** Whole seconds, in `[1, 600]`, until the queue is likely to have moved by one: an even share of the backlog. */
-function estimateRetryAfter(backlog: readonly Group[], throughput: Throughput): number {
-  const remaining = backlog.reduce(
-    (sum, group) => sum + Math.max(0, group.spec.cellCount - group.computedTokenCount),
-    0,
-  );
-  const seconds = throughput.secondsFor(remaining / Math.max(1, backlog.length)) ?? 1;
-  return Math.min(600, Math.max(1, Math.ceil(seconds)));
 }
 
 function rejected(code: ErrorCode, detail: string): Admissibility {

@@ -1,8 +1,8 @@
 // Applies a strategy's outcomes to its group: the only place where known ids change. Pure but for its arguments.
 
-import type { Cells } from "../cache/cells.ts";
+import type { KvCache } from "../cache/kv-cache.ts";
 import type { Group } from "../group.ts";
-import { uncomputedTokenCount } from "../sequence.ts";
+import { noSlot, uncomputedTokenCount } from "../sequence.ts";
 import type { Outcome } from "./outcome.ts";
 import type { ScheduleEvent } from "./schedule-event.ts";
 
@@ -13,13 +13,13 @@ import type { ScheduleEvent } from "./schedule-event.ts";
 export function applyOutcomes(
   group: Group,
   outcomes: readonly Outcome[],
-  cells: Cells,
+  cache: KvCache,
   stepTokenBudget: number,
   events: ScheduleEvent[],
 ): string | null {
   for (const sequence of group.sequences.values()) sequence.outputStart = sequence.tokens.length;
   for (const outcome of outcomes) {
-    const violation = applyOutcome(group, outcome, cells, events);
+    const violation = applyOutcome(group, outcome, cache, events);
     if (violation !== null) return violation;
   }
   let rowCount = 0;
@@ -32,12 +32,18 @@ export function applyOutcomes(
   return null;
 }
 
-function applyOutcome(group: Group, outcome: Outcome, cells: Cells, events: ScheduleEvent[]): string | null {
+function applyOutcome(
+  group: Group,
+  outcome: Outcome,
+  cache: KvCache,
+  events: ScheduleEvent[],
+): string | null {
   switch (outcome.kind) {
     case "append": {
       const sequence = group.sequences.get(outcome.sequence);
       if (sequence === undefined) return noSequence(outcome.sequence);
       for (const token of outcome.tokens) sequence.tokens.push(token);
+      cache.append(sequence.slot, outcome.tokens);
       return null;
     }
     case "fork": {
@@ -45,8 +51,8 @@ function applyOutcome(group: Group, outcome: Outcome, cells: Cells, events: Sche
       if (source === undefined) return noSequence(outcome.source);
       if (group.sequences.has(outcome.target)) return `Sequence ${outcome.target} exists already.`;
       const slot = group.spareSlots.shift();
-      if (slot === undefined) return `The group has ${group.spec.slotCount} slots and all are in use.`;
-      cells.share(source.slot, slot, source.computedTokenCount);
+      if (slot === undefined) return `The group has ${group.slotCount} slots and all are in use.`;
+      cache.fork(source.slot, slot, source.computedTokenCount);
       group.sequences.set(outcome.target, {
         ...source,
         id: outcome.target,
@@ -63,15 +69,25 @@ function applyOutcome(group: Group, outcome: Outcome, cells: Cells, events: Sche
       sequence.tokens.length = outcome.to;
       sequence.computedTokenCount = Math.min(sequence.computedTokenCount, outcome.to);
       sequence.outputStart = Math.min(sequence.outputStart, outcome.to);
-      cells.truncate(sequence.slot, sequence.computedTokenCount);
+      cache.truncate(sequence.slot, outcome.to, sequence.computedTokenCount);
       return null;
     }
     case "release": {
       const sequence = group.sequences.get(outcome.sequence);
       if (sequence === undefined) return noSequence(outcome.sequence);
       group.sequences.delete(outcome.sequence);
-      cells.truncate(sequence.slot, 0);
+      cache.close(sequence.slot);
       group.spareSlots.push(sequence.slot);
+      sequence.slot = noSlot;
+      return null;
+    }
+    case "retire": {
+      const sequence = group.sequences.get(outcome.sequence);
+      if (sequence === undefined) return noSequence(outcome.sequence);
+      group.sequences.delete(outcome.sequence);
+      cache.retire(sequence.slot, sequence.tokens);
+      sequence.slot = noSlot;
+      group.slotCount -= 1;
       return null;
     }
     case "emit":

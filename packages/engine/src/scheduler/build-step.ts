@@ -1,21 +1,21 @@
 // Makes the step's data of the token shares: plan entries, wanted rows, and which rows belong to whom.
 
-import type { Cells } from "../cache/cells.ts";
+import type { KvCache } from "../cache/kv-cache.ts";
 import type { ReadyGroup, ReadySequence, ScheduledStep } from "./scheduled-step.ts";
 import { createStepPlan, type PlanEntry } from "./step-plan.ts";
 import type { GroupShare, TokenShare } from "./token-shares.ts";
 
-/** Takes a cell for every token of the shares. */
+/** Takes a cell for every token of the shares; there must be room. */
 export function buildStep(
   groupShares: readonly GroupShare[],
-  cells: Cells,
+  cache: KvCache,
   hasEvents: boolean,
 ): ScheduledStep {
-  const cacheOperations = cells.takeOperations();
+  const cacheOperations = cache.takeOperations();
   const entries: PlanEntry[] = [];
   for (const { shares, completes } of groupShares) {
     for (const share of shares) {
-      cells.extend(share.sequence.slot, share.tokenCount);
+      cache.compute(share.sequence.slot, share.tokenCount);
       entries.push(planEntry(share, completes));
     }
   }

@@ -11,8 +11,10 @@ export type Outcome =
   | { readonly kind: "fork"; readonly source: number; readonly target: number }
   /** Only the ids `[0, to)` stay known; cells beyond are dropped. */
   | { readonly kind: "rollback"; readonly sequence: number; readonly to: number }
-  /** The sequence ends without leaving a trace; its slot goes back to the group. */
+  /** The sequence ends without leaving a trace; its slot goes back to the group, for another fork. */
   | { readonly kind: "release"; readonly sequence: number }
+  /** The sequence is done: it ends, its slot leaves the group, and its prefix may be kept for others. */
+  | { readonly kind: "retire"; readonly sequence: number }
   /** `tokens` are the next ids of the returned row, for good. */
   | { readonly kind: "emit"; readonly row: number; readonly tokens: readonly number[] }
   /** Nothing more will be emitted for the row. */

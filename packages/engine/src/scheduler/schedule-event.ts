@@ -4,7 +4,15 @@ import type { FinishReason } from "@corral/contract";
 import type { GroupEnd } from "../group.ts";
 
 export type ScheduleEvent =
-  | { readonly kind: "admitted"; readonly group: string; readonly atMs: number }
+  /** `cachedTokenCount`: tokens of its prompt that were computed before. */
+  | {
+      readonly kind: "admitted";
+      readonly group: string;
+      readonly atMs: number;
+      readonly cachedTokenCount: number;
+    }
+  /** Tokens of its prompt that another group has computed while this one waited for them. */
+  | { readonly kind: "prefix_shared"; readonly group: string; readonly tokenCount: number }
   | {
       readonly kind: "emitted";
       readonly group: string;

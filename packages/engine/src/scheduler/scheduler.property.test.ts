@@ -7,18 +7,37 @@ import type { GroupOutcome, Outcome } from "./outcome.ts";
 import type { ReadyGroup, ScheduledStep } from "./scheduled-step.ts";
 import { createScheduler } from "./scheduler.ts";
 
-const limits = { slotCount: 4, cellCount: 60, stepTokenBudget: 6, maxWaitingGroupCount: 5 };
+const limits = {
+  slotCount: 6,
+  cellCount: 90,
+  stepTokenBudget: 8,
+  maxWaitingGroupCount: 5,
+  maxStepMs: 25,
+  sharesPrefixes: true,
+};
+
+/** Prompts that begin alike: one of a few beginnings, then an own end. */
+function promptOf(beginning: number, sharedCount: number, ownCount: number, own: number): number[] {
+  const shared = Array.from({ length: sharedCount }, (_, position) => 100 * beginning + position);
+  return [...shared, ...Array.from({ length: ownCount }, () => 1000 + own)];
+}
 
 const arrival = fc.record({
   kind: fc.constant("arrival" as const),
-  promptTokenCount: fc.integer({ min: 1, max: 20 }),
+  beginning: fc.nat(1),
+  sharedCount: fc.integer({ min: 15, max: 40 }),
+  ownCount: fc.integer({ min: 1, max: 6 }),
+  own: fc.nat(2),
+  namespace: fc.constantFrom("a", "a", "b"),
+  owner: fc.constantFrom("hog", "hog", "guest"),
   sequenceCount: fc.integer({ min: 1, max: 4 }),
   newTokenCount: fc.integer({ min: 1, max: 10 }),
   deadlineSteps: fc.option(fc.integer({ min: 0, max: 30 })),
+  queueSteps: fc.option(fc.integer({ min: 0, max: 10 })),
   priority: fc.nat(1),
 });
 const command = fc.oneof(
-  { weight: 3, arbitrary: arrival },
+  { weight: 4, arbitrary: arrival },
   { weight: 6, arbitrary: fc.record({ kind: fc.constant("step" as const), failure: fc.nat(20) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("abort" as const), pick: fc.nat(30) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("abort_in_flight" as const), pick: fc.nat(30) }) },
@@ -40,7 +59,8 @@ function advance(group: ReadyGroup, { sequenceCount, length }: Submitted): Group
   for (const row of rows) {
     outcomes.push({ kind: "emit", row, tokens: [row] });
     if (isLast) {
-      outcomes.push({ kind: "finish", row, reason: "length" }, { kind: "release", sequence: row });
+      const kind = row % 2 === 0 ? "retire" : "release";
+      outcomes.push({ kind: "finish", row, reason: "length" }, { kind, sequence: row });
     } else outcomes.push({ kind: "append", sequence: row, tokens: [row] });
   }
   return { kind: "advance", outcomes };
@@ -59,19 +79,53 @@ function checkPlan(plan: ScheduledStep): void {
   }
 }
 
+/** A cache that does what the plans say, to see whether each slot holds the ids that its sequence knows. */
+function createMirror(): { compute(plan: ScheduledStep): void; usedCellCount(): number } {
+  const slots = Array.from({ length: limits.slotCount }, (): { readonly token: number }[] => []);
+  return {
+    compute(plan) {
+      for (const operation of plan.cacheOperations) {
+        if (operation.kind === "copy") {
+          const { start, end } = operation.range;
+          assert.equal(slots[operation.target]!.length, start);
+          slots[operation.target]!.push(...slots[operation.source]!.slice(start, end));
+          assert.equal(slots[operation.target]!.length, end);
+        } else slots[operation.slot]!.length = Math.min(slots[operation.slot]!.length, operation.range.start);
+      }
+      for (const { slot, start, tokens } of plan.entries) {
+        assert.equal(slots[slot]!.length, start, "a step goes on where the slot's cells end");
+        slots[slot]!.push(...tokens.map((token) => ({ token })));
+      }
+      for (const { group } of plan.groupShares) {
+        for (const { slot, tokens } of group.sequences.values()) {
+          const held = slots[slot]!.map(({ token }) => token);
+          assert.deepEqual(held, tokens.slice(0, held.length), "a slot holds its sequence's ids");
+        }
+      }
+    },
+    usedCellCount: () => new Set(slots.flat()).size,
+  };
+}
+
+/** What the runs have met, so that the property is known to have been tried. */
+const seen = { preempted: 0, found: 0, followed: 0 };
+
 test("budget, slots and cells hold and every group ends exactly once, whatever happens", () => {
   fc.assert(
-    fc.property(fc.array(command, { maxLength: 80 }), (commands) => {
+    fc.property(fc.array(command, { minLength: 20, maxLength: 80 }), (commands) => {
       const scheduler = createScheduler(limits);
       const submitted = new Map<string, Submitted>();
       const ends = new Map<string, number>();
       const admitted: string[] = [];
+      const mirror = createMirror();
       let nowMs = 0;
 
       function step(failure: number, abortInFlight?: number): void {
         nowMs += 10;
         const plan = scheduler.plan(nowMs);
         checkPlan(plan);
+        mirror.compute(plan);
+        assert.ok(mirror.usedCellCount() <= limits.cellCount, "the cells are enough");
         const outcomes = new Map<string, GroupOutcome>();
         for (const group of plan.ready) outcomes.set(group.id, advance(group, submitted.get(group.id)!));
         if (failure === 0) {
@@ -84,6 +138,8 @@ test("budget, slots and cells hold and every group ends exactly once, whatever h
           if (event.kind === "ended") ends.set(event.group, (ends.get(event.group) ?? 0) + 1);
           else assert.ok(!ends.has(event.group), "nothing comes after a group's end");
           if (event.kind === "admitted") admitted.push(event.group);
+          if (event.kind === "admitted" && event.cachedTokenCount > 0) seen.found += 1;
+          if (event.kind === "prefix_shared") seen.followed += 1;
         }
         assert.deepEqual(scheduler.integrity(), []);
       }
@@ -99,21 +155,27 @@ test("budget, slots and cells hold and every group ends exactly once, whatever h
         else if (item.kind === "abort_in_flight") step(1, item.pick);
         else {
           const id = `group ${index}`;
-          const { promptTokenCount, sequenceCount, newTokenCount, deadlineSteps, priority } = item;
-          const answer = scheduler.submit({
+          const { sequenceCount, newTokenCount, deadlineSteps, queueSteps, priority, namespace, owner } =
+            item;
+          const prompt = promptOf(item.beginning, item.sharedCount, item.ownCount, item.own);
+          const spec = {
             id,
-            owner: "test",
+            owner,
+            weight: owner === "guest" ? 2 : 1,
             priority,
+            namespace,
             deadlineAtMs: deadlineSteps === null ? null : nowMs + deadlineSteps * 10,
-            contexts: [Array.from({ length: promptTokenCount }, (_, position) => position)],
+            queueDeadlineAtMs: queueSteps === null ? null : nowMs + queueSteps * 10,
+            contexts: [prompt],
             slotCount: sequenceCount,
-            cellCount: promptTokenCount + sequenceCount * newTokenCount,
-          });
+            cellCount: prompt.length + sequenceCount * newTokenCount,
+          };
+          const answer = scheduler.submit(spec, nowMs);
           if (answer.kind === "accepted") {
-            submitted.set(id, { sequenceCount, length: promptTokenCount + newTokenCount });
+            submitted.set(id, { sequenceCount, length: prompt.length + newTokenCount });
           } else if (answer.code === "queue_full") {
             assert.ok(scheduler.load().waitingGroupCount >= limits.maxWaitingGroupCount);
-            assert.ok(answer.retryAfterSeconds! >= 1 && answer.retryAfterSeconds! <= 600);
+            assert.ok(answer.retryAfterSeconds! > 0 && answer.retryAfterSeconds! <= 600);
           }
         }
       }
@@ -124,9 +186,16 @@ test("budget, slots and cells hold and every group ends exactly once, whatever h
       }
       assert.deepEqual([...ends.keys()].sort(), [...submitted.keys()].sort());
       assert.ok([...ends.values()].every((count) => count === 1));
-      const { usedCellCount, reservedCellCount, runningSequenceCount } = scheduler.load();
-      assert.deepEqual([usedCellCount, reservedCellCount, runningSequenceCount], [0, 0, 0]);
+      const { usedCellCount, usedSlotCount, keptCellCount, runningSequenceCount } = scheduler.load();
+      seen.preempted += scheduler.load().preemptionCount;
+      assert.deepEqual([usedCellCount, usedSlotCount, runningSequenceCount], [0, 0, 0]);
+      step(1);
+      assert.equal(mirror.usedCellCount(), keptCellCount);
     }),
     { numRuns: 300 },
+  );
+  assert.ok(
+    Object.values(seen).every((count) => count >= 5),
+    JSON.stringify(seen),
   );
 });

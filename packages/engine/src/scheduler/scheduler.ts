@@ -1,32 +1,45 @@
 // Who computes what in the next step, and what becomes of it: admission, token shares, commits, ends.
 // Pure: no I/O, clock or chance; plans and outcomes are data. Does not know tokens' meaning, text or callers.
 
-import { createCells } from "../cache/cells.ts";
 import { schedulerIntegrity } from "../cache/integrity.ts";
-import { createSlots } from "../cache/slots.ts";
+import { createKvCache } from "../cache/kv-cache.ts";
 import { createGroup, type Group, type GroupEnd, type GroupSpec } from "../group.ts";
-import { createSequence } from "../sequence.ts";
 import { checkAdmissible, type Admissibility, type AdmissionLimits } from "./admission.ts";
 import { applyOutcomes } from "./apply-outcomes.ts";
 import { buildStep } from "./build-step.ts";
+import { createFairness } from "./fairness.ts";
 import type { StepOutcomes } from "./outcome.ts";
-import { compareAdmission } from "./policy.ts";
+import { comparePreemption, createServiceOrder } from "./policy.ts";
+import { createPrefixSharing } from "./prefix-sharing.ts";
+import { createResidency } from "./residency.ts";
+import { createRetryPlaces } from "./retry-places.ts";
 import type { ScheduleEvent } from "./schedule-event.ts";
 import type { ScheduledStep } from "./scheduled-step.ts";
+import { createStepCost, type StepShape } from "./step-cost.ts";
 import { createStepStatistics, type StepCounts } from "./step-statistics.ts";
-import { createThroughput } from "./throughput.ts";
-import { shareTokens } from "./token-shares.ts";
+import { shapeOf, shareTokens, type GroupShare } from "./token-shares.ts";
+
+export interface SchedulerOptions extends AdmissionLimits {
+  /** How long prompts may make a step while sequences wait for their next token. */
+  readonly maxStepMs: number;
+  readonly sharesPrefixes: boolean;
+  /** One generation at a time, its prompt always cut alike: the same bytes whatever else there is to do. */
+  readonly isExclusive?: boolean;
+}
 
 export interface SchedulerLoad extends StepCounts {
   readonly runningSequenceCount: number;
   readonly runningGroupCount: number;
   readonly waitingGroupCount: number;
+  /** Cells that running sequences hold, and cells that are only kept for their prefix. */
   readonly usedCellCount: number;
-  readonly reservedCellCount: number;
+  readonly keptCellCount: number;
+  readonly usedSlotCount: number;
+  readonly keptSlotCount: number;
 }
 
 export interface Scheduler {
-  submit(spec: GroupSpec): Admissibility;
+  submit(spec: GroupSpec, nowMs: number): Admissibility;
   /** Ends a queued or running group within one step. Gives false where there is no such group. */
   end(id: string, end: GroupEnd): boolean;
   /** The next step. Cells and slots are taken; a plan that is not empty must be committed. */
@@ -40,52 +53,110 @@ export interface Scheduler {
   integrity(): string[];
 }
 
-export function createScheduler(options: AdmissionLimits): Scheduler {
-  const slots = createSlots(options.slotCount);
-  const cells = createCells(options.cellCount, options.slotCount);
-  const throughput = createThroughput();
+/** A prompt goes on by so many tokens a step however slow the device is, or no step would ever end it. */
+const leastChunkTokenCount = 16;
+/** While nobody waits for a next token, chunks are at least as long as the device needs to work well. */
+const leastLoneChunkTokenCount = 128;
+/** An exclusive generation's chunks: always the same. */
+const exclusiveChunkTokenCount = 128;
+
+export function createScheduler(options: SchedulerOptions): Scheduler {
+  const { stepTokenBudget, maxStepMs, isExclusive = false } = options;
+  const cost = createStepCost();
+  const cache = createKvCache({ ...options, costOf: (start, end) => cost.positionsMs(start, end) });
+  const fairness = createFairness();
+  const serviceOrder = createServiceOrder(fairness);
+  const retryPlaces = createRetryPlaces();
   const statistics = createStepStatistics();
   const waiting: Group[] = [];
   const running: Group[] = [];
+  const sharing = createPrefixSharing(cache, running);
+  const residency = createResidency(cache, sharing, running, fairness, options);
   let events: ScheduleEvent[] = [];
   let arrivalCount = 0;
+  /** The step that is being computed, for the fit of what steps cost. */
+  let computing: { readonly shape: StepShape; readonly sinceMs: number } | null = null;
 
-  const reservedCellCount = () => running.reduce((sum, group) => sum + group.spec.cellCount, 0);
   const findGroup = (id: string) => [...running, ...waiting].find((group) => group.spec.id === id);
 
-  /** Takes a group out of its list, frees what it holds and reports its end. */
+  /** Takes a group out of its list, gives back what it holds and reports its end. */
   function remove(list: Group[], group: Group, end: GroupEnd): void {
     list.splice(list.indexOf(group), 1);
-    for (const sequence of group.sequences.values()) {
-      cells.truncate(sequence.slot, 0);
-      group.spareSlots.push(sequence.slot);
-    }
+    residency.leave(group);
     group.sequences.clear();
-    slots.give(group.spareSlots);
-    group.spareSlots.length = 0;
-    events.push({ kind: "ended", group: group.spec.id, end });
+    const { id, owner } = group.spec;
+    if (![...running, ...waiting].some(({ spec }) => spec.owner === owner)) fairness.leave(owner);
+    events.push({ kind: "ended", group: id, end });
   }
 
   function removeEnding(nowMs: number): void {
     for (const list of [running, waiting]) {
       const ending = list.filter((group) => group.ending !== null || isLate(group, nowMs));
-      for (const group of ending) remove(list, group, group.ending ?? missedDeadline);
+      for (const group of ending) {
+        remove(list, group, group.ending ?? missedDeadline(group, nowMs));
+        if (list === waiting) retryPlaces.placeFreed(nowMs);
+      }
     }
   }
 
-  /** Strictly in order: nobody overtakes the head of the queue, so nobody starves. */
+  /** In the order of service: nobody overtakes the head of the queue, so nobody starves. */
   function admit(nowMs: number): void {
-    for (let head = waiting[0]; head !== undefined; head = waiting[0]) {
-      if (reservedCellCount() + head.spec.cellCount > options.cellCount) return;
-      const taken = slots.take(head.spec.slotCount);
-      if (taken === null) return;
-      waiting.shift();
-      running.push(head);
-      head.spareSlots.push(...taken);
-      for (const [id, context] of head.spec.contexts.entries()) {
-        head.sequences.set(id, createSequence(id, head.spareSlots.shift() ?? -1, context));
+    for (;;) {
+      const head = firstOf(waiting, serviceOrder);
+      if (head === undefined || (isExclusive && running.length > 0)) return;
+      while (!residency.hasRoomFor(head)) {
+        const victim = residency.overServed(head);
+        if (victim === null) return;
+        preempt(victim);
       }
-      events.push({ kind: "admitted", group: head.spec.id, atMs: nowMs });
+      waiting.splice(waiting.indexOf(head), 1);
+      running.push(head);
+      const cachedTokenCount = residency.enter(head);
+      if (head.wasAdmitted) continue;
+      head.wasAdmitted = true;
+      retryPlaces.placeFreed(nowMs);
+      events.push({ kind: "admitted", group: head.spec.id, atMs: nowMs, cachedTokenCount });
+    }
+  }
+
+  /** The group waits again, with all it knows; what it computed is kept as long as there is room. */
+  function preempt(group: Group): void {
+    running.splice(running.indexOf(group), 1);
+    residency.leave(group);
+    waiting.push(group);
+    statistics.countPreemption();
+  }
+
+  /** Followers whose leader is done, or gone, take what there is and go on by themselves. */
+  function settleFollowers(): void {
+    for (const group of running) {
+      for (const sequence of group.sequences.values()) {
+        if (!sharing.isLeaderDone(sequence)) continue;
+        const tokenCount = sharing.settle(sequence, group.spec.namespace);
+        if (tokenCount > 0 && group.computedTokenCount === 0)
+          events.push({ kind: "prefix_shared", group: group.spec.id, tokenCount });
+      }
+    }
+  }
+
+  function chunkLimit(base: StepShape, start: number, chunkedTokenCount: number): number {
+    if (isExclusive) return exclusiveChunkTokenCount;
+    const isLone = base.tokenCount === chunkedTokenCount;
+    const least = (isLone ? leastLoneChunkTokenCount : leastChunkTokenCount) - chunkedTokenCount;
+    return Math.max(least, cost.tokensWithin(base, start, maxStepMs) ?? least, 0);
+  }
+
+  /** Shares for which there is room: while there is not, the group that may best wait does. */
+  function planShares(): GroupShare[] {
+    for (;;) {
+      const order = running.toSorted(serviceOrder);
+      const shares = shareTokens(order, stepTokenBudget, chunkLimit);
+      if (cache.makeRoom(shapeOf(shares).tokenCount)) return shares;
+      const victim = firstOf(running, comparePreemption);
+      if (victim === undefined) return shares;
+      if (running.length > 1) preempt(victim);
+      else remove(running, victim, brokenPort("The group takes more cells than it asked for."));
+      settleFollowers();
     }
   }
 
@@ -94,18 +165,19 @@ export function createScheduler(options: AdmissionLimits): Scheduler {
     if (group.ending !== null) return remove(running, group, group.ending);
     if (outcome === undefined) return;
     if (outcome.kind === "fail") return remove(running, group, { ...outcome, kind: "failed" });
-    const violation = applyOutcomes(group, outcome.outcomes, cells, options.stepTokenBudget, events);
+    const violation = applyOutcomes(group, outcome.outcomes, cache, stepTokenBudget, events);
     if (violation !== null) remove(running, group, brokenPort(violation));
     else if (group.sequences.size === 0) remove(running, group, { kind: "done" });
   }
 
   return {
-    submit(spec) {
-      const backlog = [...running, ...waiting];
-      const answer = checkAdmissible(spec, options, backlog, waiting.length, throughput);
+    submit(spec, nowMs) {
+      const answer = checkAdmissible(spec, options, [...running, ...waiting], waiting.length, () =>
+        retryPlaces.next(nowMs, 1),
+      );
       if (answer.kind === "rejected") return answer;
+      fairness.enter(spec.owner, spec.weight);
       waiting.push(createGroup(spec, arrivalCount++));
-      waiting.sort(compareAdmission);
       return answer;
     },
     end(id, end) {
@@ -115,19 +187,25 @@ export function createScheduler(options: AdmissionLimits): Scheduler {
       return true;
     },
     plan(nowMs) {
+      if (computing !== null) cost.observe(computing.shape, nowMs - computing.sinceMs);
       removeEnding(nowMs);
+      settleFollowers();
       admit(nowMs);
-      const shares = shareTokens(running, options.stepTokenBudget);
-      const step = buildStep(shares, cells, events.length > 0);
-      throughput.stepPlanned(nowMs, step.tokenCount);
+      const shares = planShares();
+      const step = buildStep(shares, cache, events.length > 0);
+      computing = step.tokenCount === 0 ? null : { shape: shapeOf(shares), sinceMs: nowMs };
       return step;
     },
     commit(step, outcomes) {
       statistics.count(step);
       for (const { group, shares } of step.groupShares) {
-        for (const { sequence, tokenCount } of shares) {
+        const promptTokenCount = group.spec.contexts[0]?.length ?? 0;
+        const hasFailed = outcomes.get(group.spec.id)?.kind === "fail";
+        for (const { sequence, tokenCount } of hasFailed ? [] : shares) {
           sequence.computedTokenCount += tokenCount;
           group.computedTokenCount += tokenCount;
+          const isGenerated = sequence.outputStart >= promptTokenCount;
+          fairness.charge(group.spec.owner, isGenerated ? 0 : tokenCount, isGenerated ? tokenCount : 0);
         }
         commitGroup(group, outcomes);
       }
@@ -136,29 +214,42 @@ export function createScheduler(options: AdmissionLimits): Scheduler {
       return reported;
     },
     get isIdle() {
-      return running.length + waiting.length + events.length === 0 && !cells.hasOperations;
+      return running.length + waiting.length + events.length === 0 && !cache.hasOperations;
     },
     load: () => ({
       runningSequenceCount: running.reduce((sum, group) => sum + group.sequences.size, 0),
       runningGroupCount: running.length,
       waitingGroupCount: waiting.length,
-      usedCellCount: cells.usedCount,
-      reservedCellCount: reservedCellCount(),
+      usedCellCount: cache.liveCellCount,
+      keptCellCount: cache.keptCellCount,
+      usedSlotCount: options.slotCount - cache.takeableSlotCount,
+      keptSlotCount: cache.keptSlotCount,
       ...statistics.read(),
     }),
-    integrity: () => schedulerIntegrity(running, waiting, slots, cells, options.slotCount),
+    integrity: () => schedulerIntegrity(running, waiting, cache, options.slotCount),
   };
 }
 
-function isLate({ spec: { deadlineAtMs } }: Group, nowMs: number): boolean {
-  return deadlineAtMs !== null && nowMs >= deadlineAtMs;
+function firstOf(groups: readonly Group[], compare: (a: Group, b: Group) => number): Group | undefined {
+  return groups.reduce<Group | undefined>(
+    (first, group) => (first === undefined || compare(group, first) < 0 ? group : first),
+    undefined,
+  );
 }
 
-const missedDeadline: GroupEnd = {
-  kind: "failed",
-  code: "timeout",
-  detail: "The generation was not done by its deadline.",
-};
+function isLate({ spec, wasAdmitted }: Group, nowMs: number): boolean {
+  const { deadlineAtMs, queueDeadlineAtMs } = spec;
+  if (deadlineAtMs !== null && nowMs >= deadlineAtMs) return true;
+  return !wasAdmitted && queueDeadlineAtMs !== null && nowMs >= queueDeadlineAtMs;
+}
+
+function missedDeadline({ spec: { deadlineAtMs } }: Group, nowMs: number): GroupEnd {
+  const isDone = deadlineAtMs !== null && nowMs >= deadlineAtMs;
+  const detail = isDone
+    ? "The generation was not done by its deadline."
+    : "The generation was not begun by its deadline.";
+  return { kind: "failed", code: "timeout", detail };
+}
 
 function brokenPort(violation: string): GroupEnd {
   return {

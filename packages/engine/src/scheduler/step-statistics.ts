@@ -5,6 +5,8 @@ import type { StepPlan } from "./step-plan.ts";
 export interface StepCounts {
   readonly stepCount: number;
   readonly computedTokenCount: number;
+  /** Groups that had to give up their place and wait again. */
+  readonly preemptionCount: number;
   /** Sequences of a step → number of steps with that many. */
   readonly batchHistogram: ReadonlyMap<number, number>;
 }
@@ -12,6 +14,7 @@ export interface StepCounts {
 export interface StepStatistics {
   /** Steps without tokens are not counted. */
   count(plan: StepPlan): void;
+  countPreemption(): void;
   read(): StepCounts;
 }
 
@@ -19,6 +22,7 @@ export function createStepStatistics(): StepStatistics {
   const batchHistogram = new Map<number, number>();
   let stepCount = 0;
   let computedTokenCount = 0;
+  let preemptionCount = 0;
   return {
     count({ entries, tokenCount }) {
       if (entries.length === 0) return;
@@ -26,6 +30,7 @@ export function createStepStatistics(): StepStatistics {
       computedTokenCount += tokenCount;
       batchHistogram.set(entries.length, (batchHistogram.get(entries.length) ?? 0) + 1);
     },
-    read: () => ({ stepCount, computedTokenCount, batchHistogram: new Map(batchHistogram) }),
+    countPreemption: () => void (preemptionCount += 1),
+    read: () => ({ stepCount, computedTokenCount, preemptionCount, batchHistogram: new Map(batchHistogram) }),
   };
 }

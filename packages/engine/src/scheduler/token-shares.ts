@@ -1,7 +1,8 @@
-// Divides a step's token budget over the running groups. Pure; knows nothing of slots or cells.
+// Divides a step's tokens over the running groups. Pure; knows nothing of slots or cells.
 
 import type { Group } from "../group.ts";
 import { chunkableTokenCount, uncomputedTokenCount, type Sequence } from "../sequence.ts";
+import { attendedBetween, type StepShape } from "./step-cost.ts";
 
 export interface TokenShare {
   readonly sequence: Sequence;
@@ -17,27 +18,82 @@ export interface GroupShare {
 }
 
 /**
+ * Most tokens of prompts that may join a step of the shape `base`, where `chunkedTokenCount` tokens of prompts are in
+ * already and the next one goes on at position `start`.
+ */
+export type ChunkLimit = (base: StepShape, start: number, chunkedTokenCount: number) => number;
+
+/**
  * Gives each group, in the order given, all its uncomputed tokens or, where they do not fit, a chunk without rows.
  * A group's rows come together in one step, as a strategy chooses over them jointly. Groups that only wait for rows
  * go before those with chunks left, so that a long prompt does not hold up running sequences.
  */
-export function shareTokens(groups: readonly Group[], tokenBudget: number): GroupShare[] {
-  const isChunked = (group: Group) => sumOver(group, chunkableTokenCount) > 0;
-  const ordered = [...groups.filter((group) => !isChunked(group)), ...groups.filter(isChunked)];
+export function shareTokens(
+  groups: readonly Group[],
+  tokenBudget: number,
+  chunkLimit: ChunkLimit,
+): GroupShare[] {
+  const [chunked, ready] = [groups.filter(isChunked), groups.filter((group) => !isChunked(group))];
   const result: GroupShare[] = [];
-  let left = tokenBudget;
-  for (const group of ordered) {
-    const completes = sumOver(group, uncomputedTokenCount) <= left;
+  let shape: StepShape = { tokenCount: 0, attendedCount: 0 };
+  let chunkedTokenCount = 0;
+
+  function give(group: Group, limit: number): void {
+    const completes = !waitsForLeader(group) && sumOver(group, uncomputedTokenCount) <= limit;
     const shares: TokenShare[] = [];
+    let left = limit;
     for (const sequence of group.sequences.values()) {
       const wanted = completes ? uncomputedTokenCount(sequence) : chunkableTokenCount(sequence);
       const tokenCount = Math.min(wanted, left);
-      if (tokenCount > 0) shares.push({ sequence, tokenCount });
+      if (tokenCount <= 0) continue;
+      shares.push({ sequence, tokenCount });
       left -= tokenCount;
+      shape = grow(shape, sequence.computedTokenCount, tokenCount);
     }
     if (shares.length > 0) result.push({ group, shares, completes });
   }
+
+  for (const group of ready) give(group, tokenBudget - shape.tokenCount);
+  for (const group of chunked) {
+    const before = shape.tokenCount;
+    const limit = chunkLimit(shape, startOf(group), chunkedTokenCount);
+    give(group, Math.min(tokenBudget - before, limit));
+    chunkedTokenCount += shape.tokenCount - before;
+  }
   return result;
+}
+
+/** The shape of a step that computes `tokenCount` more tokens of a sequence from `start` on. */
+function grow(shape: StepShape, start: number, tokenCount: number): StepShape {
+  return {
+    tokenCount: shape.tokenCount + tokenCount,
+    attendedCount: shape.attendedCount + attendedBetween(start, start + tokenCount),
+  };
+}
+
+export function shapeOf(groupShares: readonly GroupShare[]): StepShape {
+  let shape: StepShape = { tokenCount: 0, attendedCount: 0 };
+  for (const { shares } of groupShares) {
+    for (const { sequence, tokenCount } of shares)
+      shape = grow(shape, sequence.computedTokenCount, tokenCount);
+  }
+  return shape;
+}
+
+/** It has tokens that may be computed apart from its rows, or that another group computes for it. */
+function isChunked(group: Group): boolean {
+  return waitsForLeader(group) || sumOver(group, chunkableTokenCount) > 0;
+}
+
+function waitsForLeader(group: Group): boolean {
+  for (const { leader } of group.sequences.values()) if (leader !== null) return true;
+  return false;
+}
+
+function startOf(group: Group): number {
+  for (const sequence of group.sequences.values())
+    if (chunkableTokenCount(sequence) > 0) return sequence.computedTokenCount;
+  return 0;
 }
 
 function sumOver(group: Group, count: (sequence: Sequence) => number): number {

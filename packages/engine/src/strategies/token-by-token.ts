@@ -41,7 +41,7 @@ export function createTokenByTokenStrategy(options: TokenByTokenOptions): Decodi
         }
       }
       isFirstStep = false;
-      // Forks come first: they copy the source before it takes its own token or is released.
+      // Forks come first: they copy the source before it takes its own token or is retired.
       return { kind: "advance", outcomes: [...choices.flatMap(fork), ...choices.flatMap(advance)] };
     },
   };
@@ -63,7 +63,7 @@ function advance({ source, row, token, reason }: Choice): Outcome[] {
   const emit: Outcome = { kind: "emit", row, tokens: [token] };
   if (reason === null) return [{ kind: "append", sequence: row, tokens: [token] }, emit];
   const finish: Outcome = { kind: "finish", row, reason };
-  return row === source ? [{ kind: "release", sequence: row }, emit, finish] : [emit, finish];
+  return row === source ? [{ kind: "retire", sequence: row }, emit, finish] : [emit, finish];
 }
 
 function noTokenPossible(row: number, position: number): GroupOutcome {

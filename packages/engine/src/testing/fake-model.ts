@@ -30,6 +30,8 @@ export interface FakeModel extends ModelRunner {
 
 interface Cell {
   readonly token: number;
+  /** Slots that hold it. */
+  holderCount: number;
 }
 
 export function createFakeModel(options: FakeModelOptions = {}): FakeModel {
@@ -54,7 +56,20 @@ export function createFakeModel(options: FakeModelOptions = {}): FakeModel {
     return cells;
   }
 
-  const usedCellCount = () => new Set(slots.flat()).size;
+  let usedCellCount = 0;
+
+  function hold(cells: Cell[], cell: Cell): void {
+    cell.holderCount += 1;
+    if (cell.holderCount === 1) usedCellCount += 1;
+    cells.push(cell);
+  }
+
+  function drop(cells: Cell[], length: number): void {
+    for (const cell of cells.splice(length)) {
+      cell.holderCount -= 1;
+      if (cell.holderCount === 0) usedCellCount -= 1;
+    }
+  }
 
   /** What llama.cpp would refuse or abort on. */
   function checkPlan(plan: StepPlan): void {
@@ -72,7 +87,7 @@ export function createFakeModel(options: FakeModelOptions = {}): FakeModel {
         throw misuse("a position beyond the context");
       if (entry.tokens.some((token) => !(token >= 0 && token < limits.vocabSize))) throw misuse("a token");
     }
-    if (usedCellCount() + counted > limits.cellCount) {
+    if (usedCellCount + counted > limits.cellCount) {
       throw new ServingError(
         "out_of_cells",
         `The cache has ${limits.cellCount} cells and ${counted} more are needed.`,
@@ -82,7 +97,7 @@ export function createFakeModel(options: FakeModelOptions = {}): FakeModel {
 
   function compute(entry: PlanEntry): Float32Array[] {
     const cells = cellsOf(entry.slot);
-    for (const token of entry.tokens) cells.push({ token });
+    for (const token of entry.tokens) hold(cells, { token, holderCount: 0 });
     return entry.outputs.map((output) => {
       const history = cells.slice(0, entry.start + output + 1).map(({ token }) => token);
       return Float32Array.from(logitsOf(history, limits.vocabSize));
@@ -96,7 +111,7 @@ export function createFakeModel(options: FakeModelOptions = {}): FakeModel {
       return plans.reduce((sum, plan) => sum + plan.tokenCount, 0);
     },
     get usedCellCount() {
-      return usedCellCount();
+      return usedCellCount;
     },
     get copyCount() {
       return copyCount;
@@ -126,19 +141,19 @@ export function createFakeModel(options: FakeModelOptions = {}): FakeModel {
       checkRange(range, from.length);
       if (to.length !== range.start)
         throw misuse(`a copy to position ${range.start} after ${to.length} cells`);
-      to.push(...from.slice(range.start, range.end));
+      for (const cell of from.slice(range.start, range.end)) hold(to, cell);
       copyCount += 1;
     },
     removeSequence(slot, range) {
       const cells = cellsOf(slot);
-      if (range === undefined) cells.length = 0;
+      if (range === undefined) drop(cells, 0);
       else {
         if (range.start < range.end && range.end < cells.length) throw misuse("a hole in a sequence");
-        cells.length = Math.min(cells.length, range.start);
+        drop(cells, range.start);
       }
     },
     [Symbol.dispose]() {
-      for (const cells of slots) cells.length = 0;
+      for (const cells of slots) drop(cells, 0);
     },
   };
 }

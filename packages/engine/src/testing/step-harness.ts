@@ -2,10 +2,9 @@
 
 import { decodeStep } from "../decode-step.ts";
 import type { GroupSpec } from "../group.ts";
-import type { AdmissionLimits } from "../scheduler/admission.ts";
 import type { ScheduleEvent } from "../scheduler/schedule-event.ts";
 import type { ScheduledStep } from "../scheduler/scheduled-step.ts";
-import { createScheduler, type Scheduler } from "../scheduler/scheduler.ts";
+import { createScheduler, type Scheduler, type SchedulerOptions } from "../scheduler/scheduler.ts";
 import { createStrategySet } from "../strategies/strategy-set.ts";
 import type { DecodingStrategy } from "../strategies/strategy.ts";
 import type { FakeModel } from "./fake-model.ts";
@@ -22,13 +21,15 @@ export interface StepHarness {
 }
 
 /** Throws as soon as the scheduler's integrity, or the agreement of its cells with the model's, is broken. */
-export function createStepHarness(model: FakeModel, limits: Partial<AdmissionLimits> = {}): StepHarness {
+export function createStepHarness(model: FakeModel, options: Partial<SchedulerOptions> = {}): StepHarness {
   const scheduler = createScheduler({
     slotCount: model.limits.slotCount,
     cellCount: model.limits.cellCount,
     stepTokenBudget: model.limits.maxBatchTokenCount,
+    maxStepMs: 1_000,
+    sharesPrefixes: false,
     maxWaitingGroupCount: 100,
-    ...limits,
+    ...options,
   });
   const strategies = createStrategySet();
   const events: ScheduleEvent[] = [];
@@ -37,7 +38,8 @@ export function createStepHarness(model: FakeModel, limits: Partial<AdmissionLim
   async function step(): Promise<ScheduledStep> {
     const plan = scheduler.plan((nowMs += 10));
     const decoded = await decodeStep(model, plan);
-    if (scheduler.load().usedCellCount !== model.usedCellCount) throw new Error("The cells differ.");
+    const { usedCellCount, keptCellCount } = scheduler.load();
+    if (usedCellCount + keptCellCount !== model.usedCellCount) throw new Error("The cells differ.");
     events.push(...scheduler.commit(plan, strategies.choose(plan, decoded)));
     const problems = scheduler.integrity();
     if (problems.length > 0) throw new Error(problems.join(" "));
@@ -49,14 +51,18 @@ export function createStepHarness(model: FakeModel, limits: Partial<AdmissionLim
     events,
     add(spec, strategy) {
       strategies.add(spec.id, strategy);
-      const answer = scheduler.submit({
+      const whole: GroupSpec = {
         owner: "test",
+        weight: 1,
         priority: 0,
         deadlineAtMs: null,
+        queueDeadlineAtMs: null,
+        namespace: "",
         slotCount: 1,
         cellCount: 64,
         ...spec,
-      });
+      };
+      const answer = scheduler.submit(whole, nowMs);
       if (answer.kind === "rejected") throw new Error(answer.detail);
     },
     step,

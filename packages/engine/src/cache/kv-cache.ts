@@ -1,0 +1,213 @@
+// The KV cache as the scheduler sees it: slots with the ids they know and the cells they hold, sequences that ended and
+// are kept for their prefix, and which of those go when room is needed. Pure: what the runner has to do is kept as
+// operations.
+
+import type { CacheOperation } from "./cache-operation.ts";
+import { createCells } from "./cells.ts";
+import { createPrefixTree, type PrefixMatch } from "./prefix-tree.ts";
+import { createSlots } from "./slots.ts";
+
+export interface KvCacheOptions {
+  readonly slotCount: number;
+  readonly cellCount: number;
+  /** False: nothing is kept and nothing is shared but forks. */
+  readonly sharesPrefixes: boolean;
+  /** What computing the positions `[start, end)` of one sequence would cost, in any unit. */
+  readonly costOf: (start: number, end: number) => number;
+}
+
+export interface KvCache {
+  /** Slots that can be taken: the free ones and those that are kept. */
+  readonly takeableSlotCount: number;
+  /** Cells that can be taken: the free ones and those that only kept slots hold. */
+  readonly takeableCellCount: number;
+  /** Cells that living sequences hold, shared ones counted once; and those that only kept ones hold. */
+  readonly liveCellCount: number;
+  readonly keptCellCount: number;
+  readonly keptSlotCount: number;
+  /** Takes slots, the cheapest kept ones among them where too few are free; null where there are not enough. */
+  takeSlots(count: number): number[] | null;
+  /** Gives back slots without cells. */
+  giveSlots(slots: readonly number[]): void;
+  /** A slot that was taken begins to know `ids` in `namespace`; none of them is computed. */
+  open(slot: number, namespace: string, ids: readonly number[]): void;
+  /** The slot with the longest usable prefix of `ids[0, limit)` and its length; see `PrefixTree.match`. */
+  match(
+    namespace: string,
+    ids: readonly number[],
+    limit: number,
+    usable: (slot: number) => number,
+  ): PrefixMatch | null;
+  /** The opened slot `target`, which holds no cell, shares the cells of `source`'s positions `[0, length)`. */
+  share(source: number, target: number, length: number): void;
+  /** The slot that was taken becomes a copy of an opened one, with its first `computedCount` cells. */
+  fork(source: number, target: number, computedCount: number): void;
+  /** More ids become known. */
+  append(slot: number, ids: readonly number[]): void;
+  /** Frees cells by letting kept slots go, cheapest first, until `count` are free; false where that is not enough. */
+  makeRoom(count: number): boolean;
+  /** `count` more positions are being computed; there must be room. */
+  compute(slot: number, count: number): void;
+  /** Only the ids `[0, knownCount)` stay known, with the cells of `[0, computedCount)`. */
+  truncate(slot: number, knownCount: number, computedCount: number): void;
+  /** The slot knows and holds nothing any more; it stays taken. */
+  close(slot: number): void;
+  /** Ends the use of an opened slot that knew `ids`: it is kept for its prefix where that is worth something, else free. */
+  retire(slot: number, ids: readonly number[]): void;
+  computedCountOf(slot: number): number;
+  isKept(slot: number): boolean;
+  isFree(slot: number): boolean;
+  takeOperations(): readonly CacheOperation[];
+  readonly hasOperations: boolean;
+  /** `live`: the ids that each opened slot should know. */
+  integrity(live: ReadonlyMap<number, readonly number[]>): string[];
+}
+
+interface KeptPrefix {
+  readonly ids: readonly number[];
+  /** Requests that used it; the one that made it counts. */
+  useCount: number;
+  /** What was let go before it was last used: the older, the less it counts. */
+  age: number;
+}
+
+/** A shorter prefix is computed sooner than it is looked after. */
+const shortestKeptLength = 8;
+
+export function createKvCache(options: KvCacheOptions): KvCache {
+  const { slotCount, cellCount, sharesPrefixes, costOf } = options;
+  const slots = createSlots(slotCount);
+  const cells = createCells(cellCount, slotCount);
+  const tree = createPrefixTree();
+  const kept = new Map<number, KeptPrefix>();
+  /** The value of what was let go last: new and used prefixes start from it, so that the unused age. */
+  let inflation = 0;
+
+  /**
+   * What is lost with a kept prefix, per cell that is won: the greedy-dual rule with frequency.
+   * Source: Cherkasova, "Improving WWW proxies performance with greedy-dual-size-frequency caching" (HPL-98-69R1).
+   */
+  function valueOf(slot: number, prefix: KeptPrefix): number {
+    const length = cells.lengthOf(slot);
+    const uniqueCount = cells.uniqueCountOf(slot);
+    if (uniqueCount === 0) return prefix.age;
+    return prefix.age + (prefix.useCount * costOf(length - uniqueCount, length)) / uniqueCount;
+  }
+
+  function letGo(slot: number): void {
+    kept.delete(slot);
+    tree.close(slot);
+    cells.truncate(slot, 0);
+    slots.give([slot]);
+  }
+
+  /** False where nothing is kept. */
+  function letCheapestGo(): boolean {
+    let cheapest: { slot: number; value: number } | null = null;
+    for (const [slot, prefix] of kept) {
+      const value = valueOf(slot, prefix);
+      if (cheapest === null || value < cheapest.value) cheapest = { slot, value };
+    }
+    if (cheapest === null) return false;
+    inflation = Math.max(inflation, cheapest.value);
+    letGo(cheapest.slot);
+    return true;
+  }
+
+  function close(slot: number): void {
+    tree.close(slot);
+    cells.truncate(slot, 0);
+  }
+
+  function isWorthKeeping(slot: number): boolean {
+    const length = cells.lengthOf(slot);
+    if (!sharesPrefixes || length < shortestKeptLength) return false;
+    return !tree.coveringSlots(slot).some((other) => cells.lengthOf(other) >= length);
+  }
+
+  return {
+    get takeableSlotCount() {
+      return slots.freeCount + kept.size;
+    },
+    get takeableCellCount() {
+      return cellCount - cells.liveCount;
+    },
+    get liveCellCount() {
+      return cells.liveCount;
+    },
+    get keptCellCount() {
+      return cells.usedCount - cells.liveCount;
+    },
+    get keptSlotCount() {
+      return kept.size;
+    },
+    takeSlots(count) {
+      if (count > slots.freeCount + kept.size) return null;
+      while (slots.freeCount < count) letCheapestGo();
+      return slots.take(count);
+    },
+    giveSlots: (given) => slots.give(given),
+    open(slot, namespace, ids) {
+      tree.open(namespace, slot);
+      tree.extend(slot, ids);
+    },
+    match(namespace, ids, limit, usable) {
+      return sharesPrefixes ? tree.match(namespace, ids, limit, usable) : null;
+    },
+    share(source, target, length) {
+      cells.share(source, target, length);
+      const prefix = kept.get(source);
+      if (prefix === undefined) return;
+      prefix.useCount += 1;
+      prefix.age = inflation;
+    },
+    fork(source, target, computedCount) {
+      tree.fork(source, target);
+      cells.share(source, target, computedCount);
+    },
+    append: (slot, ids) => tree.extend(slot, ids),
+    makeRoom(count) {
+      while (cellCount - cells.usedCount < count) if (!letCheapestGo()) return false;
+      return true;
+    },
+    compute: (slot, count) => cells.extend(slot, count),
+    truncate(slot, knownCount, computedCount) {
+      tree.truncate(slot, knownCount);
+      cells.truncate(slot, computedCount);
+    },
+    close,
+    retire(slot, ids) {
+      const length = cells.lengthOf(slot);
+      tree.truncate(slot, length);
+      if (!isWorthKeeping(slot)) {
+        close(slot);
+        slots.give([slot]);
+        return;
+      }
+      const covered = tree.coveredSlots(slot).filter((other) => kept.has(other));
+      const useCount = covered.reduce((most, other) => Math.max(most, kept.get(other)?.useCount ?? 1), 1);
+      for (const other of covered) letGo(other);
+      cells.keep(slot);
+      kept.set(slot, { ids: ids.slice(0, length), useCount, age: inflation });
+    },
+    computedCountOf: (slot) => cells.lengthOf(slot),
+    isKept: (slot) => kept.has(slot),
+    isFree: (slot) => slots.isFree(slot),
+    takeOperations: () => cells.takeOperations(),
+    get hasOperations() {
+      return cells.hasOperations;
+    },
+    integrity(live) {
+      const expected = new Map(live);
+      const problems = cells.integrity();
+      for (const [slot, { ids }] of kept) {
+        expected.set(slot, ids);
+        if (live.has(slot)) problems.push(`Slot ${slot} is kept and in use.`);
+        if (slots.isFree(slot)) problems.push(`Slot ${slot} is kept and free.`);
+        if (cells.lengthOf(slot) !== ids.length)
+          problems.push(`Kept slot ${slot} and its cells differ in length.`);
+      }
+      return [...problems, ...tree.integrity(expected)];
+    },
+  };
+}

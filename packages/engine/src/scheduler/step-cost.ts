@@ -1,0 +1,132 @@
+// What a step costs on this device: a running fit of its time to its tokens and to what they attend to.
+// Pure; times come from whoever measured them.
+
+export interface StepShape {
+  readonly tokenCount: number;
+  /** Positions that the tokens attend to, summed: a token at position p counts p + 1. */
+  readonly attendedCount: number;
+}
+
+export interface StepCost {
+  observe(shape: StepShape, tookMs: number): void;
+  /** Null before the first observation. */
+  predictMs(shape: StepShape): number | null;
+  /** What the positions `[start, end)` of one sequence cost beside others: without the step's fixed part. */
+  positionsMs(start: number, end: number): number;
+  /**
+   * Most tokens from position `start` of one sequence that may join a step of the shape `base` within `boundMs`,
+   * with room for how far the fit has been off lately. Null before the first observation.
+   */
+  tokensWithin(base: StepShape, start: number, boundMs: number): number | null;
+}
+
+/** The weight of the past when a step is added: the last hundred or so count. */
+const memory = 0.99;
+/** The weight, in observations, of knowing nothing: then a step's time is put down to all its parts alike. */
+const priorWeight = 1e-3;
+/** Attended positions are counted in thousands, so that the parts are of like size. */
+const attendedUnit = 1000;
+/** A step that was held up by other work counts as at most so many times what was expected. */
+const longestOutlier = 4;
+const partCount = 3;
+
+type Parts = readonly [fixed: number, perToken: number, perAttended: number];
+
+export function createStepCost(): StepCost {
+  /** Normal equations: sums of the products of the parts, and of the parts with the times. */
+  const products = Array.from({ length: partCount }, () => new Float64Array(partCount));
+  const moments = new Float64Array(partCount);
+  let coefficients: Parts | null = null;
+  /** How far above the fit steps have been lately, in [1, longestOutlier]. */
+  let overshoot = 1;
+
+  function predictMs(shape: StepShape): number | null {
+    return coefficients === null ? null : dot(coefficients, partsOf(shape));
+  }
+
+  return {
+    predictMs,
+    observe(shape, tookMs) {
+      const parts = partsOf(shape);
+      const expectedMs = predictMs(shape);
+      const countedMs = expectedMs === null ? tookMs : Math.min(tookMs, longestOutlier * expectedMs);
+      if (expectedMs !== null && expectedMs > 0) {
+        const ratio = Math.min(longestOutlier, tookMs / expectedMs);
+        overshoot = Math.max(1, ratio, 1 + (overshoot - 1) * 0.9);
+      }
+      for (const [row, part] of parts.entries()) {
+        const products_ = products[row];
+        if (products_ === undefined) continue;
+        for (const [column, other] of parts.entries()) {
+          products_[column] = (products_[column] ?? 0) * memory + part * other;
+        }
+        moments[row] = (moments[row] ?? 0) * memory + part * countedMs;
+      }
+      coefficients = solve(products, moments);
+    },
+    positionsMs(start, end) {
+      const [, perToken, perAttended] = coefficients ?? [0, 1, 0];
+      return perToken * (end - start) + (perAttended * attendedBetween(start, end)) / attendedUnit;
+    },
+    tokensWithin(base, start, boundMs) {
+      if (coefficients === null) return null;
+      const [, perToken, perAttended] = coefficients;
+      const leftMs = boundMs / overshoot - dot(coefficients, partsOf(base));
+      if (leftMs <= 0) return 0;
+      // perAttended · (n · start + n²/2) + perToken · n = leftMs
+      const square = perAttended / attendedUnit / 2;
+      const linear = perToken + (perAttended * (start + 0.5)) / attendedUnit;
+      if (square === 0) return linear === 0 ? Infinity : Math.floor(leftMs / linear);
+      return Math.floor((Math.sqrt(linear * linear + 4 * square * leftMs) - linear) / (2 * square));
+    },
+  };
+}
+
+/** Positions attended by the tokens `[start, end)` of one sequence. */
+export function attendedBetween(start: number, end: number): number {
+  return ((end - start) * (start + end + 1)) / 2;
+}
+
+function partsOf({ tokenCount, attendedCount }: StepShape): Parts {
+  return [1, tokenCount, attendedCount / attendedUnit];
+}
+
+function dot(a: Parts, b: Parts): number {
+  return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
+}
+
+/** Least squares whose coefficients are not negative: a part that would be is left out. */
+function solve(products: readonly Float64Array[], moments: Float64Array): Parts {
+  const used = new Set([0, 1, 2]);
+  for (;;) {
+    const solution = solveFor([...used], products, moments);
+    const negative = [...used].find((part) => (solution[part] ?? 0) < 0);
+    if (negative === undefined) return [solution[0] ?? 0, solution[1] ?? 0, solution[2] ?? 0];
+    used.delete(negative);
+  }
+}
+
+/** Gaussian elimination over the parts that are used; the others are 0. The prior makes it regular. */
+function solveFor(
+  used: readonly number[],
+  products: readonly Float64Array[],
+  moments: Float64Array,
+): number[] {
+  const rows = used.map((row) => [
+    ...used.map((column) => (products[row]?.[column] ?? 0) + (row === column ? priorWeight : 0)),
+    moments[row] ?? 0,
+  ]);
+  for (const [pivot, pivotRow] of rows.entries()) {
+    for (const [index, row] of rows.entries()) {
+      if (index === pivot) continue;
+      const factor = (row[pivot] ?? 0) / (pivotRow[pivot] ?? 1);
+      for (const [column, value] of pivotRow.entries()) row[column] = (row[column] ?? 0) - factor * value;
+    }
+  }
+  const solution = [0, 0, 0];
+  for (const [index, part] of used.entries()) {
+    const row = rows[index] ?? [];
+    solution[part] = (row[used.length] ?? 0) / (row[index] ?? 1);
+  }
+  return solution;
+}

@@ -1,0 +1,218 @@
+// What callers of one engine feel of each other: step lengths, fairness between owners, deadlines and full queues.
+// Time is a model's: a step takes 5 ms and 1 ms for each of its tokens.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ServingError } from "@corral/contract";
+import { createEngine, type EngineOptions } from "./engine.ts";
+import type { Engine, GenerationHandle, GenerationRequest } from "./generation.ts";
+import type { StepPlan } from "./scheduler/step-plan.ts";
+import { createByteTokenizer } from "./testing/byte-tokenizer.ts";
+import { createFakeClock, type FakeClock } from "./testing/fake-clock.ts";
+import { createFakeModel, type FakeModel, type FakeModelOptions } from "./testing/fake-model.ts";
+import { validGeneration } from "./testing/valid-generation.ts";
+
+const stepMs = ({ tokenCount }: StepPlan) => 5 + tokenCount;
+
+interface Fixture {
+  readonly engine: Engine;
+  readonly model: FakeModel;
+  readonly clock: FakeClock;
+  submit(
+    promptTokenCount: number,
+    newTokenCount: number,
+    overrides?: Partial<GenerationRequest>,
+  ): GenerationHandle;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+function start(modelOptions: FakeModelOptions = {}, engineOptions: Partial<EngineOptions> = {}): Fixture {
+  const clock = createFakeClock();
+  const model = createFakeModel({
+    slotCount: 40,
+    cellCount: 20_000,
+    contextLength: 4096,
+    maxBatchTokenCount: 512,
+    ...modelOptions,
+    async beforeDecode(plan, index) {
+      clock.advance(stepMs(plan));
+      await modelOptions.beforeDecode?.(plan, index);
+    },
+  });
+  const engine = createEngine({
+    runner: model,
+    vocabulary: createByteTokenizer(),
+    integrityChecks: "step",
+    maxStepMs: 50,
+    clock,
+    ...engineOptions,
+  });
+  engine.run().catch(() => {});
+  let count = 0;
+  return {
+    engine,
+    model,
+    clock,
+    submit(promptTokenCount, newTokenCount, overrides = {}) {
+      const number = count++;
+      const promptIds = Array.from(
+        { length: promptTokenCount },
+        (_, index) => (index * 7 + number * 13) % 256,
+      );
+      const parameters = { max_new_tokens: newTokenCount, eos_token_id: null };
+      return engine.submit({
+        id: `generation ${number}`,
+        promptIds,
+        generation: validGeneration(parameters, promptTokenCount, { contextLength: 4096 }),
+        owner: "somebody",
+        priority: 0,
+        deadlineAtMs: null,
+        ...overrides,
+      });
+    },
+    [Symbol.asyncDispose]: () => engine.stop({ drain: false }).catch(() => {}),
+  };
+}
+
+async function untilFirstToken(handle: GenerationHandle): Promise<void> {
+  for await (const event of handle) if (event.kind === "first_token") return;
+}
+
+test("somebody's long prompt makes no step longer than the bound while others wait for their next token", async () => {
+  await using fixture = start();
+  // What steps cost is learned from what there was before.
+  await fixture.submit(300, 30).result;
+  const talking = fixture.submit(10, 400);
+  await untilFirstToken(talking);
+  const first = fixture.model.plans.length;
+  await fixture.submit(3000, 1).result;
+  const lengths = fixture.model.plans.slice(first + 1).map(stepMs);
+  assert.ok(Math.max(...lengths) <= 50, `the longest step took ${Math.max(...lengths)} ms`);
+  const chunks = lengths.filter((length) => length > 6);
+  assert.ok(Math.min(...chunks.slice(0, -1)) > 40, "and the prompt takes what the bound leaves");
+});
+
+test("alone, a prompt goes on by as much as a step may hold", async () => {
+  await using fixture = start({}, { maxStepMs: 1_000 });
+  await fixture.submit(300, 3).result;
+  const first = fixture.model.plans.length;
+  await fixture.submit(1024, 1).result;
+  assert.deepEqual(
+    fixture.model.plans.slice(first).map(({ tokenCount }) => tokenCount),
+    [512, 512],
+  );
+});
+
+test("a guest beside a hog's many streams waits little longer than alone", async () => {
+  async function timeToFirstToken(hogStreams: number): Promise<number> {
+    await using fixture = start();
+    await fixture.submit(300, 30, { owner: "guest" }).result;
+    const hogs = Array.from({ length: hogStreams }, () => fixture.submit(100, 300, { owner: "hog" }));
+    await Promise.all(hogs.map(untilFirstToken));
+    const before = fixture.clock.now();
+    await untilFirstToken(fixture.submit(256, 4, { owner: "guest" }));
+    return fixture.clock.now() - before;
+  }
+  const alone = await timeToFirstToken(0);
+  const beside = await timeToFirstToken(10);
+  // 256 tokens at 34 a step of 50 ms, as the ten streams take their part of each.
+  assert.ok(beside <= alone + 2 * 50 + 8 * 15, `${alone} ms alone, ${beside} ms beside the hog`);
+});
+
+test("an owner who holds every slot gives some up for one who holds none", async () => {
+  await using fixture = start({ slotCount: 8 });
+  const hogs = Array.from({ length: 8 }, () => fixture.submit(50, 150, { owner: "hog" }));
+  await Promise.all(hogs.map(untilFirstToken));
+  const before = fixture.model.plans.length;
+  await untilFirstToken(fixture.submit(20, 10, { owner: "guest" }));
+  assert.ok(fixture.model.plans.length - before <= 3);
+  assert.equal(fixture.engine.load().preemptionCount, 1);
+  for (const { result } of hogs) assert.equal((await result).error, null);
+});
+
+test("an owner within its share is not made to give anything up", async () => {
+  await using fixture = start({ slotCount: 8 });
+  const first = Array.from({ length: 4 }, () => fixture.submit(50, 60, { owner: "one" }));
+  const second = Array.from({ length: 4 }, () => fixture.submit(50, 60, { owner: "two" }));
+  const more = Array.from({ length: 4 }, () => fixture.submit(50, 60, { owner: "one" }));
+  await Promise.all([...first, ...second, ...more].map(({ result }) => result));
+  assert.equal(fixture.engine.load().preemptionCount, 0);
+});
+
+test("over time owners get their shares by weight, however much one of them asks for", async () => {
+  await using fixture = start({ slotCount: 1 });
+  const order: string[] = [];
+  const submit = (owner: string) =>
+    fixture
+      .submit(20, 10, { owner, weight: owner === "heavy" ? 3 : 1 })
+      .result.then(() => void order.push(owner));
+  const all = [...Array(24)].map(() => submit("light")).concat([...Array(12)].map(() => submit("heavy")));
+  await Promise.all(all);
+  const whileBoth = order.slice(0, order.lastIndexOf("heavy") + 1);
+  const lightCount = whileBoth.filter((owner) => owner === "light").length;
+  assert.ok(lightCount >= 3 && lightCount <= 6, `${lightCount} of the light owner's while 12 of the other's`);
+});
+
+test("inside an owner the first to come is the first to be served", async () => {
+  await using fixture = start({ slotCount: 1 });
+  const order: number[] = [];
+  await Promise.all(
+    [0, 1, 2, 3, 4].map(async (index) => {
+      await fixture.submit(10 + index, 3).result;
+      order.push(index);
+    }),
+  );
+  assert.deepEqual(order, [0, 1, 2, 3, 4]);
+});
+
+test("a deadline for the queue ends what still waits, and not what has begun", async () => {
+  await using fixture = start({ slotCount: 1 });
+  const running = fixture.submit(20, 100, { queueDeadlineAtMs: fixture.clock.now() + 10 });
+  const waiting = fixture.submit(20, 5, { queueDeadlineAtMs: fixture.clock.now() + 100 });
+  const { error } = await waiting.result;
+  assert.equal(error?.code, "timeout");
+  assert.match(error?.message ?? "", /not begun by its deadline/);
+  assert.equal((await running.result).error, null);
+});
+
+test("callers who find the queue full are told different times, spread as places become free", async () => {
+  await using fixture = start({ slotCount: 1 }, { maxWaitingGroupCount: 4 });
+  // Each takes one step for 20 tokens and nine more for one each: 25 + 9 · 6 = 79 ms.
+  for (let round = 0; round < 20; round += 1) await fixture.submit(20, 10).result;
+  await untilFirstToken(fixture.submit(20, 10));
+  for (let waiting = 0; waiting < 4; waiting += 1) fixture.submit(20, 10);
+  const refusedSeconds = Array.from({ length: 3 }, () => {
+    try {
+      fixture.submit(20, 10);
+    } catch (error) {
+      if (error instanceof ServingError && error.code === "queue_full") return error.retryAfterSeconds ?? 0;
+    }
+    return assert.fail("the queue is full");
+  });
+  for (const [index, seconds] of refusedSeconds.entries()) {
+    const expected = 0.079 * (index + 1);
+    assert.ok(Math.abs(seconds - expected) < 0.3 * expected, `${seconds} s, not ${expected} s`);
+  }
+});
+
+test("a storm of callers who leave at any time leaves nothing behind, and the others get their answers", async () => {
+  let leaving: GenerationHandle[] = [];
+  await using fixture = start(
+    {
+      slotCount: 16,
+      cellCount: 2_000,
+      beforeDecode: () => leaving.shift()?.abort(),
+    },
+    { maxWaitingGroupCount: 300 },
+  );
+  const handles = Array.from({ length: 200 }, (_, index) => fixture.submit(20 + (index % 50), 12));
+  leaving = handles.filter((_, index) => index % 2 === 0).toSorted((a, b) => a.id.localeCompare(b.id));
+  const results = await Promise.all(handles.map(({ result }) => result));
+  for (const [index, { error, sequences }] of results.entries()) {
+    if (index % 2 === 1) assert.deepEqual([error, sequences[0]!.ids.length], [null, 12]);
+    else assert.ok(error === null || error.code === "aborted");
+  }
+  assert.ok(results.filter(({ error }) => error !== null).length > 60);
+  const { usedCellCount, usedSlotCount, runningGroupCount, waitingGroupCount } = fixture.engine.load();
+  assert.deepEqual([usedCellCount, usedSlotCount, runningGroupCount, waitingGroupCount], [0, 0, 0, 0]);
+});
