@@ -274,6 +274,16 @@ export interface LlamaAbi {
   llama_get_logits_ith: Native<[context: Pointer, batchIndex: number], Pointer | null>;
   llama_memory_seq_cp: Native<[memory: Pointer, from: number, to: number, p0: number, p1: number], void>;
   llama_memory_seq_rm: Native<[memory: Pointer, sequence: number, p0: number, p1: number], boolean>;
+  llama_memory_seq_pos_max: Native<[memory: Pointer, sequence: number], number>;
+  llama_state_seq_get_size: Native<[context: Pointer, sequence: number], number>;
+  llama_state_seq_get_data: Native<
+    [context: Pointer, target: Uint8Array, size: number, sequence: number],
+    number
+  >;
+  llama_state_seq_set_data: Native<
+    [context: Pointer, source: Uint8Array, size: number, sequence: number],
+    number
+  >;
 
   gguf_init_from_file: Native<[path: string, params: { no_alloc: boolean; ctx: null }], Pointer | null>;
   gguf_free: Native<[gguf: Pointer], void>;
@@ -340,6 +350,10 @@ const signatures: Record<keyof LlamaAbi, Signature> = {
   llama_get_logits_ith: ["llama", pointer, [pointer, "int32_t"]],
   llama_memory_seq_cp: ["llama", "void", [pointer, "int32_t", "int32_t", "int32_t", "int32_t"]],
   llama_memory_seq_rm: ["llama", "bool", [pointer, "int32_t", "int32_t", "int32_t"]],
+  llama_memory_seq_pos_max: ["llama", "int32_t", [pointer, "int32_t"]],
+  llama_state_seq_get_size: ["llama", "size_t", [pointer, "int32_t"]],
+  llama_state_seq_get_data: ["llama", "size_t", [pointer, pointer, "size_t", "int32_t"]],
+  llama_state_seq_set_data: ["llama", "size_t", [pointer, pointer, "size_t", "int32_t"]],
   gguf_init_from_file: ["base", pointer, ["str", ggufInitParams]],
   gguf_free: ["base", "void", [pointer]],
   gguf_get_data_offset: ["base", "size_t", [pointer]],

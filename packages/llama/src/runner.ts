@@ -59,19 +59,14 @@ class LlamaRunner implements ModelRunner {
     this.#checkIdle("decode");
     this.#positions.checkPlan(plan);
     const rowCount = this.#batch.write(plan);
-    this.#decoding = true;
     this.#decodeCount += 1;
-    let result: number;
-    try {
-      result = await callAsync(this.#abi.llama_decode, this.#context, this.#batch.struct);
+    const result = await this.#busy(async () => {
+      const code = await callAsync(this.#abi.llama_decode, this.#context, this.#batch.struct);
       // On a processor the work is done by now; a device goes on, and waiting for it would block the event loop.
       if (this.#waitsForDevice) await callAsync(this.#abi.llama_synchronize, this.#context);
-    } finally {
-      this.#decoding = false;
-      if (this.#disposed) this.#free();
-    }
-    if (this.#disposed)
-      throw new ServingError("engine_misuse", "The runner was disposed of while it decoded.");
+      return code;
+    });
+    this.#checkAlive("decoded");
     if (result !== 0) throw this.#failed(plan, result);
     this.#positions.commitPlan(plan);
     if (rowCount > 0) this.#rows.refresh();
@@ -140,7 +135,49 @@ class LlamaRunner implements ModelRunner {
     this.#positions.commitRemove(slot, dropped);
   }
 
-  /** Frees the context, at the end of a decode that still runs; that decode then fails. */
+  async saveSequence(slot: number): Promise<Uint8Array> {
+    this.#checkIdle("saveSequence");
+    this.#positions.checkSlot(slot);
+    const size = Number(this.#abi.llama_state_seq_get_size(this.#context, slot));
+    const state = new Uint8Array(size);
+    const { llama_state_seq_get_data } = this.#abi;
+    const written = await this.#busy(() =>
+      callAsync(llama_state_seq_get_data, this.#context, state, size, slot),
+    );
+    this.#checkAlive("saved a sequence");
+    if (Number(written) === size) return state;
+    throw new ServingError("decode_failed", `llama.cpp wrote ${written} bytes of a state of ${size}.`);
+  }
+
+  async restoreSequence(slot: number, state: Uint8Array, tokenCount: number): Promise<boolean> {
+    this.#checkIdle("restoreSequence");
+    this.#positions.checkRestore(slot, tokenCount);
+    const { llama_state_seq_set_data, llama_memory_seq_pos_max, llama_memory_seq_rm } = this.#abi;
+    const read = await this.#busy(() =>
+      callAsync(llama_state_seq_set_data, this.#context, state, state.byteLength, slot),
+    );
+    this.#checkAlive("restored a sequence");
+    const lastPosition = llama_memory_seq_pos_max(this.#memory, slot);
+    if (Number(read) > 0 && lastPosition === tokenCount - 1) {
+      this.#positions.commitRestore(slot, tokenCount);
+      return true;
+    }
+    llama_memory_seq_rm(this.#memory, slot, -1, -1);
+    return false;
+  }
+
+  /** Runs a call on the pool's thread, during which nothing else may touch the context. */
+  async #busy<Result>(work: () => Promise<Result>): Promise<Result> {
+    this.#decoding = true;
+    try {
+      return await work();
+    } finally {
+      this.#decoding = false;
+      if (this.#disposed) this.#free();
+    }
+  }
+
+  /** Frees the context, at the end of a call that still runs; that call then fails. */
   [Symbol.dispose](): void {
     if (this.#disposed) return;
     this.#disposed = true;
@@ -152,6 +189,11 @@ class LlamaRunner implements ModelRunner {
     this.#batch[Symbol.dispose]();
     this.#abi.llama_free(this.#context);
     this.#releaseModel();
+  }
+
+  #checkAlive(what: string): void {
+    if (this.#disposed)
+      throw new ServingError("engine_misuse", `The runner was disposed of while it ${what}.`);
   }
 
   #checkIdle(call: string): void {

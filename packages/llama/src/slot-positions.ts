@@ -15,7 +15,7 @@ export class SlotPositions {
   }
 
   computedCount(slot: number): number {
-    this.#checkSlot(slot);
+    this.checkSlot(slot);
     return this.#computedCounts[slot]!;
   }
 
@@ -26,7 +26,7 @@ export class SlotPositions {
     let tokenCount = 0;
     let previousSlot = -1;
     for (const entry of plan.entries) {
-      this.#checkSlot(entry.slot);
+      this.checkSlot(entry.slot);
       if (entry.slot <= previousSlot)
         throw misuse("A plan's entries are ordered by slot, each slot at most once.");
       previousSlot = entry.slot;
@@ -76,8 +76,8 @@ export class SlotPositions {
 
   /** Fails with `engine_misuse` unless the source holds `range` and the target ends where it begins. */
   checkCopy(source: number, target: number, range: PositionRange): void {
-    this.#checkSlot(source);
-    this.#checkSlot(target);
+    this.checkSlot(source);
+    this.checkSlot(target);
     this.#checkRange(range);
     if (source === target) throw misuse(`Slot ${source} cannot be copied onto itself.`);
     const held = this.#computedCounts[source]!;
@@ -97,7 +97,7 @@ export class SlotPositions {
 
   /** Fails with `engine_misuse` where the removal would leave a gap before positions that stay. */
   checkRemove(slot: number, range: PositionRange): void {
-    this.#checkSlot(slot);
+    this.checkSlot(slot);
     this.#checkRange(range);
     const held = this.#computedCounts[slot]!;
     if (range.end < held && range.start < range.end) {
@@ -112,7 +112,21 @@ export class SlotPositions {
       this.#computedCounts[slot] = Math.min(this.#computedCounts[slot]!, range.start);
   }
 
-  #checkSlot(slot: number): void {
+  /** Fails with `engine_misuse` unless the slot is empty and so many tokens fit a sequence. */
+  checkRestore(slot: number, tokenCount: number): void {
+    this.checkSlot(slot);
+    const held = this.#computedCounts[slot]!;
+    if (held > 0) throw misuse(`Slot ${slot} holds [0, ${held}); a state is restored into an empty one.`);
+    const { contextLength } = this.#limits;
+    if (!Number.isInteger(tokenCount) || tokenCount < 1 || tokenCount > contextLength)
+      throw misuse(`A state has [1, ${contextLength}] tokens, given ${tokenCount}.`);
+  }
+
+  commitRestore(slot: number, tokenCount: number): void {
+    this.#computedCounts[slot] = tokenCount;
+  }
+
+  checkSlot(slot: number): void {
     const { slotCount } = this.#limits;
     if (Number.isInteger(slot) && slot >= 0 && slot < slotCount) return;
     throw misuse(`Slots are integers in [0, ${slotCount}), given ${slot}.`);

@@ -152,6 +152,16 @@ export function createFakeModel(options: FakeModelOptions = {}): FakeModel {
         drop(cells, range.start);
       }
     },
+    saveSequence: (slot) =>
+      Promise.resolve(new Uint8Array(Int32Array.from(cellsOf(slot), ({ token }) => token).buffer)),
+    restoreSequence(slot, state, tokenCount) {
+      const cells = cellsOf(slot);
+      if (cells.length > 0) throw misuse(`a state for slot ${slot}, which holds ${cells.length} cells`);
+      const fits = state.byteLength === tokenCount * 4 && usedCellCount + tokenCount <= limits.cellCount;
+      if (fits)
+        for (const token of new Int32Array(state.slice().buffer)) hold(cells, { token, holderCount: 0 });
+      return Promise.resolve(fits);
+    },
     [Symbol.dispose]() {
       for (const cells of slots) drop(cells, 0);
     },
