@@ -10,3 +10,4 @@ export * from "./replica.ts";
 export * from "./report.ts";
 export * from "./reserved.ts";
 export * from "./run.ts";
+export * from "./statistics.ts";

@@ -253,6 +253,29 @@ test("timings are queue, prefill and decode, and the run time leaves the queue o
   assert.deepEqual(second.timings, { queueMs: 90, prefillMs: 10, decodeMs: 80 });
 });
 
+test("the load tells the time in the model from the time beside it, and what became of the generations", async () => {
+  const clock = createFakeClock(1_000);
+  // What a decode does before it first waits is the host's.
+  const beforeDecode = async () => {
+    clock.advance(2);
+    await Promise.resolve();
+    clock.advance(10);
+  };
+  await using fixture = start({ beforeDecode }, { clock });
+  await fixture.submit(nine, { receivedAtMs: 900 }).result;
+  await new Promise((resolve) => setImmediate(resolve));
+  // Idle by now.
+  clock.advance(5_000);
+  await fixture.engine.stop({ drain: true });
+  const { decodeMs, hostMs, stepCount, prefillTokenCount, decodeTokenCount, generations } =
+    fixture.engine.load();
+  assert.deepEqual([stepCount, prefillTokenCount, decodeTokenCount], [9, 4, 8]);
+  assert.deepEqual([decodeMs, hostMs], [90, 18]);
+  assert.deepEqual([generations.promptTokenCount, generations.generatedTokenCount], [4, 9]);
+  assert.deepEqual(generations.finishedCounts, { stop: 0, length: 1, abort: 0, error: 0 });
+  assert.ok(Math.abs(generations.timeToFirstTokenSeconds.sum - 0.112) < 1e-9);
+});
+
 test("aborting frees the sequence within one step and does not disturb its neighbour", async () => {
   const gate = createGate();
   await using fixture = start({ beforeDecode: gate.beforeDecode });

@@ -5,6 +5,7 @@ import { asServingError, ServingError } from "@corral/contract";
 import { createActiveGeneration, type ActiveGeneration } from "./active-generation.ts";
 import { createMonotonicClock, type Clock } from "./clock.ts";
 import { decodeStep } from "./decode-step.ts";
+import { createGenerationStatistics } from "./generation-statistics.ts";
 import type { Engine, EngineLoad, GenerationHandle, GenerationRequest, SubmitOptions } from "./generation.ts";
 import type { GroupEnd } from "./group.ts";
 import { createInbox } from "./inbox.ts";
@@ -12,6 +13,7 @@ import type { ModelRunner } from "./model-runner.ts";
 import { chooseSeed } from "./seed.ts";
 import type { ScheduleEvent } from "./scheduler/schedule-event.ts";
 import { createScheduler, type Scheduler } from "./scheduler/scheduler.ts";
+import { createStepTimes, type StepTimes } from "./step-times.ts";
 import { createStrategy, createStrategyWorkspace, strategyNeeds } from "./strategies/create-strategy.ts";
 import { createStrategySet } from "./strategies/strategy-set.ts";
 import type { Vocabulary } from "./vocabulary.ts";
@@ -54,6 +56,8 @@ class TextEngine implements Engine {
   readonly #integrityChecks: IntegrityChecks;
   readonly #workspace;
   readonly #generations = new Map<string, ActiveGeneration>();
+  readonly #statistics = createGenerationStatistics();
+  readonly #times: StepTimes;
   #isStopping = false;
   #loop: Promise<void> | null = null;
 
@@ -63,6 +67,7 @@ class TextEngine implements Engine {
     this.#runner = options.runner;
     this.#vocabulary = options.vocabulary;
     this.#clock = options.clock ?? createMonotonicClock();
+    this.#times = createStepTimes(this.#clock);
     this.#chooseSeed = options.chooseSeed ?? chooseSeed;
     this.#integrityChecks = options.integrityChecks ?? "never";
     this.#slotCount = Math.min(limits.slotCount, stepTokenBudget);
@@ -102,9 +107,11 @@ class TextEngine implements Engine {
     }
     const seed = generation.seed ?? this.#chooseSeed();
     const abort = () => this.#end(id, aborted);
-    const active = createActiveGeneration(request, this.#vocabulary, seed, this.#clock.now(), abort);
+    const nowMs = this.#clock.now();
+    const active = createActiveGeneration(request, this.#vocabulary, seed, nowMs, abort);
     this.#strategies.add(id, createStrategy(generation, seed, request.promptIndex ?? 0, this.#workspace));
     this.#generations.set(id, active);
+    this.#statistics.begin(request, nowMs);
     this.#listen(signal, active.handle);
     this.#inbox.notify();
     return active.handle;
@@ -112,7 +119,14 @@ class TextEngine implements Engine {
 
   load(): EngineLoad {
     const { cellCount } = this.#runner.limits;
-    return { ...this.#scheduler.load(), cellCount, slotCount: this.#slotCount };
+    const generations = this.#statistics.read();
+    return {
+      ...this.#scheduler.load(),
+      ...this.#times.read(),
+      cellCount,
+      slotCount: this.#slotCount,
+      generations,
+    };
   }
 
   run(): Promise<void> {
@@ -132,10 +146,10 @@ class TextEngine implements Engine {
       const plan = this.#scheduler.plan(this.#clock.now());
       if (plan.isEmpty) {
         this.#checkIntegrity("idle");
-        await this.#inbox.next();
+        await this.#times.idling(this.#inbox.next());
         continue;
       }
-      const decoded = await decodeStep(this.#runner, plan);
+      const decoded = await this.#times.decoding(decodeStep(this.#runner, plan));
       const outcomes = this.#strategies.choose(plan, decoded);
       this.#publish(this.#scheduler.commit(plan, outcomes));
       this.#checkIntegrity("step");
@@ -152,6 +166,7 @@ class TextEngine implements Engine {
     const nowMs = this.#clock.now();
     for (const event of events) {
       this.#generations.get(event.group)?.take(event, nowMs);
+      this.#statistics.take(event, nowMs);
       if (event.kind === "ended") {
         this.#generations.delete(event.group);
         this.#strategies.delete(event.group);

@@ -2,6 +2,9 @@
 // Token ids in, ids and text out; knows nothing of HTTP, runs or prompts as text.
 
 import type { FinishReason, ServingError } from "@corral/contract";
+import type { GenerationCounts } from "./generation-statistics.ts";
+import type { StepCounts } from "./scheduler/step-statistics.ts";
+import type { StepTimeCounts } from "./step-times.ts";
 import type { ValidGeneration } from "./valid-generation.ts";
 
 export interface GenerationRequest {
@@ -22,6 +25,8 @@ export interface GenerationRequest {
   readonly queueDeadlineAtMs?: number | null;
   /** Prefixes are shared with generations of the same namespace only: a project's, say. Default: the empty one. */
   readonly namespace?: string;
+  /** By the engine's clock; when the call arrived that the generation is for. Default: now. Only counted with. */
+  readonly receivedAtMs?: number;
   /** Which prompt of a call with several this is; a part of the key of the random draws. Default 0. */
   readonly promptIndex?: number;
   /** Leave special tokens out of the text. Default true. */
@@ -98,7 +103,7 @@ export interface GenerationHandle extends AsyncIterable<GenerationEvent>, AsyncD
   abort(): void;
 }
 
-export interface EngineLoad {
+export interface EngineLoad extends StepCounts, StepTimeCounts {
   readonly runningSequenceCount: number;
   readonly runningGroupCount: number;
   readonly waitingGroupCount: number;
@@ -109,13 +114,7 @@ export interface EngineLoad {
   readonly usedSlotCount: number;
   readonly keptSlotCount: number;
   readonly slotCount: number;
-  /** Steps, and tokens computed in them, since the start. */
-  readonly stepCount: number;
-  readonly computedTokenCount: number;
-  /** Groups that had to give up their place and wait again. */
-  readonly preemptionCount: number;
-  /** Sequences of a step → number of steps with that many. */
-  readonly batchHistogram: ReadonlyMap<number, number>;
+  readonly generations: GenerationCounts;
 }
 
 export interface SubmitOptions {

@@ -21,6 +21,7 @@ export type {
   GenerationUsage,
   SubmitOptions,
 } from "./generation.ts";
+export type { GenerationCounts } from "./generation-statistics.ts";
 export type { ModelRunner, ModelRunnerLimits, PositionRange, StepOutputs } from "./model-runner.ts";
 export type { CacheOperation } from "./cache/cache-operation.ts";
 export { createStepPlan, type PlanEntry, type StepPlan } from "./scheduler/step-plan.ts";

@@ -145,7 +145,12 @@ test("the load counts sequences, groups, cells and the shapes of the steps", () 
     keptSlotCount: 0,
     stepCount: 1,
     computedTokenCount: 8,
+    prefillTokenCount: 8,
+    decodeTokenCount: 0,
+    prefixQueryTokenCount: 12,
+    prefixHitTokenCount: 0,
     preemptionCount: 0,
     batchHistogram: new Map([[2, 1]]),
+    stepTokens: { counts: [0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], sum: 8 },
   });
 });

@@ -115,6 +115,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       if (head.wasAdmitted) continue;
       head.wasAdmitted = true;
       retryPlaces.placeFreed(nowMs);
+      statistics.countPrefixLookup(head.spec.contexts[0]?.length ?? 0, cachedTokenCount);
       events.push({ kind: "admitted", group: head.spec.id, atMs: nowMs, cachedTokenCount });
     }
   }
@@ -133,8 +134,9 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       for (const sequence of group.sequences.values()) {
         if (!sharing.isLeaderDone(sequence)) continue;
         const tokenCount = sharing.settle(sequence, group.spec.namespace);
-        if (tokenCount > 0 && group.computedTokenCount === 0)
-          events.push({ kind: "prefix_shared", group: group.spec.id, tokenCount });
+        if (tokenCount === 0 || group.computedTokenCount > 0) continue;
+        statistics.countPrefixLookup(0, tokenCount);
+        events.push({ kind: "prefix_shared", group: group.spec.id, tokenCount });
       }
     }
   }
