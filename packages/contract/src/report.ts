@@ -4,6 +4,7 @@
 
 import { z } from "zod";
 import { dialects, finishReasons, runErrorSchema, timingsSchema, usageSchema } from "./run.ts";
+import { replicaStatisticsSchema } from "./statistics.ts";
 
 /** Path and protocol name of the upgrade request that opens the channel. */
 export const controlPath = "/_corral/control";
@@ -20,7 +21,10 @@ const runId = z.uuid();
 /** What an engine has to do just now, and how full its steps were since it started. */
 export const loadFields = {
   running_sequences: z.int(),
+  running_groups: z.int(),
   waiting_groups: z.int(),
+  used_slots: z.int(),
+  slot_count: z.int(),
   used_cells: z.int(),
   cell_count: z.int(),
   step_sequences: z
@@ -66,6 +70,7 @@ const reports = [
   z.object({
     kind: z.literal("load"),
     ...loadFields,
+    statistics: replicaStatisticsSchema,
   }),
   z.object({ kind: z.literal("memory"), rss_bytes: z.int() }),
 ] as const;

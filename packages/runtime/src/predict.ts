@@ -79,7 +79,7 @@ async function run(
   response: ServerResponse,
   receivedAtMs: number,
 ): Promise<void> {
-  const { active, releaseClaim } = submit(service, forwarded, prepared);
+  const { active, releaseClaim } = submit(service, forwarded, prepared, receivedAtMs);
   const leave = () => {
     if (response.writableFinished) return;
     active.callerLeft = true;
@@ -116,6 +116,7 @@ function submit(
   service: PredictService,
   forwarded: ForwardedCall,
   { call, prompt, generation }: PreparedCall,
+  receivedAtMs: number,
 ) {
   const { runId, projectId, keyId, dialect, deadlineAtMs } = forwarded;
   if (deadlineAtMs !== null && deadlineAtMs <= service.clock.now()) {
@@ -135,6 +136,7 @@ function submit(
       namespace: projectId,
       priority: forwarded.priority,
       deadlineAtMs,
+      receivedAtMs,
       skipSpecialTokens: call.skipSpecialTokens,
     });
     const active = service.ledger.begin({

@@ -56,6 +56,30 @@ test("thirty calls at once have each their own answer", async () => {
   }
 });
 
+test("a replica that ends has reported what all its calls counted", async () => {
+  await using t = await startTestReplica();
+  const { platform } = t;
+  const lengths = [4, 6];
+  for (const max_new_tokens of lengths) await t.call({ body: { prompt: "Hi", max_new_tokens } });
+  await t.call({ body: {} });
+  t.replica.drain();
+  await t.replica.ended;
+  const last = platform.reports.map(({ report }) => report).findLast((report) => report.kind === "load");
+  assert.ok(last !== undefined);
+  const { counters, finished, histograms } = last.statistics;
+  assert.deepEqual([counters.prompt_tokens, counters.generated_tokens], [6, 10]);
+  assert.deepEqual([counters.prefill_tokens, counters.decode_tokens, counters.steps], [6, 8, 10]);
+  assert.deepEqual(finished, { stop: 0, length: 2, abort: 0, error: 0 });
+  const countOf = ({ counts }: { counts: readonly number[] }) =>
+    counts.reduce((sum, count) => sum + count, 0);
+  assert.equal(countOf(histograms.time_to_first_token_seconds), 2);
+  assert.equal(countOf(histograms.inter_token_latency_seconds), 8);
+  assert.equal(countOf(histograms.step_tokens), 10);
+  assert.ok(histograms.time_to_first_token_seconds.sum <= histograms.total_seconds.sum);
+  assert.ok(counters.decode_seconds >= 0 && counters.host_seconds > 0);
+  assert.ok(JSON.stringify(last).length < 2_048, "a report a second stays small");
+});
+
 test("ids are returned as one rectangle, filled with the pad token", async () => {
   await using t = await startTestReplica();
   const body = {

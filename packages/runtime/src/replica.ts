@@ -8,6 +8,7 @@ import { bind, closeServer } from "./address.ts";
 import { parseChatTemplate } from "./chat-template.ts";
 import { ControlChannel } from "./control-channel.ts";
 import { KeyLimits } from "./key-limits.ts";
+import { loadReport } from "./load-report.ts";
 import type { LoadedModel, LoadModel } from "./loaded-model.ts";
 import type { Log } from "./log.ts";
 import { answerPredict, type PredictService } from "./predict.ts";
@@ -199,15 +200,7 @@ class RunningReplica implements Replica {
   #reportLoad(engine: Engine): void {
     // Old numbers help nobody once the platform listens again.
     if (!this.#channel.connected || this.#channel.unacknowledgedCount > 100) return;
-    const load = engine.load();
-    this.#channel.report({
-      kind: "load",
-      running_sequences: load.runningSequenceCount,
-      waiting_groups: load.waitingGroupCount,
-      used_cells: load.usedCellCount,
-      cell_count: load.cellCount,
-      step_sequences: Object.fromEntries(load.batchHistogram),
-    });
+    this.#channel.report(loadReport(engine.load()));
     this.#channel.report({ kind: "memory", rss_bytes: process.memoryUsage.rss() });
   }
 
@@ -248,6 +241,8 @@ class RunningReplica implements Replica {
     if (this.#channel.connected) {
       // What was cut short is reported and answered as such.
       await within(this.#graces.channelLossMs, Promise.allSettled(this.#calls));
+      // The counts of the last moments: nobody can ask for them later.
+      if (this.#service !== null) this.#reportLoad(this.#service.engine);
       await within(this.#graces.channelLossMs, this.#channel.allAcknowledged());
     }
     this.#status = "stopped";

@@ -6,19 +6,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import type { Report } from "@corral/contract";
+import { fakeLoad } from "../testing/fake-load.ts";
 import { until } from "../testing/until.ts";
 import { openControlChannel } from "./control-channel.ts";
 
 const load = (number: number): Report => ({
   number,
-  report: {
-    kind: "load",
-    running_sequences: 0,
-    waiting_groups: 0,
-    used_cells: 0,
-    cell_count: 1,
-    step_sequences: {},
-  },
+  report: fakeLoad(),
 });
 
 /** The replica's end: accepts channels, keeps what the platform writes. */

@@ -30,7 +30,8 @@ import type { DeploymentRow } from "../store/schema.ts";
 import { toPage } from "./list.ts";
 import type { ManagementServices } from "./services.ts";
 
-function withoutKind({ kind: _, ...load }: ReplicaLoad) {
+/** What is counted for metrics stays out of it. */
+function loadOf({ kind: _, statistics: __, ...load }: ReplicaLoad) {
   return load;
 }
 
@@ -143,7 +144,7 @@ export function registerDeploymentRoutes(
           id,
           status,
           calls_in_flight: inFlightCount,
-          load: load === null ? null : withoutKind(load),
+          load: load === null ? null : loadOf(load),
         })),
       };
     },
