@@ -49,6 +49,13 @@ const faults: readonly Fault[] = [
     tests: "packages/engine/src/*.test.ts",
   },
   {
+    name: "a replica's counts are forgotten when it ends",
+    file: "packages/platform/src/domain/deployment-statistics.ts",
+    text: "ended: addStatistics(state.ended, last)",
+    fault: "ended: state.ended",
+    tests: "packages/platform/src/domain/*.test.ts",
+  },
+  {
     name: "streamed tokens are held back until the end",
     file: "packages/runtime/src/event-stream.ts",
     text: "function write(response: ServerResponse, text: string): Promise<void> {\n",

@@ -5,7 +5,7 @@ import { precisions } from "./replica.ts";
 import { loadFields } from "./report.ts";
 
 /** What a key may do. `admin` includes all the others. */
-export const scopes = ["admin", "read", "predict", "push_config", "push_code"] as const;
+export const scopes = ["admin", "read", "predict", "push_config", "push_code", "metrics"] as const;
 export type Scope = (typeof scopes)[number];
 
 const timestamp = z.iso.datetime();

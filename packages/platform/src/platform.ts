@@ -183,6 +183,7 @@ export async function startPlatform(
         logBook,
         replicasOf: (id) => directory.replicasOf(id),
       },
+      sampleDeployments: () => reconciler.samples(),
     });
     cleanups.push(() => app.close());
     const port = await listen(app, config);

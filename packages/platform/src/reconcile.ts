@@ -5,7 +5,7 @@ import type { Logger } from "pino";
 import { becameActive, type DeploymentState } from "./domain/deployment.ts";
 import type { ReplicaPlan } from "./build/replica-config.ts";
 import type { Claims } from "./replica/claims.ts";
-import type { DeploymentSupervisor, LiveReplica } from "./replica/supervisor.ts";
+import type { DeploymentSample, DeploymentSupervisor, LiveReplica } from "./replica/supervisor.ts";
 import type { DeploymentRow } from "./store/schema.ts";
 
 /** What the reconciler reads and writes. */
@@ -65,6 +65,13 @@ export class Reconciler {
   /** Replicas of this process; null where it does not supervise the deployment. */
   replicasOf(deploymentId: string): readonly LiveReplica[] | null {
     return this.#supervised.get(deploymentId)?.supervisor.replicas() ?? null;
+  }
+
+  /** The deployments of this process that are wanted; a name stands for one of them. */
+  samples(): DeploymentSample[] {
+    return [...this.#supervised.values()]
+      .filter(({ stopping }) => stopping === null)
+      .map(({ supervisor }) => supervisor.sample());
   }
 
   /** Ends every replica's process at once, for a close that takes too long. */

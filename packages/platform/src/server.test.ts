@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { before, test } from "node:test";
 import { startTestPlatform, type TestPlatform } from "./testing/start-test-platform.ts";
 import { describeServer } from "./describe-server.ts";
+import { scopes } from "@corral/contract";
 import { fastify } from "fastify";
 import { collectGuards } from "./gateway/guard.ts";
 import { connect } from "node:net";
@@ -53,8 +54,9 @@ test("each scope opens its own routes and no others", async () => {
     ["POST", "/api/v1/deployments", "push_config"],
     ["GET", "/api/v1/keys", "admin"],
     ["POST", "/x/predict", "predict"],
+    ["GET", "/metrics", "metrics"],
   ];
-  for (const scope of ["admin", "read", "predict", "push_config", "push_code"] as const) {
+  for (const scope of scopes) {
     const key = await platform.key({ scopes: [scope] });
     for (const [method, path, needed] of routes) {
       const response = await platform.request(path, { method, headers: { authorization: key } });
@@ -69,7 +71,7 @@ test("each scope opens its own routes and no others", async () => {
 });
 
 test("every guarded route refuses a key that has every scope but its own", async () => {
-  const others = ["read", "predict", "push_config", "push_code"] as const;
+  const others = scopes.filter((scope) => scope !== "admin");
   const keys = new Map<string, string>();
   for (const left of [...others, "admin"] as const)
     keys.set(left, await platform.key({ scopes: others.filter((scope) => scope !== left) }));

@@ -17,6 +17,7 @@ import { validatorCompiler } from "./routes/check-input.ts";
 import { registerDeploymentRoutes } from "./routes/deployments.ts";
 import { registerHealthRoutes, type Readiness } from "./routes/health.ts";
 import { registerKeyRoutes } from "./routes/keys.ts";
+import { registerMetricsRoute, type SampleDeployments } from "./routes/metrics.ts";
 import { registerModelRoutes } from "./routes/models.ts";
 import { registerRunRoutes } from "./routes/runs.ts";
 import type { ManagementServices } from "./routes/services.ts";
@@ -31,6 +32,7 @@ export interface ServerServices {
   readonly isShuttingDown: () => boolean;
   readonly predict: PredictServices;
   readonly management: ManagementServices;
+  readonly sampleDeployments: SampleDeployments;
 }
 
 export interface CorralServer {
@@ -120,6 +122,7 @@ export async function buildServer(services: ServerServices): Promise<CorralServe
   registerDeploymentRoutes(app, services.management);
   registerRunRoutes(app, services.management);
   registerKeyRoutes(app, services.management);
+  registerMetricsRoute(app, services.sampleDeployments);
   await app.register(async (scope) => registerPushRoute(scope, services.management));
   await app.register(async (scope) => registerPredictRoutes(scope, services.predict));
   const documented = [...guards];

@@ -49,6 +49,7 @@ export function createReplicaDirectory({
           inFlightCount: known.upstream.inFlightCount,
           status: row.status,
           load: null,
+          residentBytes: null,
         };
       });
     },

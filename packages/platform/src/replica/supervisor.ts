@@ -2,7 +2,7 @@
 // it when asked to. What a state means is decided in `domain/`; rows are written through a port.
 
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Report, ReportBody } from "@corral/contract";
+import type { ReplicaStatistics, Report, ReportBody } from "@corral/contract";
 import { asServingError } from "@corral/contract";
 import type { Logger } from "pino";
 import { replicaConfig, type ReplicaPlan } from "../build/replica-config.ts";
@@ -13,6 +13,12 @@ import {
   type DeploymentEvent,
   type DeploymentState,
 } from "../domain/deployment.ts";
+import {
+  noStatistics,
+  replicaGone,
+  replicaReported,
+  totalStatistics,
+} from "../domain/deployment-statistics.ts";
 import { describeExit, nextReplicaStatus, type ReplicaExit, type ReplicaStatus } from "../domain/replica.ts";
 import { openUpstream, type ReplicaUpstream } from "./address.ts";
 import { openControlChannel, type ControlChannel } from "./control-channel.ts";
@@ -45,6 +51,20 @@ export interface LiveReplica {
   readonly status: ReplicaStatus;
   /** Of the last report; null before the first, and where another platform process supervises. */
   readonly load: ReplicaLoad | null;
+  /** Resident memory of its process, as of the last report; null as `load`. */
+  readonly residentBytes: number | null;
+}
+
+/** A deployment at one moment, for metrics. */
+export interface DeploymentSample {
+  readonly projectId: string;
+  readonly deploymentName: string;
+  readonly modelName: string;
+  /** Of all its replicas since this supervisor began; no count ever falls. */
+  readonly statistics: ReplicaStatistics;
+  /** Replicas that ended without being asked to. */
+  readonly restartCount: number;
+  readonly replicas: readonly LiveReplica[];
 }
 
 export interface SupervisorOptions {
@@ -70,6 +90,7 @@ interface Current {
   channel: ControlChannel | null;
   readyAt: number | null;
   load: ReplicaLoad | null;
+  residentBytes: number | null;
 }
 
 export type ReplicaLoad = Extract<ReportBody, { kind: "load" }>;
@@ -77,6 +98,8 @@ export type ReplicaLoad = Extract<ReportBody, { kind: "load" }>;
 export class DeploymentSupervisor {
   readonly #options: SupervisorOptions;
   #state = newDeployment;
+  #statistics = noStatistics;
+  #restartCount = 0;
   #current: Current | null = null;
   readonly #stopping = new AbortController();
   #loop: Promise<void> | null = null;
@@ -107,8 +130,21 @@ export class DeploymentSupervisor {
         inFlightCount: current.upstream.inFlightCount,
         status: current.status,
         load: current.load,
+        residentBytes: current.residentBytes,
       },
     ];
+  }
+
+  sample(): DeploymentSample {
+    const { projectId, deploymentName, modelName } = this.#options.plan;
+    return {
+      projectId,
+      deploymentName,
+      modelName,
+      statistics: totalStatistics(this.#statistics),
+      restartCount: this.#restartCount,
+      replicas: this.replicas(),
+    };
   }
 
   start(): void {
@@ -141,6 +177,7 @@ export class DeploymentSupervisor {
     while (!signal.aborted) {
       const event = await this.#liveOnce();
       if (signal.aborted) return;
+      this.#restartCount += 1;
       this.#apply(event);
       const delayMs = restartDelayMs(this.#state, chance());
       log.warn({ deployment: plan.deploymentName, reason: this.#state.detail, delayMs }, "a replica ended");
@@ -163,6 +200,7 @@ export class DeploymentSupervisor {
       channel: null,
       readyAt: null,
       load: null,
+      residentBytes: null,
     };
     this.#current = current;
     const logger = log.child({ replica: id, deployment: plan.deploymentName });
@@ -217,6 +255,7 @@ export class DeploymentSupervisor {
     current.status = nextReplicaStatus(current.status, { kind: "ended" });
     this.#current = null;
     await current.channel?.close();
+    this.#statistics = replicaGone(this.#statistics, id);
     void current.upstream.dispatcher.destroy(new Error("The replica ended."));
     await this.#untilWritten(() => records.end(id, reason.text));
     await driver
@@ -227,7 +266,11 @@ export class DeploymentSupervisor {
 
   #take(current: Current, reports: readonly Report[]): void {
     for (const { report } of reports) {
-      if (report.kind === "load") current.load = report;
+      if (report.kind === "load") {
+        current.load = report;
+        this.#statistics = replicaReported(this.#statistics, current.id, report.statistics);
+      }
+      if (report.kind === "memory") current.residentBytes = report.rss_bytes;
       if (report.kind !== "ready" || current.status !== "starting") continue;
       current.readyAt = this.#options.now();
       void this.#moveTo(current, "ready");

@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { controlPath, replicaConfigSchema, type ReportBody } from "@corral/contract";
+import { fakeLoad } from "./fake-load.ts";
 
 const config = replicaConfigSchema.parse(JSON.parse(readFileSync(process.argv[3] ?? "", "utf8")));
 /** Tests say how it behaves by the model's defaults. */
@@ -23,6 +24,7 @@ if (behaviour.exit === "crash_at_start") {
 
 let channel: Duplex | null = null;
 let reportNumber = 0;
+let callCount = 0;
 const unacknowledged: { number: number; report: ReportBody }[] = [];
 const acknowledgements = new Map<number, () => void>();
 
@@ -134,6 +136,9 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     timings_ms: { queue: 0, load: 0, prefill: 1, decode: 1, total: 2 },
   });
   response.end();
+  callCount += 1;
+  void report(fakeLoad(callCount));
+  void report({ kind: "memory", rss_bytes: 4_096 });
 }
 
 // As the real one: without its platform it ends.

@@ -132,6 +132,7 @@ export async function startTestPlatform({
       logBook,
       replicasOf: (id) => directory.replicasOf(id),
     },
+    sampleDeployments: () => reconciler.samples(),
   });
   await server.app.listen({ host: "127.0.0.1", port: 0 });
   const address = server.app.server.address();

@@ -1,0 +1,19 @@
+// Metrics in Prometheus' text format. The values were counted in other processes, so they enter as the library's own
+// JSON does when it gathers the metrics of several.
+
+import { AggregatorRegistry } from "prom-client";
+import type { DeploymentSample } from "../replica/supervisor.ts";
+import { metrics } from "./metrics.ts";
+
+export const expositionType = AggregatorRegistry.PROMETHEUS_CONTENT_TYPE;
+
+export function exposition(samples: readonly DeploymentSample[]): Promise<string> {
+  const gathered = metrics.map(({ name, type, help, valuesOf }) => ({
+    name,
+    type,
+    help,
+    values: samples.flatMap((sample) => valuesOf(sample)),
+    aggregator: "sum",
+  }));
+  return AggregatorRegistry.aggregate([gathered]).metrics();
+}

@@ -1,0 +1,108 @@
+import assert from "node:assert/strict";
+import { before, test } from "node:test";
+import { createKey } from "../store/keys.ts";
+import { getOrCreateProject } from "../store/projects.ts";
+import { startTestPlatform, type TestPlatform } from "../testing/start-test-platform.ts";
+import { until } from "../testing/until.ts";
+
+let platform: TestPlatform;
+before(async () => {
+  platform = await startTestPlatform();
+});
+
+async function scrape(key?: string): Promise<string> {
+  const authorization = `Bearer ${key ?? (await platform.key({ scopes: ["metrics"] }))}`;
+  const response = await platform.request("/metrics", { headers: { authorization } });
+  assert.equal(response.status, 200);
+  assert.equal(response.headers.get("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+  return response.text();
+}
+
+/** The value of a series of a deployment without further labels; null where there is none. */
+function valueOf(text: string, name: string, deployment: string): number | null {
+  const series = `${name}{deployment="${deployment}",model_name="${deployment}"} `;
+  const line = text.split("\n").find((candidate) => candidate.startsWith(series));
+  return line === undefined ? null : Number(line.slice(series.length));
+}
+
+async function call(name: string): Promise<void> {
+  assert.equal((await (await platform.post(`/${name}/predict`, {})).text()).length > 0, true);
+}
+
+test("a scrape needs a key with the scope metrics, as Prometheus sends it", async () => {
+  const { app } = platform.server;
+  const host = `127.0.0.1:${platform.port}`;
+  const statusFor = async (headers: Record<string, string>) =>
+    (await app.inject({ url: "/metrics", headers: { host, ...headers } })).statusCode;
+  assert.equal(await statusFor({}), 401);
+  for (const [scope, status] of [
+    ["read", 403],
+    ["predict", 403],
+    ["metrics", 200],
+    ["admin", 200],
+  ] as const)
+    assert.equal(
+      await statusFor({ authorization: `Bearer ${await platform.key({ scopes: [scope] })}` }),
+      status,
+    );
+});
+
+test("what a deployment's calls counted is there, and a restart of its replica takes nothing away", async () => {
+  const row = await platform.deploy("counted");
+  const key = await platform.key({ scopes: ["metrics"] });
+  const prompts = async () => valueOf(await scrape(key), "vllm:prompt_tokens_total", "counted") ?? -1;
+  await call("counted");
+  await call("counted");
+  await until("two calls are counted", async () => (await prompts()) === 6);
+
+  const [first] = platform.reconciler.replicasOf(row.id) ?? [];
+  const seen: number[] = [];
+  await platform.post("/counted/predict", { die: "before" });
+  await until("another replica answers", async () => {
+    seen.push(await prompts());
+    const [replica] = platform.reconciler.replicasOf(row.id) ?? [];
+    return replica?.ready === true && replica.id !== first?.id;
+  });
+  await call("counted");
+  await until("three calls are counted", async () => {
+    seen.push(await prompts());
+    return seen.at(-1) === 9;
+  });
+  assert.deepEqual([...new Set(seen)], [6, 9], "no scrape saw a counter fall");
+  assert.equal(valueOf(await scrape(), "corral_replica_restarts_total", "counted"), 1);
+});
+
+test("a deleted deployment's series disappear, and a new one of its name begins at nothing", async () => {
+  await platform.deploy("fleeting");
+  await call("fleeting");
+  await until(
+    "it is counted",
+    async () => valueOf(await scrape(), "vllm:prompt_tokens_total", "fleeting") === 3,
+  );
+  await platform.request("/api/v1/deployments/fleeting", { method: "DELETE" });
+  await until("it is gone", async () => !(await scrape()).includes('deployment="fleeting"'));
+  await platform.deploy("fleeting");
+  assert.equal(valueOf(await scrape(), "vllm:prompt_tokens_total", "fleeting"), 0);
+});
+
+test("a key sees its own project's deployments and models alone", async () => {
+  await platform.deploy("seen");
+  await platform.deploy("unseen");
+  const narrow = await scrape(await platform.key({ scopes: ["metrics"], models: ["seen"] }));
+  assert.match(narrow, /deployment="seen"/);
+  assert.doesNotMatch(narrow, /deployment="unseen"/);
+  const { db } = platform.store;
+  await getOrCreateProject(db, "other", "other");
+  const { key } = await createKey(db, "other", {
+    name: "stranger",
+    scopes: ["metrics"],
+    models: null,
+    token_cap: null,
+    expires_at: null,
+  });
+  assert.doesNotMatch(await scrape(key), /deployment="/);
+});
+
+test("the platform ends", async () => {
+  await platform[Symbol.asyncDispose]();
+});

@@ -1,0 +1,31 @@
+// The platform's metrics for Prometheus: what the replicas that this process supervises have counted.
+
+import type { FastifyInstance } from "fastify";
+import { principalOf } from "../gateway/answer-error.ts";
+import { mayUseModel } from "../gateway/guard.ts";
+import { exposition, expositionType } from "../metrics/exposition.ts";
+import type { DeploymentSample } from "../replica/supervisor.ts";
+
+/** The deployments that this process supervises now. */
+export type SampleDeployments = () => readonly DeploymentSample[];
+
+export function registerMetricsRoute(app: FastifyInstance, sampleDeployments: SampleDeployments): void {
+  app.get(
+    "/metrics",
+    {
+      config: { guard: "metrics" },
+      schema: {
+        summary: "Metrics of the key's deployments in Prometheus' text format",
+        description: "Of the deployments that the answering platform process runs.",
+        tags: ["metrics"],
+      },
+    },
+    async (request, reply) => {
+      const principal = principalOf(request);
+      const visible = sampleDeployments().filter(
+        ({ projectId, modelName }) => projectId === principal.projectId && mayUseModel(principal, modelName),
+      );
+      return reply.type(expositionType).send(await exposition(visible));
+    },
+  );
+}
