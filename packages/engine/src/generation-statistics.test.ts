@@ -27,7 +27,7 @@ function begin(statistics = createGenerationStatistics(), receivedAtMs?: number)
 
 const emitted = (tokens: readonly number[], row = 0) =>
   ({ kind: "emitted", group: "a", row, tokens }) as const;
-const admitted = (atMs: number) => ({ kind: "admitted", group: "a", atMs }) as const;
+const admitted = (atMs: number) => ({ kind: "admitted", group: "a", atMs, cachedTokenCount: 0 }) as const;
 const ended = (end: GroupEnd) => ({ kind: "ended", group: "a", end }) as const;
 
 const countOf = ({ counts }: Histogram) => counts.reduce((sum, count) => sum + count, 0);

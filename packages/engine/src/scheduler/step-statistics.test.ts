@@ -5,10 +5,9 @@ import { createSequence, type Sequence } from "../sequence.ts";
 import { createStepStatistics } from "./step-statistics.ts";
 
 function groupOf(...contexts: number[][]) {
-  return createGroup(
-    { id: "a", owner: "test", priority: 0, deadlineAtMs: null, contexts, slotCount: 4, cellCount: 64 },
-    0,
-  );
+  const who = { id: "a", owner: "test", weight: 1, priority: 0, namespace: "" };
+  const deadlines = { deadlineAtMs: null, queueDeadlineAtMs: null };
+  return createGroup({ ...who, ...deadlines, contexts, slotCount: 4, cellCount: 64 }, 0);
 }
 
 /** A step of one group: tokens of each of its sequences. */
@@ -33,8 +32,8 @@ function stepOf(group: ReturnType<typeof groupOf>, tokenCounts: readonly [Sequen
 
 test("tokens of a prompt are told from generated ones by their place, also in one sequence and after a fork", () => {
   const group = groupOf([1, 2, 3, 4], [5, 6]);
-  const first = createSequence(0, 0, group.spec.contexts[0] ?? []);
-  const second = createSequence(1, 1, group.spec.contexts[1] ?? []);
+  const first = createSequence(0, group.spec.contexts[0] ?? []);
+  const second = createSequence(1, group.spec.contexts[1] ?? []);
   const statistics = createStepStatistics();
   statistics.count(stepOf(group, [[first, 3]]));
   first.computedTokenCount = 3;
@@ -55,7 +54,7 @@ test("tokens of a prompt are told from generated ones by their place, also in on
 
 test("a step's tokens count in their bucket, and a step without tokens is none", () => {
   const group = groupOf([1, 2, 3]);
-  const sequence = createSequence(0, 0, [1, 2, 3]);
+  const sequence = createSequence(0, [1, 2, 3]);
   const statistics = createStepStatistics();
   statistics.count(stepOf(group, []));
   statistics.count(stepOf(group, [[sequence, 1]]));
