@@ -124,6 +124,8 @@ export function createGenerationStatistics(): GenerationStatistics {
       const one = followed.get(event.group);
       if (one === undefined) return;
       switch (event.kind) {
+        case "prefix_shared":
+          return;
         case "admitted":
           return admit(one, event.atMs);
         case "emitted":
