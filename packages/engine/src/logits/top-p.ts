@@ -1,5 +1,6 @@
 // Leaves the smallest set of best tokens whose probability reaches p (nucleus).
 
+import { expFloat32 } from "./exp.ts";
 import type { LogitsProcessor } from "./processor.ts";
 
 /** Buckets of width 1/64 below the best score; the last one takes all the rest. */
@@ -11,7 +12,7 @@ const bucketsPerUnit = 64;
  * at most `1 - topP`; the `minKeepCount` best always stay.
  * Probabilities are float32, summed as doubles, each sum and `1 - topP` rounded to float32, as torch does on a CPU.
  * Source: transformers 5.23.0, logits_process.py, TopPLogitsWarper; without its sort: scores fall into buckets, and
- * only the bucket in which the sum passes `1 - topP` is sorted. Scratch has the row's length.
+ * only the bucket in which the sum passes `1 - topP` is sorted. Scratch has at least the row's length.
  */
 export function createTopP(topP: number, minKeepCount: number, scratch: Float64Array): LogitsProcessor {
   const removedMass = Math.fround(1 - topP);
@@ -92,12 +93,12 @@ function maximum(scores: Float32Array): number {
   return best;
 }
 
-/** exp(score - best) as float32 into `target`, -Infinity left out; gives their float32 sum, the softmax's divisor. */
+/** exp(score - best) into `target`, -Infinity left out; gives their float32 sum, the softmax's divisor. */
 function exponentials(scores: Float32Array, best: number, target: Float64Array): number {
   let sum = 0;
   for (let id = 0; id < scores.length; id++) {
     if (scores[id] === -Infinity) continue;
-    const weight = Math.fround(Math.exp(Math.fround(scores[id]! - best)));
+    const weight = expFloat32(Math.fround(scores[id]! - best));
     target[id] = weight;
     sum += weight;
   }

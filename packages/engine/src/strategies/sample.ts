@@ -1,16 +1,18 @@
 // Picking by chance, with the probabilities that the scores stand for. The random number is an argument.
 
+import { expFloat32 } from "../logits/exp.ts";
+
 /**
- * Inverse transform: the first id at which the cumulative probability, summed as doubles in order of id, exceeds
- * `uniform`, in `[0, 1)`. An id of probability zero is never picked. Null where no probability is above zero or
- * one is not a number. `scratch` has the row's length.
+ * Inverse transform: the first id at which the cumulative probability, of float32 exponentials summed as doubles in
+ * order of id, exceeds `uniform`, in `[0, 1)`. An id of probability zero is never picked. Null where no probability is
+ * above zero or one is not a number. `scratch` has at least the row's length.
  */
 export function pickBySampling(scores: Float32Array, uniform: number, scratch: Float64Array): number | null {
   let best = -Infinity;
   for (let id = 0; id < scores.length; id++) if (scores[id]! > best) best = scores[id]!;
   let total = 0;
   for (let id = 0; id < scores.length; id++) {
-    const weight = scores[id] === -Infinity ? 0 : Math.exp(scores[id]! - best);
+    const weight = expFloat32(Math.fround(scores[id]! - best));
     scratch[id] = weight;
     total += weight;
   }
