@@ -1,4 +1,4 @@
-// Greedy picking: the best score.
+// Greedy picking: the best score. The definition; the engine picks by `SelectionKernels.bestId`, which equals it.
 
 /** The id of the largest score, the lowest among equals; null where none is above -Infinity or one is not a number. */
 export function pickGreedily(scores: Float32Array): number | null {

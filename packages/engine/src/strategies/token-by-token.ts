@@ -3,28 +3,30 @@
 // Source: transformers 5.23.0, generation/utils.py, _sample.
 
 import type { FinishReason } from "@corral/contract";
-import { processScores } from "../logits/pipeline.ts";
-import type { LogitsProcessor } from "../logits/processor.ts";
 import type { GroupOutcome, Outcome } from "../scheduler/outcome.ts";
 import type { StoppingCriterion } from "../stopping/criterion.ts";
 import { finishReasonOf } from "../stopping/finish-reason.ts";
 import type { DecodingStrategy } from "./strategy.ts";
 
-/** The id for a row's next position, or null where no token is possible. */
-export type TokenPicker = (scores: Float32Array, row: number, position: number) => number | null;
+/** Chooses from the scores of one sequence: processed once, then picked from for each row that goes on from there. */
+export interface TokenPicker {
+  /** `tokens` are all ids of the sequence, prompt included. */
+  process(tokens: readonly number[]): void;
+  /** The id for a row's next position, or null where no token is possible. */
+  pick(row: number, position: number): number | null;
+}
 
 export interface TokenByTokenOptions {
   readonly rowCount: number;
-  readonly pipeline: readonly LogitsProcessor[];
-  readonly pick: TokenPicker;
+  readonly picker: TokenPicker;
   readonly criteria: readonly StoppingCriterion[];
-  /** Shape `[vocabSize]`; contents undefined before and after a call. */
+  /** Where the picker looks for scores: shape `[vocabSize]`; contents undefined before and after a call. */
   readonly scores: Float32Array;
 }
 
 /** The sequence of row i has the id i; at the first step only sequence 0 lives. */
 export function createTokenByTokenStrategy(options: TokenByTokenOptions): DecodingStrategy {
-  const { pipeline, pick, criteria, scores } = options;
+  const { picker, criteria, scores } = options;
   const allRows = Array.from({ length: options.rowCount }, (_, row) => row);
   let isFirstStep = true;
   return {
@@ -32,9 +34,9 @@ export function createTokenByTokenStrategy(options: TokenByTokenOptions): Decodi
       const choices: Choice[] = [];
       for (const sequence of group.sequences) {
         scores.set(outputs.logits(sequence.firstRow + sequence.rowCount - 1));
-        processScores(pipeline, scores, sequence.tokens);
+        picker.process(sequence.tokens);
         for (const row of isFirstStep ? allRows : [sequence.id]) {
-          const token = pick(scores, row, sequence.tokens.length);
+          const token = picker.pick(row, sequence.tokens.length);
           if (token === null) return noTokenPossible(row, sequence.tokens.length);
           const reason = finishReasonOf(criteria, sequence.tokens, token);
           choices.push({ source: sequence.id, row, token, reason });
