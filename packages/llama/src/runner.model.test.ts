@@ -294,41 +294,49 @@ test("steps reuse one view of a row", { skip }, async () => {
   assert.equal(first, second);
 });
 
-test("a sequence that was saved goes on after a restore as if it had never left, shared cells included", { skip }, async () => {
-  using opened = await open();
-  const { llama, runner } = opened;
-  const tokens = someTokens(llama, 60);
-  await compute(runner, 0, tokens.slice(0, 40));
-  runner.copySequence(0, 1, { start: 0, end: 40 });
-  await compute(runner, 1, tokens.slice(40, 59), 512, 40);
-  const state = await runner.saveSequence(1);
-  const expected = await compute(runner, 1, tokens.slice(59), 512, 59);
-  runner.removeSequence(0);
-  runner.removeSequence(1);
-  assert.equal(await runner.restoreSequence(5, state, 59), true);
-  const restored = await compute(runner, 5, tokens.slice(59), 512, 59);
-  assert.ok(largestDifference(expected, restored) < tolerance);
-});
+test(
+  "a sequence that was saved goes on after a restore as if it had never left, shared cells included",
+  { skip },
+  async () => {
+    using opened = await open();
+    const { llama, runner } = opened;
+    const tokens = someTokens(llama, 60);
+    await compute(runner, 0, tokens.slice(0, 40));
+    runner.copySequence(0, 1, { start: 0, end: 40 });
+    await compute(runner, 1, tokens.slice(40, 59), 512, 40);
+    const state = await runner.saveSequence(1);
+    const expected = await compute(runner, 1, tokens.slice(59), 512, 59);
+    runner.removeSequence(0);
+    runner.removeSequence(1);
+    assert.equal(await runner.restoreSequence(5, state, 59), true);
+    const restored = await compute(runner, 5, tokens.slice(59), 512, 59);
+    assert.ok(largestDifference(expected, restored) < tolerance);
+  },
+);
 
-test("a state that is cut, of another length or of another cell type is not restored, and the slot stays empty", { skip }, async () => {
-  using opened = await open();
-  const { llama, runner } = opened;
-  const tokens = someTokens(llama, 30);
-  await compute(runner, 0, tokens);
-  const state = await runner.saveSequence(0);
-  using other = await openRunner(llama, { precision: "default" });
-  assert.equal(await other.restoreSequence(0, state, 30), false);
-  for (const [bytes, tokenCount] of [
-    [state.slice(0, -100), 30],
-    [state.slice(0, 3), 30],
-    [state, 29],
-  ] as const) {
-    assert.equal(await runner.restoreSequence(3, bytes, tokenCount), false);
-    await compute(runner, 3, tokens.slice(0, 2));
-    runner.removeSequence(3);
-  }
-  await assert.rejects(runner.restoreSequence(0, state, 30), { code: "engine_misuse" });
-});
+test(
+  "a state that is cut, of another length or of another cell type is not restored, and the slot stays empty",
+  { skip },
+  async () => {
+    using opened = await open();
+    const { llama, runner } = opened;
+    const tokens = someTokens(llama, 30);
+    await compute(runner, 0, tokens);
+    const state = await runner.saveSequence(0);
+    using other = await openRunner(llama, { precision: "default" });
+    assert.equal(await other.restoreSequence(0, state, 30), false);
+    for (const [bytes, tokenCount] of [
+      [state.slice(0, -100), 30],
+      [state.slice(0, 3), 30],
+      [state, 29],
+    ] as const) {
+      assert.equal(await runner.restoreSequence(3, bytes, tokenCount), false);
+      await compute(runner, 3, tokens.slice(0, 2));
+      runner.removeSequence(3);
+    }
+    await assert.rejects(runner.restoreSequence(0, state, 30), { code: "engine_misuse" });
+  },
+);
 
 test("nothing may be called while a decode is running", { skip }, async () => {
   using opened = await open();
