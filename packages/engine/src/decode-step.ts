@@ -3,9 +3,19 @@
 
 import { isServingError } from "@corral/contract";
 import type { CacheOperation } from "./cache/cache-operation.ts";
+import type { PrefixMove } from "./cache/prefix-move.ts";
+import type { Clock } from "./clock.ts";
 import type { ModelRunner, StepOutputs } from "./model-runner.ts";
+import type { PrefixStore } from "./prefix-store.ts";
 import type { ScheduledStep } from "./scheduler/scheduled-step.ts";
 import type { DecodedStep } from "./strategies/decoded-step.ts";
+
+export interface DecodeMeans {
+  readonly runner: ModelRunner;
+  /** Null: no operation names it. */
+  readonly store: PrefixStore | null;
+  readonly clock: Clock;
+}
 
 const noOutputs: StepOutputs = {
   rowCount: 0,
@@ -14,20 +24,47 @@ const noOutputs: StepOutputs = {
   },
 };
 
-export async function decodeStep(runner: ModelRunner, step: ScheduledStep): Promise<DecodedStep> {
-  for (const operation of step.cacheOperations) applyOperation(runner, operation);
-  if (step.entries.length === 0) return { kind: "computed", outputs: noOutputs };
+export async function decodeStep(means: DecodeMeans, step: ScheduledStep): Promise<DecodedStep> {
+  const moves: PrefixMove[] = [];
+  for (const operation of step.cacheOperations) {
+    const move = await applyOperation(means, operation);
+    if (move !== null) moves.push(move);
+  }
+  if (step.entries.length === 0) return { kind: "computed", outputs: noOutputs, moves };
   try {
-    return { kind: "computed", outputs: await runner.decode(step) };
+    return { kind: "computed", outputs: await means.runner.decode(step), moves };
   } catch (error) {
     if (!isServingError(error)) throw error;
     if (error.code !== "decode_failed" && error.code !== "out_of_cells") throw error;
-    return { kind: "failed", code: error.code, detail: error.message, cause: error };
+    return { kind: "failed", code: error.code, detail: error.message, cause: error, moves };
   }
 }
 
-function applyOperation(runner: ModelRunner, operation: CacheOperation): void {
-  if (operation.kind === "copy") {
-    runner.copySequence(operation.source, operation.target, operation.range);
-  } else runner.removeSequence(operation.slot, operation.range);
+async function applyOperation(
+  { runner, store, clock }: DecodeMeans,
+  operation: CacheOperation,
+): Promise<PrefixMove | null> {
+  const sinceMs = clock.now();
+  switch (operation.kind) {
+    case "copy":
+      runner.copySequence(operation.source, operation.target, operation.range);
+      return null;
+    case "remove":
+      runner.removeSequence(operation.slot, operation.range);
+      return null;
+    case "save": {
+      const { slot, namespace, ids } = operation;
+      const state = await runner.saveSequence(slot);
+      const written = (await store?.write(namespace, ids, state)) ?? null;
+      return { kind: "saved", tokenCount: ids.length, tookMs: clock.now() - sinceMs, written };
+    }
+    case "restore": {
+      const { moveId, slot, key, tokenCount } = operation;
+      const state = (await store?.read(key)) ?? null;
+      const ok = state !== null && (await runner.restoreSequence(slot, state, tokenCount));
+      return { kind: "restored", moveId, slot, key, tokenCount, tookMs: clock.now() - sinceMs, ok };
+    }
+    default:
+      return operation satisfies never;
+  }
 }

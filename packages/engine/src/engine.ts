@@ -4,12 +4,14 @@
 import { asServingError, ServingError } from "@corral/contract";
 import { createActiveGeneration, type ActiveGeneration } from "./active-generation.ts";
 import { createMonotonicClock, type Clock } from "./clock.ts";
-import { decodeStep } from "./decode-step.ts";
+import { decodeStep, type DecodeMeans } from "./decode-step.ts";
 import { createGenerationStatistics } from "./generation-statistics.ts";
 import type { Engine, EngineLoad, GenerationHandle, GenerationRequest, SubmitOptions } from "./generation.ts";
 import type { GroupEnd } from "./group.ts";
 import { createInbox } from "./inbox.ts";
 import type { ModelRunner } from "./model-runner.ts";
+import type { PrefixStore } from "./prefix-store.ts";
+import type { ScheduledStep } from "./scheduler/scheduled-step.ts";
 import { chooseSeed } from "./seed.ts";
 import type { ScheduleEvent } from "./scheduler/schedule-event.ts";
 import { createScheduler, type Scheduler } from "./scheduler/scheduler.ts";
@@ -31,6 +33,10 @@ export interface EngineOptions {
   readonly maxStepMs?: number;
   /** Whether what is computed is kept and shared; default true. */
   readonly sharesPrefixes?: boolean;
+  /** Where prefixes survive eviction and the end of the engine; null: nowhere. Default null. */
+  readonly prefixStore?: PrefixStore | null;
+  /** After so long without work kept prefixes are saved; default 1000. */
+  readonly saveAfterMs?: number;
   /** When to check that slots, cells and prefixes agree, and to fail where they do not. Default: never. */
   readonly integrityChecks?: IntegrityChecks;
   /** Generations that may wait; default 64. */
@@ -54,6 +60,11 @@ class TextEngine implements Engine {
   readonly #strategies = createStrategySet();
   readonly #inbox = createInbox();
   readonly #integrityChecks: IntegrityChecks;
+  readonly #means: DecodeMeans;
+  /** Null where there is no store. */
+  readonly #saveAfterMs: number | null;
+  /** How long to rest before looking for something to save; null: until something else is to be done. */
+  #quietMs: number | null;
   readonly #workspace;
   readonly #generations = new Map<string, ActiveGeneration>();
   readonly #statistics = createGenerationStatistics();
@@ -70,6 +81,10 @@ class TextEngine implements Engine {
     this.#times = createStepTimes(this.#clock);
     this.#chooseSeed = options.chooseSeed ?? chooseSeed;
     this.#integrityChecks = options.integrityChecks ?? "never";
+    const store = options.prefixStore ?? null;
+    this.#means = { runner: options.runner, store, clock: this.#clock };
+    this.#saveAfterMs = store === null ? null : (options.saveAfterMs ?? 1_000);
+    this.#quietMs = this.#saveAfterMs;
     this.#slotCount = Math.min(limits.slotCount, stepTokenBudget);
     this.#workspace = createStrategyWorkspace(limits.vocabSize);
     this.#scheduler = createScheduler({
@@ -78,6 +93,7 @@ class TextEngine implements Engine {
       stepTokenBudget,
       maxStepMs: options.maxStepMs ?? 250,
       sharesPrefixes: options.sharesPrefixes ?? true,
+      storedPrefixes: store?.entries ?? null,
       maxWaitingGroupCount: options.maxWaitingGroupCount ?? 64,
     });
   }
@@ -146,14 +162,33 @@ class TextEngine implements Engine {
       const plan = this.#scheduler.plan(this.#clock.now());
       if (plan.isEmpty) {
         this.#checkIntegrity("idle");
-        await this.#times.idling(this.#inbox.next());
+        await this.#rest();
         continue;
       }
-      const decoded = await this.#times.decoding(decodeStep(this.#runner, plan));
-      const outcomes = this.#strategies.choose(plan, decoded);
-      this.#publish(this.#scheduler.commit(plan, outcomes));
-      this.#checkIntegrity("step");
+      await this.#step(plan);
     }
+    await this.#saveKeptPrefixes();
+  }
+
+  async #step(plan: ScheduledStep): Promise<void> {
+    const decoded = await this.#times.decoding(decodeStep(this.#means, plan));
+    const outcomes = this.#strategies.choose(plan, decoded);
+    this.#publish(this.#scheduler.commit(plan, outcomes, decoded.moves));
+    this.#checkIntegrity("step");
+  }
+
+  /** Until there is something to do; when it has been quiet for a while, saving a kept prefix is. */
+  async #rest(): Promise<void> {
+    const hasChanged = await this.#times.idling(this.#inbox.next(this.#quietMs ?? undefined));
+    if (hasChanged) this.#quietMs = this.#saveAfterMs;
+    else this.#quietMs = this.#scheduler.saveKeptPrefix() ? 0 : null;
+  }
+
+  /** What others would have to compute again after a restart; as far as it goes within the time for it. */
+  async #saveKeptPrefixes(): Promise<void> {
+    const endMs = this.#clock.now() + longestFinalSaveMs;
+    while (this.#clock.now() < endMs && this.#scheduler.saveKeptPrefix())
+      await this.#step(this.#scheduler.plan(this.#clock.now()));
   }
 
   #checkIntegrity(moment: "idle" | "step"): void {
@@ -198,6 +233,9 @@ class TextEngine implements Engine {
     throw cause;
   }
 }
+
+/** The process that waits for the engine's end has its own patience. */
+const longestFinalSaveMs = 5_000;
 
 const aborted: GroupEnd = { kind: "failed", code: "aborted", detail: "The generation was aborted." };
 const shutDown: GroupEnd = {

@@ -3,8 +3,8 @@
 export interface Inbox {
   /** Something changed. Remembered until the next `next`. */
   notify(): void;
-  /** Resolves when something has changed since it last resolved. */
-  next(): Promise<void>;
+  /** Resolves with true when something has changed since it last did, with false where nothing does for `quietMs`. */
+  next(quietMs?: number): Promise<boolean>;
 }
 
 export function createInbox(): Inbox {
@@ -15,14 +15,19 @@ export function createInbox(): Inbox {
       isNotified = true;
       wake?.();
     },
-    async next() {
+    async next(quietMs) {
+      let timer: NodeJS.Timeout | undefined;
       if (!isNotified) {
         await new Promise<void>((resolve) => {
           wake = resolve;
+          if (quietMs !== undefined) timer = setTimeout(resolve, quietMs);
         });
       }
+      clearTimeout(timer);
       wake = null;
+      const hasChanged = isNotified;
       isNotified = false;
+      return hasChanged;
     },
   };
 }

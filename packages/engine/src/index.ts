@@ -23,6 +23,7 @@ export type {
 } from "./generation.ts";
 export type { GenerationCounts } from "./generation-statistics.ts";
 export type { ModelRunner, ModelRunnerLimits, PositionRange, StepOutputs } from "./model-runner.ts";
+export type { PrefixStore, StoredPrefix, WrittenPrefix } from "./prefix-store.ts";
 export type { CacheOperation } from "./cache/cache-operation.ts";
 export { createStepPlan, type PlanEntry, type StepPlan } from "./scheduler/step-plan.ts";
 export { createDetokenizer, type Detokenizer, type DetokenizerOptions } from "./text/detokenizer.ts";

@@ -26,12 +26,22 @@ export interface Sequence {
   outputStart: number;
   /** Null unless it waits for another sequence to compute their common prefix; it then holds no cells. */
   leader: PrefixLeader | null;
+  /** Its slot is being filled from the store by this step. */
+  isRestoring: boolean;
 }
 
 /** A sequence that has computed nothing of its context; the row of the last token is wanted. */
 export function createSequence(id: number, context: readonly number[]): Sequence {
   const tokens = [...context];
-  return { id, slot: noSlot, tokens, computedTokenCount: 0, outputStart: tokens.length - 1, leader: null };
+  return {
+    id,
+    slot: noSlot,
+    tokens,
+    computedTokenCount: 0,
+    outputStart: tokens.length - 1,
+    leader: null,
+    isRestoring: false,
+  };
 }
 
 /** Tokens known and not computed. */
@@ -41,7 +51,13 @@ export function uncomputedTokenCount(sequence: Sequence): number {
 
 /** Those of them whose rows are not wanted: they may be computed in chunks, apart from the rest. */
 export function chunkableTokenCount(sequence: Sequence): number {
-  return sequence.leader === null ? Math.max(0, sequence.outputStart - sequence.computedTokenCount) : 0;
+  if (waits(sequence)) return 0;
+  return Math.max(0, sequence.outputStart - sequence.computedTokenCount);
+}
+
+/** It computes nothing in this step: another sequence, or the store, gives it its first cells. */
+export function waits({ leader, isRestoring }: Sequence): boolean {
+  return leader !== null || isRestoring;
 }
 
 /** Cells it will yet take for what it knows; a prefix that its leader computes will be shared. */

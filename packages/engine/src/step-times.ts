@@ -14,7 +14,7 @@ export interface StepTimes {
   /** Counts the time from now until `decode` is settled as the model's. */
   decoding<Result>(decode: Promise<Result>): Promise<Result>;
   /** Counts the time from now until `wake` is settled as nobody's. */
-  idling(wake: Promise<void>): Promise<void>;
+  idling<Result>(wake: Promise<Result>): Promise<Result>;
   read(): StepTimeCounts;
 }
 
@@ -42,8 +42,9 @@ export function createStepTimes(clock: Clock): StepTimes {
     },
     async idling(wake) {
       beginWait();
-      await wake;
+      const result = await wake;
       busySinceMs = clock.now();
+      return result;
     },
     read: () => ({ decodeMs, hostMs }),
   };

@@ -10,4 +10,20 @@ export type CacheOperation =
       readonly range: PositionRange;
     }
   /** Drops the cells of `range`. */
-  | { readonly kind: "remove"; readonly slot: number; readonly range: PositionRange };
+  | { readonly kind: "remove"; readonly slot: number; readonly range: PositionRange }
+  /** Writes the slot's cells, which are those of `ids`, to the store. */
+  | {
+      readonly kind: "save";
+      readonly slot: number;
+      readonly namespace: string;
+      readonly ids: readonly number[];
+    }
+  /** Fills the empty slot with `tokenCount` cells from the store. */
+  | {
+      readonly kind: "restore";
+      /** Tells it from another one of the same slot. */
+      readonly moveId: number;
+      readonly slot: number;
+      readonly key: string;
+      readonly tokenCount: number;
+    };

@@ -22,6 +22,8 @@ export interface Cells {
   share(source: number, target: number, length: number): void;
   /** The slot keeps its positions `[0, length)`. */
   truncate(slot: number, length: number): void;
+  /** Puts an operation that changes no cells in its place among the others. */
+  note(operation: CacheOperation): void;
   /** The operations of all changes since the last call, in order. */
   takeOperations(): readonly CacheOperation[];
   readonly hasOperations: boolean;
@@ -108,6 +110,7 @@ export function createCells(cellCount: number, slotCount: number): Cells {
       }
       if (length === 0) keptSlots.delete(slot);
     },
+    note: (operation) => void operations.push(operation),
     takeOperations() {
       const taken = operations;
       operations = [];

@@ -4,8 +4,10 @@
 
 import type { CacheOperation } from "./cache-operation.ts";
 import { createCells } from "./cells.ts";
+import type { PrefixMove } from "./prefix-move.ts";
 import { createPrefixTree, type PrefixMatch } from "./prefix-tree.ts";
 import { createSlots } from "./slots.ts";
+import type { StoredMatch, StoredPrefixes } from "./stored-prefixes.ts";
 
 export interface KvCacheOptions {
   readonly slotCount: number;
@@ -14,6 +16,8 @@ export interface KvCacheOptions {
   readonly sharesPrefixes: boolean;
   /** What computing the positions `[start, end)` of one sequence would cost, in any unit. */
   readonly costOf: (start: number, end: number) => number;
+  /** What is in the store that prefixes go to before they are let go; null: there is none. */
+  readonly stored: StoredPrefixes | null;
 }
 
 export interface KvCache {
@@ -53,8 +57,22 @@ export interface KvCache {
   /** The slot knows and holds nothing any more; it stays taken. */
   close(slot: number): void;
   /** Ends the use of an opened slot that knew `ids`: it is kept for its prefix where that is worth something, else free. */
-  retire(slot: number, ids: readonly number[]): void;
+  retire(slot: number, namespace: string, ids: readonly number[]): void;
+  /** Cells that may be shared or built on: none while the slot is being restored. */
   computedCountOf(slot: number): number;
+  /** The longest prefix of `ids[0, limit)` in the store, where moving it here beats computing it from `computedCount` on. */
+  matchStored(
+    namespace: string,
+    ids: readonly number[],
+    limit: number,
+    computedCount: number,
+  ): StoredMatch | null;
+  /** The opened slot, which holds no cell, is filled from the store; false where there is no room. */
+  restore(slot: number, match: StoredMatch): boolean;
+  /** Takes in what became of a step's moves. Gives for each slot that was restored the ids it holds, 0 where it failed. */
+  settleMoves(moves: readonly PrefixMove[]): ReadonlyMap<number, number>;
+  /** Has the kept prefix whose loss would cost most saved, of those that are worth it and not in the store. */
+  saveMostValuable(): boolean;
   isKept(slot: number): boolean;
   isFree(slot: number): boolean;
   takeOperations(): readonly CacheOperation[];
@@ -64,6 +82,7 @@ export interface KvCache {
 }
 
 interface KeptPrefix {
+  readonly namespace: string;
   readonly ids: readonly number[];
   /** Requests that used it; the one that made it counts. */
   useCount: number;
@@ -73,13 +92,22 @@ interface KeptPrefix {
 
 /** A shorter prefix is computed sooner than it is looked after. */
 const shortestKeptLength = 8;
+/** A shorter one is not worth a file. */
+const shortestSavedLength = 64;
+/** So many times cheaper a move has to be than computing again: it takes the time of running sequences, too. */
+const leastSaving = 3;
 
 export function createKvCache(options: KvCacheOptions): KvCache {
-  const { slotCount, cellCount, sharesPrefixes, costOf } = options;
+  const { slotCount, cellCount, sharesPrefixes, costOf, stored } = options;
   const slots = createSlots(slotCount);
   const cells = createCells(cellCount, slotCount);
   const tree = createPrefixTree();
   const kept = new Map<number, KeptPrefix>();
+  /** Slots that the next step fills from the store: how many of their ids will be used. */
+  const restoring = new Map<number, { readonly moveId: number; readonly length: number }>();
+  let moveCount = 0;
+  /** Kept slots whose saving is under way or has failed. */
+  const savedSlots = new Set<number>();
   /** The value of what was let go last: new and used prefixes start from it, so that the unused age. */
   let inflation = 0;
 
@@ -94,7 +122,25 @@ export function createKvCache(options: KvCacheOptions): KvCache {
     return prefix.age + (prefix.useCount * costOf(length - uniqueCount, length)) / uniqueCount;
   }
 
-  function letGo(slot: number): void {
+  const computedCountOf = (slot: number) => (restoring.has(slot) ? 0 : cells.lengthOf(slot));
+
+  function isWorthSaving(slot: number, { namespace, ids }: KeptPrefix): boolean {
+    if (stored === null || ids.length < shortestSavedLength || savedSlots.has(slot)) return false;
+    const known = stored.match(namespace, ids, ids.length)?.length ?? 0;
+    // A file that lacks the last few ids of a chat's turn is as good as a new one.
+    if (ids.length - known < shortestSavedLength) return false;
+    return costOf(known, ids.length) >= leastSaving * stored.moveMs(ids.length);
+  }
+
+  function save(slot: number, { namespace, ids }: KeptPrefix): void {
+    savedSlots.add(slot);
+    cells.note({ kind: "save", slot, namespace, ids });
+  }
+
+  function letGo(slot: number, saves = true): void {
+    const prefix = kept.get(slot);
+    if (saves && prefix !== undefined && isWorthSaving(slot, prefix)) save(slot, prefix);
+    savedSlots.delete(slot);
     kept.delete(slot);
     tree.close(slot);
     cells.truncate(slot, 0);
@@ -114,7 +160,13 @@ export function createKvCache(options: KvCacheOptions): KvCache {
     return true;
   }
 
+  function makeRoom(count: number): boolean {
+    while (cellCount - cells.usedCount < count) if (!letCheapestGo()) return false;
+    return true;
+  }
+
   function close(slot: number): void {
+    restoring.delete(slot);
     tree.close(slot);
     cells.truncate(slot, 0);
   }
@@ -122,7 +174,7 @@ export function createKvCache(options: KvCacheOptions): KvCache {
   function isWorthKeeping(slot: number): boolean {
     const length = cells.lengthOf(slot);
     if (!sharesPrefixes || length < shortestKeptLength) return false;
-    return !tree.coveringSlots(slot).some((other) => cells.lengthOf(other) >= length);
+    return !tree.coveringSlots(slot).some((other) => computedCountOf(other) >= length);
   }
 
   return {
@@ -166,17 +218,15 @@ export function createKvCache(options: KvCacheOptions): KvCache {
       cells.share(source, target, computedCount);
     },
     append: (slot, ids) => tree.extend(slot, ids),
-    makeRoom(count) {
-      while (cellCount - cells.usedCount < count) if (!letCheapestGo()) return false;
-      return true;
-    },
+    makeRoom,
     compute: (slot, count) => cells.extend(slot, count),
     truncate(slot, knownCount, computedCount) {
       tree.truncate(slot, knownCount);
+      if (computedCount === 0) restoring.delete(slot);
       cells.truncate(slot, computedCount);
     },
     close,
-    retire(slot, ids) {
+    retire(slot, namespace, ids) {
       const length = cells.lengthOf(slot);
       tree.truncate(slot, length);
       if (!isWorthKeeping(slot)) {
@@ -186,11 +236,57 @@ export function createKvCache(options: KvCacheOptions): KvCache {
       }
       const covered = tree.coveredSlots(slot).filter((other) => kept.has(other));
       const useCount = covered.reduce((most, other) => Math.max(most, kept.get(other)?.useCount ?? 1), 1);
-      for (const other of covered) letGo(other);
+      for (const other of covered) letGo(other, false);
       cells.keep(slot);
-      kept.set(slot, { ids: ids.slice(0, length), useCount, age: inflation });
+      kept.set(slot, { namespace, ids: ids.slice(0, length), useCount, age: inflation });
     },
-    computedCountOf: (slot) => cells.lengthOf(slot),
+    computedCountOf,
+    matchStored(namespace, ids, limit, computedCount) {
+      const match = stored === null || !sharesPrefixes ? null : stored.match(namespace, ids, limit);
+      if (stored === null || match === null || match.length - computedCount < shortestSavedLength)
+        return null;
+      const movedMs = stored.moveMs(match.stored.ids.length);
+      return costOf(computedCount, match.length) >= leastSaving * movedMs ? match : null;
+    },
+    restore(slot, { stored: { key, ids }, length }) {
+      if (ids.length > cellCount - cells.liveCount || !makeRoom(ids.length)) return false;
+      cells.extend(slot, ids.length);
+      const moveId = moveCount++;
+      cells.note({ kind: "restore", moveId, slot, key, tokenCount: ids.length });
+      restoring.set(slot, { moveId, length });
+      return true;
+    },
+    settleMoves(moves) {
+      const restored = new Map<number, number>();
+      for (const move of moves) {
+        stored?.observeMove(move.tokenCount, move.tookMs);
+        if (move.kind === "saved") {
+          if (move.written !== null) stored?.add(move.written.stored);
+          for (const key of move.written?.removedKeys ?? []) stored?.remove(key);
+          continue;
+        }
+        if (!move.ok) stored?.remove(move.key);
+        const wanted = restoring.get(move.slot);
+        // The sequence may have ended meanwhile, and its slot been emptied after the move.
+        if (wanted?.moveId !== move.moveId) continue;
+        const length = move.ok ? wanted.length : 0;
+        restoring.delete(move.slot);
+        cells.truncate(move.slot, length);
+        restored.set(move.slot, length);
+      }
+      return restored;
+    },
+    saveMostValuable() {
+      let best: { slot: number; value: number; prefix: KeptPrefix } | null = null;
+      for (const [slot, prefix] of kept) {
+        if (!isWorthSaving(slot, prefix)) continue;
+        const value = prefix.useCount * costOf(0, prefix.ids.length);
+        if (best === null || value > best.value) best = { slot, value, prefix };
+      }
+      if (best === null) return false;
+      save(best.slot, best.prefix);
+      return true;
+    },
     isKept: (slot) => kept.has(slot),
     isFree: (slot) => slots.isFree(slot),
     takeOperations: () => cells.takeOperations(),

@@ -85,7 +85,7 @@ function applyOutcome(
       const sequence = group.sequences.get(outcome.sequence);
       if (sequence === undefined) return noSequence(outcome.sequence);
       group.sequences.delete(outcome.sequence);
-      cache.retire(sequence.slot, sequence.tokens);
+      cache.retire(sequence.slot, group.spec.namespace, sequence.tokens);
       sequence.slot = noSlot;
       group.slotCount -= 1;
       return null;

@@ -9,8 +9,8 @@ const shortestFollowedLength = 16;
 
 export interface PrefixSharing {
   /**
-   * An opened sequence without cells takes the longest prefix that is computed, or follows a running one that is
-   * computing a clearly longer one. Gives the number of tokens it took.
+   * An opened sequence without cells takes the longest prefix that is computed, follows a running one that is
+   * computing a clearly longer one, or has one restored from the store. Gives the number of tokens it took at once.
    */
   settle(sequence: Sequence, namespace: string): number;
   /** The sequence follows a leader that has come far enough, or that will not. */
@@ -44,15 +44,21 @@ export function createPrefixSharing(cache: KvCache, running: readonly Group[]): 
       const computed = cache.match(namespace, tokens, limit, (other) =>
         other === slot ? 0 : cache.computedCountOf(other),
       );
+      const stored = cache.matchStored(namespace, tokens, limit, computed?.length ?? 0);
       const candidates = leaders();
       candidates.delete(slot);
       const known = cache.match(namespace, tokens, limit, (other) => candidates.get(other)?.outputStart ?? 0);
       const leader = candidates.get(known?.slot ?? noSlot);
       if (known !== null && leader !== undefined) {
-        if (known.length - (computed?.length ?? 0) >= shortestFollowedLength) {
+        const isLonger = known.length >= (stored?.length ?? 0);
+        if (isLonger && known.length - (computed?.length ?? 0) >= shortestFollowedLength) {
           sequence.leader = { sequence: leader, length: known.length };
           return 0;
         }
+      }
+      if (stored !== null && cache.restore(slot, stored)) {
+        sequence.isRestoring = true;
+        return 0;
       }
       if (computed === null) return 0;
       cache.share(computed.slot, slot, computed.length);

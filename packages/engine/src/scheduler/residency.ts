@@ -87,10 +87,11 @@ export function createResidency(
         if (sequence.slot === noSlot) continue;
         // Cells of a step that failed were taken and hold nothing.
         cache.truncate(sequence.slot, sequence.tokens.length, sequence.computedTokenCount);
-        cache.retire(sequence.slot, sequence.tokens);
+        cache.retire(sequence.slot, group.spec.namespace, sequence.tokens);
         sequence.slot = noSlot;
         sequence.computedTokenCount = 0;
         sequence.leader = null;
+        sequence.isRestoring = false;
       }
       cache.giveSlots(group.spareSlots);
       group.spareSlots.length = 0;

@@ -3,14 +3,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import type { CacheOperation } from "../cache/cache-operation.ts";
+import type { PrefixMove } from "../cache/prefix-move.ts";
 import type { GroupOutcome, Outcome } from "./outcome.ts";
 import type { ReadyGroup, ScheduledStep } from "./scheduled-step.ts";
 import { createScheduler } from "./scheduler.ts";
 
 const limits = {
   slotCount: 6,
-  cellCount: 90,
-  stepTokenBudget: 8,
+  cellCount: 200,
+  stepTokenBudget: 24,
   maxWaitingGroupCount: 5,
   maxStepMs: 25,
   sharesPrefixes: true,
@@ -25,7 +27,7 @@ function promptOf(beginning: number, sharedCount: number, ownCount: number, own:
 const arrival = fc.record({
   kind: fc.constant("arrival" as const),
   beginning: fc.nat(1),
-  sharedCount: fc.integer({ min: 15, max: 40 }),
+  sharedCount: fc.integer({ min: 10, max: 100 }),
   ownCount: fc.integer({ min: 1, max: 6 }),
   own: fc.nat(2),
   namespace: fc.constantFrom("a", "a", "b"),
@@ -79,19 +81,61 @@ function checkPlan(plan: ScheduledStep): void {
   }
 }
 
+/** Of an earlier life of the scheduler. */
+const storedPrefixes = [0, 1].map((beginning) => {
+  const ids = promptOf(beginning, 90, 0, 0);
+  return { key: `a ${ids.join()}`, namespace: "a", ids };
+});
+
+/** What the runs have met, so that the property is known to have been tried. */
+const seen = { preempted: 0, found: 0, followed: 0, saved: 0, restored: 0, lost: 0 };
+
 /** A cache that does what the plans say, to see whether each slot holds the ids that its sequence knows. */
-function createMirror(): { compute(plan: ScheduledStep): void; usedCellCount(): number } {
+function createMirror(): {
+  compute(plan: ScheduledStep, storeFails: boolean): PrefixMove[];
+  usedCellCount(): number;
+} {
   const slots = Array.from({ length: limits.slotCount }, (): { readonly token: number }[] => []);
-  return {
-    compute(plan) {
-      for (const operation of plan.cacheOperations) {
-        if (operation.kind === "copy") {
-          const { start, end } = operation.range;
-          assert.equal(slots[operation.target]!.length, start);
-          slots[operation.target]!.push(...slots[operation.source]!.slice(start, end));
-          assert.equal(slots[operation.target]!.length, end);
-        } else slots[operation.slot]!.length = Math.min(slots[operation.slot]!.length, operation.range.start);
+  const files = new Map<string, readonly number[]>(storedPrefixes.map(({ key, ids }) => [key, ids]));
+
+  function apply(operation: CacheOperation, storeFails: boolean): PrefixMove[] {
+    switch (operation.kind) {
+      case "copy": {
+        const { start, end } = operation.range;
+        assert.equal(slots[operation.target]!.length, start);
+        slots[operation.target]!.push(...slots[operation.source]!.slice(start, end));
+        assert.equal(slots[operation.target]!.length, end);
+        return [];
       }
+      case "remove":
+        slots[operation.slot]!.length = Math.min(slots[operation.slot]!.length, operation.range.start);
+        return [];
+      case "save": {
+        const { slot, namespace, ids } = operation;
+        assert.deepEqual(
+          slots[slot]!.map(({ token }) => token),
+          ids,
+          "what is saved is what the slot holds",
+        );
+        const key = `${namespace} ${ids.join()}`;
+        if (!storeFails) files.set(key, ids);
+        const written = storeFails ? null : { stored: { key, namespace, ids }, removedKeys: [] };
+        seen.saved += 1;
+        return [{ kind: "saved", tokenCount: ids.length, tookMs: 1, written }];
+      }
+      case "restore": {
+        const { moveId, slot, key, tokenCount } = operation;
+        assert.equal(slots[slot]!.length, 0);
+        if (!storeFails) slots[slot]!.push(...files.get(key)!.map((token) => ({ token })));
+        seen[storeFails ? "lost" : "restored"] += 1;
+        return [{ kind: "restored", moveId, slot, key, tokenCount, tookMs: 1, ok: !storeFails }];
+      }
+    }
+  }
+
+  return {
+    compute(plan, storeFails) {
+      const moves = plan.cacheOperations.flatMap((operation) => apply(operation, storeFails));
       for (const { slot, start, tokens } of plan.entries) {
         assert.equal(slots[slot]!.length, start, "a step goes on where the slot's cells end");
         slots[slot]!.push(...tokens.map((token) => ({ token })));
@@ -102,18 +146,16 @@ function createMirror(): { compute(plan: ScheduledStep): void; usedCellCount(): 
           assert.deepEqual(held, tokens.slice(0, held.length), "a slot holds its sequence's ids");
         }
       }
+      return moves;
     },
     usedCellCount: () => new Set(slots.flat()).size,
   };
 }
 
-/** What the runs have met, so that the property is known to have been tried. */
-const seen = { preempted: 0, found: 0, followed: 0 };
-
 test("budget, slots and cells hold and every group ends exactly once, whatever happens", () => {
   fc.assert(
     fc.property(fc.array(command, { minLength: 20, maxLength: 80 }), (commands) => {
-      const scheduler = createScheduler(limits);
+      const scheduler = createScheduler({ ...limits, storedPrefixes });
       const submitted = new Map<string, Submitted>();
       const ends = new Map<string, number>();
       const admitted: string[] = [];
@@ -124,7 +166,7 @@ test("budget, slots and cells hold and every group ends exactly once, whatever h
         nowMs += 10;
         const plan = scheduler.plan(nowMs);
         checkPlan(plan);
-        mirror.compute(plan);
+        const moves = mirror.compute(plan, failure % 4 === 2);
         assert.ok(mirror.usedCellCount() <= limits.cellCount, "the cells are enough");
         const outcomes = new Map<string, GroupOutcome>();
         for (const group of plan.ready) outcomes.set(group.id, advance(group, submitted.get(group.id)!));
@@ -134,7 +176,7 @@ test("budget, slots and cells hold and every group ends exactly once, whatever h
           }
         }
         if (abortInFlight !== undefined) abort(abortInFlight);
-        for (const event of scheduler.commit(plan, outcomes)) {
+        for (const event of scheduler.commit(plan, outcomes, moves)) {
           if (event.kind === "ended") ends.set(event.group, (ends.get(event.group) ?? 0) + 1);
           else assert.ok(!ends.has(event.group), "nothing comes after a group's end");
           if (event.kind === "admitted") admitted.push(event.group);
@@ -191,6 +233,10 @@ test("budget, slots and cells hold and every group ends exactly once, whatever h
       assert.deepEqual([usedCellCount, usedSlotCount, runningSequenceCount], [0, 0, 0]);
       step(1);
       assert.equal(mirror.usedCellCount(), keptCellCount);
+      for (let count = 0; scheduler.saveKeptPrefix(); count++) {
+        assert.ok(count < limits.slotCount, "each kept prefix is saved once");
+        step(1);
+      }
     }),
     { numRuns: 300 },
   );

@@ -3,7 +3,10 @@
 
 import { schedulerIntegrity } from "../cache/integrity.ts";
 import { createKvCache } from "../cache/kv-cache.ts";
+import type { PrefixMove } from "../cache/prefix-move.ts";
+import { createStoredPrefixes } from "../cache/stored-prefixes.ts";
 import { createGroup, type Group, type GroupEnd, type GroupSpec } from "../group.ts";
+import type { StoredPrefix } from "../prefix-store.ts";
 import { checkAdmissible, type Admissibility, type AdmissionLimits } from "./admission.ts";
 import { applyOutcomes } from "./apply-outcomes.ts";
 import { buildStep } from "./build-step.ts";
@@ -23,6 +26,8 @@ export interface SchedulerOptions extends AdmissionLimits {
   /** How long prompts may make a step while sequences wait for their next token. */
   readonly maxStepMs: number;
   readonly sharesPrefixes: boolean;
+  /** What is in the store that prefixes survive in; null: there is none. Default null. */
+  readonly storedPrefixes?: readonly StoredPrefix[] | null;
   /** One generation at a time, its prompt always cut alike: the same bytes whatever else there is to do. */
   readonly isExclusive?: boolean;
 }
@@ -45,7 +50,13 @@ export interface Scheduler {
   /** The next step. Cells and slots are taken; a plan that is not empty must be committed. */
   plan(nowMs: number): ScheduledStep;
   /** Takes in the outcomes of the step that was planned last; gives what happened since the last commit. */
-  commit(step: ScheduledStep, outcomes: StepOutcomes): readonly ScheduleEvent[];
+  commit(
+    step: ScheduledStep,
+    outcomes: StepOutcomes,
+    moves?: readonly PrefixMove[],
+  ): readonly ScheduleEvent[];
+  /** Has one more kept prefix saved by the next step, the most valuable first; false where none is left to save. */
+  saveKeptPrefix(): boolean;
   /** No group is left, nothing is to be reported and no cache operation is outstanding. */
   readonly isIdle: boolean;
   load(): SchedulerLoad;
@@ -63,7 +74,9 @@ const exclusiveChunkTokenCount = 128;
 export function createScheduler(options: SchedulerOptions): Scheduler {
   const { stepTokenBudget, maxStepMs, isExclusive = false } = options;
   const cost = createStepCost();
-  const cache = createKvCache({ ...options, costOf: (start, end) => cost.positionsMs(start, end) });
+  const { storedPrefixes = null } = options;
+  const stored = storedPrefixes === null ? null : createStoredPrefixes(storedPrefixes);
+  const cache = createKvCache({ ...options, stored, costOf: (start, end) => cost.positionsMs(start, end) });
   const fairness = createFairness();
   const serviceOrder = createServiceOrder(fairness);
   const retryPlaces = createRetryPlaces();
@@ -133,12 +146,32 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     for (const group of running) {
       for (const sequence of group.sequences.values()) {
         if (!sharing.isLeaderDone(sequence)) continue;
-        const tokenCount = sharing.settle(sequence, group.spec.namespace);
-        if (tokenCount === 0 || group.computedTokenCount > 0) continue;
-        statistics.countPrefixLookup(0, tokenCount);
-        events.push({ kind: "prefix_shared", group: group.spec.id, tokenCount });
+        reportShared(group, sharing.settle(sequence, group.spec.namespace));
       }
     }
+  }
+
+  /** Time that went into moves is none that a step's tokens took. */
+  function settleMoves(moves: readonly PrefixMove[]): void {
+    if (moves.length === 0) return;
+    const movedMs = moves.reduce((sum, { tookMs }) => sum + tookMs, 0);
+    if (computing !== null) computing = { ...computing, sinceMs: computing.sinceMs + movedMs };
+    const restored = cache.settleMoves(moves);
+    for (const group of running) {
+      for (const sequence of group.sequences.values()) {
+        const length = restored.get(sequence.slot);
+        if (length === undefined || !sequence.isRestoring) continue;
+        sequence.isRestoring = false;
+        sequence.computedTokenCount = length;
+        reportShared(group, length > 0 ? length : sharing.settle(sequence, group.spec.namespace));
+      }
+    }
+  }
+
+  function reportShared(group: Group, tokenCount: number): void {
+    if (tokenCount === 0 || group.computedTokenCount > 0) return;
+    statistics.countPrefixLookup(0, tokenCount);
+    events.push({ kind: "prefix_shared", group: group.spec.id, tokenCount });
   }
 
   function chunkLimit(base: StepShape, start: number, chunkedTokenCount: number): number {
@@ -198,8 +231,10 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       computing = step.tokenCount === 0 ? null : { shape: shapeOf(shares), sinceMs: nowMs };
       return step;
     },
-    commit(step, outcomes) {
+    saveKeptPrefix: () => cache.saveMostValuable(),
+    commit(step, outcomes, moves = []) {
       statistics.count(step);
+      settleMoves(moves);
       for (const { group, shares } of step.groupShares) {
         const promptTokenCount = group.spec.contexts[0]?.length ?? 0;
         const hasFailed = outcomes.get(group.spec.id)?.kind === "fail";

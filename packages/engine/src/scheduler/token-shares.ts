@@ -1,7 +1,7 @@
 // Divides a step's tokens over the running groups. Pure; knows nothing of slots or cells.
 
 import type { Group } from "../group.ts";
-import { chunkableTokenCount, uncomputedTokenCount, type Sequence } from "../sequence.ts";
+import { chunkableTokenCount, uncomputedTokenCount, waits, type Sequence } from "../sequence.ts";
 import { attendedBetween, type StepShape } from "./step-cost.ts";
 
 export interface TokenShare {
@@ -39,7 +39,7 @@ export function shareTokens(
   let chunkedTokenCount = 0;
 
   function give(group: Group, limit: number): void {
-    const completes = !waitsForLeader(group) && sumOver(group, uncomputedTokenCount) <= limit;
+    const completes = !isHeldUp(group) && sumOver(group, uncomputedTokenCount) <= limit;
     const shares: TokenShare[] = [];
     let left = limit;
     for (const sequence of group.sequences.values()) {
@@ -80,13 +80,13 @@ export function shapeOf(groupShares: readonly GroupShare[]): StepShape {
   return shape;
 }
 
-/** It has tokens that may be computed apart from its rows, or that another group computes for it. */
+/** It has tokens that may be computed apart from its rows, or waits for its first cells. */
 function isChunked(group: Group): boolean {
-  return waitsForLeader(group) || sumOver(group, chunkableTokenCount) > 0;
+  return isHeldUp(group) || sumOver(group, chunkableTokenCount) > 0;
 }
 
-function waitsForLeader(group: Group): boolean {
-  for (const { leader } of group.sequences.values()) if (leader !== null) return true;
+function isHeldUp(group: Group): boolean {
+  for (const sequence of group.sequences.values()) if (waits(sequence)) return true;
   return false;
 }
 

@@ -14,4 +14,5 @@ export {
   type FakeModel,
   type FakeModelOptions,
 } from "./fake-model.ts";
+export { createMemoryPrefixStore, type MemoryPrefixStore } from "./memory-prefix-store.ts";
 export { validGeneration } from "./valid-generation.ts";
