@@ -9,7 +9,7 @@ import { openPrefixFiles, type PrefixFilesOptions } from "./prefix-files.ts";
 interface Place {
   readonly directory: string;
   readonly logLines: string[];
-  open(changes?: Partial<PrefixFilesOptions>): ReturnType<typeof openPrefixFiles>;
+  readonly open: (changes?: Partial<PrefixFilesOptions>) => ReturnType<typeof openPrefixFiles>;
 }
 
 function place(context: TestContext): Place {
