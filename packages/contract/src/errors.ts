@@ -67,6 +67,7 @@ export const errorTable = {
   out_of_cells: model(503, "The KV cache is full", true),
   library_missing: platform(500, "The llama.cpp library is not installed"),
   library_mismatch: platform(500, "The llama.cpp library is not the expected one"),
+  device_missing: platform(500, "The device that is asked for is not there"),
   engine_misuse: platform(500, "The engine was called in a way that is not allowed"),
   // The platform.
   aborted: platform(499, "The run was canceled"),

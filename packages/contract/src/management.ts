@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { precisions } from "./replica.ts";
-import { loadFields } from "./report.ts";
+import { computeFields, loadFields } from "./report.ts";
 
 /** What a key may do. `admin` includes all the others. */
 export const scopes = ["admin", "read", "predict", "push_config", "push_code", "metrics"] as const;
@@ -45,6 +45,10 @@ export const replicaSchema = z.object({
   id: z.string(),
   status: z.enum(replicaStatuses),
   calls_in_flight: z.int(),
+  compute: z
+    .object(computeFields)
+    .nullable()
+    .describe("Null before it is ready, and where another platform process runs it."),
   load: z.object(loadFields).nullable().describe("Of its last report, at most a second old."),
 });
 export type Replica = z.infer<typeof replicaSchema>;

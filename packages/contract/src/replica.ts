@@ -5,6 +5,10 @@ import { z } from "zod";
 export const precisions = ["default", "reference"] as const;
 export type Precision = (typeof precisions)[number];
 
+/** What may compute. `auto`: a GPU whose libraries are installed and that answers, else the processor. */
+export const deviceChoices = ["auto", "cpu", "cuda", "vulkan"] as const;
+export type DeviceChoice = (typeof deviceChoices)[number];
+
 /** Parameter values a model brings along, by their wire names; merged under the caller's. */
 export const modelDefaultsSchema = z.record(z.string(), z.unknown());
 export type ModelDefaults = z.infer<typeof modelDefaultsSchema>;
@@ -26,6 +30,9 @@ export const replicaConfigSchema = z.strictObject({
     sha256: z.string(),
   }),
   precision: z.enum(precisions),
+  device: z.enum(deviceChoices),
+  /** Where the replicas of a host tell each other which of them computes; null: as if it were alone. */
+  threads_directory: z.string().nullable(),
   /** The model's own generation_config.json, or an empty object. */
   generation_config: z.record(z.string(), z.unknown()),
   defaults: modelDefaultsSchema,
@@ -36,6 +43,7 @@ export const replicaConfigSchema = z.strictObject({
     /** Cells of the KV cache; null: enough for `slot_count` short sequences or one full context. */
     cell_count: z.int().positive().nullable(),
     max_batch_tokens: z.int().positive(),
+    /** Most threads of a step; null: as many as the machine has cores to spare. */
     thread_count: z.int().positive().nullable(),
     /** Calls that may wait; one more is answered with 429. */
     queue_length: z.int().positive(),

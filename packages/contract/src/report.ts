@@ -32,6 +32,26 @@ export const loadFields = {
     .describe("Sequences in a step → number of steps with that many, since the replica started."),
 } as const;
 
+/** What computes a replica's steps, as it was found and chosen at the start. */
+export const computeFields = {
+  backend: z.enum(["cpu", "cuda", "vulkan"]),
+  devices: z
+    .array(
+      z.object({
+        name: z.string(),
+        description: z.string(),
+        memory_bytes: z.int(),
+        free_bytes: z.int().describe("Before the model was loaded."),
+      }),
+    )
+    .describe("The GPUs that hold layers, else the processor."),
+  gpu_layers: z.int().describe("Layers on GPUs, the output layer among them."),
+  layer_count: z.int().describe("Layers of the model, the output layer among them."),
+  threads: z.int().describe("Most threads of a step; beside other busy replicas it takes fewer."),
+} as const;
+const computeSchema = z.object(computeFields);
+export type Compute = z.infer<typeof computeSchema>;
+
 const reports = [
   z.object({
     kind: z.literal("ready"),
@@ -39,6 +59,7 @@ const reports = [
     context_length: z.int(),
     precision: z.enum(["default", "reference"]),
     load_ms: z.number(),
+    compute: computeSchema,
   }),
   z.object({
     kind: z.literal("started"),
