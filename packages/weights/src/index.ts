@@ -12,6 +12,14 @@ export {
   suggestIdentifiers,
   type CatalogueRow,
 } from "./catalogue.ts";
+export {
+  gpuLayersThatFit,
+  gpuMarginBytes,
+  layerCountOf,
+  layerNeeds,
+  type ContextShape,
+  type LayerNeeds,
+} from "./fit.ts";
 export { sha256OfFile, type DigestOptions } from "./digest.ts";
 export { checkGguf, type CheckedGguf } from "./gguf/check.ts";
 export { UnreadableBytes, type ByteSource } from "./gguf/cursor.ts";
