@@ -202,6 +202,8 @@ export const structSizesBytes = {
 };
 export const ggmlType = { f32: 0, f16: 1 } as const;
 export const flashAttention = { auto: -1, disabled: 0 } as const;
+/** `ggml_backend_dev_type`. */
+export const deviceType = { cpu: 0, gpu: 1, integratedGpu: 2 } as const;
 export const vocabType = { none: 0, sentencePiece: 1 } as const;
 export const tokenAttribute = { unknown: 1 << 0, control: 1 << 3 } as const;
 /** `LLAMA_MAX_SEQ` and `GGML_MAX_N_THREADS`, compiled into the library. */
@@ -224,7 +226,13 @@ export interface LlamaAbi {
   llama_supports_gpu_offload: Native<[], boolean>;
   ggml_backend_load_all_from_path: Native<[directory: string], void>;
   ggml_backend_reg_count: Native<[], number>;
+  ggml_backend_load: Native<[path: string], Pointer | null>;
   ggml_backend_dev_count: Native<[], number>;
+  ggml_backend_dev_get: Native<[index: number], Pointer>;
+  ggml_backend_dev_name: Native<[device: Pointer], string>;
+  ggml_backend_dev_description: Native<[device: Pointer], string>;
+  ggml_backend_dev_type: Native<[device: Pointer], number>;
+  ggml_backend_dev_memory: Native<[device: Pointer, free: BigUint64Array, total: BigUint64Array], void>;
 
   llama_model_load_from_file: Native<[path: string, params: ModelParams], Pointer | null>;
   llama_model_free: Native<[model: Pointer], void>;
@@ -268,6 +276,7 @@ export interface LlamaAbi {
   llama_n_batch: Native<[context: Pointer], number>;
   llama_n_seq_max: Native<[context: Pointer], number>;
   llama_get_memory: Native<[context: Pointer], Pointer>;
+  llama_set_n_threads: Native<[context: Pointer, threads: number, threadsOfBatches: number], void>;
   llama_decode: Native<[context: Pointer, batch: BatchStruct], number>;
   llama_synchronize: Native<[context: Pointer], void>;
   llama_get_logits: Native<[context: Pointer], Pointer | null>;
@@ -309,7 +318,13 @@ const signatures: Record<keyof LlamaAbi, Signature> = {
   llama_supports_gpu_offload: ["llama", "bool", []],
   ggml_backend_load_all_from_path: ["ggml", "void", ["str"]],
   ggml_backend_reg_count: ["ggml", "size_t", []],
+  ggml_backend_load: ["ggml", pointer, ["str"]],
   ggml_backend_dev_count: ["ggml", "size_t", []],
+  ggml_backend_dev_get: ["ggml", pointer, ["size_t"]],
+  ggml_backend_dev_name: ["base", "str", [pointer]],
+  ggml_backend_dev_description: ["base", "str", [pointer]],
+  ggml_backend_dev_type: ["base", "int32_t", [pointer]],
+  ggml_backend_dev_memory: ["base", "void", [pointer, pointer, pointer]],
   llama_model_load_from_file: ["llama", pointer, ["str", modelParams]],
   llama_model_free: ["llama", "void", [pointer]],
   llama_model_quantize: ["llama", "uint32_t", ["str", "str", koffi.pointer(quantizeParams)]],
@@ -344,6 +359,7 @@ const signatures: Record<keyof LlamaAbi, Signature> = {
   llama_n_batch: ["llama", "uint32_t", [pointer]],
   llama_n_seq_max: ["llama", "uint32_t", [pointer]],
   llama_get_memory: ["llama", pointer, [pointer]],
+  llama_set_n_threads: ["llama", "void", [pointer, "int32_t", "int32_t"]],
   llama_decode: ["llama", "int32_t", [pointer, batchStruct]],
   llama_synchronize: ["llama", "void", [pointer]],
   llama_get_logits: ["llama", pointer, [pointer]],
@@ -382,6 +398,16 @@ export function bindLlama(paths: LibraryPaths): LlamaAbi {
     libraries[library].func(name, result, parameters),
   ]);
   return Object.fromEntries(functions) as LlamaAbi;
+}
+
+/** Why the dynamic linker refuses a library, in its own words; null where it does not. */
+export function findLoadProblem(path: string): string | null {
+  try {
+    koffi.load(path);
+    return null;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
 }
 
 /**

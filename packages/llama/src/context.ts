@@ -28,8 +28,10 @@ export interface ContextOptions {
   readonly maxBatchTokenCount?: number;
   /** Tokens the device takes at once; default 512, and never more than `maxBatchTokenCount`. */
   readonly microBatchTokenCount?: number;
-  /** Threads that compute; default: 1 for tiny weights, else all processors. More than are really free is slow. */
+  /** Most threads that compute; default: 1 for tiny weights, else all processors. More than are really free is slow. */
   readonly threadCount?: number;
+  /** Says for every step how many of `threadCount` compute it; default: all. */
+  readonly stepThreads?: StepThreads;
   /** `default`: KV in f16, flash attention where it pays. `reference`: KV in f32 and plain attention, as Hugging Face. */
   readonly precision?: Precision;
   /** Bytes the context may take; default: what the system or this container has free. */
@@ -38,13 +40,19 @@ export interface ContextOptions {
 
 export type Precision = "default" | "reference";
 
+export interface StepThreads {
+  /** A step begins; gives its number of threads, at least 1. */
+  begin(): number;
+  end(): void;
+}
+
 const tinyWeightsBytes = 64 * 1024 ** 2;
 
 /** Positions are int32, and cells come in blocks of 256. */
 const mostCellCount = 2 ** 31 - 256;
 
 /** Options with every default filled in and every range checked. */
-export type ContextSettings = Required<Omit<ContextOptions, "memoryLimitBytes">>;
+export type ContextSettings = Required<Omit<ContextOptions, "memoryLimitBytes" | "stepThreads">>;
 
 /** Fails with `engine_misuse` for a value out of its range and `context_too_large` for too much memory. */
 export function resolveContextOptions(info: ModelInfo, options: ContextOptions): ContextSettings {

@@ -7,19 +7,27 @@ import { join } from "node:path";
 
 import type { ModelRunner, Vocabulary } from "@corral/engine";
 
+import type { DeviceChoice } from "@corral/contract";
+
 import type { ContextOptions } from "./context.ts";
+import { type Device, layerDevices } from "./device.ts";
 import { openLibrary } from "./library.ts";
+import type { Backend } from "./packages.ts";
 import { type LlamaModel, type LoadModelOptions, loadModel, type ModelInfo } from "./model.ts";
 import { expandToFloat32, isHalfPrecision } from "./quantize.ts";
 import { createLlamaRunner } from "./runner.ts";
 import { createVocabulary } from "./vocabulary.ts";
 
-export type { ContextOptions, Precision } from "./context.ts";
+export type { ContextOptions, Precision, StepThreads } from "./context.ts";
+export type { Device } from "./device.ts";
 export type { LoadModelOptions, ModelInfo } from "./model.ts";
+export type { Backend } from "./packages.ts";
 
 export interface LoadLlamaOptions extends LoadModelOptions {
   /** Directory of the llama.cpp libraries; default: those npm installed for this platform. */
   readonly libraryDirectory?: string | undefined;
+  /** Which installed libraries to use; default: those opened already, else those for the processor. */
+  readonly device?: DeviceChoice | undefined;
   /**
    * Compute f16 and bf16 weights as float32, in twice their memory: llama.cpp rounds activations to the weights' type,
    * so that the last bit of a sum, which depends on the batch, grows to 5e-3 on the logits; as float32 it stays below
@@ -38,7 +46,31 @@ export interface Llama extends Disposable {
   [Symbol.dispose](): void;
 }
 
-/** Fails with `library_missing`, `library_mismatch` or `weights_unreadable`. */
+/** What would compute here. */
+export interface LlamaHardware {
+  readonly backend: Backend;
+  /** The GPUs that layers can be put on. */
+  readonly gpus: readonly Device[];
+  readonly processor: Device | null;
+  /** Why installed libraries that go before these are not used, one sentence each. */
+  readonly passedOver: readonly string[];
+}
+
+/** Opens the libraries. Fails with `library_missing`, `library_mismatch` or `device_missing`. */
+export function openHardware(options: Pick<LoadLlamaOptions, "libraryDirectory" | "device">): LlamaHardware {
+  const { backend, devices, passedOver } = openLibrary({
+    directory: options.libraryDirectory,
+    device: options.device,
+  });
+  return {
+    backend,
+    gpus: layerDevices(devices),
+    processor: devices.find(({ kind }) => kind === "cpu") ?? null,
+    passedOver,
+  };
+}
+
+/** Fails with `library_missing`, `library_mismatch`, `device_missing` or `weights_unreadable`. */
 export async function loadLlama(options: LoadLlamaOptions): Promise<Llama> {
   const model = await loadWeights(options);
   return {
@@ -50,8 +82,8 @@ export async function loadLlama(options: LoadLlamaOptions): Promise<Llama> {
 }
 
 async function loadWeights(options: LoadLlamaOptions): Promise<LlamaModel> {
-  const abi = openLibrary(options.libraryDirectory);
-  const { onProgress: _, ...quietly } = options;
+  const { abi } = openLibrary({ directory: options.libraryDirectory, device: options.device });
+  const { onProgress: _, gpuLayerCount: __, ...quietly } = options;
   if (options.float32Weights !== true) return loadModel(abi, options);
   // The file is opened as it is first: what is wrong with it is told of the file that the caller named.
   const model = await loadModel(abi, quietly);

@@ -11,7 +11,8 @@ import {
   expectedStructSizesBytes,
   expectedVersion,
 } from "./release.ts";
-import { findDrift, type LibraryFingerprint, openLibrary, packagedDirectory } from "./library.ts";
+import { findDrift, type LibraryFingerprint, openLibrary } from "./library.ts";
+import { findPackage, missingPackage } from "./packages.ts";
 
 const fitting: LibraryFingerprint = {
   version: expectedVersion,
@@ -49,14 +50,15 @@ test("every default that differs is named", () => {
 });
 
 test("a platform without libraries is told what to do", () => {
-  assert.throws(() => packagedDirectory("sunos", "sparc"), {
-    code: "library_missing",
-    message: /sunos-sparc.*CORRAL_LLAMA_LIBRARY/,
-  });
+  assert.equal(findPackage("cpu", "sunos", "sparc"), null);
+  assert.match(
+    missingPackage("cpu", "sunos", "sparc").message,
+    /sunos-sparc, only for linux-x64 and linux-arm64/,
+  );
 });
 
 test("a directory without libraries is refused with the names that were looked for", () => {
-  assert.throws(() => openLibrary("/nonexistent"), {
+  assert.throws(() => openLibrary({ directory: "/nonexistent" }), {
     code: "library_missing",
     message: /nonexistent has none of libllama/,
   });
@@ -67,24 +69,27 @@ test("a file that is no library is refused", (context) => {
   context.after(() => rmSync(directory, { recursive: true }));
   for (const name of ["libllama.so", "libggml.so", "libggml-base.so"])
     writeFileSync(join(directory, name), "no library");
-  assert.throws(() => openLibrary(directory), {
+  assert.throws(() => openLibrary({ directory }), {
     code: "library_mismatch",
     message: /does not load/,
   });
 });
 
 test("the library that npm installed opens, once, and no other beside it", (context) => {
-  let directory: string;
-  try {
-    directory = packagedDirectory(process.platform, process.arch);
-  } catch (error) {
-    context.skip(String(error));
+  const packaged = findPackage("cpu", process.platform, process.arch);
+  if (packaged === null) {
+    context.skip("npm has installed no libraries for this platform");
     return;
   }
-  const abi = openLibrary();
-  assert.equal(openLibrary(directory), abi);
-  assert.throws(() => openLibrary("/elsewhere"), {
+  const library = openLibrary();
+  assert.equal(library.backend, "cpu");
+  assert.equal(openLibrary({ directory: packaged.directory }), library);
+  assert.throws(() => openLibrary({ directory: "/elsewhere" }), {
     code: "library_mismatch",
     message: /already uses/,
+  });
+  assert.throws(() => openLibrary({ device: "cuda" }), {
+    code: "library_mismatch",
+    message: /those for cuda/,
   });
 });

@@ -1,13 +1,27 @@
-// Finds the llama.cpp libraries of this platform, opens them once and refuses any other release.
-// Knows no model and reads no environment: an override directory is an argument.
+// Finds the llama.cpp libraries that suit this machine, opens them once and refuses any other release.
+// Knows no model and reads no environment: a directory or a device that is asked for is an argument.
 
 import { existsSync } from "node:fs";
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { basename, join } from "node:path";
 
-import { ServingError } from "@corral/contract";
+import { type DeviceChoice, isServingError, ServingError } from "@corral/contract";
 
-import { bindLlama, type LibraryPaths, type LlamaAbi, silentLogSink, structSizesBytes } from "./abi.ts";
+import {
+  bindLlama,
+  findLoadProblem,
+  type LibraryPaths,
+  type LlamaAbi,
+  silentLogSink,
+  structSizesBytes,
+} from "./abi.ts";
+import { type Device, layerDevices, readDevices } from "./device.ts";
+import {
+  type Backend,
+  findPackage,
+  missingPackage,
+  type PackagedLibrary,
+  type ResolvePackage,
+} from "./packages.ts";
 import {
   expectedContextParams,
   expectedModelParams,
@@ -16,12 +30,6 @@ import {
   expectedVersion,
   release,
 } from "./release.ts";
-
-/** npm packages that hold the libraries, by `process.platform` and `process.arch`. */
-const libraryPackages: Readonly<Record<string, string>> = {
-  "linux-x64": "@node-llama-cpp/linux-x64",
-  "linux-arm64": "@node-llama-cpp/linux-arm64",
-};
 
 /** What a library says of itself; compared with what `abi.ts` declares. */
 export interface LibraryFingerprint {
@@ -50,22 +58,100 @@ function difference(subject: string, expected: object, found: object): string[] 
     .map(([name, value]) => `${subject} ${name} is ${String(values.get(name))} instead of ${String(value)}`);
 }
 
-let opened: { directory: string; abi: LlamaAbi } | null = null;
+export interface LibraryOptions {
+  /** Directory of the libraries; default: those of the npm packages. */
+  readonly directory?: string | undefined;
+  /** Default `cpu`. */
+  readonly device?: DeviceChoice | undefined;
+  /** Tests give their own. */
+  readonly resolvePackage?: ResolvePackage;
+}
+
+export interface OpenLibrary {
+  readonly abi: LlamaAbi;
+  readonly directory: string;
+  readonly backend: Backend;
+  readonly devices: readonly Device[];
+  /** Why installed libraries that go before these are not used, one sentence each. */
+  readonly passedOver: readonly string[];
+}
+
+let opened: (OpenLibrary & { readonly device: DeviceChoice | undefined }) | null = null;
 
 /**
- * Opens llama.cpp from `directory`, or else from the npm package of this platform, at most once a process.
- * Fails with `library_missing` where it is not there and `library_mismatch` where it is another release.
+ * Opens llama.cpp at most once a process: from `directory`, else from the package of the device, which for `auto` is the
+ * first of CUDA, Vulkan and the processor whose package is installed, loads and has a device that answers. Fails with
+ * `library_missing`, with `library_mismatch` for another release and with `device_missing`.
  */
-export function openLibrary(directory?: string): LlamaAbi {
-  const wanted = directory ?? opened?.directory ?? packagedDirectory(process.platform, process.arch);
+export function openLibrary(options: LibraryOptions = {}): OpenLibrary {
+  const { directory, device } = options;
   if (opened !== null) {
-    if (opened.directory === wanted) return opened.abi;
+    const fits =
+      (directory === undefined || directory === opened.directory) &&
+      (device === undefined || device === opened.device || device === opened.backend);
+    if (fits) return opened;
     throw new ServingError(
       "library_mismatch",
-      `This process already uses the llama.cpp libraries in ${opened.directory}; it cannot use ${wanted} too.`,
+      `This process already uses the llama.cpp libraries in ${opened.directory}; it cannot use ${directory ?? `those for ${device}`} too.`,
     );
   }
-  const paths = libraryPaths(wanted);
+  const found = directory === undefined ? openPackaged(options) : openOwn(directory);
+  opened = { ...found, device };
+  return opened;
+}
+
+/** Of a build of one's own only its devices tell what it is for. */
+function openOwn(directory: string): OpenLibrary {
+  const abi = openDirectory(directory);
+  const devices = readDevices(abi);
+  const [first] = layerDevices(devices);
+  const backend = first === undefined ? "cpu" : first.name.startsWith("Vulkan") ? "vulkan" : "cuda";
+  return { abi, directory, backend, devices, passedOver: [] };
+}
+
+function openPackaged({ device = "cpu", resolvePackage }: LibraryOptions): OpenLibrary {
+  const { platform, arch } = process;
+  const passedOver: string[] = [];
+  for (const backend of device === "auto" ? (["cuda", "vulkan", "cpu"] as const) : [device]) {
+    const isOnlyChoice = backend === device || backend === "cpu";
+    try {
+      const library = findPackage(backend, platform, arch, resolvePackage);
+      if (library !== null) return { ...openBackend(backend, library), backend, passedOver };
+      if (isOnlyChoice) throw missingPackage(backend, platform, arch);
+    } catch (error) {
+      if (isOnlyChoice || !isServingError(error)) throw error;
+      passedOver.push(error.message);
+    }
+  }
+  throw missingPackage("cpu", platform, arch);
+}
+
+function openBackend(
+  backend: Backend,
+  { packageName, directory, olderCudaLibrary }: PackagedLibrary,
+): Pick<OpenLibrary, "abi" | "directory" | "devices"> {
+  const abi = openDirectory(directory);
+  let devices = readDevices(abi);
+  if (backend === "cpu") return { abi, directory, devices };
+  if (layerDevices(devices).length === 0 && olderCudaLibrary !== null) {
+    abi.ggml_backend_load(olderCudaLibrary);
+    devices = readDevices(abi);
+  }
+  if (layerDevices(devices).length > 0) return { abi, directory, devices };
+  const candidates = [join(directory, `libggml-${backend}.so`), olderCudaLibrary];
+  const problems = candidates.flatMap((path) => {
+    const problem = path === null ? null : findLoadProblem(path);
+    return path === null || problem === null ? [] : [`${basename(path)}: ${problem}`];
+  });
+  throw new ServingError(
+    "device_missing",
+    `${packageName} is installed, but no device answers: ${problems.join("; ") || "its driver finds none"}.`,
+  );
+}
+
+/** Binds the libraries of a directory and starts what they compute with. */
+function openDirectory(directory: string): LlamaAbi {
+  const paths = libraryPaths(directory);
   const abi = bind(paths);
   const drift = findDrift({
     version: abi.llama_version(),
@@ -77,11 +163,10 @@ export function openLibrary(directory?: string): LlamaAbi {
   if (drift.length > 0) {
     throw new ServingError(
       "library_mismatch",
-      `The llama.cpp library in ${wanted} is not release ${release} as Corral knows it: ${drift.join("; ")}.`,
+      `The llama.cpp library in ${directory} is not release ${release} as Corral knows it: ${drift.join("; ")}.`,
     );
   }
-  startBackends(abi, paths, wanted);
-  opened = { directory: wanted, abi };
+  startBackends(abi, paths, directory);
   return abi;
 }
 
@@ -101,35 +186,11 @@ function bind(paths: LibraryPaths): LlamaAbi {
 function startBackends(abi: LlamaAbi, paths: LibraryPaths, directory: string): void {
   abi.llama_log_set(silentLogSink(paths.llama), null);
   // Backends register for the whole process; another worker thread may have loaded them before.
-  if (abi.ggml_backend_reg_count() === 0) abi.ggml_backend_load_all_from_path(directory);
-  if (abi.ggml_backend_dev_count() === 0) {
+  if (Number(abi.ggml_backend_reg_count()) === 0) abi.ggml_backend_load_all_from_path(directory);
+  if (Number(abi.ggml_backend_dev_count()) === 0) {
     throw new ServingError("library_missing", `No backend in ${directory} runs on this processor.`);
   }
   abi.llama_backend_init();
-}
-
-/** The directory of the libraries that npm installed for a platform. */
-export function packagedDirectory(platform: string, architecture: string): string {
-  const target = `${platform}-${architecture}`;
-  const name = libraryPackages[target];
-  if (name === undefined) {
-    throw new ServingError(
-      "library_missing",
-      `Corral has no llama.cpp libraries for ${target}, only for ${Object.keys(libraryPackages).join(" and ")}. ` +
-        `Set CORRAL_LLAMA_LIBRARY to a directory with those of llama.cpp ${release}.`,
-    );
-  }
-  let entry: string;
-  try {
-    entry = createRequire(import.meta.url).resolve(name);
-  } catch (cause) {
-    throw new ServingError(
-      "library_missing",
-      `npm skipped the optional dependency ${name}, which holds llama.cpp. Run: npm ci --include=optional`,
-      { cause },
-    );
-  }
-  return join(dirname(entry), "..", "bins", target);
 }
 
 function libraryPaths(directory: string): LibraryPaths {
@@ -140,9 +201,11 @@ function libraryPaths(directory: string): LibraryPaths {
   };
 }
 
-/** Packaged libraries carry the release in their names, one's own build need not. */
+/** Packaged libraries carry backend and release in their names, one's own build need not. */
 function findLibrary(directory: string, stem: string): string {
-  const names = [`${stem}.v${release}.so`, `${stem}.so`, `${stem}.dylib`];
+  const names = ["", ".cuda", ".vulkan"]
+    .map((backend) => `${stem}${backend}.v${release}.so`)
+    .concat(`${stem}.so`, `${stem}.dylib`);
   const path = names.map((name) => join(directory, name)).find((candidate) => existsSync(candidate));
   if (path === undefined) {
     throw new ServingError("library_missing", `${directory} has none of ${names.join(", ")}.`);

@@ -6,7 +6,9 @@ import { basename, resolve } from "node:path";
 import { ServingError } from "@corral/contract";
 
 import {
+  allocate,
   callAsync,
+  free,
   type LlamaAbi,
   type ModelParams,
   type Pointer,
@@ -24,8 +26,8 @@ export interface LoadModelOptions {
   readonly onProgress?: (fraction: number) => void;
   /** Cancels the load; the promise then rejects with the signal's reason. */
   readonly signal?: AbortSignal;
-  /** Put all layers on a GPU where the library has one; default true. */
-  readonly useGpu?: boolean;
+  /** Layers that GPUs hold, counted from the output layer backwards; default 0: the processor computes all. */
+  readonly gpuLayerCount?: number;
 }
 
 /** What a GGUF says of its model. */
@@ -54,13 +56,14 @@ export interface ModelInfo {
  * Fails with `weights_unreadable`, naming the file and the reason.
  */
 export async function loadModel(abi: LlamaAbi, options: LoadModelOptions): Promise<LlamaModel> {
-  const { signal, useGpu = true } = options;
+  const { signal, gpuLayerCount = 0 } = options;
   signal?.throwIfAborted();
   const path = resolve(options.path);
   refuseUnreadableFile(path);
-  const offloaded = useGpu && abi.llama_supports_gpu_offload();
-  const params: ModelParams = { ...expectedModelParams, n_gpu_layers: offloaded ? -1 : 0 };
-  const handle = await loadWatched(abi, path, params, options);
+  const offloaded = gpuLayerCount > 0 && abi.llama_supports_gpu_offload();
+  const handle = await (offloaded
+    ? loadWatched(abi, path, { ...expectedModelParams, n_gpu_layers: gpuLayerCount }, options)
+    : loadWithoutGpu(abi, path, options));
   if (handle === null) throw unreadable(path, diagnoseWeights(abi, path));
   if (signal?.aborted === true) {
     abi.llama_model_free(handle);
@@ -73,6 +76,22 @@ export async function loadModel(abi: LlamaAbi, options: LoadModelOptions): Promi
     throw unreadable(path, refusal);
   }
   return model;
+}
+
+/** An empty list of devices: with the default one a GPU computes large batches even of layers it does not hold. */
+async function loadWithoutGpu(
+  abi: LlamaAbi,
+  path: string,
+  options: LoadModelOptions,
+): Promise<Pointer | null> {
+  const noDevices = allocate(8);
+  try {
+    const params = { ...expectedModelParams, n_gpu_layers: 0, devices: noDevices.address };
+    return await loadWatched(abi, path, params, options);
+  } finally {
+    noDevices.buffer.transfer(0);
+    free(noDevices.address);
+  }
 }
 
 /** Null where llama.cpp refuses the file. */

@@ -392,3 +392,28 @@ test("a context beyond memory or beyond 256 sequences is refused", { skip }, asy
   using most = await openRunner(llama, { slotCount: 256 });
   await most.decode(step([255, 0, [1], [0]]));
 });
+
+test(
+  "every step is computed by as many threads as were granted for it, with the same result",
+  { skip },
+  async () => {
+    using opened = await open();
+    const tokens = someTokens(opened.llama, 40);
+    const expected = await compute(opened.runner, 0, tokens, 8);
+    const grants = [1, 2, 99, 1, 2];
+    const events: string[] = [];
+    using runner = await openRunner(opened.llama, {
+      threadCount: 2,
+      stepThreads: {
+        begin: () => {
+          events.push("begin");
+          return grants[(events.length - 1) / 2] ?? 1;
+        },
+        end: () => events.push("end"),
+      },
+    });
+    const found = await compute(runner, 0, tokens, 8);
+    assert.ok(largestDifference(found, expected) < tolerance);
+    assert.deepEqual(events, Array.from({ length: 5 }, () => ["begin", "end"]).flat());
+  },
+);

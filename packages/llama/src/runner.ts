@@ -6,7 +6,13 @@ import type { ModelRunner, ModelRunnerLimits, PositionRange, StepOutputs, StepPl
 
 import { callAsync, type LlamaAbi, type Pointer, viewMemory } from "./abi.ts";
 import { NativeBatch } from "./batch.ts";
-import { type ContextOptions, createContext, resolveContextOptions } from "./context.ts";
+import {
+  type ContextOptions,
+  type ContextSettings,
+  createContext,
+  resolveContextOptions,
+  type StepThreads,
+} from "./context.ts";
 import type { LlamaModel } from "./model.ts";
 import { SlotPositions } from "./slot-positions.ts";
 
@@ -19,10 +25,7 @@ export async function createLlamaRunner(model: LlamaModel, options: ContextOptio
   const release = model.hold();
   try {
     const context = await createContext(model, settings);
-    const { slotCount, cellCount, maxBatchTokenCount, contextLength } = settings;
-    const { vocabSize } = model.info;
-    const limits = { slotCount, cellCount, maxBatchTokenCount, contextLength, vocabSize };
-    return new LlamaRunner(model, context, release, limits);
+    return new LlamaRunner(model, context, release, settings, options.stepThreads);
   } catch (error) {
     release();
     throw error;
@@ -39,12 +42,27 @@ class LlamaRunner implements ModelRunner {
   readonly #batch: NativeBatch;
   readonly #positions: SlotPositions;
   readonly #rows: LogitRows;
+  readonly #stepThreads: StepThreads | undefined;
+  readonly #mostThreadCount: number;
+  #threadCount: number;
   #decodeCount = 0;
   #decoding = false;
   #disposed = false;
 
-  constructor(model: LlamaModel, context: Pointer, releaseModel: () => void, limits: ModelRunnerLimits) {
+  constructor(
+    model: LlamaModel,
+    context: Pointer,
+    releaseModel: () => void,
+    settings: ContextSettings,
+    stepThreads: StepThreads | undefined,
+  ) {
+    const { slotCount, cellCount, maxBatchTokenCount, contextLength, threadCount } = settings;
+    const { vocabSize } = model.info;
+    const limits = { slotCount, cellCount, maxBatchTokenCount, contextLength, vocabSize };
     this.limits = Object.freeze(limits);
+    this.#stepThreads = stepThreads;
+    this.#mostThreadCount = threadCount;
+    this.#threadCount = threadCount;
     this.#abi = model.abi;
     this.#context = context;
     this.#memory = model.abi.llama_get_memory(context);
@@ -59,18 +77,28 @@ class LlamaRunner implements ModelRunner {
     this.#checkIdle("decode");
     this.#positions.checkPlan(plan);
     const rowCount = this.#batch.write(plan);
+    this.#chooseThreads();
     this.#decodeCount += 1;
     const result = await this.#busy(async () => {
       const code = await callAsync(this.#abi.llama_decode, this.#context, this.#batch.struct);
       // On a processor the work is done by now; a device goes on, and waiting for it would block the event loop.
       if (this.#waitsForDevice) await callAsync(this.#abi.llama_synchronize, this.#context);
       return code;
-    });
+    }).finally(() => this.#stepThreads?.end());
     this.#checkAlive("decoded");
     if (result !== 0) throw this.#failed(plan, result);
     this.#positions.commitPlan(plan);
     if (rowCount > 0) this.#rows.refresh();
     return this.#outputs(rowCount);
+  }
+
+  /** Threads live for one step only, so another number costs nothing. */
+  #chooseThreads(): void {
+    if (this.#stepThreads === undefined) return;
+    const threadCount = Math.max(1, Math.min(this.#stepThreads.begin(), this.#mostThreadCount));
+    if (threadCount === this.#threadCount) return;
+    this.#threadCount = threadCount;
+    this.#abi.llama_set_n_threads(this.#context, threadCount, threadCount);
   }
 
   /** Takes back what a failed decode may have computed, so that the slots are as the bookkeeping says. */

@@ -41,7 +41,7 @@ for (const name of tinyModelNames) {
     let llama: Llama;
     let model: PromptModel;
     before(async () => {
-      llama = await loadLlama({ path: tinyModel(name).path, useGpu: false });
+      llama = await loadLlama({ path: tinyModel(name).path });
       const { chatTemplate } = llama.info;
       assert.ok(chatTemplate !== null, "the GGUF carries the chat template");
       model = {
