@@ -1,47 +1,123 @@
 // A GGUF as the runtime's model: weights checked and loaded through `@corral/llama`, with the limits that the
 // configuration leaves open filled in from the model and the machine.
 
-import { isServingError, type ReplicaConfig } from "@corral/contract";
+import { isServingError, type Compute, type ReplicaConfig } from "@corral/contract";
 import type { ModelRunner } from "@corral/engine";
-import { loadLlama, type ContextOptions, type Llama } from "@corral/llama";
-import type { LoadedModel, LoadModel, SpecialTokens } from "./loaded-model.ts";
-import { chooseThreadCount, readMachine } from "./thread-count.ts";
+import { loadLlama, openHardware, type ContextOptions, type Llama, type LlamaHardware } from "@corral/llama";
+import { checkGguf } from "@corral/weights";
+import { chooseGpuLayers, firstCellCount } from "./gpu-layers.ts";
+import type { LoadedModel, LoadModel, LoadOptions, SpecialTokens } from "./loaded-model.ts";
+import { readMachine } from "./machine.ts";
+import { ThreadBoard } from "./thread-board.ts";
+import { chooseThreadCount } from "./thread-count.ts";
 import { checkWeights } from "./weights-check.ts";
 
-/** Cells of the KV cache where the configuration names no number and the context is shorter. */
-const defaultCellCount = 16_384;
-
-export const loadLlamaModel: LoadModel = async (config, { onProgress, signal }) => {
+export const loadLlamaModel: LoadModel = async (config, options) => {
+  const { log, signal } = options;
   await checkWeights(config.weights.path, config.weights.sha256);
   signal.throwIfAborted();
-  const float32Weights = config.precision === "reference";
-  const llama = await loadLlama({ path: config.weights.path, float32Weights, onProgress, signal });
+  const hardware = openHardware({ device: config.device });
+  for (const reason of hardware.passedOver) log.warn("a device is not used", { reason });
+  const freeBytes = hardware.gpus.map((gpu) => gpu.freeBytes);
+  const gpuLayerCount =
+    freeBytes.length === 0 ? 0 : chooseGpuLayers(config, await checkGguf(config.weights.path), freeBytes);
   try {
-    const runner = await createRunner(config, llama);
-    const model: LoadedModel = {
-      vocabulary: llama.vocabulary,
-      runner,
-      chatTemplate: llama.info.chatTemplate,
-      specialTokens: readSpecialTokens(llama),
-      [Symbol.dispose]() {
-        runner[Symbol.dispose]();
-        llama[Symbol.dispose]();
-      },
-    };
-    return model;
+    return await openModel(config, options, hardware, gpuLayerCount);
   } catch (error) {
-    llama[Symbol.dispose]();
-    throw error;
+    if (gpuLayerCount === 0 || !isServingError(error) || signal.aborted) throw error;
+    log.warn("the GPU cannot hold the model, so the processor computes", { reason: error.message });
+    return await openModel(config, options, hardware, 0);
   }
 };
 
+async function openModel(
+  config: ReplicaConfig,
+  { onProgress, signal, log }: LoadOptions,
+  hardware: LlamaHardware,
+  gpuLayerCount: number,
+): Promise<LoadedModel> {
+  const float32Weights = config.precision === "reference";
+  const { path } = config.weights;
+  const llama = await loadLlama({ path, float32Weights, gpuLayerCount, onProgress, signal });
+  let board: ThreadBoard | null = null;
+  try {
+    const machine = readMachine();
+    const layerCount = llama.info.layerCount + 1;
+    const offloaded = gpuLayerCount >= layerCount;
+    const threadCount =
+      config.limits.thread_count ?? (offloaded ? 1 : chooseThreadCount(machine, llama.info.sizeBytes));
+    board = new ThreadBoard({
+      directory: config.threads_directory,
+      wish: threadCount,
+      machine,
+      onProblem: (reason) => log.warn("other replicas of this host are not seen", { reason }),
+    });
+    const runner = await createRunner(config, llama, {
+      threadCount,
+      stepThreads: board,
+      ...(gpuLayerCount > 0 ? { memoryLimitBytes: memoryWith(hardware) } : {}),
+    });
+    return toLoadedModel(llama, runner, board, {
+      ...describeDevices(hardware, gpuLayerCount),
+      layer_count: layerCount,
+      threads: threadCount,
+    });
+  } catch (error) {
+    board?.[Symbol.dispose]();
+    llama[Symbol.dispose]();
+    throw error;
+  }
+}
+
+function toLoadedModel(llama: Llama, runner: ModelRunner, board: ThreadBoard, compute: Compute): LoadedModel {
+  return {
+    vocabulary: llama.vocabulary,
+    runner,
+    chatTemplate: llama.info.chatTemplate,
+    specialTokens: readSpecialTokens(llama),
+    compute,
+    [Symbol.dispose]() {
+      runner[Symbol.dispose]();
+      board[Symbol.dispose]();
+      llama[Symbol.dispose]();
+    },
+  };
+}
+
+function describeDevices(
+  { backend, gpus, processor }: LlamaHardware,
+  gpuLayerCount: number,
+): Pick<Compute, "backend" | "devices" | "gpu_layers"> {
+  const used = gpuLayerCount > 0 ? gpus : processor === null ? [] : [processor];
+  return {
+    backend: gpuLayerCount > 0 ? backend : "cpu",
+    devices: used.map(({ name, description, memoryBytes, freeBytes }) => ({
+      name,
+      description,
+      memory_bytes: memoryBytes,
+      free_bytes: freeBytes,
+    })),
+    gpu_layers: gpuLayerCount,
+  };
+}
+
+/** A context lies where its layers do. */
+function memoryWith({ gpus }: LlamaHardware): number {
+  return gpus.reduce((sum, { freeBytes }) => sum + freeBytes, process.availableMemory());
+}
+
+type Means = Pick<ContextOptions, "threadCount" | "stepThreads" | "memoryLimitBytes">;
+
 /** A number of cells that nobody asked for is halved until it fits in memory, down to one full context. */
-async function createRunner(config: ReplicaConfig, llama: Llama): Promise<ModelRunner> {
+async function createRunner(config: ReplicaConfig, llama: Llama, means: Means): Promise<ModelRunner> {
   const contextLength = config.limits.context_length ?? llama.info.trainedContextLength;
-  let cellCount = config.limits.cell_count ?? Math.max(contextLength, defaultCellCount);
+  let cellCount = firstCellCount(config, contextLength);
   for (;;) {
     try {
-      return await llama.createRunner(contextOptions(config, llama, contextLength, cellCount));
+      return await llama.createRunner({
+        ...contextOptions(config, contextLength, cellCount),
+        ...means,
+      });
     } catch (error) {
       const mayShrink = config.limits.cell_count === null && cellCount > contextLength;
       if (!mayShrink || !isServingError(error) || error.code !== "context_too_large") throw error;
@@ -52,7 +128,6 @@ async function createRunner(config: ReplicaConfig, llama: Llama): Promise<ModelR
 
 function contextOptions(
   { limits, precision }: ReplicaConfig,
-  { info }: Llama,
   contextLength: number,
   cellCount: number,
 ): ContextOptions {
@@ -62,7 +137,6 @@ function contextOptions(
     cellCount,
     contextLength,
     maxBatchTokenCount,
-    threadCount: limits.thread_count ?? chooseThreadCount(readMachine(), info.sizeBytes),
     precision,
     // Plain attention holds a score per head, cell and token of a micro-batch; 128 is as fast as 512 and a quarter of it.
     ...(precision === "reference" ? { microBatchTokenCount: Math.min(128, maxBatchTokenCount) } : {}),

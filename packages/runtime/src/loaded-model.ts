@@ -1,7 +1,8 @@
 // Port: one model ready to decode, as the runtime needs it. `llama-model.ts` makes it of a GGUF, tests of a fake.
 
-import type { ReplicaConfig } from "@corral/contract";
+import type { Compute, ReplicaConfig } from "@corral/contract";
 import type { ModelRunner, Vocabulary } from "@corral/engine";
+import type { Log } from "./log.ts";
 
 /** Texts of special tokens by the names that chat templates use. */
 export type SpecialTokens = Readonly<
@@ -14,13 +15,15 @@ export interface LoadedModel extends Disposable {
   /** Jinja text, or null where the model is none for chats. */
   readonly chatTemplate: string | null;
   readonly specialTokens: SpecialTokens;
+  readonly compute: Compute;
 }
 
 export interface LoadOptions {
   /** Fractions in `[0, 1]`. */
   readonly onProgress: (fraction: number) => void;
   readonly signal: AbortSignal;
+  readonly log: Log;
 }
 
-/** Fails with the codes of `weights_*`, `library_*` and `context_too_large`. */
+/** Fails with the codes of `weights_*`, `library_*`, `device_missing` and `context_too_large`. */
 export type LoadModel = (config: ReplicaConfig, options: LoadOptions) => Promise<LoadedModel>;

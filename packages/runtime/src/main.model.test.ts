@@ -45,6 +45,10 @@ for (const name of tinyModelNames) {
       assert.equal(ready.weights_sha256, model.sha256);
       assert.equal(ready.precision, "reference");
       assert.ok(ready.context_length >= 256);
+      const { backend, devices, gpu_layers, layer_count, threads } = ready.compute;
+      assert.deepEqual([backend, gpu_layers, threads], ["cpu", 0, 1]);
+      assert.ok(layer_count > 1);
+      assert.ok(devices.some(({ name, memory_bytes }) => name === "CPU" && memory_bytes > 0));
     });
 
     test("the three families answer a conversation and a prompt", async () => {

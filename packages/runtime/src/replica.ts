@@ -1,7 +1,13 @@
 // One replica: binds its address, loads its model, serves calls, drains, and ends. Owns the life of everything in
 // the process; knows neither dialects nor native code.
 
-import { channelLossGraceMs, isServingError, ServingError, type ReplicaConfig } from "@corral/contract";
+import {
+  channelLossGraceMs,
+  isServingError,
+  ServingError,
+  type Compute,
+  type ReplicaConfig,
+} from "@corral/contract";
 import { createEngine, createMonotonicClock, type Clock, type Engine } from "@corral/engine";
 import type { Server } from "node:http";
 import { bind, closeServer } from "./address.ts";
@@ -10,7 +16,7 @@ import { ControlChannel } from "./control-channel.ts";
 import { KeyLimits } from "./key-limits.ts";
 import { loadReport } from "./load-report.ts";
 import type { LoadedModel, LoadModel } from "./loaded-model.ts";
-import type { Log } from "./log.ts";
+import type { Log, LogFields } from "./log.ts";
 import { answerPredict, type PredictService } from "./predict.ts";
 import { vocabularyBounds } from "./prompt.ts";
 import { createHttpServer, type Health } from "./routes.ts";
@@ -130,6 +136,7 @@ class RunningReplica implements Replica {
     const startedAtMs = this.#clock.now();
     const model = await this.#loadModel(this.#config, {
       signal: this.#loadAbort.signal,
+      log: this.#log,
       onProgress: (fraction) => (this.#loadProgress = fraction),
     });
     this.#model = model;
@@ -152,13 +159,18 @@ class RunningReplica implements Replica {
       context_length: contextLength,
       precision: this.#config.precision,
       load_ms: loadMs,
+      compute: model.compute,
     });
     this.#reportTimer = setInterval(() => this.#reportLoad(engine), 1_000);
     // A channel that was lost during the load has its shorter time already.
     if (!this.#channel.connected && this.#lossTimer === undefined) {
       this.#expectDial(this.#graces.firstDialMs);
     }
-    this.#log.info("ready", { load_ms: loadMs, context_length: contextLength });
+    this.#log.info("ready", {
+      load_ms: loadMs,
+      context_length: contextLength,
+      ...describeCompute(model.compute),
+    });
     this.#readyResolvers.resolve();
   }
 
@@ -268,6 +280,18 @@ async function within(timeoutMs: number, work: Promise<unknown>): Promise<void> 
   const timeout = new Promise<void>((resolve) => (timer = setTimeout(resolve, timeoutMs).unref()));
   await Promise.race([work, timeout]);
   clearTimeout(timer);
+}
+
+function describeCompute({ backend, devices, gpu_layers, layer_count, threads }: Compute): LogFields {
+  const device = devices.map(
+    ({ name, description, free_bytes, memory_bytes }) =>
+      `${name} (${description}), ${mebibytes(free_bytes)} of ${mebibytes(memory_bytes)} MiB free`,
+  );
+  return { backend, device: device.join("; "), gpu_layers, layer_count, threads };
+}
+
+function mebibytes(bytes: number): number {
+  return Math.round(bytes / 1024 ** 2);
 }
 
 function describe(error: unknown): string {

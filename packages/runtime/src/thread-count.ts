@@ -1,7 +1,5 @@
-// How many threads compute a step where the operator did not say. Reads the machine once, before the model is loaded.
-
-import { readFileSync } from "node:fs";
-import { availableParallelism } from "node:os";
+// How many threads compute a step: what the machine gives this process, less what others keep busy, shared with the
+// replicas that compute at the same moment. Pure; `machine.ts` reads the machine and `thread-board.ts` the others.
 
 export interface Machine {
   /** Processors that this process may be scheduled on. */
@@ -12,6 +10,26 @@ export interface Machine {
   readonly sharesCores: boolean;
 }
 
+/** A replica that computes at this moment. */
+export interface Contender {
+  /** Every replica orders all of them by name, so that all come to the same shares. */
+  readonly name: string;
+  /** Threads it would use alone. */
+  readonly wish: number;
+}
+
+export interface BusyPeer extends Contender {
+  /** Threads that its step uses now. */
+  readonly threadCount: number;
+}
+
+/** What a replica may use just now, its peers apart. */
+export interface Capacity {
+  readonly threadCount: number;
+  /** The same if nobody else used the machine. */
+  readonly unloadedThreadCount: number;
+}
+
 /**
  * A model below this computes a step in about a millisecond, less than it costs threads to meet. corral-tiny-3 on two
  * busy cores: 100 tokens in 47 to 61 ms with one thread, 290 to 7,801 with two; 16 calls at once 0.7 to 1.1 s, 32 to 44.
@@ -19,37 +37,60 @@ export interface Machine {
 const smallModelBytes = 64 * 1024 * 1024;
 
 /**
- * Threads of llama.cpp spin at a barrier several times per layer, so one that has to wait for its processor holds up
- * all the others: with both of two cores taken by others, two threads gave 1.3 tokens/s instead of 43, one thread 19
- * (measured on a shared two-core machine). Hence: one per physical core, never more than the quota, one left for the event loop
- * and the platform where there are more than two, and a single one for a model so small that threads gain nothing.
+ * Others that use less of a core than this do not cost a thread: with 0.3 of one of two cores taken two threads were as
+ * fast as one, with 0.6 slower, with all of it 80 times slower (docs/adr/0013).
  */
+const foreignAllowance = 0.4;
+
+/** What one replica uses where the operator did not say. */
 export function chooseThreadCount(machine: Machine, modelBytes: number): number {
-  if (modelBytes < smallModelBytes) return 1;
+  return modelBytes < smallModelBytes ? 1 : usableThreadCount(machine, 0);
+}
+
+/**
+ * Threads of llama.cpp spin at a barrier several times per layer, so one that has to wait for its processor holds up
+ * all the others (docs/adr/0013). Hence: one per physical core, never more than the quota, one left for the event loop
+ * and the platform where there are more than two, and none for a core that others use.
+ */
+export function usableThreadCount(machine: Machine, foreignCores: number): number {
   const cores = machine.sharesCores ? Math.ceil(machine.processorCount / 2) : machine.processorCount;
   const granted = Math.min(cores, Math.floor(machine.cpuQuota ?? Infinity));
-  return Math.max(1, granted > 2 ? granted - 1 : granted);
+  const spared = granted > 2 ? granted - 1 : granted;
+  const free = Math.floor(machine.processorCount - foreignCores + foreignAllowance);
+  return Math.max(1, Math.min(spared, free));
 }
 
-export function readMachine(): Machine {
-  return {
-    processorCount: availableParallelism(),
-    cpuQuota: readCpuQuota(),
-    sharesCores: readText("/sys/devices/system/cpu/smt/active") === "1",
-  };
+/**
+ * Of the cores that others used in successive windows of time, the most that lasted for two of them: a caller's burst
+ * is no load, and what was a load counts until all windows are past it.
+ */
+export function lastingLoad(windows: readonly number[]): number {
+  const lasting = windows.slice(1).map((cores, index) => (cores + (windows[index] ?? 0)) / 2);
+  return Math.max(0, ...lasting);
 }
 
-/** cgroup v2: `max 100000` or `150000 100000`, a quota per period in microseconds. */
-function readCpuQuota(): number | null {
-  const [quota, period] = (readText("/sys/fs/cgroup/cpu.max") ?? "").split(" ").map(Number);
-  if (quota === undefined || period === undefined || !(quota > 0) || !(period > 0)) return null;
-  return quota / period;
-}
-
-function readText(path: string): string | null {
-  try {
-    return readFileSync(path, "utf8").trim();
-  } catch {
-    return null;
+/**
+ * Threads of the next step, at least one. Alone a replica gets its wish, as far as others leave it; beside busy peers
+ * its fair share, and until these have shrunk to theirs only what they leave.
+ */
+export function grantThreadCount(own: Contender, peers: readonly BusyPeer[], capacity: Capacity): number {
+  const { threadCount, unloadedThreadCount } = capacity;
+  if (peers.length === 0) {
+    // Whoever wishes for more than the machine seems to have gets it, as long as nobody else wants any.
+    return threadCount < unloadedThreadCount ? Math.min(own.wish, threadCount) : own.wish;
   }
+  const taken = peers.reduce((sum, peer) => sum + peer.threadCount, 0);
+  return Math.max(1, Math.min(fairShare(own, peers, threadCount), threadCount - taken));
+}
+
+/** Max-min fairness in whole threads: what modest wishes leave over goes to the others. */
+function fairShare(own: Contender, peers: readonly Contender[], threadCount: number): number {
+  const all = [own, ...peers].toSorted((a, b) => a.wish - b.wish || (a.name < b.name ? -1 : 1));
+  let left = threadCount;
+  for (const [index, contender] of all.entries()) {
+    const share = Math.max(1, Math.min(contender.wish, Math.floor(left / (all.length - index))));
+    if (contender === own) return share;
+    left -= share;
+  }
+  return 1;
 }

@@ -35,6 +35,8 @@ export function testConfig(socketPath: string, changes: ConfigChanges = {}): Rep
     token: null,
     weights: { path: "/nowhere.gguf", sha256: "0".repeat(64) },
     precision: "reference",
+    device: "cpu",
+    threads_directory: null,
     generation_config: {},
     defaults: {},
     log_level: "error",
