@@ -63,6 +63,16 @@ test("weights may always come from CORRAL_HOME/models, and from every listed roo
   assert.deepEqual(config.modelRoots, ["/h/models", "/a", "/b"]);
 });
 
+test("a device is one of those that there are, and any that answers where nobody says", () => {
+  assert.equal(valid(readConfig([], {}, noFile)).device, "auto");
+  assert.equal(valid(readConfig([], { CORRAL_DEVICE: "cpu" }, noFile)).device, "cpu");
+  assert.equal(valid(readConfig(["--device", "cuda"], { CORRAL_DEVICE: "cpu" }, noFile)).device, "cuda");
+  assert.match(
+    JSON.stringify(readConfig([], { CORRAL_DEVICE: "tpu" }, noFile)),
+    /CORRAL_DEVICE .*one of auto, cpu, cuda, vulkan/,
+  );
+});
+
 test("an unknown key of the file, and a file that is not JSON, are refused by name", () => {
   assert.match(JSON.stringify(readConfig(["--home", "/h"], {}, () => '{"prot": 1}')), /prot.*not known/);
   assert.match(JSON.stringify(readConfig(["--home", "/h"], {}, () => "{")), /config.json is not valid JSON/);

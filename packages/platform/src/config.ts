@@ -4,6 +4,7 @@
 import { homedir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { deviceChoices, type DeviceChoice } from "@corral/contract";
 import { z } from "zod";
 
 export interface PlatformConfig {
@@ -20,6 +21,8 @@ export interface PlatformConfig {
   readonly databaseUrl: string | null;
   /** Absolute directories that weights may be taken from. */
   readonly modelRoots: readonly string[];
+  /** What replicas compute with. */
+  readonly device: DeviceChoice;
   readonly logLevel: LogLevel;
   /** Whether the two tiny models are deployed and `/readyz` waits for them. */
   readonly quickstart: boolean;
@@ -95,6 +98,7 @@ const settings: readonly Setting[] = [
     { flag: null },
   ),
   setting("model_roots", "CORRAL_MODEL_ROOTS", paths, [], `directories joined by '${delimiter}'`),
+  setting("device", "CORRAL_DEVICE", z.enum(deviceChoices), "auto", `one of ${deviceChoices.join(", ")}`),
   setting("log_level", "LOG_LEVEL", z.enum(logLevels), "info", `one of ${logLevels.join(", ")}`),
 ];
 
@@ -107,6 +111,7 @@ const flagOptions = {
   port: { type: "string" },
   url: { type: "string" },
   "model-roots": { type: "string" },
+  device: { type: "string" },
   "log-level": { type: "string" },
   output: { type: "string" },
   quickstart: { type: "boolean" },
@@ -166,6 +171,7 @@ export function readConfig(
       join(home, "models"),
       ...(values["model_roots"] as string[]).map((root) => resolve(root)),
     ]),
+    device: values["device"] as DeviceChoice,
     logLevel: values["log_level"] as LogLevel,
     quickstart: flags["quickstart"] === true,
     output: output as "text" | "json",

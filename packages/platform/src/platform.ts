@@ -21,6 +21,7 @@ import { createQuickstart } from "./quickstart.ts";
 import { Reconciler } from "./reconcile.ts";
 import { createClaims } from "./replica/claims.ts";
 import { LogBook } from "./replica/log-book.ts";
+import { threadsDirectory } from "./replica/threads-directory.ts";
 import { createReplicaDirectory } from "./replica/directory.ts";
 import { endLeftovers } from "./replica/leftovers.ts";
 import { createProcessDriver } from "./replica/process.ts";
@@ -130,7 +131,11 @@ export async function startPlatform(
           driver,
           records,
           log,
-          logLevel: config.logLevel,
+          host: {
+            logLevel: config.logLevel,
+            device: config.device,
+            threadsDirectory: threadsDirectory(),
+          },
           newId: randomId,
           now: Date.now,
           chance: Math.random,

@@ -20,6 +20,7 @@ export const up: CommandDefinition = {
     { flags: "--home <directory>", summary: "where its state is (CORRAL_HOME; default ~/.corral)" },
     { flags: "--host <host>", summary: "address to listen on (CORRAL_HOST; default 127.0.0.1)" },
     { flags: "--port <port>", summary: "port to listen on (CORRAL_PORT; default 5526)" },
+    { flags: "--device <device>", summary: "auto, cpu, cuda or vulkan (CORRAL_DEVICE; default auto)" },
     { flags: "--quickstart", summary: "deploy the two tiny models and print both documented calls" },
     { flags: "--log", summary: "show its log on stderr (shown anyway where stderr is no terminal)" },
   ],
@@ -53,7 +54,7 @@ export const up: CommandDefinition = {
 
 function argumentsOf(context: Context, options: Options): string[] {
   const args = ["--output", "json"];
-  for (const name of ["home", "host", "port", "url"]) {
+  for (const name of ["home", "host", "port", "url", "device"]) {
     const value = textOption(options, name);
     if (value !== undefined)
       args.push(`--${name}`, name === "home" ? resolve(context.directory, value) : value);

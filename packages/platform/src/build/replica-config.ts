@@ -1,7 +1,7 @@
 // A version with its deployment's settings → what a replica starts with. Pure: reads no file, knows no process.
 
 import type { Manifest } from "@corral/bundle";
-import type { Precision, ReplicaConfig } from "@corral/contract";
+import type { DeviceChoice, Precision, ReplicaConfig } from "@corral/contract";
 import { bodyLimitBytes } from "../gateway/proxy.ts";
 
 /** What a deployment adds to its version. */
@@ -22,13 +22,20 @@ export interface ReplicaPlan {
   readonly settings: DeploymentSettings;
 }
 
+/** What the platform's own settings add, the same for all its replicas. */
+export interface ReplicaHost {
+  readonly logLevel: ReplicaConfig["log_level"];
+  readonly device: DeviceChoice;
+  readonly threadsDirectory: string | null;
+}
+
 /** Of one replica where the version says nothing. */
 const defaultLimits = { slotCount: 64, queueLength: 256, maxBatchTokens: 512 } as const;
 
 export function replicaConfig(
   plan: ReplicaPlan,
   place: { readonly replicaId: string; readonly address: string; readonly token: string | null },
-  logLevel: ReplicaConfig["log_level"],
+  host: ReplicaHost,
 ): ReplicaConfig {
   const { config, generationConfig } = plan.manifest;
   const { limits } = config;
@@ -42,6 +49,8 @@ export function replicaConfig(
     token: place.token,
     weights: { path: plan.weightsPath, sha256: plan.weightsSha256 },
     precision: plan.settings.precision ?? config.precision ?? "default",
+    device: host.device,
+    threads_directory: host.threadsDirectory,
     generation_config: { ...generationConfig },
     defaults: config.defaults,
     limits: {
@@ -53,6 +62,6 @@ export function replicaConfig(
       queue_length: limits.queueLength ?? defaultLimits.queueLength,
       body_bytes: bodyLimitBytes,
     },
-    log_level: logLevel,
+    log_level: host.logLevel,
   };
 }

@@ -48,6 +48,7 @@ export function createReplicaDirectory({
           ready: row.status === "ready",
           inFlightCount: known.upstream.inFlightCount,
           status: row.status,
+          compute: null,
           load: null,
           residentBytes: null,
         };

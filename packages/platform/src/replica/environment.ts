@@ -20,8 +20,23 @@ export function replicaEnvironment(
     ...(own["TZ"] === undefined ? {} : { TZ: own["TZ"] }),
     // Where the system's own libraries lie on unusual machines; the dynamic linker reads it.
     ...(own["LD_LIBRARY_PATH"] === undefined ? {} : { LD_LIBRARY_PATH: own["LD_LIBRARY_PATH"] }),
-    ...(own["CUDA_VISIBLE_DEVICES"] === undefined
-      ? {}
-      : { CUDA_VISIBLE_DEVICES: own["CUDA_VISIBLE_DEVICES"] }),
+    ...pick(own, deviceVariables),
   };
+}
+
+/** Which GPUs a process may see, and where Vulkan finds its drivers. */
+const deviceVariables: readonly string[] = [
+  "CUDA_VISIBLE_DEVICES",
+  "GGML_VK_VISIBLE_DEVICES",
+  "VK_DRIVER_FILES",
+  "VK_ICD_FILENAMES",
+];
+
+function pick(
+  variables: Readonly<Record<string, string | undefined>>,
+  names: readonly string[],
+): Record<string, string> {
+  const picked: Record<string, string> = {};
+  for (const name of names) if (variables[name] !== undefined) picked[name] = variables[name];
+  return picked;
 }

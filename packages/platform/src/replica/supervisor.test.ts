@@ -69,6 +69,16 @@ test("a replica that crashes before it is ready is tried again, and named after 
   assert.match(found?.status_detail ?? "", /exit code 134.*ggml: something is wrong/);
 });
 
+test("a replica that is ready says what it computes with", async () => {
+  await platform.deploy("computing");
+  const response = await platform.request("/api/v1/deployments/computing/replicas");
+  const { items } = (await response.json()) as { items: { compute: unknown }[] };
+  assert.deepEqual(
+    items.map(({ compute }) => compute),
+    [{ backend: "cpu", devices: [], gpu_layers: 0, layer_count: 1, threads: 1 }],
+  );
+});
+
 test("a replica sees none of the platform's secrets in its environment", async () => {
   const row = await platform.deploy("environment");
   const replica = (await listAliveReplicas(platform.store.db, { deploymentId: row.id }))[0]!;
@@ -79,7 +89,7 @@ test("a replica sees none of the platform's secrets in its environment", async (
   for (const name of names)
     assert.match(
       name ?? "",
-      /^(|PATH|HOME|TMPDIR|LANG|NODE_ENV|LOG_LEVEL|UV_THREADPOOL_SIZE|TZ|LD_LIBRARY_PATH|CUDA_VISIBLE_DEVICES|OLDPWD|PWD|SHLVL|_)$/,
+      /^(|PATH|HOME|TMPDIR|LANG|NODE_ENV|LOG_LEVEL|UV_THREADPOOL_SIZE|TZ|LD_LIBRARY_PATH|CUDA_VISIBLE_DEVICES|GGML_VK_VISIBLE_DEVICES|VK_DRIVER_FILES|VK_ICD_FILENAMES|OLDPWD|PWD|SHLVL|_)$/,
     );
 });
 

@@ -2,10 +2,10 @@
 // it when asked to. What a state means is decided in `domain/`; rows are written through a port.
 
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ReplicaStatistics, Report, ReportBody } from "@corral/contract";
+import type { Compute, ReplicaStatistics, Report, ReportBody } from "@corral/contract";
 import { asServingError } from "@corral/contract";
 import type { Logger } from "pino";
-import { replicaConfig, type ReplicaPlan } from "../build/replica-config.ts";
+import { replicaConfig, type ReplicaHost, type ReplicaPlan } from "../build/replica-config.ts";
 import {
   newDeployment,
   nextDeployment,
@@ -49,6 +49,8 @@ export interface LiveReplica {
   readonly ready: boolean;
   readonly inFlightCount: number;
   readonly status: ReplicaStatus;
+  /** Null before it is ready, and where another platform process supervises. */
+  readonly compute: Compute | null;
   /** Of the last report; null before the first, and where another platform process supervises. */
   readonly load: ReplicaLoad | null;
   /** Resident memory of its process, as of the last report; null as `load`. */
@@ -72,7 +74,7 @@ export interface SupervisorOptions {
   readonly driver: ReplicaDriver;
   readonly records: ReplicaRecords;
   readonly log: Logger;
-  readonly logLevel: "debug" | "info" | "warn" | "error";
+  readonly host: ReplicaHost;
   readonly newId: () => string;
   readonly now: () => number;
   readonly chance: () => number;
@@ -89,6 +91,7 @@ interface Current {
   process: ReplicaProcess | null;
   channel: ControlChannel | null;
   readyAt: number | null;
+  compute: Compute | null;
   load: ReplicaLoad | null;
   residentBytes: number | null;
 }
@@ -129,6 +132,7 @@ export class DeploymentSupervisor {
         ready: current.status === "ready",
         inFlightCount: current.upstream.inFlightCount,
         status: current.status,
+        compute: current.compute,
         load: current.load,
         residentBytes: current.residentBytes,
       },
@@ -187,7 +191,7 @@ export class DeploymentSupervisor {
 
   /** One replica from its start to its end. */
   async #liveOnce(): Promise<DeploymentEvent> {
-    const { plan, driver, records, log, logLevel, newId, now } = this.#options;
+    const { plan, driver, records, log, host, newId, now } = this.#options;
     const id = newId();
     const place = await driver.prepare(id).catch((error: unknown) => error as Error);
     if (place instanceof Error) return failed(`The replica's directory cannot be made: ${place.message}`);
@@ -199,6 +203,7 @@ export class DeploymentSupervisor {
       process: null,
       channel: null,
       readyAt: null,
+      compute: null,
       load: null,
       residentBytes: null,
     };
@@ -217,7 +222,7 @@ export class DeploymentSupervisor {
       if (this.#stopping.signal.aborted) {
         exit = { exitCode: 0, signal: null, lastLines: [] };
       } else {
-        const config = replicaConfig(plan, { replicaId: id, address: place.address, token: null }, logLevel);
+        const config = replicaConfig(plan, { replicaId: id, address: place.address, token: null }, host);
         const started = await driver.start(place, config, (line) => {
           logReplicaLine(logger, line);
           this.#options.onLine?.(id, line);
@@ -273,6 +278,7 @@ export class DeploymentSupervisor {
       if (report.kind === "memory") current.residentBytes = report.rss_bytes;
       if (report.kind !== "ready" || current.status !== "starting") continue;
       current.readyAt = this.#options.now();
+      current.compute = report.compute;
       void this.#moveTo(current, "ready");
       this.#apply({ kind: "replica_ready" });
     }

@@ -140,10 +140,11 @@ export function registerDeploymentRoutes(
       const row = await visibleDeployment(principalOf(request), request.params.deployment);
       const replicas = await replicasOf(row.id);
       return {
-        items: replicas.map(({ id, status, inFlightCount, load }) => ({
+        items: replicas.map(({ id, status, inFlightCount, compute, load }) => ({
           id,
           status,
           calls_in_flight: inFlightCount,
+          compute,
           load: load === null ? null : loadOf(load),
         })),
       };

@@ -24,7 +24,14 @@ test("a run is written as it was reported", async () => {
   const runId = randomUUID();
   const recorder = createRunRecorder({ store, now });
   const reports = numbered([
-    { kind: "ready", weights_sha256: null, context_length: 128, precision: "default", load_ms: 5 },
+    {
+      kind: "ready",
+      weights_sha256: null,
+      context_length: 128,
+      precision: "default",
+      load_ms: 5,
+      compute: { backend: "cpu", devices: [], gpu_layers: 0, layer_count: 1, threads: 1 },
+    },
     started(runId),
     { kind: "first_token", run_id: runId },
     progress(runId, 3, 1, 2),

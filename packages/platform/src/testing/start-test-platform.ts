@@ -95,7 +95,7 @@ export async function startTestPlatform({
         driver,
         records,
         log,
-        logLevel: "info",
+        host: { logLevel: "info", device: "auto", threadsDirectory: null },
         newId: randomId,
         now: Date.now,
         chance: () => 0.5,
