@@ -15,6 +15,7 @@ const replica: LiveReplica = {
   ready: true,
   inFlightCount: 2,
   status: "ready",
+  compute: null,
   load: { ...fakeLoad(1), running_groups: 4, waiting_groups: 5 },
   residentBytes: 4_096,
 };
