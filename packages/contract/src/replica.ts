@@ -9,6 +9,9 @@ export type Precision = (typeof precisions)[number];
 export const deviceChoices = ["auto", "cpu", "cuda", "vulkan"] as const;
 export type DeviceChoice = (typeof deviceChoices)[number];
 
+export const integrityChecks = ["never", "idle", "step"] as const;
+export type IntegrityChecks = (typeof integrityChecks)[number];
+
 /** Parameter values a model brings along, by their wire names; merged under the caller's. */
 export const modelDefaultsSchema = z.record(z.string(), z.unknown());
 export type ModelDefaults = z.infer<typeof modelDefaultsSchema>;
@@ -33,6 +36,10 @@ export const replicaConfigSchema = z.strictObject({
   device: z.enum(deviceChoices),
   /** Where the replicas of a host tell each other which of them computes; null: as if it were alone. */
   threads_directory: z.string().nullable(),
+  /** Where computed prefixes outlive the replica; null: nowhere. */
+  prefix_store: z.strictObject({ directory: z.string(), limit_bytes: z.int().positive() }).nullable(),
+  /** When the engine checks that its own bookkeeping agrees with itself; a violation ends the replica. */
+  integrity_checks: z.enum(integrityChecks),
   /** The model's own generation_config.json, or an empty object. */
   generation_config: z.record(z.string(), z.unknown()),
   defaults: modelDefaultsSchema,
@@ -44,6 +51,8 @@ export const replicaConfigSchema = z.strictObject({
     cell_count: z.int().positive().nullable(),
     max_batch_tokens: z.int().positive(),
     /** Most threads of a step; null: as many as the machine has cores to spare. */
+    /** How long prompts may make a step while others wait for their next token. */
+    max_step_ms: z.number().positive(),
     thread_count: z.int().positive().nullable(),
     /** Calls that may wait; one more is answered with 429. */
     queue_length: z.int().positive(),

@@ -1,7 +1,7 @@
 // The engine: continuous batching over token ids. Owns the loop and the generations that are under way; the
 // decisions are the scheduler's and the strategies'. Knows no HTTP, no native code and no prompt as text.
 
-import { asServingError, ServingError } from "@corral/contract";
+import { asServingError, ServingError, type IntegrityChecks } from "@corral/contract";
 import { createActiveGeneration, type ActiveGeneration } from "./active-generation.ts";
 import { createMonotonicClock, type Clock } from "./clock.ts";
 import { decodeStep, type DecodeMeans } from "./decode-step.ts";
@@ -42,8 +42,6 @@ export interface EngineOptions {
   /** Generations that may wait; default 64. */
   readonly maxWaitingGroupCount?: number;
 }
-
-export type IntegrityChecks = "never" | "idle" | "step";
 
 /** An engine over one model. It holds the runner's slots alone; disposing the runner stays with the caller. */
 export function createEngine(options: EngineOptions): Engine {

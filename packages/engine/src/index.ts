@@ -1,7 +1,7 @@
 // The public face of `@corral/engine`.
 
 export { createMonotonicClock, type Clock } from "./clock.ts";
-export { createEngine, type EngineOptions, type IntegrityChecks } from "./engine.ts";
+export { createEngine, type EngineOptions } from "./engine.ts";
 export {
   resolveGeneration,
   type GenerationLimits,

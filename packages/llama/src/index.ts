@@ -15,6 +15,7 @@ import { openLibrary } from "./library.ts";
 import type { Backend } from "./packages.ts";
 import { type LlamaModel, type LoadModelOptions, loadModel, type ModelInfo } from "./model.ts";
 import { expandToFloat32, isHalfPrecision } from "./quantize.ts";
+import { release } from "./release.ts";
 import { createLlamaRunner } from "./runner.ts";
 import { createVocabulary } from "./vocabulary.ts";
 
@@ -45,6 +46,9 @@ export interface Llama extends Disposable {
   /** Frees the weights once the last runner is gone too; the vocabulary must not be used any more. */
   [Symbol.dispose](): void;
 }
+
+/** What wrote a sequence's state: another release may not read it. */
+export const stateFormat = `llama.cpp ${release}`;
 
 /** What would compute here. */
 export interface LlamaHardware {

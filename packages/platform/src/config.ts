@@ -4,7 +4,7 @@
 import { homedir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { deviceChoices, type DeviceChoice } from "@corral/contract";
+import { deviceChoices, integrityChecks, type DeviceChoice, type IntegrityChecks } from "@corral/contract";
 import { z } from "zod";
 
 export interface PlatformConfig {
@@ -23,6 +23,9 @@ export interface PlatformConfig {
   readonly modelRoots: readonly string[];
   /** What replicas compute with. */
   readonly device: DeviceChoice;
+  /** Bytes that saved prefixes of one model may take on disk; 0: none are saved. */
+  readonly prefixBytes: number;
+  readonly integrityChecks: IntegrityChecks;
   readonly logLevel: LogLevel;
   /** Whether the two tiny models are deployed and `/readyz` waits for them. */
   readonly quickstart: boolean;
@@ -99,6 +102,21 @@ const settings: readonly Setting[] = [
   ),
   setting("model_roots", "CORRAL_MODEL_ROOTS", paths, [], `directories joined by '${delimiter}'`),
   setting("device", "CORRAL_DEVICE", z.enum(deviceChoices), "auto", `one of ${deviceChoices.join(", ")}`),
+  setting(
+    "prefix_bytes",
+    "CORRAL_PREFIX_BYTES",
+    z.coerce.number().int().min(0),
+    2 * 1024 ** 3,
+    "bytes that saved prefixes of one model may take on disk; 0 saves none",
+  ),
+  setting(
+    "integrity_checks",
+    "CORRAL_INTEGRITY_CHECKS",
+    z.enum(integrityChecks),
+    null,
+    `one of ${integrityChecks.join(", ")}`,
+    { flag: null },
+  ),
   setting("log_level", "LOG_LEVEL", z.enum(logLevels), "info", `one of ${logLevels.join(", ")}`),
 ];
 
@@ -112,6 +130,7 @@ const flagOptions = {
   url: { type: "string" },
   "model-roots": { type: "string" },
   device: { type: "string" },
+  "prefix-bytes": { type: "string" },
   "log-level": { type: "string" },
   output: { type: "string" },
   quickstart: { type: "boolean" },
@@ -172,6 +191,11 @@ export function readConfig(
       ...(values["model_roots"] as string[]).map((root) => resolve(root)),
     ]),
     device: values["device"] as DeviceChoice,
+    prefixBytes: values["prefix_bytes"] as number,
+    // `npm start` from a checkout is where a mistake of ours should show.
+    integrityChecks:
+      (values["integrity_checks"] as IntegrityChecks | null) ??
+      (flags["quickstart"] === true ? "idle" : "never"),
     logLevel: values["log_level"] as LogLevel,
     quickstart: flags["quickstart"] === true,
     output: output as "text" | "json",

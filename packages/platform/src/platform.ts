@@ -135,6 +135,8 @@ export async function startPlatform(
             logLevel: config.logLevel,
             device: config.device,
             threadsDirectory: threadsDirectory(),
+            prefixes: { directory: join(config.home, "prefixes"), limitBytes: config.prefixBytes },
+            integrityChecks: config.integrityChecks,
           },
           newId: randomId,
           now: Date.now,

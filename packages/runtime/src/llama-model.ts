@@ -3,7 +3,14 @@
 
 import { isServingError, type Compute, type ReplicaConfig } from "@corral/contract";
 import type { ModelRunner } from "@corral/engine";
-import { loadLlama, openHardware, type ContextOptions, type Llama, type LlamaHardware } from "@corral/llama";
+import {
+  loadLlama,
+  openHardware,
+  stateFormat,
+  type ContextOptions,
+  type Llama,
+  type LlamaHardware,
+} from "@corral/llama";
 import { checkGguf } from "@corral/weights";
 import { chooseGpuLayers, firstCellCount } from "./gpu-layers.ts";
 import type { LoadedModel, LoadModel, LoadOptions, SpecialTokens } from "./loaded-model.ts";
@@ -75,6 +82,7 @@ function toLoadedModel(llama: Llama, runner: ModelRunner, board: ThreadBoard, co
     runner,
     chatTemplate: llama.info.chatTemplate,
     specialTokens: readSpecialTokens(llama),
+    stateFormat,
     compute,
     [Symbol.dispose]() {
       runner[Symbol.dispose]();

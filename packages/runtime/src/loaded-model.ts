@@ -15,6 +15,8 @@ export interface LoadedModel extends Disposable {
   /** Jinja text, or null where the model is none for chats. */
   readonly chatTemplate: string | null;
   readonly specialTokens: SpecialTokens;
+  /** Names what a sequence's saved state depends on beside weights and precision. */
+  readonly stateFormat: string;
   readonly compute: Compute;
 }
 

@@ -18,6 +18,7 @@ import { loadReport } from "./load-report.ts";
 import type { LoadedModel, LoadModel } from "./loaded-model.ts";
 import type { Log, LogFields } from "./log.ts";
 import { answerPredict, type PredictService } from "./predict.ts";
+import { openPrefixFiles } from "./prefix-files.ts";
 import { vocabularyBounds } from "./prompt.ts";
 import { createHttpServer, type Health } from "./routes.ts";
 import { RunLedger } from "./run-ledger.ts";
@@ -141,12 +142,7 @@ class RunningReplica implements Replica {
     });
     this.#model = model;
     if (this.#status !== "loading") return this.#release();
-    const engine = createEngine({
-      runner: model.runner,
-      vocabulary: model.vocabulary,
-      clock: this.#clock,
-      maxWaitingGroupCount: this.#config.limits.queue_length,
-    });
+    const engine = this.#createEngine(model);
     this.#service = this.#createService(model, engine);
     engine.run().catch((error: unknown) => this.#fail(error));
     this.#loadProgress = 1;
@@ -172,6 +168,24 @@ class RunningReplica implements Replica {
       ...describeCompute(model.compute),
     });
     this.#readyResolvers.resolve();
+  }
+
+  #createEngine({ runner, vocabulary, stateFormat }: LoadedModel): Engine {
+    const { limits, prefix_store: store, weights, precision, integrity_checks } = this.#config;
+    const identity = `${weights.sha256} ${precision} ${stateFormat}`;
+    const log = this.#log;
+    return createEngine({
+      runner,
+      vocabulary,
+      clock: this.#clock,
+      maxStepMs: limits.max_step_ms,
+      maxWaitingGroupCount: limits.queue_length,
+      integrityChecks: integrity_checks,
+      prefixStore:
+        store === null
+          ? null
+          : openPrefixFiles({ directory: store.directory, limitBytes: store.limit_bytes, identity, log }),
+    });
   }
 
   #createService(model: LoadedModel, engine: Engine): PredictService {

@@ -1,7 +1,8 @@
 // A version with its deployment's settings → what a replica starts with. Pure: reads no file, knows no process.
 
 import type { Manifest } from "@corral/bundle";
-import type { DeviceChoice, Precision, ReplicaConfig } from "@corral/contract";
+import type { DeviceChoice, Precision, ReplicaConfig, IntegrityChecks } from "@corral/contract";
+import { join } from "node:path";
 import { bodyLimitBytes } from "../gateway/proxy.ts";
 
 /** What a deployment adds to its version. */
@@ -27,10 +28,13 @@ export interface ReplicaHost {
   readonly logLevel: ReplicaConfig["log_level"];
   readonly device: DeviceChoice;
   readonly threadsDirectory: string | null;
+  /** Each model's prefixes are in a directory of their own below this one; 0 bytes: none are kept. */
+  readonly prefixes: { readonly directory: string; readonly limitBytes: number };
+  readonly integrityChecks: IntegrityChecks;
 }
 
 /** Of one replica where the version says nothing. */
-const defaultLimits = { slotCount: 64, queueLength: 256, maxBatchTokens: 512 } as const;
+const defaultLimits = { slotCount: 64, queueLength: 256, maxBatchTokens: 512, maxStepMs: 250 } as const;
 
 export function replicaConfig(
   plan: ReplicaPlan,
@@ -39,6 +43,9 @@ export function replicaConfig(
 ): ReplicaConfig {
   const { config, generationConfig } = plan.manifest;
   const { limits } = config;
+  const precision = plan.settings.precision ?? config.precision ?? "default";
+  const { directory, limitBytes } = host.prefixes;
+  const prefixDirectory = join(directory, `${plan.weightsSha256.slice(0, 32)}-${precision}`);
   return {
     replica_id: place.replicaId,
     deployment_id: plan.deploymentId,
@@ -48,9 +55,11 @@ export function replicaConfig(
     address: place.address,
     token: place.token,
     weights: { path: plan.weightsPath, sha256: plan.weightsSha256 },
-    precision: plan.settings.precision ?? config.precision ?? "default",
+    precision,
     device: host.device,
     threads_directory: host.threadsDirectory,
+    prefix_store: limitBytes === 0 ? null : { directory: prefixDirectory, limit_bytes: limitBytes },
+    integrity_checks: host.integrityChecks,
     generation_config: { ...generationConfig },
     defaults: config.defaults,
     limits: {
@@ -58,6 +67,7 @@ export function replicaConfig(
       slot_count: limits.slotCount ?? defaultLimits.slotCount,
       cell_count: limits.cellCount,
       max_batch_tokens: defaultLimits.maxBatchTokens,
+      max_step_ms: defaultLimits.maxStepMs,
       thread_count: limits.threadCount,
       queue_length: limits.queueLength ?? defaultLimits.queueLength,
       body_bytes: bodyLimitBytes,

@@ -38,6 +38,7 @@ export function createFakeLoadedModel(
     runner: createFakeModel({ logits: spelling("abcdefghij"), ...modelOptions }),
     chatTemplate,
     specialTokens: { bos_token: "<bos>", eos_token: "<eos>" },
+    stateFormat: "fake",
     compute: { backend: "cpu", devices: [], gpu_layers: 0, layer_count: 1, threads: 1 },
     disposed: false,
     [Symbol.dispose]() {
