@@ -17,9 +17,25 @@ const bytes = (text: string) => [...new TextEncoder().encode(text)];
 
 test("a raw prompt begins with one BOS token, also where it writes one itself", () => {
   assert.deepEqual(prepare({ kind: "text", text: "ab" }).ids, [bos, 97, 98]);
-  const twice = prepare({ kind: "text", text: "<bos>ab" });
-  assert.deepEqual(twice.ids, [bos, 97, 98]);
-  assert.equal(twice.warnings.length, 1);
+  for (const text of ["<bos>ab", "<bos><bos>ab"]) {
+    const { ids, warnings } = prepare({ kind: "text", text });
+    assert.deepEqual(ids, [bos, 97, 98], text);
+    assert.match(warnings.join(), /exactly one/);
+  }
+  assert.deepEqual(prepare({ kind: "text", text: "<bos>" }).ids, [bos]);
+  assert.deepEqual(
+    prepare({ kind: "text", text: "a<bos>b" }).ids,
+    [bos, 97, bos, 98],
+    "one further on stays",
+  );
+});
+
+test("a tokenizer that adds no BOS token leaves a prompt as it is written", () => {
+  const tokenize: typeof model.vocabulary.tokenize = (text, options) =>
+    model.vocabulary.tokenize(text, { ...options, addSpecialTokens: false });
+  const vocabulary = { ...model.vocabulary, tokenize };
+  assert.deepEqual(prepare({ kind: "text", text: "ab" }, { vocabulary }).ids, [97, 98]);
+  assert.deepEqual(prepare({ kind: "text", text: "<bos><bos>a" }, { vocabulary }).ids, [bos, bos, 97]);
 });
 
 test("an empty prompt generates from the BOS token alone", () => {
@@ -35,6 +51,26 @@ test("messages go through the template and have one BOS token", () => {
   assert.deepEqual(ids, [bos, header, ...bytes("user\nHi"), header, ...bytes("assistant\n")]);
 });
 
+test("however often a template writes the BOS token, messages have it once", () => {
+  const source = (content: string): PromptSource => ({
+    kind: "messages",
+    messages: [{ role: "user", content }],
+  });
+  for (const start of ["", "{{ bos_token }}{{ bos_token }}"]) {
+    const template = `${start}{% for message in messages %}{{ message.content }}{% endfor %}`;
+    const chatTemplate = parseChatTemplate(template, { bos_token: "<bos>" });
+    const own = prepare(source("Hi"), { chatTemplate });
+    assert.deepEqual(
+      [own.ids, own.warnings],
+      [[bos, ...bytes("Hi")], []],
+      "the template's own is no warning",
+    );
+    const callers = prepare(source("<bos><bos>Hi"), { chatTemplate });
+    assert.deepEqual(callers.ids, [bos, ...bytes("Hi")]);
+    assert.equal(callers.warnings.length, 1);
+  }
+});
+
 test("a final message of the assistant is continued", () => {
   const prompt = prepare({
     kind: "messages",
@@ -48,7 +84,11 @@ test("a final message of the assistant is continued", () => {
 });
 
 test("ids are used as they are, and one outside the vocabulary is named", () => {
-  assert.deepEqual(prepare({ kind: "ids", ids: [1, 2] }).ids, [1, 2]);
+  for (const ids of [
+    [1, 2],
+    [bos, bos, 1],
+  ])
+    assert.deepEqual(prepare({ kind: "ids", ids }).ids, ids);
   assert.throws(() => prepare({ kind: "ids", ids: [1, 260] }), /input_ids\[1\] is 260.*\[0, 260\)/);
 });
 

@@ -54,14 +54,10 @@ export function preparePrompt(model: PromptModel, source: PromptSource): Prepare
 function prepareText(model: PromptModel, source: PromptSource & { kind: "text" }): PreparedPrompt {
   refuseHugeText(model, source.text, "/prompt");
   // Hugging Face reads the text of special tokens in a prompt as those tokens, and adds the BOS token.
-  const ids = model.vocabulary.tokenize(source.text, { addSpecialTokens: true, parseSpecialTokens: true });
+  const read = model.vocabulary.tokenize(source.text, { addSpecialTokens: true, parseSpecialTokens: true });
+  const { ids, removedCount } = withOneBos(model.vocabulary, read);
+  if (ids.length > 0) return prepared(source, ids, removedCount > 0 ? [removedBos] : []);
   const { bosId } = model.vocabulary;
-  if (bosId !== null && ids[0] === bosId && ids[1] === bosId) {
-    return prepared(source, ids.slice(1), [
-      "The prompt begins with the BOS token itself; no second one was added.",
-    ]);
-  }
-  if (ids.length > 0) return prepared(source, ids);
   if (bosId !== null) return prepared(source, [bosId]);
   throw refusal(
     "invalid_parameter",
@@ -94,11 +90,38 @@ function prepareMessages(model: PromptModel, source: PromptSource & { kind: "mes
   });
   // Only now is it known what there is to tokenize.
   refuseHugeText(model, text, "/messages");
-  // The template writes the BOS token itself, as every template of a Llama does.
-  const ids = model.vocabulary.tokenize(text, { addSpecialTokens: false, parseSpecialTokens: true });
-  if (ids.length === 0)
+  // Templates of Llamas write the BOS token themselves, some do not, and some write it twice.
+  const read = model.vocabulary.tokenize(text, { addSpecialTokens: false, parseSpecialTokens: true });
+  if (read.length === 0)
     throw refusal("invalid_chat", "/messages", "The chat template made no text of these messages.");
-  return { ...prepared(source, ids), continuesFinalMessage: continueFinalMessage };
+  const { ids, removedCount } = withOneBos(model.vocabulary, read);
+  const writtenByCaller = removedCount > 0 && beginsWithBos(model.vocabulary, messages[0]?.content ?? "");
+  return {
+    ...prepared(source, ids, writtenByCaller ? [removedBos] : []),
+    continuesFinalMessage: continueFinalMessage,
+  };
+}
+
+const removedBos = "The prompt begins with the BOS token itself; the model is given exactly one.";
+
+/** Where the tokenizer is one that adds the BOS token, the ids begin with exactly one, whoever wrote how many. */
+function withOneBos(
+  vocabulary: Vocabulary,
+  ids: readonly number[],
+): { readonly ids: readonly number[]; readonly removedCount: number } {
+  const { bosId } = vocabulary;
+  const [added] = vocabulary.tokenize("", { addSpecialTokens: true, parseSpecialTokens: false });
+  if (bosId === null || added !== bosId) return { ids, removedCount: 0 };
+  const start = ids.findIndex((id) => id !== bosId);
+  const bosCount = start < 0 ? ids.length : start;
+  return { ids: [bosId, ...ids.slice(bosCount)], removedCount: Math.max(0, bosCount - 1) };
+}
+
+function beginsWithBos(vocabulary: Vocabulary, text: string): boolean {
+  const { bosId } = vocabulary;
+  return (
+    bosId !== null && text.trimStart().startsWith(Buffer.from(vocabulary.bytesOf(bosId)).toString("utf8"))
+  );
 }
 
 function prepareIds(model: PromptModel, source: PromptSource & { kind: "ids" }): PreparedPrompt {
