@@ -31,6 +31,8 @@ export interface PredictService {
   readonly keyLimits: KeyLimits;
   readonly clock: Clock;
   readonly log: Log;
+  /** What the platform may take to commit the end of a run. */
+  readonly acknowledgementMs: number;
 }
 
 /** Answers in every case and never rejects. `admit` throws where nothing is admitted now. */
@@ -100,15 +102,41 @@ async function run(
     const number = service.ledger.finish(active, outcome.result, output, timings);
     await streamed;
     // Acknowledged means committed: no last byte before it.
-    await service.channel.acknowledged(number);
+    const committed = await isCommitted(service, number, forwarded.deadlineAtMs);
     if (response.destroyed) return;
     if (outcome.kind === "failure") throw outcome.error;
+    if (!committed) throw notCommitted();
     if (stream === null) sendJson(response, outcome.answer);
     else stream.finish(outcome.answer.body);
   } catch (error) {
     if (stream === null || !stream.begun) throw error;
     stream.fail(asServingError(error));
   }
+}
+
+/** Where a call's own time is over, its end may take this long to be committed all the same. */
+const leastAcknowledgementMs = 1_000;
+
+/** False where the platform takes too long; it may commit the report later all the same. */
+async function isCommitted(
+  { channel, clock, acknowledgementMs }: PredictService,
+  number: number,
+  deadlineAtMs: number | null,
+): Promise<boolean> {
+  const leftMs = deadlineAtMs === null ? Infinity : deadlineAtMs - clock.now();
+  const limitMs = Math.min(acknowledgementMs, Math.max(leastAcknowledgementMs, leftMs));
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => (timer = setTimeout(() => resolve(false), limitMs)));
+  const committed = await Promise.race([channel.acknowledged(number).then(() => true), late]);
+  clearTimeout(timer);
+  return committed;
+}
+
+function notCommitted(): ServingError {
+  return new ServingError(
+    "database_unavailable",
+    "The run ended, but the database did not take its record in time. Look the run up before you call again.",
+  );
 }
 
 /** Takes the key's share and a place in the engine's queue; nothing is kept of a call that gets none. */

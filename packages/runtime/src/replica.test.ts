@@ -153,6 +153,32 @@ test("a stream flows at once, and its last event waits for the acknowledgement",
   assert.equal(response.headers["cache-control"], "no-cache, no-transform");
 });
 
+test("a run that the platform does not commit in time is answered with 503, or cuts its stream", async () => {
+  await using t = await startTestReplica({ acknowledges: false, graces: { acknowledgementMs: 100 } });
+  const whole = await t.call({ body: short });
+  assert.deepEqual([whole.status, whole.json.code], [503, "database_unavailable"]);
+  const events = parseEvents((await t.call({ body: { ...short, stream: true } })).text).at(-1)!;
+  assert.deepEqual([events.event, events.data.error.code], ["error", "database_unavailable"]);
+  const text = t.open({ dialect: "baseten", body: { ...short, stream: true } });
+  await assert.rejects(text.answer, { code: "ECONNRESET" });
+  // The record of each may be committed later.
+  for (const { runId } of [whole, text]) {
+    assert.equal((await t.platform.until("finished", runId)).status, "succeeded");
+  }
+  t.platform.acknowledges = true;
+  t.platform.send({ kind: "ack", number: t.platform.reports.at(-1)!.number });
+  assert.equal((await t.call({ body: short })).status, 200);
+});
+
+test("a call's own deadline bounds the wait for the commit as well", async () => {
+  await using t = await startTestReplica({ acknowledges: false });
+  const headers = { [forwardedHeaders.deadline]: String(Date.now() + 1_500) };
+  const answer = await t.call({ body: short, headers });
+  assert.deepEqual([answer.status, answer.json.code], [503, "database_unavailable"]);
+  t.platform.acknowledges = true;
+  t.platform.send({ kind: "ack", number: t.platform.reports.at(-1)!.number });
+});
+
 test("a text stream is the answer's text and nothing else", async () => {
   await using t = await startTestReplica();
   const answer = await t.call({

@@ -40,9 +40,16 @@ export interface Graces {
   readonly firstDialMs: number;
   /** What runs may take to finish when draining. */
   readonly drainMs: number;
+  /** What the platform may take to commit the end of a run before its caller is told that it did not. */
+  readonly acknowledgementMs: number;
 }
 
-const defaultGraces: Graces = { channelLossMs: channelLossGraceMs, firstDialMs: 60_000, drainMs: 30_000 };
+const defaultGraces: Graces = {
+  channelLossMs: channelLossGraceMs,
+  firstDialMs: 60_000,
+  drainMs: 30_000,
+  acknowledgementMs: 30_000,
+};
 
 /** Why a replica ended; null: it was drained. */
 export type ReplicaEnd = ServingError | null;
@@ -204,6 +211,7 @@ class RunningReplica implements Replica {
       keyLimits: new KeyLimits(),
       clock: this.#clock,
       log: this.#log,
+      acknowledgementMs: this.#graces.acknowledgementMs,
     };
   }
 
