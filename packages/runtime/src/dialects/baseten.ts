@@ -10,7 +10,7 @@ import {
   type GenerationParameters,
   type ReadDialect,
 } from "./dialect.ts";
-import { hasValue, mergeConfig, withoutLengths } from "./lengths.ts";
+import { defaultedLength, hasValue, mergeConfig, tooLong, withoutLengths } from "./lengths.ts";
 
 export const readBaseten: ReadDialect = (body, context) => {
   const reader = new BodyReader(body);
@@ -64,11 +64,7 @@ export const readBaseten: ReadDialect = (body, context) => {
     if (hasValue(parameters, "max_length") || hasValue(parameters, "max_new_tokens")) {
       return { parameters, modelConfig: withoutLengths(merged), errors: [], warnings: [] };
     }
-    const total = merged["max_tokens"] ?? merged["max_length"];
-    if (hasValue(merged, "max_new_tokens") || typeof total !== "number") {
-      return { parameters, modelConfig: merged, errors: [], warnings: [] };
-    }
-    return defaultedLength(promptTokenCount, total, parameters, withoutLengths(merged));
+    return defaultedLength(promptTokenCount, parameters, merged);
   }
 
   function outputOf(run: FinishedRun): BasetenOutput {
@@ -114,32 +110,4 @@ function readMaxTokens(reader: BodyReader): number | null {
   const message = `max_tokens is ${show(value)}; it must be an integer from 1 to ${maxTokensLimit}, the prompt's tokens counted.`;
   reader.refuse("/max_tokens", "invalid_parameter", message);
   return null;
-}
-
-/** Without a length in the call: the deployment's total, or the most there is where the prompt alone has that many. */
-function defaultedLength(
-  promptTokenCount: number,
-  total: number,
-  parameters: Readonly<Record<string, unknown>>,
-  modelConfig: Readonly<Record<string, unknown>>,
-): GenerationParameters {
-  const asTotal = (length: number) => ({ parameters, modelConfig: { ...modelConfig, max_length: length } });
-  if (promptTokenCount < total) return { ...asTotal(total), errors: [], warnings: [] };
-  const most = Math.max(total, maxTokensLimit);
-  if (promptTokenCount >= most) {
-    return {
-      ...asTotal(promptTokenCount + 1),
-      errors: [tooLong("", promptTokenCount, `the most is ${most}`)],
-      warnings: [],
-    };
-  }
-  const warning =
-    `The prompt has ${promptTokenCount} tokens and the default of max_tokens is ${total}, the prompt counted; ` +
-    `${maxTokensLimit} was used instead.`;
-  return { ...asTotal(maxTokensLimit), errors: [], warnings: [warning] };
-}
-
-function tooLong(pointer: string, promptTokenCount: number, limit: string) {
-  const message = `The prompt has ${promptTokenCount} tokens and ${limit}, the prompt counted. Shorten the prompt or ask for more tokens.`;
-  return { pointer, code: "prompt_too_long", message } as const;
 }

@@ -9,9 +9,9 @@ import {
   type ContextChanges,
 } from "../testing/prepare-body.ts";
 
-/** The Llama 2 page's defaults. */
+/** The Llama 2 page's defaults, as the catalogue has them. */
 const llama2 = {
-  max_length: 100,
+  max_new_tokens: 100,
   temperature: 1,
   top_p: 1,
   top_k: 50,
@@ -120,6 +120,24 @@ const readings = [
 for (const { name, body, expected } of readings) {
   test(`reading: ${name}`, () => assert.partialDeepStrictEqual(settings(body), expected));
 }
+
+test("a length among a model's defaults means what it means to every family", () => {
+  const totals: readonly (readonly [Record<string, unknown>, number])[] = [
+    [{ max_length: 60 }, 60],
+    [{ max_tokens: 60 }, 60],
+    [{ max_new_tokens: 60 }, promptTokens + 60],
+    [{ max_length: 10 }, 4096],
+    [{}, 4096],
+  ];
+  for (const [defaults, expected] of totals) {
+    for (const dialect of ["cerebrium", "baseten"] as const) {
+      const { generation, warnings } = prepareBody(dialect, { prompt }, { defaults, generationConfig });
+      const label = `${dialect} ${JSON.stringify(defaults)}`;
+      assert.equal(generation.maxLength, expected, label);
+      if (defaults["max_length"] === 10) assert.match(warnings.join(), /20 tokens.* is 10,.*4096/, label);
+    }
+  }
+});
 
 const refused = [
   {

@@ -12,7 +12,7 @@ import { BodyReader, pointerTo, show } from "./body-reader.ts";
 import { generatedText } from "./corral.ts";
 import type { GenerationParameters, ReadDialect } from "./dialect.ts";
 import { encodeWarnings } from "./header-text.ts";
-import { hasValue, mergeConfig, withoutLengths } from "./lengths.ts";
+import { defaultedLength, hasValue, mergeConfig, withoutLengths } from "./lengths.ts";
 
 export const readCerebrium: ReadDialect = (body, context) => {
   const reader = new BodyReader(body);
@@ -28,20 +28,11 @@ export const readCerebrium: ReadDialect = (body, context) => {
   const copiesAsked = given["num_return_sequences"] ?? merged["num_return_sequences"] ?? 1;
   const copies = greedy ? readCopies(reader, copiesAsked, context.maxSequenceCount) : 1;
 
-  function generationFor(): GenerationParameters {
-    const setsLength = hasValue(parameters, "max_length") || hasValue(parameters, "max_new_tokens");
-    // A length that is given counts the prompt; one that the deployment sets counts new tokens alone.
-    const newTokens =
-      context.defaults["max_new_tokens"] ??
-      context.defaults["max_length"] ??
-      context.defaults["max_tokens"] ??
-      null;
-    const modelConfig = setsLength
-      ? withoutLengths(merged)
-      : newTokens === null
-        ? merged
-        : { ...withoutLengths(merged), max_new_tokens: newTokens };
-    return { parameters, modelConfig, errors: [], warnings: [] };
+  function generationFor(promptTokenCount: number): GenerationParameters {
+    if (hasValue(parameters, "max_length") || hasValue(parameters, "max_new_tokens")) {
+      return { parameters, modelConfig: withoutLengths(merged), errors: [], warnings: [] };
+    }
+    return defaultedLength(promptTokenCount, parameters, merged);
   }
 
   return {

@@ -1,4 +1,8 @@
-// Which length holds where a caller, a deployment and a model's file may each name one. Knows no dialect.
+// Which length holds where a caller, a deployment and a model's file may each name one: a model's default means the
+// same in every dialect. Knows no dialect.
+
+import { maxTokensLimit, type FieldError } from "@corral/contract";
+import type { GenerationParameters } from "./dialect.ts";
 
 /** All names under which a default may set the length of an answer. */
 const lengthNames = ["max_length", "max_new_tokens", "max_tokens"] as const;
@@ -19,4 +23,40 @@ export function mergeConfig(generationConfig: Values, defaults: Values): Record<
 export function withoutLengths(config: Values): Record<string, unknown> {
   const names: readonly string[] = lengthNames;
   return Object.fromEntries(Object.entries(config).filter(([name]) => !names.includes(name)));
+}
+
+/**
+ * The length of a call that names none. `max_new_tokens` counts new tokens; `max_tokens` and `max_length` count the
+ * prompt, and where the prompt alone has that many, the most there is holds instead.
+ * @param merged the model's defaults over its file
+ */
+export function defaultedLength(
+  promptTokenCount: number,
+  parameters: Values,
+  merged: Values,
+): GenerationParameters {
+  const total = merged["max_tokens"] ?? merged["max_length"];
+  if (hasValue(merged, "max_new_tokens") || typeof total !== "number") {
+    return { parameters, modelConfig: merged, errors: [], warnings: [] };
+  }
+  const modelConfig = withoutLengths(merged);
+  const asTotal = (length: number) => ({ parameters, modelConfig: { ...modelConfig, max_length: length } });
+  if (promptTokenCount < total) return { ...asTotal(total), errors: [], warnings: [] };
+  const most = Math.max(total, maxTokensLimit);
+  if (promptTokenCount >= most) {
+    return {
+      ...asTotal(promptTokenCount + 1),
+      errors: [tooLong("", promptTokenCount, `the most is ${most}`)],
+      warnings: [],
+    };
+  }
+  const warning =
+    `The prompt has ${promptTokenCount} tokens and the model's default length is ${total}, the prompt counted; ` +
+    `${maxTokensLimit} was used instead.`;
+  return { ...asTotal(maxTokensLimit), errors: [], warnings: [warning] };
+}
+
+export function tooLong(pointer: string, promptTokenCount: number, limit: string): FieldError {
+  const message = `The prompt has ${promptTokenCount} tokens and ${limit}, the prompt counted. Shorten the prompt or ask for more tokens.`;
+  return { pointer, code: "prompt_too_long", message };
 }
