@@ -9,6 +9,7 @@ import {
   canonicalIdentifier,
   catalogue,
   findCatalogueRow,
+  generationConfigOf,
   standInsFor,
   suggestIdentifiers,
 } from "./catalogue.ts";
@@ -48,6 +49,21 @@ describe("the catalogue", () => {
       standInsFor("llamav2-7b").map((row) => row.identifier),
       ["corral-tiny-2"],
     );
+  });
+
+  it("has what Meta's repositories say of generation, but for ids that the weights' vocabulary has not", () => {
+    const row = findCatalogueRow("llama-3-8b-instruct");
+    assert.ok(row);
+    const sampling = { do_sample: true, temperature: 0.6, max_length: 4096, top_p: 0.9 };
+    assert.deepEqual(generationConfigOf(row, 128_256), {
+      bos_token_id: 128_000,
+      eos_token_id: [128_001, 128_009],
+      ...sampling,
+    });
+    assert.deepEqual(generationConfigOf(row, 2_048), sampling);
+    for (const { weights, generationConfig, identifier } of catalogue) {
+      assert.equal(generationConfig["do_sample"], weights.kind === "own" ? true : undefined, identifier);
+    }
   });
 
   it("suggests what a misspelled name may have meant", () => {

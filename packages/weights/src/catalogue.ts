@@ -17,6 +17,8 @@ export interface CatalogueRow {
   readonly precision: Precision | null;
   /** Merged over generation_config.json, under the caller's values; by their wire names. */
   readonly defaults: ModelDefaults;
+  /** The model's own generation_config.json, for a weights file that has none beside it: a GGUF carries none. */
+  readonly generationConfig: Readonly<Record<string, unknown>>;
   readonly weights:
     /** In the checkout, under this directory of models/. */
     | { readonly kind: "built_in"; readonly directory: string }
@@ -43,6 +45,25 @@ const llama2Defaults: ModelDefaults = {
   do_sample: true,
 };
 
+/** As Meta's repositories have it; what makes the models sample. */
+const llama3GenerationConfig = {
+  bos_token_id: 128_000,
+  eos_token_id: [128_001, 128_009],
+  do_sample: true,
+  temperature: 0.6,
+  max_length: 4096,
+  top_p: 0.9,
+};
+const llama2GenerationConfig = {
+  bos_token_id: 1,
+  eos_token_id: 2,
+  pad_token_id: 0,
+  do_sample: true,
+  temperature: 0.6,
+  max_length: 4096,
+  top_p: 0.9,
+};
+
 export const catalogue: readonly CatalogueRow[] = [
   {
     identifier: "llama-3-8b-instruct",
@@ -57,6 +78,7 @@ export const catalogue: readonly CatalogueRow[] = [
     standsInFor: [],
     precision: null,
     defaults: llama3Defaults,
+    generationConfig: llama3GenerationConfig,
     weights: { kind: "own", source: "meta-llama/Meta-Llama-3-8B-Instruct" },
   },
   {
@@ -73,6 +95,7 @@ export const catalogue: readonly CatalogueRow[] = [
     standsInFor: [],
     precision: null,
     defaults: llama2Defaults,
+    generationConfig: llama2GenerationConfig,
     weights: { kind: "own", source: "meta-llama/Llama-2-7b-hf" },
   },
   {
@@ -89,6 +112,7 @@ export const catalogue: readonly CatalogueRow[] = [
     standsInFor: [],
     precision: null,
     defaults: llama2Defaults,
+    generationConfig: llama2GenerationConfig,
     weights: { kind: "own", source: "meta-llama/Llama-2-7b-chat-hf" },
   },
   {
@@ -99,6 +123,7 @@ export const catalogue: readonly CatalogueRow[] = [
     standsInFor: ["llama-3-8b-instruct"],
     precision: "reference",
     defaults: llama3Defaults,
+    generationConfig: {},
     weights: { kind: "built_in", directory: "corral-tiny-3" },
   },
   {
@@ -109,6 +134,7 @@ export const catalogue: readonly CatalogueRow[] = [
     standsInFor: ["llamav2-7b-chat", "llamav2-7b"],
     precision: "reference",
     defaults: llama2Defaults,
+    generationConfig: {},
     weights: { kind: "built_in", directory: "corral-tiny-2" },
   },
 ];
@@ -124,6 +150,19 @@ for (const row of catalogue) {
 /** The row of an identifier, an alias or a route's first segment, in any case; null where there is none. */
 export function findCatalogueRow(name: string): CatalogueRow | null {
   return rowByName.get(name.toLowerCase()) ?? null;
+}
+
+/**
+ * A row's generation_config.json for weights with that many tokens. Ids that such a vocabulary has not are of another
+ * model, whose own end tokens then hold.
+ */
+export function generationConfigOf(
+  { generationConfig }: CatalogueRow,
+  vocabularySize: number,
+): Readonly<Record<string, unknown>> {
+  const isForeign = ([name, value]: [string, unknown]) =>
+    name.endsWith("_token_id") && [value].flat().some((id) => Number(id) >= vocabularySize);
+  return Object.fromEntries(Object.entries(generationConfig).filter((entry) => !isForeign(entry)));
 }
 
 /** `llama2-7b` and `llamav2-7b-webhook` → `llamav2-7b`; null where the catalogue has no such name. */

@@ -8,6 +8,7 @@ export {
   canonicalIdentifier,
   catalogue,
   findCatalogueRow,
+  generationConfigOf,
   standInsFor,
   suggestIdentifiers,
   type CatalogueRow,

@@ -14,6 +14,7 @@ import { ServingError, fieldsError, nameFrom, nameProblem } from "@corral/contra
 import {
   checkGguf,
   findCatalogueRow,
+  generationConfigOf,
   readGenerationConfigBeside,
   resolveCatalogueWeights,
   sha256OfFile,
@@ -99,11 +100,13 @@ async function fileWeights(
   row: CatalogueRow | null,
 ): Promise<FoundWeights> {
   const real = await allowedWeightsPath(path, roots);
-  await checkGguf(real);
+  const { vocabularySize } = await checkGguf(real);
+  const beside = await readGenerationConfigBeside(real);
+  const hasNone = Object.keys(beside).length === 0;
   return {
     path: real,
     row,
-    generationConfig: await readGenerationConfigBeside(real),
+    generationConfig: hasNone && row !== null ? generationConfigOf(row, vocabularySize ?? 0) : beside,
     sha256: await sha256OfFile(real),
   };
 }

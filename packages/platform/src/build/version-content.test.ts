@@ -1,0 +1,33 @@
+import assert from "node:assert/strict";
+import { copyFileSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { resolveCatalogueWeights } from "@corral/weights";
+import { contentOfSource } from "./version-content.ts";
+
+const root = realpathSync(mkdtempSync(join(tmpdir(), "corral-content-")));
+after(() => rmSync(root, { recursive: true, force: true }));
+const file = join(root, "weights.gguf");
+
+test("weights under a catalogue name have that model's generation config, unless one lies beside them", async () => {
+  copyFileSync((await resolveCatalogueWeights("corral-tiny-2")).path, file);
+  const configOf = async (name: string) =>
+    (await contentOfSource(file, name, [root])).manifest.generationConfig;
+  assert.deepEqual(await configOf("llamav2-7b-chat"), {
+    bos_token_id: 1,
+    eos_token_id: 2,
+    pad_token_id: 0,
+    do_sample: true,
+    temperature: 0.6,
+    max_length: 4096,
+    top_p: 0.9,
+  });
+  const llama3 = await configOf("llama-3-8b-instruct");
+  assert.equal(llama3["do_sample"], true, "the documented call samples");
+  assert.equal(llama3["eos_token_id"], undefined, "these weights have no token 128001");
+  assert.deepEqual(await configOf("my-own"), {});
+
+  writeFileSync(join(root, "generation_config.json"), '{"eos_token_id": 7}');
+  assert.deepEqual(await configOf("llamav2-7b-chat"), { eos_token_id: 7 });
+});
