@@ -3,6 +3,7 @@ export * from "./cerebrium.ts";
 export * from "./error-envelope.ts";
 export * from "./errors.ts";
 export * from "./generate.ts";
+export * from "./generation-values.ts";
 export * from "./json.ts";
 export * from "./management.ts";
 export { editDistance, nearestName } from "./nearest-name.ts";

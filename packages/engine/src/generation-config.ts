@@ -2,15 +2,15 @@
 // The only file of the engine that knows Hugging Face's spelling and its precedence.
 // Source: transformers 5.23.0, generation/configuration_utils.py and utils.py.
 
-import { findGenerationField, type FieldError } from "@corral/contract";
-import { resolveLength } from "./generation-config/lengths.ts";
 import {
-  checkCells,
-  checkRange,
-  checkReturnedSequences,
-  checkTokenIds,
-  checkWarpers,
-} from "./generation-config/ranges.ts";
+  checkGenerationRanges,
+  findGenerationField,
+  modelValue,
+  type FieldError,
+  type ParameterValue,
+} from "@corral/contract";
+import { checkCells } from "./generation-config/cells.ts";
+import { resolveLength } from "./generation-config/lengths.ts";
 import { readParameters, type Parameter } from "./generation-config/read-parameters.ts";
 import type { GenerationSettings, ValidGeneration } from "./valid-generation.ts";
 
@@ -66,22 +66,16 @@ export function resolveGeneration(input: ResolveGenerationInput): ResolvedGenera
   const maxLength = parameter("max_length");
   const seed = number("seed");
   const endTokenIds = resolveEndTokens(parameter("eos_token_id"), input.endOfGenerationIds);
-  const [padTokenId, bosTokenId] = [
-    optionalId(parameter("pad_token_id")),
-    optionalId(parameter("bos_token_id")),
-  ];
+  const padTokenId = optionalId("pad_token_id", parameter("pad_token_id"));
 
+  function checkedValue(name: string): ParameterValue {
+    if (name === "eos_token_id") return endTokenIds;
+    return name.endsWith("_token_id") ? optionalId(name, parameter(name)) : parameter(name).value;
+  }
+  const { maxSequenceCount, vocabSize } = limits;
   const errors: FieldError[] = [
     ...read.errors,
-    ...checkRange("max_new_tokens", maxNewTokens, (value) => value >= 1, "be at least 1"),
-    ...checkRange("max_length", number("max_length"), (value) => value >= 1, "be at least 1"),
-    ...checkReturnedSequences(sequenceCount, doSample, limits.maxSequenceCount),
-    ...(doSample ? checkWarpers(temperature, topK, topP) : []),
-    ...checkRange("repetition_penalty", repetitionPenalty, (value) => value > 0, "be above 0"),
-    ...checkTokenIds("eos_token_id", endTokenIds, limits.vocabSize),
-    ...checkTokenIds("pad_token_id", padTokenId === null ? [] : [padTokenId], limits.vocabSize),
-    ...checkTokenIds("bos_token_id", bosTokenId === null ? [] : [bosTokenId], limits.vocabSize),
-    ...checkRange("seed", seed, (value) => value >= 0, "be from 0 to 9007199254740991"),
+    ...checkGenerationRanges(checkedValue, { doSample, maxSequenceCount, vocabSize }),
   ];
   const lengthsAreSound = errors.every(
     ({ pointer }) => pointer !== "/max_length" && pointer !== "/max_new_tokens",
@@ -128,9 +122,8 @@ function resolveEndTokens(eos: Parameter, endOfGenerationIds: readonly number[])
   return [...new Set([eos.value as number | readonly number[]].flat())];
 }
 
-/** A model's file may say -1 for "none". */
-function optionalId({ value, source }: Parameter): number | null {
-  return source === "model" && (value as number) < 0 ? null : (value as number | null);
+function optionalId(name: string, { value, source }: Parameter): number | null {
+  return (source === "model" ? modelValue(name, value) : value) as number | null;
 }
 
 /**

@@ -2,8 +2,7 @@
 // Source: transformers 5.23.0, generation/utils.py, _prepare_generated_length.
 // Deviates beyond the context, where Hugging Face only warns: a prompt that fills it is refused, a length is clipped.
 
-import type { FieldError } from "@corral/contract";
-import { fieldError } from "./field-error.ts";
+import { parameterError, type FieldError } from "@corral/contract";
 import type { Parameter } from "./read-parameters.ts";
 
 /** Hugging Face's model-agnostic default, counted on top of the prompt since transformers 5. */
@@ -66,7 +65,7 @@ function noRoom(promptTokenCount: number, maxLength: LengthInput["maxLength"]): 
     `${maxLength.source === "model" ? " by the model's defaults" : ""}, prompt included. ` +
     "Set `max_new_tokens`, which does not count the prompt, or raise `max_length`.";
   if (maxLength.source === "model") return promptTooLong(message);
-  return { kind: "refused", error: fieldError("max_length", "invalid_parameter", message) };
+  return { kind: "refused", error: parameterError("max_length", "invalid_parameter", message) };
 }
 
 function promptTooLong(message: string): LengthResult {

@@ -2,15 +2,13 @@
 // Source: transformers 5.23.0, generation/utils.py, _prepare_generation_config.
 
 import {
+  checkGenerationValue,
   findGenerationField,
   generationFields,
-  nearestName,
+  unknownParameter,
   type FieldError,
-  type GenerationField,
+  type ParameterValue,
 } from "@corral/contract";
-import { describeValue, fieldError } from "./field-error.ts";
-
-export type ParameterValue = boolean | number | string | readonly number[] | null;
 
 export interface Parameter {
   readonly value: ParameterValue;
@@ -32,14 +30,14 @@ export function readParameters(caller: Values, model: Values): ReadParameters {
   const warnings: string[] = [];
   for (const [name, value] of Object.entries(caller)) {
     const field = findGenerationField(name);
-    if (field !== undefined) errors.push(...checkField(field, value, ""));
+    if (field !== undefined) errors.push(...checkGenerationValue(field, value));
     else if (value === null) warnings.push(`\`${name}\` is not known; as it is null, it was ignored.`);
     else errors.push(unknownParameter(name, value));
   }
   for (const [name, value] of Object.entries(model)) {
     const field = findGenerationField(name);
     if (field === undefined || !field.changesOutput || value === null || overrides(caller, name)) continue;
-    errors.push(...checkField(field, value, " (set by the model's defaults)"));
+    errors.push(...checkGenerationValue(field, value, " (set by the model's defaults)"));
   }
   const refused = new Set(errors.map(({ pointer }) => pointer.slice(1)));
   const parameters = new Map<string, Parameter>();
@@ -61,68 +59,7 @@ function overrides(caller: Values, name: string): boolean {
   return Object.hasOwn(caller, name) && !(name === "max_length" && caller[name] === null);
 }
 
-function checkField(field: GenerationField, value: unknown, origin: string): FieldError[] {
-  if (value === null) return [];
-  const { name, remedy } = field;
-  if (!field.implemented) {
-    if (field.neutral.some((neutral) => neutral === value)) return [];
-    const otherwise = remedy === "" ? "Leave it out." : remedy;
-    return [
-      fieldError(
-        name,
-        "unsupported_parameter",
-        `\`${name}\` is not supported here; given: ${describeValue(value)}${origin}. ${otherwise}`,
-      ),
-    ];
-  }
-  const expected = kindOf(field, value);
-  if (expected === null) return [];
-  return [
-    fieldError(
-      name,
-      "invalid_parameter",
-      `\`${name}\` must be ${expected}; given: ${describeValue(value)}${origin}.`,
-    ),
-  ];
-}
-
-/** What the field expects, as a noun phrase, where the value is not that; else null. */
-function kindOf(field: GenerationField, value: unknown): string | null {
-  switch (field.kind) {
-    case "boolean":
-      return typeof value === "boolean" ? null : "true or false";
-    case "integer":
-      return Number.isSafeInteger(value) ? null : "an integer";
-    case "number":
-      return Number.isFinite(value) ? null : "a number";
-    case "string":
-      return typeof value === "string" ? null : "a string";
-    case "ids": {
-      const ids = Array.isArray(value) ? value : [value];
-      return ids.length > 0 && ids.every(Number.isSafeInteger) ? null : "a token id or a list of token ids";
-    }
-    case "other":
-      return null;
-    default:
-      return field.kind satisfies never;
-  }
-}
-
-/** Only for values that `checkField` let pass. */
+/** Only for values that `checkGenerationValue` let pass. */
 function parameterValue(value: unknown): ParameterValue {
   return value as ParameterValue;
-}
-
-function unknownParameter(name: string, value: unknown): FieldError {
-  const nearest = nearestName(
-    name,
-    generationFields.map((field) => field.name),
-  );
-  const hint =
-    nearest === null ? "See the list of parameters of `generate`." : `Did you mean \`${nearest}\`?`;
-  return fieldError(
-    name,
-    "unknown_parameter",
-    `\`${name}\` is not a parameter of \`generate\`; given: ${describeValue(value)}. ${hint}`,
-  );
 }
