@@ -65,7 +65,7 @@ export async function inspectBundle(directory: string): Promise<InspectedBundle>
     directory,
     config,
     weights,
-    generationConfig: await readGenerationConfig(directory, paths, weights),
+    generationConfig: await readGenerationConfig(directory, paths, weights, config),
     files,
     warnings: [...warnings, ...files.flatMap((file) => fileWarning(file.path))],
   };
@@ -118,12 +118,14 @@ async function readGenerationConfig(
   directory: string,
   paths: ReadonlySet<string>,
   weights: WeightsReference,
+  config: BundleConfig,
 ): Promise<Record<string, unknown>> {
   const places = [generationConfigFileName];
   if (weights.kind === "bundled")
     places.push(posix.join(posix.dirname(weights.path), generationConfigFileName));
   const path = places.find((place) => paths.has(place));
-  return path === undefined ? {} : parseGenerationConfig(await readFile(join(directory, path), "utf8"), path);
+  if (path === undefined) return {};
+  return parseGenerationConfig(await readFile(join(directory, path), "utf8"), path, config);
 }
 
 function fileWarning(path: string): string[] {

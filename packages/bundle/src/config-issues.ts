@@ -1,6 +1,14 @@
 // Mistakes of a config as sentences: what is wrong, what was given, what to write instead. Knows no file.
 
-import { findGenerationField, generationFields, nearestName, type ErrorCode } from "@corral/contract";
+import {
+  checkGenerationValue,
+  checkModelValues,
+  describeValue,
+  findGenerationField,
+  generationFields,
+  nearestName,
+  type ErrorCode,
+} from "@corral/contract";
 import { z } from "zod";
 
 export type Report = (path: readonly PropertyKey[], code: ErrorCode, message: string) => void;
@@ -47,31 +55,36 @@ export function unknownKey(key: string, parent: readonly PropertyKey[], known: r
   return `${name} is not a known setting; Corral's own stand under model_metadata.corral, anything free under model_metadata.`;
 }
 
-/** Names besides generate's own that a call of some family may carry. */
-const otherDefaults = [
-  "max_tokens",
-  "return_full_text",
-  "skip_special_tokens",
-  "add_special_tokens",
-  "stream",
-];
-
-/** Every default must be a parameter that a call could carry. */
+/**
+ * Every default must be a parameter that a call could carry, with a value that no call would be refused for. Ranges
+ * of sampling count unless the defaults themselves switch sampling off: a caller may switch it on.
+ */
 export function checkDefaults(
   defaults: Readonly<Record<string, unknown>>,
-  path: readonly PropertyKey[],
-  report: Report,
+  mostSequences: number,
+  report: (name: string, code: ErrorCode, message: string) => void,
 ): void {
-  const known = [...generationFields.map((field) => field.name), ...otherDefaults];
-  for (const name of Object.keys(defaults)) {
-    if (findGenerationField(name) !== undefined || otherDefaults.includes(name)) continue;
-    const near = nearestName(name, known);
-    const hint = near === null ? "remove it" : `did you mean ${JSON.stringify(near)}?`;
-    report(
-      [...path, name],
-      "unknown_parameter",
-      `defaults.${name} is not a parameter of generate; ${hint}${near === null ? "." : ""}`,
-    );
+  const known = generationFields.filter((field) => field.implemented).map((field) => field.name);
+  for (const [name, value] of Object.entries(defaults)) {
+    const field = findGenerationField(name);
+    if (field !== undefined) {
+      // What changes no output is passed over in a model's file; written here, it was meant to have an effect.
+      const wrong = field.changesOutput ? [] : checkGenerationValue(field, value);
+      for (const { code, message } of wrong) report(name, code, `defaults: ${message}`);
+    } else if (name === "max_tokens") {
+      const isSound = value === null || (Number.isSafeInteger(value) && (value as number) >= 1);
+      const message = `defaults: \`max_tokens\` must be an integer of at least 1; given: ${describeValue(value)}.`;
+      if (!isSound) report(name, "invalid_parameter", message);
+    } else {
+      const near = nearestName(name, [...known, "max_tokens"]);
+      const hint = near === null ? "remove it." : `did you mean ${JSON.stringify(near)}?`;
+      report(name, "unknown_parameter", `defaults.${name} is not a parameter of generate; ${hint}`);
+    }
+  }
+  const doSample = defaults["do_sample"] !== false;
+  const limits = { doSample, maxSequenceCount: mostSequences, vocabSize: null };
+  for (const { pointer: at, code, message } of checkModelValues(defaults, limits)) {
+    report(at.slice(1), code, `defaults: ${message}`);
   }
 }
 

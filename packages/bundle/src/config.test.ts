@@ -101,6 +101,67 @@ model_metadata:
     assert.match(error.message, /did you mean "temperature"/);
   });
 
+  it("refuses a default that nothing reads", () => {
+    const names = ["return_full_text", "skip_special_tokens", "add_special_tokens", "stream", "use_cache"];
+    const lines = names.map((name) => `      ${name}: ${name === "use_cache" ? "false" : "true"}\n`).join("");
+    const error = refusal(() => parseConfig(`${minimal}    defaults:\n${lines}      max_tokens: 4\n`));
+    assert.deepEqual(
+      error.errors.map(({ pointer }) => pointer),
+      names.map((name) => `/model_metadata/corral/defaults/${name}`),
+    );
+    assert.match(error.errors[3]?.message ?? "", /^config\.yaml line 8: defaults\.stream .* remove it\.$/);
+  });
+
+  it("refuses every default that calls would be refused for, with its line and what to write", () => {
+    const error = refusal(() =>
+      parseConfig(`${minimal}    defaults:
+      num_beams: 4
+      temperature: hot
+      top_p: -1
+      top_k: 4.5
+      do_sample: 1
+      max_tokens: 0
+      max_new_tokens: 0
+      num_return_sequences: 9
+      repetition_penalty: 0
+      eos_token_id: [1, -2]
+    slots: 8
+    threads: 0
+`),
+    );
+    const expected: readonly (readonly [string, number, RegExp])[] = [
+      ["num_beams", 5, /`num_beams` is not supported here; given: 4\. .*set num_beams to 1/],
+      ["temperature", 6, /`temperature` must be a number; given: "hot"\./],
+      ["top_p", 7, /`top_p` must be at least 0/],
+      ["top_k", 8, /`top_k` must be an integer; given: 4\.5\./],
+      ["do_sample", 9, /`do_sample` must be true or false; given: 1\./],
+      ["max_tokens", 10, /`max_tokens` must be an integer of at least 1; given: 0\./],
+      ["max_new_tokens", 11, /`max_new_tokens` must be at least 1/],
+      ["num_return_sequences", 12, /`num_return_sequences` must be from 1 to 8/],
+      ["repetition_penalty", 13, /`repetition_penalty` must be above 0/],
+      ["eos_token_id", 14, /`eos_token_id` must be at least 0; given: -2/],
+    ];
+    for (const [name, line, message] of expected) {
+      const pointer = `/model_metadata/corral/defaults/${name}`;
+      const found = error.errors.filter((candidate) => candidate.pointer === pointer);
+      assert.equal(found.length, 1, name);
+      assert.ok(found[0]?.message.startsWith(`config.yaml line ${line}: defaults: `), found[0]?.message);
+      assert.match(found[0]?.message ?? "", message);
+    }
+    assert.equal(error.errors.length, expected.length + 1, "and threads");
+  });
+
+  it("takes defaults that Hugging Face takes, and sampling's ranges count only where it may sample", () => {
+    const accepted =
+      "{num_beams: 1, top_k: 0, top_p: 1.5, pad_token_id: -1, min_p: 0, temperature: null, eos_token_id: 7}";
+    parseConfig(`${minimal}    defaults: ${accepted}\n`);
+    parseConfig(`${minimal}    defaults: {do_sample: false, temperature: 0}\n`);
+    assert.match(
+      refusal(() => parseConfig(`${minimal}    defaults: {temperature: 0}\n`)).message,
+      /temperature` must be above 0 \(for greedy decoding, set `do_sample` to false\)/,
+    );
+  });
+
   it("says what to write when the weights are not named", () => {
     for (const text of ["", "model_name: a", "model_metadata: {}", "model_metadata: {corral: {}}"]) {
       assert.match(refusal(() => parseConfig(text)).message, /weights is required\. Write there a GGUF file/);
@@ -164,6 +225,48 @@ it("generation_config.json must be a JSON object", () => {
   assert.match(
     refusal(() => parseGenerationConfig('{"a": 1 "b": 2}')).message,
     /line 1, column 9: missing ','/,
+  );
+});
+
+it("generation_config.json of a real Llama is taken, as is what Hugging Face passes over", () => {
+  const llama31 = {
+    _from_model_config: true,
+    bos_token_id: 128000,
+    do_sample: true,
+    eos_token_id: [128001, 128008, 128009],
+    temperature: 0.6,
+    top_p: 0.9,
+    max_length: 4096,
+    transformers_version: "4.42.3",
+  };
+  const others = {
+    pad_token_id: -1,
+    use_cache: false,
+    cache_implementation: "hybrid",
+    chat_format: "chatml",
+  };
+  const neutral = { num_beams: 1, min_length: 0, suppress_tokens: null, typical_p: 1, diversity_penalty: 0 };
+  const all = { ...llama31, ...others, ...neutral };
+  assert.deepEqual(parseGenerationConfig(JSON.stringify(all)), all);
+});
+
+it("generation_config.json with values that calls would be refused for is refused, each with its line", () => {
+  const text =
+    '{\n  "temperature": "hot",\n  "num_beams": 4,\n  "top_p": -1,\n  "do_sample": true,\n  "x": "free"\n}';
+  const { errors } = refusal(() => parseGenerationConfig(text));
+  assert.deepEqual(
+    errors.map(({ message }) => message.split("`", 2).join("")),
+    [2, 3, 4].map(
+      (line, index) => `generation_config.json line ${line}: ${["temperature", "num_beams", "top_p"][index]}`,
+    ),
+  );
+  // Inert without sampling, unless the config's defaults switch it on.
+  const cold = '{"temperature": 0}';
+  assert.deepEqual(parseGenerationConfig(cold), { temperature: 0 });
+  const sampling = bundleConfig({ weights: "x", defaults: { do_sample: true } });
+  assert.match(
+    refusal(() => parseGenerationConfig(cold, "a/generation_config.json", sampling)).message,
+    /^a\/generation_config\.json line 1: `temperature` must be above 0/,
   );
 });
 

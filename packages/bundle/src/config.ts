@@ -2,6 +2,7 @@
 // not know whether the weights exist.
 
 import {
+  checkModelValues,
   modelDefaultsSchema,
   parseJson,
   precisions,
@@ -58,13 +59,15 @@ export interface ParsedConfig {
 export const configFileName = "config.yaml";
 export const generationConfigFileName = "generation_config.json";
 
+/** Most sequences that a replica can be made to compute at a time. */
+const mostSlots = 256;
 const count = z.int().positive();
 const corralSchema = z.strictObject({
   weights: z.string().min(1),
   precision: z.enum(precisions).nullish(),
   defaults: modelDefaultsSchema.nullish(),
   context_length: count.nullish(),
-  slots: z.int().min(1).max(256).nullish(),
+  slots: z.int().min(1).max(mostSlots).nullish(),
   cells: count.nullish(),
   threads: count.nullish(),
   queue_length: count.nullish(),
@@ -122,11 +125,14 @@ function checkConfig(source: YamlSource): ParsedConfig {
   if (corral === undefined || corral === null) {
     report(at, "missing_parameter", weightsNotNamed);
   } else {
-    if (check(corralSchema, corral, at)) {
-      checkDefaults(corralSchema.parse(corral).defaults ?? {}, [...at, "defaults"], report);
+    check(corralSchema, corral, at);
+    // Looked at in any case: a mistake beside them must not hide these.
+    const { weights, defaults, slots } = isRecord(corral) ? corral : {};
+    if (isRecord(defaults)) {
+      checkDefaults(defaults, typeof slots === "number" ? slots : mostSlots, (name, code, message) =>
+        report([...at, "defaults", name], code, message),
+      );
     }
-    // Looked at in any case: a mistake beside it must not hide this one.
-    const weights = isRecord(corral) ? corral["weights"] : undefined;
     const problem = typeof weights === "string" && weights !== "" ? weightsProblem(weights) : null;
     if (problem !== null) report([...at, "weights"], "invalid_parameter", problem);
   }
@@ -177,10 +183,16 @@ export function bundleConfig(
   });
 }
 
-/** generation_config.json as an object; fails with `invalid_bundle`. `file` is named in the message. */
+/**
+ * generation_config.json as an object; fails with `invalid_bundle`. A field that is not known here is passed over, as
+ * Hugging Face does; a value that calls would be refused for is a mistake.
+ * @param file named in the messages
+ * @param config whose `defaults` lie over it
+ */
 export function parseGenerationConfig(
   text: string,
   file = generationConfigFileName,
+  config: Pick<BundleConfig, "defaults" | "limits"> = bundleConfig({ weights: "" }),
 ): Record<string, unknown> {
   let value: unknown;
   try {
@@ -194,7 +206,21 @@ export function parseGenerationConfig(
   if (!isRecord(value)) {
     throw invalidBundle([fieldError("", "invalid_parameter", `${file}: must be a JSON object.`)]);
   }
-  return value;
+  const errors = checkModelValues(value, {
+    doSample: value["do_sample"] === true || config.defaults["do_sample"] === true,
+    maxSequenceCount: config.limits.slotCount ?? mostSlots,
+    vocabSize: null,
+  });
+  if (errors.length === 0) return value;
+  // JSON is YAML, too, which tells the lines.
+  const yaml = readYaml(text);
+  const lineOf = (name: string) => (yaml.kind === "parsed" ? yaml.source.lineOf([name]) : null);
+  throw invalidBundle(
+    errors.map(({ pointer: at, code, message }) => {
+      const line = lineOf(at.slice(1));
+      return fieldError("", code, `${line === null ? file : `${file} line ${line}`}: ${message}`);
+    }),
+  );
 }
 
 function optionalText(value: unknown): string | null {

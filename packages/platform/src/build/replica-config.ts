@@ -34,7 +34,12 @@ export interface ReplicaHost {
 }
 
 /** Of one replica where the version says nothing. */
-const defaultLimits = { slotCount: 64, queueLength: 256, maxBatchTokens: 512, maxStepMs: 250 } as const;
+export const defaultLimits = {
+  slotCount: 64,
+  queueLength: 256,
+  maxBatchTokens: 512,
+  maxStepMs: 250,
+} as const;
 
 export function replicaConfig(
   plan: ReplicaPlan,

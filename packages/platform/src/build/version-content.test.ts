@@ -31,3 +31,16 @@ test("weights under a catalogue name have that model's generation config, unless
   writeFileSync(join(root, "generation_config.json"), '{"eos_token_id": 7}');
   assert.deepEqual(await configOf("llamav2-7b-chat"), { eos_token_id: 7 });
 });
+
+test("a file beside the weights whose values every call would be refused for is refused at once", async () => {
+  const beside =
+    '{"temperature": "hot", "num_return_sequences": 2, "eos_token_id": 90000, "chat_format": "x"}';
+  writeFileSync(join(root, "generation_config.json"), beside);
+  await assert.rejects(contentOfSource(file, "my-own", [root]), (error: Error & { code: string }) => {
+    assert.equal(error.code, "invalid_bundle");
+    assert.match(error.message, /`temperature` must be a number; given: "hot"/);
+    assert.match(error.message, /`num_return_sequences` must be 1 in greedy decoding/);
+    assert.match(error.message, /`eos_token_id` must be within the vocabulary.*90000/);
+    return true;
+  });
+});

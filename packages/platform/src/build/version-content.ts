@@ -10,7 +10,7 @@ import {
   type BundleConfig,
   type Manifest,
 } from "@corral/bundle";
-import { ServingError, fieldsError, nameFrom, nameProblem } from "@corral/contract";
+import { ServingError, checkModelValues, fieldsError, nameFrom, nameProblem } from "@corral/contract";
 import {
   checkGguf,
   findCatalogueRow,
@@ -20,6 +20,7 @@ import {
   sha256OfFile,
   type CatalogueRow,
 } from "@corral/weights";
+import { defaultLimits } from "./replica-config.ts";
 import { allowedWeightsPath } from "./weights-root.ts";
 
 export interface VersionContent {
@@ -35,6 +36,8 @@ interface FoundWeights {
   readonly path: string;
   readonly sha256: string;
   readonly generationConfig: Readonly<Record<string, unknown>>;
+  /** Null: not read from the file. */
+  readonly vocabularySize: number | null;
   /** The catalogue row whose defaults hold; null: none. */
   readonly row: CatalogueRow | null;
 }
@@ -49,9 +52,9 @@ export async function contentOfBundle(
   switch (weights.kind) {
     case "bundled": {
       const path = join(directory, weights.path);
-      await checkGguf(path);
+      const { vocabularySize } = await checkGguf(path);
       const sha256 = manifest.weightsSha256 ?? (await sha256OfFile(path));
-      return content(manifest, { path, sha256, generationConfig: {}, row: null });
+      return content(manifest, { path, sha256, generationConfig: {}, vocabularySize, row: null });
     }
     case "named":
       return content(manifest, await namedWeights(weights.name));
@@ -91,7 +94,7 @@ export function identifiersOf(modelName: string): readonly string[] {
 
 async function namedWeights(name: string): Promise<FoundWeights> {
   const { path, row, generationConfig } = await resolveCatalogueWeights(name);
-  return { path, row, generationConfig, sha256: await sha256OfFile(path) };
+  return { path, row, generationConfig, vocabularySize: null, sha256: await sha256OfFile(path) };
 }
 
 async function fileWeights(
@@ -106,6 +109,7 @@ async function fileWeights(
   return {
     path: real,
     row,
+    vocabularySize,
     generationConfig: hasNone && row !== null ? generationConfigOf(row, vocabularySize ?? 0) : beside,
     sha256: await sha256OfFile(real),
   };
@@ -127,10 +131,12 @@ function content(manifest: Manifest, weights: FoundWeights): VersionContent {
     precision: config.precision ?? weights.row?.precision ?? null,
     defaults: { ...weights.row?.defaults, ...config.defaults },
   });
+  const own = Object.keys(generationConfig).length > 0 ? generationConfig : weights.generationConfig;
+  requireUsable(resolved, own, weights.vocabularySize);
   const whole = createManifest({
     files: manifest.files,
     config: resolved,
-    generationConfig: Object.keys(generationConfig).length > 0 ? generationConfig : weights.generationConfig,
+    generationConfig: own,
     weightsSha256: weights.sha256,
   });
   return {
@@ -139,6 +145,29 @@ function content(manifest: Manifest, weights: FoundWeights): VersionContent {
     weightsPath: weights.path,
     weightsSha256: weights.sha256,
   };
+}
+
+/**
+ * Values that lie beside the weights, and ids that the vocabulary has not, are known only here. Fails with
+ * `invalid_bundle` where every call would be refused for them.
+ */
+function requireUsable(
+  { defaults, limits }: BundleConfig,
+  generationConfig: Readonly<Record<string, unknown>>,
+  vocabSize: number | null,
+): void {
+  const merged = { ...generationConfig, ...defaults };
+  const doSample = merged["do_sample"] === true;
+  const errors = checkModelValues(merged, {
+    doSample,
+    maxSequenceCount: limits.slotCount ?? defaultLimits.slotCount,
+    vocabSize,
+  });
+  if (errors.length === 0) return;
+  const sentences = errors.map(({ message }) => message).join(" ");
+  throw new ServingError("invalid_bundle", `The model's own defaults are not usable: ${sentences}`, {
+    errors,
+  });
 }
 
 /** `/models/My Model.Q4_0.gguf` → `my-model.q4_0`. Fails with `invalid_parameter` where nothing usable is left. */
