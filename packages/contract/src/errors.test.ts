@@ -22,7 +22,22 @@ test("a key or an Authorization header never appears in an error's text", () => 
     "key corral_ab12cd34_0123456789abcdefABCDEF and Authorization: Api-Key s3cr3t-x",
   );
   assert.doesNotMatch(error.message, /0123456789|s3cr3t/);
-  assert.equal(redact("Bearer abc.def"), "Bearer ***");
+  for (const key of ["abc.defg", "sk-0123456789", "KEY12345", "eyJhbGciOi.J9-_w==", "correcthorsebattery"]) {
+    assert.equal(redact(`Bearer ${key}`), "Bearer ***");
+    assert.equal(
+      redact(`{"authorization": "api-key  ${key}", "x": 1}`),
+      '{"authorization": "api-key ***", "x": 1}',
+    );
+  }
+});
+
+test("a text about keys keeps its words", () => {
+  for (const text of [
+    "Send an API key: Authorization: Api-Key YOUR_KEY.",
+    "Authorization: Bearer <YOUR_API_KEY>, or `Bearer $CORRAL_API_KEY`.",
+    "An Api-Key is made with `corral keys create`, a bearer of it may call.",
+  ])
+    assert.equal(redact(text), text);
 });
 
 test("an error without a code becomes internal and keeps its cause to itself", () => {

@@ -163,12 +163,17 @@ export function isServingError(error: unknown): error is ServingError {
   );
 }
 
-/** Removes whatever looks like one of our keys or an Authorization header from a text. */
+/** Removes whatever looks like one of our keys or an Authorization header from a text; `YOUR_KEY` is no key. */
 export function redact(text: string): string {
   return text
     .replaceAll(/\bcorral_[A-Za-z0-9]{6,}_[A-Za-z0-9]{8,}\b/g, "corral_***")
-    .replaceAll(/\b(api-key|bearer)\s+[^\s"',;]+/gi, "$1 ***");
+    .replaceAll(/\b(api-key|bearer)\s+([^\s"',;]{8,})/gi, (whole, word: string, key: string) =>
+      placeholder.test(key) ? whole : `${word} ***`,
+    );
 }
+
+/** A word for a key, in capitals as documents write it, with what may stand around it. */
+const placeholder = /^[<${]*[A-Z_]+[>})`.:!?]*$/;
 
 /** An error as one JSON value, for the border between two processes. */
 export interface ErrorBody {

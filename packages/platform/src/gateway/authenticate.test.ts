@@ -44,7 +44,7 @@ test("missing, unknown, revoked and expired keys are refused, each with its reas
     corral_aaaaaaaa_expiredexpired: { expiresAt: new Date("2026-11-21T12:00:00Z") },
   });
   const refused: [Record<string, string>, RegExp][] = [
-    [{}, /Send an API key/],
+    [{}, /^Send an API key: Authorization: Api-Key YOUR_KEY\.$/],
     [{ authorization: "corral_aaaaaaaa_unknownunknown" }, /not known/],
     [{ authorization: "corral_aaaaaaaa_revokedrevoked" }, /revoked/],
     [{ authorization: "corral_aaaaaaaa_expiredexpired" }, /expired at 2026/],
