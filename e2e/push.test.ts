@@ -86,6 +86,18 @@ test("the same content is the same version; one changed byte of the config is an
   assert.equal(answer.model_output.usage.generated_tokens, 5);
 });
 
+test("content that is pushed again answers the model's name again, and push says what else still runs", async () => {
+  const again = await push(await bundle("twice", bundled));
+  assert.equal(again.name, "twice");
+  const { model_version_id } = await json<{ model_version_id: string }>(
+    await corral.post("/models/twice/predict", { prompt: "Hello!", max_new_tokens: 2 }),
+  );
+  assert.equal(model_version_id, again.id);
+  const { stdout } = await corral.cli("push", join(directory, "twice"), "--output", "text");
+  assert.match(stdout, /^model +twice: this deployment answers it$/m);
+  assert.match(stdout, /^also there +twice-2, active; `corral rm twice-2` removes it$/m);
+});
+
 test("weights of zeros load but speak no English: the measure of the tiny models can fail", async () => {
   const path = await bundle("zeroed", bundled, async (target) => {
     const bytes = await readFile(tinyWeights);

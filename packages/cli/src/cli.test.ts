@@ -356,6 +356,41 @@ describe("corral push", () => {
     assert.deepEqual(JSON.parse(create?.body.toString() ?? ""), { version_id: "ver_9" });
   });
 
+  it("says which deployment answers the model's name and which older ones still run", async () => {
+    const list = (production: string) => ({
+      items: [
+        fakeDeployment({ id: "dep_2", name: "rb-2", production: production === "dep_2" }),
+        fakeDeployment({ id: "dep_1", name: "rb", production: production === "dep_1" }),
+        fakeDeployment({ id: "dep_3", name: "other", model_id: "mod_2" }),
+      ],
+      next_cursor: null,
+    });
+    const pushed = { id: "dep_2", name: "rb-2", model_name: "rb" };
+    platform.answers.set("POST /api/v1/deployments", fakeDeployment(pushed));
+    platform.answers.set("GET /api/v1/deployments", list("dep_2"));
+    const text = await corral(["push", "my-model", "--output", "text"]);
+    assert.match(text.stdout, /^model {7}rb: this deployment answers it$/m);
+    assert.match(text.stdout, /^also there {2}rb, active; `corral rm rb` removes it$/m);
+    assert.doesNotMatch(text.stdout, /other/);
+    const json = JSON.parse((await corral(["push", "my-model", "--output", "json"])).stdout);
+    assert.equal(json.production, true);
+    assert.deepEqual(json.other_deployments, [
+      {
+        id: "dep_1",
+        name: "rb",
+        version_id: "ver_1",
+        status: "active",
+        production: false,
+        remove: "corral rm rb",
+      },
+    ]);
+    const starting = fakeDeployment({ ...pushed, status: "starting", production: false });
+    platform.answers.set("POST /api/v1/deployments", starting);
+    platform.answers.set("GET /api/v1/deployments", list("dep_1"));
+    const early = await corral(["push", "my-model", "--no-wait", "--output", "text"]);
+    assert.match(early.stdout, /^model {7}rb: this deployment answers it once it is active, until then rb$/m);
+  });
+
   it("lists every mistake of the config with its line and sends nothing", async () => {
     const model = join(directory, "bad");
     await mkdir(model);

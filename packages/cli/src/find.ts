@@ -9,17 +9,20 @@ const preference: readonly DeploymentStatus[] = ["active", "starting", "unhealth
 
 /**
  * Deployments that `reference` may mean: by id alone, else by name, else by model or catalogue identifier; the
- * most useful first. Fails with `deployment_not_found`, naming those there are.
+ * most useful first. With `modelFirst` a model's name means what answers it, as in a call's path. Fails with `deployment_not_found`, naming those there are.
  */
 export async function findDeployments(
   client: Client,
   reference: string,
+  { modelFirst = false } = {},
 ): Promise<readonly [Deployment, ...Deployment[]]> {
   const all: Deployment[] = [];
   for await (const deployment of allOf(client.deployments.list)) all.push(deployment);
   const identifier = canonicalIdentifier(reference);
   const ways: readonly ((deployment: Deployment) => boolean)[] = [
     ({ id }) => id === reference,
+    ({ model_id, model_name, production }) =>
+      modelFirst && production && (model_id === reference || model_name === reference),
     ({ name }) => name === reference,
     ({ model_id, model_name }) => model_id === reference || model_name === reference,
     ({ identifiers }) =>
@@ -45,7 +48,7 @@ export async function findDeployments(
  */
 export async function findCallee(client: Client, reference: string): Promise<string> {
   try {
-    return (await findDeployments(client, reference))[0].id;
+    return (await findDeployments(client, reference, { modelFirst: true }))[0].id;
   } catch (error) {
     if (isServingError(error) && error.code === "forbidden") return reference;
     throw error;

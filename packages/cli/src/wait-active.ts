@@ -1,7 +1,8 @@
 // Waiting until a deployment answers, and what to show then. Used by `deploy` and `push`.
 
 import { setTimeout as wait } from "node:timers/promises";
-import { ServingError, type Deployment } from "@corral/contract";
+import { isServingError, ServingError, type Deployment } from "@corral/contract";
+import { allOf } from "@corral/client";
 import type { Context, Options } from "./command.ts";
 import { exampleCall, type ExampleCall } from "./example-call.ts";
 import { UsageError } from "./exit-codes.ts";
@@ -26,7 +27,9 @@ export async function finishDeployment(
   const waits = options["wait"] !== false;
   const deployment = waits ? await waitUntilActive(context, started, seconds * 1000) : started;
   const call = exampleCall(context.url, deployment, context.keyInShell());
-  context.print({ ...deployment, predict_url: call.url }, () => textOf(deployment, call));
+  const others = await otherDeployments(context, deployment);
+  const value = { ...deployment, predict_url: call.url, other_deployments: others };
+  context.print(value, () => textOf(deployment, others, call));
   if (!waits && deployment.status !== "active") {
     context.note(`It is ${deployment.status}; \`corral ls\` shows when it is active.`);
   }
@@ -64,10 +67,46 @@ async function waitUntilActive(
   return await context.progress.step(`Starting ${started.name}`, work, ({ name }) => `${name} is active`);
 }
 
-function textOf(deployment: Deployment, call: ExampleCall): string {
+interface OtherDeployment extends Pick<Deployment, "id" | "name" | "version_id" | "status" | "production"> {
+  /** The line that removes it. */
+  readonly remove: string;
+}
+
+/** Deployments of the same model that run as well; null where the key may not list them. */
+async function otherDeployments(
+  context: Context,
+  deployment: Deployment,
+): Promise<readonly OtherDeployment[] | null> {
+  const others: OtherDeployment[] = [];
+  try {
+    for await (const other of allOf(context.client().deployments.list, { signal: context.signal })) {
+      if (other.model_id !== deployment.model_id || other.id === deployment.id) continue;
+      const { id, name, version_id, status, production } = other;
+      others.push({ id, name, version_id, status, production, remove: `corral rm ${name}` });
+    }
+  } catch (error) {
+    if (isServingError(error) && error.code === "forbidden") return null;
+    throw error;
+  }
+  return others;
+}
+
+function textOf(
+  deployment: Deployment,
+  others: readonly OtherDeployment[] | null,
+  call: ExampleCall,
+): string {
+  const holder = others?.find(({ production }) => production);
+  const answering = deployment.production
+    ? "this deployment answers it"
+    : `this deployment answers it once it is active${holder === undefined ? "" : `, until then ${holder.name}`}`;
   return [
     `deployment  ${deployment.id}`,
     `name        ${deployment.name}`,
+    `model       ${deployment.model_name}: ${answering}`,
+    ...(others ?? []).map(
+      ({ name, status, remove }) => `also there  ${name}, ${status}; \`${remove}\` removes it`,
+    ),
     `status      ${deployment.status}`,
     `predict     ${call.url}`,
     "",

@@ -34,6 +34,7 @@ export const deploymentSchema = z.object({
   version_id: z.string(),
   status: z.enum(deploymentStatuses),
   status_detail: z.string().nullable(),
+  production: z.boolean().describe("Whether its model's name leads to it."),
   identifiers: z.array(z.string()).describe("Catalogue identifiers that lead to this deployment."),
   created_at: timestamp,
 });

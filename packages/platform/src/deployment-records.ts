@@ -3,8 +3,7 @@
 import type { Manifest } from "@corral/bundle";
 import { ServingError, precisions, type Precision } from "@corral/contract";
 import type { DeploymentRecords } from "./reconcile.ts";
-import { listAllDeployments, setDeploymentStatus } from "./store/deployments.ts";
-import { findModel, setProduction } from "./store/models.ts";
+import { activateDeployment, listAllDeployments, setDeploymentStatus } from "./store/deployments.ts";
 import type { Db } from "./store/schema.ts";
 import { getVersion } from "./store/versions.ts";
 
@@ -31,16 +30,7 @@ export function createDeploymentRecords(db: Db): DeploymentRecords {
     async setState(row, { status, detail }) {
       await setDeploymentStatus(db, row.project_id, row.id, status, detail);
     },
-    async setProduction(row) {
-      // A deployment that only comes back must not take the address from a newer one.
-      const model = await findModel(db, row.project_id, row.model_id);
-      const current = model?.production_deployment_id ?? null;
-      if (current === row.id) return;
-      const rows = await listAllDeployments(db);
-      const holder = rows.find(({ id }) => id === current);
-      if (holder !== undefined && holder.created_at > row.created_at) return;
-      await setProduction(db, row.project_id, row.model_id, row.id);
-    },
+    activate: (row) => activateDeployment(db, row),
   };
 }
 

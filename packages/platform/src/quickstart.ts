@@ -26,7 +26,7 @@ export function createQuickstart({ db, projectId, modelRoots, now }: QuickstartO
   const errors = new Map<string, ServingError>();
 
   async function deployOne(name: string): Promise<void> {
-    const options = { db, projectId, modelRoots, requireModel: () => {} };
+    const options = { db, projectId, modelRoots, requireModel: () => {}, movesName: false };
     try {
       await deploy({ source: name, name }, options);
     } catch (error) {

@@ -19,7 +19,7 @@ test("a deployment that cannot be planned does not keep the others from starting
         return { deploymentId: id } as ReplicaPlan;
       },
       setState: async () => {},
-      setProduction: async () => {},
+      activate: async () => {},
     },
     claims: { hold: async () => true, release: async () => {}, close: () => {} },
     log: pino({ level: "silent" }),

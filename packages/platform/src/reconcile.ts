@@ -14,8 +14,8 @@ export interface DeploymentRecords {
   list(): Promise<readonly DeploymentRow[]>;
   plan(row: DeploymentRow): Promise<ReplicaPlan>;
   setState(row: DeploymentRow, state: DeploymentState): Promise<void>;
-  /** Called when a deployment began to answer. */
-  setProduction(row: DeploymentRow): Promise<void>;
+  /** In place of `setState` when a deployment began to answer: its model's name may come to lead to it. */
+  activate(row: DeploymentRow): Promise<void>;
 }
 
 export interface ReconcilerOptions {
@@ -169,8 +169,7 @@ export class Reconciler {
   async #write(one: Supervised, before: DeploymentState, after: DeploymentState): Promise<void> {
     const { records, log, onState } = this.#options;
     try {
-      await records.setState(one.row, after);
-      if (becameActive(before, after)) await records.setProduction(one.row);
+      await (becameActive(before, after) ? records.activate(one.row) : records.setState(one.row, after));
     } catch (error) {
       log.warn({ err: String(error), deployment: one.row.name }, "a deployment's status is not written");
     }
@@ -182,8 +181,11 @@ export class Reconciler {
     const { state } = one.supervisor;
     if (one.stopping !== null || one.row.status === state.status) return;
     one.writing = one.writing.then(async () => {
-      if (one.supervisor.state === state)
-        await this.#options.records.setState(one.row, state).catch(() => {});
+      if (one.supervisor.state !== state) return;
+      const { records } = this.#options;
+      const writing =
+        state.status === "active" ? records.activate(one.row) : records.setState(one.row, state);
+      await writing.catch(() => {});
     });
   }
 }

@@ -1,8 +1,8 @@
 // From what a caller wants deployed to rows: version, name and identifiers settled, nothing started.
 
 import { asServingError, type CreateDeployment, ServingError } from "@corral/contract";
-import { createDeployment, findDeploymentByName, listDeployments } from "../store/deployments.ts";
-import { getOrCreateModel } from "../store/models.ts";
+import { createDeployment, findDeploymentByName, listDeployments, redeploy } from "../store/deployments.ts";
+import { findModel, getOrCreateModel } from "../store/models.ts";
 import type { Db, DeploymentRow, VersionRow } from "../store/schema.ts";
 import { getVersion, insertVersion } from "../store/versions.ts";
 import { contentOfSource, identifiersOf, requireName } from "./version-content.ts";
@@ -19,10 +19,13 @@ export interface DeployOptions {
   readonly modelRoots: readonly string[];
   /** Refuses models that the caller may not use. */
   readonly requireModel: (modelName: string) => void;
+  /** Whether a deployment that is there already gets its model's name again. */
+  readonly movesName: boolean;
 }
 
 /**
- * Asking twice for the same version under the same name gives the same deployment. Fails with `conflict` where
+ * Asking twice for the same version under the same name gives the same deployment, and its model's name leads to
+ * what was asked for last. Fails with `conflict` where
  * the name given is another deployment's; without a name a free one is found.
  */
 export async function deploy(body: CreateDeployment, options: DeployOptions): Promise<Deployed> {
@@ -36,13 +39,16 @@ export async function deploy(body: CreateDeployment, options: DeployOptions): Pr
 
   for (let attempt = 1; ; attempt += 1) {
     const existing = await sameDeployment(db, projectId, version, name, settings);
-    if (existing !== null) return { row: existing, created: false };
+    if (existing !== null) {
+      const row = options.movesName ? await redeploy(db, existing) : existing;
+      if (row !== null) return { row, created: false };
+    }
     try {
       const row = await createDeployment(db, {
         projectId,
         modelId: version.model_id,
         versionId: version.id,
-        name: name ?? (await freeName(db, projectId, version.model_name)),
+        name: name ?? (await freeName(db, version)),
         identifiers: identifiersOf(version.model_name),
         settings,
       });
@@ -91,11 +97,13 @@ async function sameDeployment(
   return same ?? null;
 }
 
-/** The model's own name, or with the first number from 2 that is free. */
-async function freeName(db: Db, projectId: string, modelName: string): Promise<string> {
+/** The model's own name, or with the first number from 2 that is free, of other models' names as well. */
+async function freeName(db: Db, { project_id, model_id, model_name }: VersionRow): Promise<string> {
   for (let number = 1; ; number += 1) {
     const suffix = number === 1 ? "" : `-${number}`;
-    const candidate = `${modelName.slice(0, 63 - suffix.length)}${suffix}`;
-    if ((await findDeploymentByName(db, projectId, candidate)) === null) return candidate;
+    const candidate = `${model_name.slice(0, 63 - suffix.length)}${suffix}`;
+    if ((await findDeploymentByName(db, project_id, candidate)) !== null) continue;
+    const model = await findModel(db, project_id, candidate);
+    if (model === null || model.id === model_id) return candidate;
   }
 }

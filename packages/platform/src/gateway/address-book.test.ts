@@ -14,7 +14,7 @@ function deployment(fields: Partial<AddressedDeployment>): AddressedDeployment {
     statusDetail: null,
     identifiers: [],
     production: true,
-    createdAtMs: 0,
+    deployedAtMs: 0,
     ...fields,
   };
 }
@@ -29,8 +29,8 @@ test("a stand-in answers for an identifier until the model itself is deployed", 
 });
 
 test("a model's name leads to its production deployment, whatever the deployments are called", () => {
-  const old = deployment({ name: "chat", modelName: "chat", production: false, createdAtMs: 2 });
-  const current = deployment({ name: "chat-2", modelName: "chat", createdAtMs: 1 });
+  const old = deployment({ name: "chat", modelName: "chat", production: false, deployedAtMs: 2 });
+  const current = deployment({ name: "chat-2", modelName: "chat", deployedAtMs: 1 });
   assert.equal(findByIdentifier([old, current], "chat"), current);
 });
 

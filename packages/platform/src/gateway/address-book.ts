@@ -16,8 +16,8 @@ export interface AddressedDeployment {
   readonly identifiers: readonly string[];
   /** Whether it is its model's production deployment. */
   readonly production: boolean;
-  /** Milliseconds since the epoch. */
-  readonly createdAtMs: number;
+  /** When it was last asked for, in milliseconds since the epoch. */
+  readonly deployedAtMs: number;
 }
 
 /** Every deployment of a project that is not deleted. */
@@ -84,7 +84,7 @@ function ofModel(
   deployments: readonly AddressedDeployment[],
   isOfModel: (deployment: AddressedDeployment) => boolean,
 ): AddressedDeployment | undefined {
-  const own = deployments.filter(isOfModel).toSorted((a, b) => b.createdAtMs - a.createdAtMs);
+  const own = deployments.filter(isOfModel).toSorted((a, b) => b.deployedAtMs - a.deployedAtMs);
   return own.find(({ production }) => production) ?? own[0];
 }
 
@@ -109,7 +109,7 @@ export function findByIdentifier(
     (isStandIn(one) ? 4 : 0) + (one.status === "active" ? 0 : 2) + (one.production ? 0 : 1);
   return deployments
     .filter(({ identifiers }) => identifiers.some((own) => spellings.includes(own)))
-    .toSorted((a, b) => rank(a) - rank(b) || b.createdAtMs - a.createdAtMs)[0];
+    .toSorted((a, b) => rank(a) - rank(b) || b.deployedAtMs - a.deployedAtMs)[0];
 }
 
 const remedy = "`corral ls` lists what there is, `corral deploy` and `corral push` add to it.";

@@ -14,7 +14,7 @@ interface Row {
   readonly status: DeploymentStatus;
   readonly status_detail: string | null;
   readonly identifiers: string[];
-  readonly created_at: Date;
+  readonly deployed_at: Date;
   readonly production: boolean;
 }
 
@@ -23,7 +23,7 @@ const statement = {
   query_timeout: callQueryMs,
   name: "addresses-of-projects",
   text: `select d.id, d.name, d.project_id, d.model_id, m.name as model_name, d.status, d.status_detail, d.identifiers,
-      d.created_at, coalesce(m.production_deployment_id = d.id, false) as production
+      d.deployed_at, coalesce(m.production_deployment_id = d.id, false) as production
     from deployments d join models m on m.id = d.model_id
     where d.project_id = any ($1::text[]) and d.deleted_at is null`,
 };
@@ -44,7 +44,7 @@ export function loadAddresses({ db, pool }: Pick<Store, "db" | "pool">): ListAdd
         statusDetail: row.status_detail,
         identifiers: row.identifiers,
         production: row.production,
-        createdAtMs: row.created_at.getTime(),
+        deployedAtMs: row.deployed_at.getTime(),
       });
     }
     return byProject;

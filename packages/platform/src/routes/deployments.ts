@@ -50,7 +50,8 @@ export function registerDeploymentRoutes(
       config: { guard: "push_config" },
       schema: {
         summary: "Deploy a version, a catalogue identifier or a weights file",
-        description: "Answers 201 for a new deployment and 200 where the same version was deployed before.",
+        description:
+          "Answers 201 for a new deployment and 200 where the same version was deployed before. As soon as it is active, its model's name leads to it.",
         tags,
         body: createDeploymentSchema,
         response: { 200: deploymentSchema, 201: deploymentSchema },
@@ -63,6 +64,7 @@ export function registerDeploymentRoutes(
         projectId: principal.projectId,
         modelRoots,
         requireModel: (name) => requireModel(principal, name),
+        movesName: true,
       });
       deploymentsChanged();
       return reply.code(created ? 201 : 200).send(toDeployment(row));

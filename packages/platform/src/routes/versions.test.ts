@@ -13,7 +13,7 @@ import { join } from "node:path";
 import { before, test } from "node:test";
 import { inspectBundle, packBundle } from "@corral/bundle";
 import { resolveCatalogueWeights } from "@corral/weights";
-import type { PushedVersion } from "@corral/contract";
+import { forwardedHeaders, type Deployment, type PushedVersion } from "@corral/contract";
 import { startTestPlatform, type TestPlatform } from "../testing/start-test-platform.ts";
 import { until } from "../testing/until.ts";
 
@@ -130,6 +130,46 @@ test("a catalogue name and a weights file under a root are deployed with what th
   assert.match(await broken.text(), /weights_unreadable/);
   const unknown = await platform.post("/api/v1/deployments", { source: "llama-3-8b-instruct" });
   assert.match(await unknown.text(), /corral deploy/);
+});
+
+test("a version that is pushed again takes the model's name back, on every route that a model has", async () => {
+  const pushed = async (temperature: string) => {
+    const archive = await archiveOf(config.replace("my-bot", "rb").replace("0.5", temperature));
+    const { version } = (await (await push(archive)).json()) as PushedVersion;
+    const response = await platform.post("/api/v1/deployments", { version_id: version.id });
+    const { id } = (await response.json()) as Deployment;
+    await until("the model's name leads to it", async () => (await read(id)).production);
+    return read(id);
+  };
+  const read = async (id: string) =>
+    (await (await platform.request(`/api/v1/deployments/${id}`)).json()) as Deployment;
+  const answering = async (path: string) => {
+    const seen = (await platform.post(path, {})).headers.get("x-seen") ?? "{}";
+    return (JSON.parse(seen) as Record<string, string>)[forwardedHeaders.deployment];
+  };
+
+  const first = await pushed("0.1");
+  const second = await pushed("0.2");
+  assert.deepEqual([first.name, second.name], ["rb", "rb-2"]);
+  for (const path of ["/models/rb/predict", "/rb/predict"]) assert.equal(await answering(path), second.id);
+  const again = await pushed("0.1");
+  assert.equal(again.id, first.id);
+  assert.equal((await read(second.id)).production, false);
+  assert.equal((await read(second.id)).status, "active", "it runs on until it is removed");
+  for (const path of ["/models/rb/predict", "/rb/predict"]) assert.equal(await answering(path), first.id);
+  assert.equal(await answering("/model_versions/rb-2/predict"), second.id);
+});
+
+test("a deployment gets no name that another model has", async () => {
+  const deployed = async (model: string, temperature: string) => {
+    const archive = await archiveOf(config.replace("my-bot", model).replace("0.5", temperature));
+    const { version } = (await (await push(archive)).json()) as PushedVersion;
+    const response = await platform.post("/api/v1/deployments", { version_id: version.id });
+    return ((await response.json()) as Deployment).name;
+  };
+  await deployed("ab", "0.1");
+  assert.equal((await push(await archiveOf(config.replace("my-bot", "ab-2")))).status, 201);
+  assert.equal(await deployed("ab", "0.2"), "ab-3");
 });
 
 test("deleting a model ends its deployments and frees its name", async () => {

@@ -137,25 +137,108 @@ export function setDesired(
   return update(db, projectId, id, { desired });
 }
 
-/** Frees the name, wants no replica any more and takes the model's address away. Answers whether there was one. */
+/**
+ * Writes that a deployment began to answer, and lets its model's name lead to it, unless it only comes back while one
+ * that was asked for later has the name. Both are seen at once.
+ */
+export function activateDeployment(db: Db, { id, model_id }: Pick<DeploymentRow, "id" | "model_id">) {
+  return withRetry(db, () =>
+    inTransaction(db, async (transaction) => {
+      const holderId = await lockModel(transaction, model_id);
+      const row = await transaction
+        .updateTable("deployments")
+        .set({ status: "active", status_detail: null })
+        .where("id", "=", id)
+        .where("deleted_at", "is", null)
+        .returning("deployed_at")
+        .executeTakeFirst();
+      if (row === undefined || holderId === id) return;
+      const newerHolder = await transaction
+        .selectFrom("deployments")
+        .select("id")
+        .where("id", "=", holderId)
+        .where("deleted_at", "is", null)
+        .where("deployed_at", ">", row.deployed_at)
+        .executeTakeFirst();
+      if (newerHolder === undefined) await leadTo(transaction, model_id, id);
+    }),
+  );
+}
+
+/**
+ * It was asked for again: its model's name leads to it, at once where it is active, else when it becomes so. Null
+ * where it was deleted meanwhile.
+ */
+export function redeploy(
+  db: Db,
+  { id, model_id, project_id }: Pick<DeploymentRow, "id" | "model_id" | "project_id">,
+): Promise<DeploymentRow | null> {
+  return withRetry(db, () =>
+    inTransaction(db, async (transaction) => {
+      await lockModel(transaction, model_id);
+      const row = await transaction
+        .updateTable("deployments")
+        .set({ deployed_at: sql<Date>`clock_timestamp()` })
+        .where("id", "=", id)
+        .where("deleted_at", "is", null)
+        .returning("status")
+        .executeTakeFirst();
+      if (row?.status === "active") await leadTo(transaction, model_id, id);
+      return findDeploymentById(transaction, project_id, id);
+    }),
+  );
+}
+
+/** Whoever moves a model's name locks the model first. Gives the deployment that has the name, or null. */
+async function lockModel(transaction: Db, modelId: string): Promise<string | null> {
+  const model = await transaction
+    .selectFrom("models")
+    .select("production_deployment_id")
+    .where("id", "=", modelId)
+    .forUpdate()
+    .executeTakeFirst();
+  return model?.production_deployment_id ?? null;
+}
+
+async function leadTo(transaction: Db, modelId: string, id: string | null): Promise<void> {
+  await transaction
+    .updateTable("models")
+    .set({ production_deployment_id: id })
+    .where("id", "=", modelId)
+    .execute();
+}
+
+/**
+ * Frees the name, wants no replica any more, and leaves the model's name to the newest of the others that is active.
+ * Answers whether there was one.
+ */
 export function deleteDeployment(db: Db, projectId: string, id: string, now: Date): Promise<boolean> {
   return withRetry(db, () =>
     inTransaction(db, async (transaction) => {
+      const found = await findDeploymentById(transaction, projectId, id);
+      if (found === null) return false;
+      const holderId = await lockModel(transaction, found.model_id);
       const row = await transaction
         .updateTable("deployments")
         .set({ deleted_at: now, desired: "stopped" })
         .where("project_id", "=", projectId)
         .where("id", "=", id)
         .where("deleted_at", "is", null)
-        .returning("model_id")
+        .returning("id")
         .executeTakeFirst();
       if (row === undefined) return false;
-      await transaction
-        .updateTable("models")
-        .set({ production_deployment_id: null })
-        .where("id", "=", row.model_id)
-        .where("production_deployment_id", "=", id)
-        .execute();
+      if (holderId === id) {
+        const next = await transaction
+          .selectFrom("deployments")
+          .select("id")
+          .where("model_id", "=", found.model_id)
+          .where("deleted_at", "is", null)
+          .where("status", "=", "active")
+          .orderBy("deployed_at", "desc")
+          .limit(1)
+          .executeTakeFirst();
+        await leadTo(transaction, found.model_id, next?.id ?? null);
+      }
       return true;
     }),
   );
@@ -170,6 +253,7 @@ export function toDeployment(row: DeploymentRow): Deployment {
     version_id: row.version_id,
     status: row.status,
     status_detail: row.status_detail,
+    production: row.production,
     identifiers: row.identifiers,
     created_at: row.created_at.toISOString(),
   };
@@ -204,5 +288,6 @@ function joined(db: Db) {
     .innerJoin("models", "models.id", "deployments.model_id")
     .selectAll("deployments")
     .select("models.name as model_name")
+    .select(sql<boolean>`coalesce(models.production_deployment_id = deployments.id, false)`.as("production"))
     .where("deployments.deleted_at", "is", null);
 }

@@ -49,25 +49,6 @@ export function listModels(db: Db, projectId: string, { limit, cursor }: PageQue
   });
 }
 
-/** Which deployment the model's own address leads to; null: none. Answers whether the model is there. */
-export function setProduction(
-  db: Db,
-  projectId: string,
-  modelId: string,
-  deploymentId: string | null,
-): Promise<boolean> {
-  return withRetry(db, async () => {
-    const result = await db
-      .updateTable("models")
-      .set({ production_deployment_id: deploymentId })
-      .where("project_id", "=", projectId)
-      .where("id", "=", modelId)
-      .where("deleted_at", "is", null)
-      .executeTakeFirst();
-    return result.numUpdatedRows > 0n;
-  });
-}
-
 /** Answers whether there was one. Fails with `conflict` while the model has deployments. */
 export function deleteModel(db: Db, projectId: string, modelId: string, now: Date): Promise<boolean> {
   return withRetry(db, () =>

@@ -71,6 +71,8 @@ export interface DeploymentsTable {
   status: Generated<DeploymentStatus>;
   status_detail: string | null;
   created_at: Created;
+  /** When it was last asked for. */
+  deployed_at: Generated<Date>;
   deleted_at: Date | null;
 }
 
@@ -140,6 +142,10 @@ export type ProjectRow = Selectable<ProjectsTable>;
 export type KeyRow = Selectable<ApiKeysTable>;
 export type ModelRow = Selectable<ModelsTable>;
 export type VersionRow = Selectable<VersionsTable> & { model_name: string };
-export type DeploymentRow = Selectable<DeploymentsTable> & { model_name: string };
+export type DeploymentRow = Selectable<DeploymentsTable> & {
+  model_name: string;
+  /** It answers its model's name. */
+  production: boolean;
+};
 export type ReplicaRow = Selectable<ReplicasTable>;
 export type RunRow = Selectable<RunsTable>;

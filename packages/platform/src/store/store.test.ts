@@ -5,12 +5,14 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { deploymentSchema, keySchema, modelSchema, redact, versionSchema } from "@corral/contract";
 import {
+  activateDeployment,
   createDeployment,
   deleteDeployment,
   findDeploymentById,
   findDeploymentByIdentifier,
   findDeploymentByName,
   listDeployments,
+  redeploy,
   setDeploymentStatus,
   setDesired,
   toDeployment,
@@ -27,7 +29,7 @@ import {
   toKey,
 } from "./keys.ts";
 import { migrate, migrationsDirectory } from "./migrate.ts";
-import { deleteModel, findModel, getOrCreateModel, listModels, setProduction, toModel } from "./models.ts";
+import { deleteModel, findModel, getOrCreateModel, listModels, toModel } from "./models.ts";
 import { getOrCreateProject } from "./projects.ts";
 import { endReplica, insertReplica, listAliveReplicas, updateReplica } from "./replicas.ts";
 import { getRun, listRuns } from "./runs.ts";
@@ -157,7 +159,8 @@ test("a model is made once by name, found by id or name, and kept while it has d
   assert.notEqual(impostor.id, a.id);
   modelSchema.parse(toModel(a));
   const deployment = await makeDeployment("default", a.id, "llama-prod");
-  assert.ok(await setProduction(db, "default", a.id, deployment.id));
+  await activateDeployment(db, deployment);
+  assert.equal((await findModel(db, "default", a.id))?.production_deployment_id, deployment.id);
   await assert.rejects(deleteModel(db, "default", a.id, new Date()), { code: "conflict" });
   assert.ok(await deleteDeployment(db, "default", deployment.id, new Date()));
   assert.equal((await findModel(db, "default", a.id))?.production_deployment_id, null);
@@ -200,6 +203,30 @@ test("a deployment's name is its own until it is deleted", async () => {
   assert.notEqual((await makeDeployment("default", model.id, "front")).id, first.id);
 });
 
+test("a model's name leads to the deployment that was asked for last and is active", async () => {
+  const model = await getOrCreateModel(db, "default", "moving");
+  const one = await makeDeployment("default", model.id, "moving");
+  const two = await makeDeployment("default", model.id, "moving-2");
+  const holder = async () => (await findModel(db, "default", model.id))?.production_deployment_id;
+  await activateDeployment(db, one);
+  assert.equal(await holder(), one.id);
+  await activateDeployment(db, two);
+  await activateDeployment(db, one);
+  assert.equal(await holder(), two.id, "one that only comes back takes nothing from a newer one");
+
+  assert.equal((await redeploy(db, one))?.production, true);
+  assert.equal(await holder(), one.id, "asked for again, it has the name at once");
+  await setDeploymentStatus(db, "default", two.id, "failed");
+  assert.equal((await redeploy(db, two))?.production, false);
+  assert.equal(await holder(), one.id, "what does not answer gets it when it does");
+  await activateDeployment(db, two);
+  assert.equal(await holder(), two.id);
+
+  await deleteDeployment(db, "default", two.id, new Date());
+  assert.equal(await holder(), one.id, "the name is left to what still answers");
+  assert.equal(await redeploy(db, two), null);
+});
+
 test("another project's rows are never found, listed or changed", async () => {
   const model = await getOrCreateModel(db, "other", "secret-model");
   const deployment = await makeDeployment("other", model.id, "secret", ["secret/id"]);
@@ -218,7 +245,6 @@ test("another project's rows are never found, listed or changed", async () => {
     revokeKey(db, "default", key.id, now),
   ]);
   assert.deepEqual(new Set(nothing), new Set([null]));
-  assert.equal(await setProduction(db, "default", model.id, null), false);
   assert.equal(await deleteModel(db, "default", model.id, now), false);
   assert.equal(await deleteDeployment(db, "default", deployment.id, now), false);
   await assert.rejects(makeDeployment("default", model.id, "grab"), { code: "model_not_found" });
