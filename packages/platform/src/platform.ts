@@ -206,8 +206,9 @@ export async function startPlatform(
     }
 
     if (config.quickstart) {
-      await quickstart.deploy((error) =>
-        progress({ event: "error", code: error.code, message: error.message }),
+      await quickstart.deploy(
+        (error) => progress({ event: "error", code: error.code, message: error.message }),
+        (message) => progress({ event: "notice", message }),
       );
     }
     await reconciler.wake();

@@ -14,6 +14,7 @@ export type ProgressEvent =
       readonly detail: string | null;
     }
   | { readonly event: "ready"; readonly url: string; readonly ms: number }
+  | { readonly event: "notice"; readonly message: string }
   | { readonly event: "stopping" }
   | { readonly event: "error"; readonly code: string; readonly message: string };
 
@@ -35,6 +36,8 @@ function sentence(event: ProgressEvent): string {
       return `deployment ${event.name}: ${event.status}${event.detail === null ? "" : ` (${event.detail})`}`;
     case "ready":
       return `ready on ${event.url} (${event.ms} ms)`;
+    case "notice":
+      return event.message;
     case "stopping":
       return "stopping";
     case "error":

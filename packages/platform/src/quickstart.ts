@@ -1,5 +1,5 @@
 // What `npm start` promises: the two tiny models deployed under their own names. Deployed once, renewed when a
-// release brings other weights or defaults.
+// release brings other weights or defaults; a deployment that somebody else made under such a name is left alone.
 
 import { ServingError, asServingError } from "@corral/contract";
 import { deploy } from "./build/create-deployment.ts";
@@ -7,8 +7,8 @@ import { deleteDeployment, findDeploymentByName } from "./store/deployments.ts";
 import type { Db } from "./store/schema.ts";
 
 export interface Quickstart {
-  /** Makes the rows; what cannot be deployed is told and stays a problem. */
-  deploy(onError: (error: ServingError) => void): Promise<void>;
+  /** Makes the rows; what cannot be deployed is told and stays a problem, what was left alone is told. */
+  deploy(onError: (error: ServingError) => void, onLeft: (notice: string) => void): Promise<void>;
   /** Why a promised deployment cannot answer now; null: all can. */
   problem(isServing: (deploymentId: string) => Promise<boolean>): Promise<ServingError | null>;
 }
@@ -25,24 +25,30 @@ export interface QuickstartOptions {
 export function createQuickstart({ db, projectId, modelRoots, now }: QuickstartOptions): Quickstart {
   const errors = new Map<string, ServingError>();
 
-  async function deployOne(name: string): Promise<void> {
-    const options = { db, projectId, modelRoots, requireModel: () => {}, movesName: false };
+  async function deployOne(name: string, onLeft: (notice: string) => void): Promise<void> {
+    const options = { db, projectId, modelRoots, requireModel: () => {}, by: "quickstart" } as const;
     try {
       await deploy({ source: name, name }, options);
     } catch (error) {
       if (asServingError(error).code !== "conflict") throw error;
-      // The name stands for another version: an older release's.
+      // The name stands for something else: an older release's version, or a user's own.
       const old = await findDeploymentByName(db, projectId, name);
+      if (old !== null && old.settings["made_by"] !== "quickstart") {
+        onLeft(
+          `${name} is a deployment of your own and stays as it is; \`corral rm ${name}\` makes room for the built-in one.`,
+        );
+        return;
+      }
       if (old !== null) await deleteDeployment(db, projectId, old.id, now());
       await deploy({ source: name, name }, options);
     }
   }
 
   return {
-    async deploy(onError) {
+    async deploy(onError, onLeft) {
       for (const name of promisedModels) {
         errors.delete(name);
-        await deployOne(name).catch((cause: unknown) => {
+        await deployOne(name, onLeft).catch((cause: unknown) => {
           const error = asServingError(cause);
           errors.set(name, error);
           onError(error);

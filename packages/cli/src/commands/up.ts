@@ -111,6 +111,8 @@ function sentenceOf(event: PlatformEvent, url: string): string | null {
       const name = textMember(event, "name") ?? "a deployment";
       return `  ${name} is ${textMember(event, "status") ?? "starting"}${detail === null ? "" : `: ${detail}`}`;
     }
+    case "notice":
+      return `  ${textMember(event, "message") ?? ""}`;
     case "stopping":
       return "Stopping …";
     case "error":

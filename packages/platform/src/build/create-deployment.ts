@@ -19,8 +19,8 @@ export interface DeployOptions {
   readonly modelRoots: readonly string[];
   /** Refuses models that the caller may not use. */
   readonly requireModel: (modelName: string) => void;
-  /** Whether a deployment that is there already gets its model's name again. */
-  readonly movesName: boolean;
+  /** Who asks. Only a caller's asking again gives a deployment its model's name again. */
+  readonly by: "caller" | "quickstart";
 }
 
 /**
@@ -40,7 +40,7 @@ export async function deploy(body: CreateDeployment, options: DeployOptions): Pr
   for (let attempt = 1; ; attempt += 1) {
     const existing = await sameDeployment(db, projectId, version, name, settings);
     if (existing !== null) {
-      const row = options.movesName ? await redeploy(db, existing) : existing;
+      const row = options.by === "caller" ? await redeploy(db, existing) : existing;
       if (row !== null) return { row, created: false };
     }
     try {
@@ -50,7 +50,7 @@ export async function deploy(body: CreateDeployment, options: DeployOptions): Pr
         versionId: version.id,
         name: name ?? (await freeName(db, version)),
         identifiers: identifiersOf(version.model_name),
-        settings,
+        settings: { ...settings, made_by: options.by },
       });
       return { row, created: true };
     } catch (error) {

@@ -64,7 +64,7 @@ export function registerDeploymentRoutes(
         projectId: principal.projectId,
         modelRoots,
         requireModel: (name) => requireModel(principal, name),
-        movesName: true,
+        by: "caller",
       });
       deploymentsChanged();
       return reply.code(created ? 201 : 200).send(toDeployment(row));
