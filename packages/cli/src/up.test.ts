@@ -74,6 +74,23 @@ describe("corral up", () => {
     assert.deepEqual(events, ["postgres_ready", "admin_key", "listening", "deployment", "ready"]);
   });
 
+  it("says where the admin key is, and what to do where this home has not the database's", async () => {
+    const file = join(home, "admin-key");
+    const here = await up([], /Ctrl-C stops it/, "SIGTERM");
+    assert.ok(here.stderr.includes(`The admin key is in ${file}\n`), here.stderr);
+    for (const [port, what] of [
+      ["2", `No admin key is in ${file}: `],
+      ["3", `The key in ${file} is not known here: `],
+    ] as const) {
+      const { stdout, stderr } = await up(["--port", port, "--quickstart"], /Ctrl-C stops it/, "SIGTERM");
+      const remedy =
+        "the database has an admin key that was made elsewhere; put it there, or set CORRAL_API_KEY.";
+      assert.ok(stderr.includes(what + remedy), stderr);
+      assert.ok(!stderr.includes("The admin key is in"), stderr);
+      assert.equal(stdout, "", "no call is shown with a key that does not work");
+    }
+  });
+
   it("shows why the platform cannot start", async () => {
     const { stdout, stderr, code } = await up(["--port", "1"], null, "SIGTERM");
     assert.deepEqual([stdout, code], ["", 7]);

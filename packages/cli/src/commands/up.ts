@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { createClient } from "@corral/client";
+import { isServingError } from "@corral/contract";
 import { textOption, type CommandDefinition, type Context, type Options } from "../command.ts";
 import { documentedChatCall, documentedPromptCall } from "../example-call.ts";
 import { findDeployments } from "../find.ts";
@@ -129,14 +130,33 @@ async function showReady(
   environment: Readonly<Record<string, string | undefined>>,
   quickstart: boolean,
 ): Promise<void> {
-  const keyFile = join(home, "admin-key");
-  const ownKey = environment["CORRAL_API_KEY"];
-  const apiKey = ownKey || (await readFile(keyFile, "utf8").catch(() => "")).trim();
+  const { apiKey, where } = await adminKey(url, join(home, "admin-key"), environment["CORRAL_API_KEY"]);
   context.note("");
   context.note(`Corral is ready at ${url}`);
-  context.note(ownKey ? "The admin key is CORRAL_API_KEY." : `The admin key is in ${keyFile}`);
-  if (quickstart && apiKey !== "") await showQuickstart(context, url, apiKey);
+  context.note(where);
+  if (quickstart && apiKey !== null) await showQuickstart(context, url, apiKey);
   context.note("\nCtrl-C stops it.");
+}
+
+/** The admin key as far as it is here, and where it is: a database may be older than CORRAL_HOME. */
+async function adminKey(
+  url: string,
+  keyFile: string,
+  ownKey: string | undefined,
+): Promise<{ readonly apiKey: string | null; readonly where: string }> {
+  if (ownKey) return { apiKey: ownKey, where: "The admin key is CORRAL_API_KEY." };
+  const apiKey = (await readFile(keyFile, "utf8").catch(() => "")).trim();
+  const elsewhere =
+    "the database has an admin key that was made elsewhere; put it there, or set CORRAL_API_KEY.";
+  if (apiKey === "") return { apiKey: null, where: `No admin key is in ${keyFile}: ${elsewhere}` };
+  const isKnown = await createClient({ url, apiKey })
+    .models.list({ limit: 1 })
+    .then(
+      () => true,
+      (error: unknown) => !isServingError(error) || error.code !== "unauthenticated",
+    );
+  if (isKnown) return { apiKey, where: `The admin key is in ${keyFile}` };
+  return { apiKey: null, where: `The key in ${keyFile} is not known here: ${elsewhere}` };
 }
 
 async function showQuickstart(context: Context, url: string, apiKey: string): Promise<void> {

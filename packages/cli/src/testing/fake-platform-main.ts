@@ -1,7 +1,7 @@
 // Stands for packages/platform/src/main.ts in tests of `corral up`: tells its arguments, plays the events of a start,
 // serves the fake API and ends on a signal.
 
-import { writeFileSync, mkdirSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { fakeDeployment, fakeKey, startFakePlatform } from "./fake-platform.ts";
@@ -25,7 +25,9 @@ if (values.port === "1") {
 const platform = await startFakePlatform();
 const home = values.home ?? ".";
 mkdirSync(home, { recursive: true });
-writeFileSync(join(home, "admin-key"), `${fakeKey}\n`);
+// Ports 2 and 3: the database's key was made from another home, and this one has none or an old one.
+if (values.port === "2") rmSync(join(home, "admin-key"), { force: true });
+else writeFileSync(join(home, "admin-key"), values.port === "3" ? "corral_of_before\n" : `${fakeKey}\n`);
 platform.answers.set("GET /api/v1/deployments", {
   items: [
     fakeDeployment(),
@@ -45,7 +47,7 @@ process.once("SIGTERM", () => {
 process.once("SIGINT", () => process.exit(0));
 tell({ event: "postgres_ready", embedded: true, ms: 5 });
 process.stdout.write("a line that is no event\n");
-tell({ event: "admin_key", key: fakeKey, path: join(home, "admin-key") });
+if (values.port === undefined) tell({ event: "admin_key", key: fakeKey, path: join(home, "admin-key") });
 tell({ event: "listening", url: platform.url });
 tell({ event: "deployment", name: "corral-tiny-3", status: "active", detail: null });
 tell({ event: "ready", url: platform.url, ms: 9 });
