@@ -1,0 +1,98 @@
+// Where Corral deviates from Hugging Face's `generate` on purpose, each with the test that shows it. A row goes into
+// docs/generate.md; a test that is not there stops the documents from being made.
+
+export interface Deviation {
+  readonly topic: string;
+  readonly huggingFace: string;
+  readonly ours: string;
+  readonly test: {
+    readonly file: string;
+    /** Of the test, as it stands in the file; a part of it where the rest is made. */
+    readonly name: string;
+  };
+}
+
+const settings = "packages/engine/src/generation-config.test.ts";
+const replica = "packages/runtime/src/replica.test.ts";
+
+export const deviations: readonly Deviation[] = [
+  {
+    topic: "text of an answer",
+    huggingFace: "transformers 5 decodes the new ids alone, so a Llama 2 answer loses its leading space",
+    ours: "decode(prompt + new) minus decode(prompt), which keeps it",
+    test: { file: "packages/runtime/src/main.oracle.test.ts", name: "ids and text equal Hugging Face's" },
+  },
+  {
+    topic: "Llama 2 ids after a special token or before a leading space",
+    huggingFace: "transformers 5 differs from transformers 4",
+    ours: "those of `tokenizer.json`, which SentencePiece and llama.cpp share",
+    test: {
+      file: "packages/runtime/src/prompt.oracle.test.ts",
+      name: "a raw prompt has the ids that transformers gives it, the BOS token once",
+    },
+  },
+  {
+    topic: "BOS token",
+    huggingFace:
+      "one more in front of a prompt that writes it itself; a chat template's are taken as they are",
+    ours: "exactly one before a prompt or a conversation, with a warning where the caller wrote more; `input_ids` as they are",
+    test: {
+      file: "packages/runtime/src/prompt.test.ts",
+      name: "however often a template writes the BOS token, messages have it once",
+    },
+  },
+  {
+    topic: "integers where a float is meant",
+    huggingFace: "refused (`repetition_penalty: 2`)",
+    ours: "accepted: JSON cannot tell 2 from 2.0",
+    test: { file: settings, name: "integers stand where numbers are meant, but not the other way round" },
+  },
+  {
+    topic: "impossible values",
+    huggingFace: "`max_new_tokens: 2.5` makes three tokens; others raise an accidental exception",
+    ours: "refused with `invalid_parameter`, all bad fields at once",
+    test: { file: settings, name: "strings are no numbers, and only true and false are booleans" },
+  },
+  {
+    topic: "`max_length: null`",
+    huggingFace: "an accidental exception",
+    ours: "as good as absent",
+    test: { file: settings, name: "max_length counts the prompt; null is as good as absent" },
+  },
+  {
+    topic: "a prompt that fills the context",
+    huggingFace: "a warning, and positions the model never saw",
+    ours: "refused with both numbers",
+    test: { file: settings, name: "a prompt as long as the context is refused with both numbers" },
+  },
+  {
+    topic: "a length beyond the context",
+    huggingFace: "a warning, and it goes on",
+    ours: "clipped at the context, with a warning and the finish reason `length`",
+    test: { file: settings, name: "a length beyond the context is clipped with a warning" },
+  },
+  {
+    topic: "streams of several sequences",
+    huggingFace: "refused",
+    ours: "an extension: events that carry the sequence's index",
+    test: { file: replica, name: "sequences of one stream are told apart by their index" },
+  },
+  {
+    topic: "`seed`",
+    huggingFace: "no such parameter",
+    ours: "an extension: the same seed gives the same ids, whatever runs beside it",
+    test: {
+      file: "packages/engine/src/engine.test.ts",
+      name: "the same seed gives the same ids among concurrent generations",
+    },
+  },
+  {
+    topic: "what is refused",
+    huggingFace: "a Python exception",
+    ours: "a status and an envelope of the route's family, 422 on all of today's, with every bad field",
+    test: {
+      file: "e2e/bad-input.test.ts",
+      name: "a wrong type, a value out of range and several at once are all named with what was given",
+    },
+  },
+];
