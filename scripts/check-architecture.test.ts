@@ -45,7 +45,8 @@ test("imports along the edge table pass", () => {
     "packages/engine/src/a.property.test.ts": `import fc from "fast-check";`,
     "packages/llama/src/runner.test.ts": `import { fakeModel } from "@corral/engine/testing";`,
     "packages/llama/src/abi.ts": `import koffi from "koffi";\nimport { readFileSync } from "node:fs";`,
-    "packages/platform/src/server.ts": `import { runs } from "./routes/runs.ts";`,
+    "packages/llama/src/model.ts": `import { x } from "@corral/contract";`,
+    "packages/platform/src/server.ts": `import { x } from "@corral/contract";\nimport { runs } from "./routes/runs.ts";`,
     "packages/platform/src/routes/runs.ts": `export const runs = 1;`,
     "e2e/story.test.ts": `import { runSchema } from "@corral/contract";`,
   };
@@ -93,6 +94,14 @@ test("only declared dependencies are imported, and koffi only by the native inte
   );
 });
 
+test("a dependency that no file of the package imports is refused", () => {
+  const sources = { "packages/llama/src/abi.ts": `import koffi from "koffi";` };
+  const found = violations({ ...sources, "packages/llama/src/x.test.ts": `import "@corral/engine";` });
+  assert.deepEqual(found, [
+    "packages/llama/package.json: declares @corral/contract, which no file of it imports",
+  ]);
+});
+
 test("a pure file reaches no Node module, not even through another file", () => {
   const scheduler = "packages/engine/src/scheduler/scheduler.ts";
   rejects({ [scheduler]: `import { readFileSync } from "node:fs";` }, /is pure and must not reach/);
@@ -103,7 +112,8 @@ test("a pure file reaches no Node module, not even through another file", () => 
     },
     /through packages\/engine\/src\/clock.ts/,
   );
-  assert.deepEqual(violations({ [scheduler]: `import type { Stats } from "node:fs";` }), []);
+  const typesOnly = `import type { Stats } from "node:fs";\nimport type { Run } from "@corral/contract";`;
+  assert.deepEqual(violations({ [scheduler]: typesOnly }), []);
 });
 
 test("routes are known to the server alone", () => {
