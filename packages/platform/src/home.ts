@@ -30,6 +30,16 @@ export async function lockHome(home: string): Promise<Lock> {
   }
 }
 
+/**
+ * Whether the home's files are of this database and of no other: the first one that is asked about is it. What
+ * another database refers to must not be removed because this one does not.
+ */
+export async function isDatabaseOfHome(path: string, databaseId: string): Promise<boolean> {
+  const known = (await readFile(path, "utf8").catch(() => "")).trim();
+  if (known === "") await writeFile(path, `${databaseId}\n`, { mode: 0o600, flush: true });
+  return known === "" || known === databaseId;
+}
+
 /** Names this home for ever, so that a later process finds what this one started. */
 export async function readPlatformId(path: string): Promise<string> {
   const known = (await readFile(path, "utf8").catch(() => "")).trim();

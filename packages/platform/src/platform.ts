@@ -14,7 +14,7 @@ import { createAuthenticator } from "./gateway/authenticate.ts";
 import { ownNames, type OwnNames } from "./gateway/hosts.ts";
 import { findKeyRecords } from "./gateway/load-keys.ts";
 import { loadAddresses } from "./gateway/load-addresses.ts";
-import { lockHome, prepareHome, readPlatformId } from "./home.ts";
+import { isDatabaseOfHome, lockHome, prepareHome, readPlatformId } from "./home.ts";
 import { startPostgres, type EmbeddedPostgres } from "./postgres/start-postgres.ts";
 import type { Progress } from "./progress.ts";
 import { createQuickstart } from "./quickstart.ts";
@@ -31,7 +31,9 @@ import { createRunRecorder } from "./runs/recorder.ts";
 import { buildServer } from "./server.ts";
 import { randomId } from "./store/ids.ts";
 import { defaultProjectId } from "./store/projects.ts";
+import { readDatabaseId } from "./store/migrate.ts";
 import { openStore } from "./store/store.ts";
+import { isBundleReferenced } from "./store/versions.ts";
 
 export interface Platform {
   readonly url: string;
@@ -101,6 +103,13 @@ export async function startPlatform(
     const leftCount = await endLeftovers(db, platformId, runDirectory, now);
     if (leftCount > 0) log.info({ count: leftCount }, "replicas of a former process were ended");
     await removeIncoming(home);
+    const bundles = createBundleStore({
+      directory: home,
+      limits: bundleLimits,
+      isReferenced: (digest) => isBundleReferenced(db, digest),
+    });
+    if (await isDatabaseOfHome(join(home, "database-id"), await readDatabaseId(db))) await bundles.sweep();
+    else log.warn("CORRAL_HOME was used with another database before; bundles that this one lacks are kept");
 
     const recorder = createRunRecorder({ store, now });
     cleanups.push(() => recorder.close());
@@ -183,7 +192,7 @@ export async function startPlatform(
       },
       management: {
         db,
-        bundles: createBundleStore(home, bundleLimits),
+        bundles,
         modelRoots: config.modelRoots,
         now,
         deploymentsChanged: () => void reconciler.wake(),

@@ -1,5 +1,6 @@
 // Pushed bundles on disk, each in a directory named by its digest. A bundle is unpacked beside, checked, flushed
-// and renamed into place, so a directory under `bundles/` is always whole. Knows nothing of rows.
+// and renamed into place, so a directory under `bundles/` is always whole. One that nobody refers to is removed; who
+// refers to one is asked for, rows are not known here.
 
 import { randomUUID } from "node:crypto";
 import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
@@ -10,25 +11,78 @@ export interface ReceivedBundle {
   readonly bundle: Bundle;
   /** Moves it to its place, or finds it there already; gives the directory. */
   keep(digest: string): Promise<string>;
-  /** Removes what was not kept; to be called in any case. */
+  /** Removes what was not kept, or was and is not referred to; to be called in any case. */
   discard(): Promise<void>;
 }
 
 export interface BundleStore {
   /** Unpacks and checks an archive. Fails with `invalid_bundle`. */
   receive(archive: AsyncIterable<Uint8Array>): Promise<ReceivedBundle>;
+  /** Removes these bundles, but for what is referred to or counted on by a push that is under way. */
+  removeUnreferenced(digests: readonly string[]): Promise<void>;
+  /** The same with every bundle that is there. */
+  sweep(): Promise<void>;
 }
 
-/** @param directory the store's own, in one file system: a rename must not copy */
-export function createBundleStore(directory: string, limits: UnpackLimits): BundleStore {
+export interface BundleStoreOptions {
+  /** The store's own, in one file system: a rename must not copy. No other process has one there. */
+  readonly directory: string;
+  readonly limits: UnpackLimits;
+  readonly isReferenced: (digest: string) => Promise<boolean>;
+}
+
+export function createBundleStore({ directory, limits, isReferenced }: BundleStoreOptions): BundleStore {
   const bundles = join(directory, "bundles");
   const incoming = join(directory, "incoming");
+  /** Pushes that count on a bundle and may not have written yet that they refer to it. */
+  const holders = new Map<string, number>();
+  let turn: Promise<unknown> = Promise.resolve();
+
+  /** One at a time: a bundle is not taken away between being found and being held. */
+  function inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+    const mine = turn.then(work);
+    turn = mine.catch(() => {});
+    return mine;
+  }
+
+  function hold(digest: string, change: 1 | -1): void {
+    const count = (holders.get(digest) ?? 0) + change;
+    if (count > 0) holders.set(digest, count);
+    else holders.delete(digest);
+  }
+
+  async function removeUnreferenced(digest: string): Promise<void> {
+    const removed = join(incoming, randomUUID());
+    const moved = await inTurn(async () => {
+      if (holders.has(digest) || !(await isDirectory(join(bundles, digest)))) return false;
+      if (await isReferenced(digest)) return false;
+      await mkdir(incoming, { recursive: true, mode: 0o700 });
+      await rename(join(bundles, digest), removed);
+      return true;
+    });
+    if (moved) await rm(removed, { recursive: true, force: true });
+  }
+
   return {
+    async removeUnreferenced(digests) {
+      for (const digest of digests) await removeUnreferenced(digest);
+    },
+    async sweep() {
+      for (const digest of await readdir(bundles).catch(() => [])) await removeUnreferenced(digest);
+    },
     async receive(archive) {
       const place = join(incoming, randomUUID());
       await mkdir(place, { recursive: true, mode: 0o700 });
       await mkdir(bundles, { recursive: true, mode: 0o700 });
-      const discard = () => rm(place, { recursive: true, force: true });
+      let kept: string | null = null;
+      const discard = async () => {
+        await rm(place, { recursive: true, force: true });
+        if (kept === null) return;
+        hold(kept, -1);
+        // What cannot be decided now is swept at the next start.
+        await removeUnreferenced(kept).catch(() => {});
+        kept = null;
+      };
       try {
         await unpackArchive(archive, place, limits);
         const bundle = await readBundle(place);
@@ -37,13 +91,15 @@ export function createBundleStore(directory: string, limits: UnpackLimits): Bund
           discard,
           async keep(digest) {
             const final = join(bundles, digest);
-            if (await isDirectory(final)) return final;
-            await flushTree(place);
-            await rename(place, final).catch(async (error: unknown) => {
-              // Another push of the same content was first.
-              if (!(await isDirectory(final))) throw error;
+            if (!(await isDirectory(final))) await flushTree(place);
+            await inTurn(async () => {
+              hold(digest, 1);
+              kept = digest;
+              // Another push of the same content may have been first.
+              if (await isDirectory(final)) return;
+              await rename(place, final);
+              await flush(bundles);
             });
-            await flush(bundles);
             return final;
           },
         };

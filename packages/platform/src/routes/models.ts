@@ -10,6 +10,7 @@ import { mayUseModel } from "../gateway/guard.ts";
 import { deleteDeployment, listDeployments } from "../store/deployments.ts";
 import { deleteModel, findModel, listModels, toModel } from "../store/models.ts";
 import type { ModelRow } from "../store/schema.ts";
+import { listBundles } from "../store/versions.ts";
 import { toPage } from "./list.ts";
 import type { ManagementServices } from "./services.ts";
 
@@ -17,7 +18,7 @@ const params = z.object({ model: z.string() });
 
 export function registerModelRoutes(
   plain: FastifyInstance,
-  { db, now, deploymentsChanged }: ManagementServices,
+  { db, bundles, now, deploymentsChanged }: ManagementServices,
 ): void {
   const app = plain.withTypeProvider<ZodTypeProvider>();
   const tags = ["models"];
@@ -70,6 +71,10 @@ export function registerModelRoutes(
       }
       await deleteModel(db, principal.projectId, model.id, now());
       deploymentsChanged();
+      // The model is gone in any case; what stays behind is swept at the next start.
+      await listBundles(db, model.id)
+        .then((digests) => bundles.removeUnreferenced(digests))
+        .catch((error: unknown) => request.log.warn({ err: String(error) }, "bundles are not removed"));
       return reply.code(204).send(null);
     },
   );

@@ -91,6 +91,24 @@ test("an archive that is none, is cut off, or leads out of its directory leaves 
   assert.equal((await platform.request("/api/v1/models/bad")).status, 404);
 });
 
+test("a bundle's files go with its last model, and with a push that fails after it unpacked them", async () => {
+  const kept = () => readdirSync(join(platform.home, "bundles"));
+  const before = kept();
+  const archive = await archiveOf(config, { "notes.txt": "of the sweep" });
+  assert.equal((await push(archive, "?model=swept-1")).status, 201);
+  assert.equal((await push(archive, "?model=swept-2")).status, 201);
+  assert.equal(kept().length, before.length + 1, "the same content lies there once");
+  const remove = (model: string) => platform.request(`/api/v1/models/${model}`, { method: "DELETE" });
+  assert.equal((await remove("swept-1")).status, 204);
+  assert.equal(kept().length, before.length + 1, "the other model still needs it");
+  assert.equal((await remove("swept-2")).status, 204);
+  assert.deepEqual(kept(), before);
+
+  const broken = await archiveOf(config.replace("corral-tiny-2", "weights.gguf"), { "weights.gguf": "none" });
+  assert.equal((await push(broken)).status, 422);
+  assert.deepEqual(kept(), before);
+});
+
 test("a bundle over the limit is refused", async () => {
   const response = await push(await archiveOf(config, { "notes.txt": "x".repeat(2 * 1024 * 1024) }));
   assert.equal(response.status, 422);

@@ -69,12 +69,14 @@ export function registerPushRoute(
           });
         }
         requireModel(principal, requireName(name, "/model"));
-        const directory = await received.keep(manifestDigest(bundle.manifest));
+        const digest = manifestDigest(bundle.manifest);
+        const directory = await received.keep(digest);
         const content = await contentOfBundle(bundle, directory, modelRoots);
         const model = await getOrCreateModel(db, principal.projectId, name);
         const { row, created } = await insertVersion(db, {
           projectId: principal.projectId,
           modelId: model.id,
+          bundle: digest,
           ...content,
         });
         return reply

@@ -6,6 +6,8 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ServingError } from "@corral/contract";
 import type { Pool, PoolClient } from "pg";
+import { withRetry } from "./retry.ts";
+import type { Db } from "./schema.ts";
 
 export interface Migration {
   /** From 1, without gaps. */
@@ -42,6 +44,14 @@ export async function migrate(pool: Pool, directory = migrationsDirectory): Prom
     // The session goes with its lock and settings: cheaper to trust than undoing both.
     client.release(failure ?? true);
   }
+}
+
+/** The same for as long as the database lives, wherever it is moved: when its first migration was applied. */
+export async function readDatabaseId(db: Db): Promise<string> {
+  const first = await withRetry(db, () =>
+    db.selectFrom("schema_migrations").select("applied_at").where("number", "=", 1).executeTakeFirstOrThrow(),
+  );
+  return first.applied_at.toISOString();
 }
 
 export async function readMigrations(directory: string): Promise<Migration[]> {

@@ -53,6 +53,8 @@ export interface VersionsTable {
   manifest: Json<unknown>;
   weights_path: string;
   weights_sha256: string;
+  /** Name of its directory in the bundle store. */
+  bundle: string | null;
   created_at: Created;
 }
 

@@ -1,6 +1,7 @@
 // Versions: immutable pushed bundles. A row is written once and never changed, so there is no update here.
 
 import { ServingError, type Version } from "@corral/contract";
+import { sql } from "kysely";
 import { versionId } from "./ids.ts";
 import { afterCursor, pageOf, type Page, type PageQuery } from "./page.ts";
 import { withRetry } from "./retry.ts";
@@ -14,6 +15,8 @@ export interface NewVersion {
   readonly manifest: unknown;
   readonly weightsPath: string;
   readonly weightsSha256: string;
+  /** Name of the directory with its files; default: none were pushed. */
+  readonly bundle?: string;
 }
 
 /** The version of that content: `created` is false where the model had it already. The row that was first stands. */
@@ -30,6 +33,7 @@ export function insertVersion(db: Db, input: NewVersion): Promise<{ row: Version
         manifest: JSON.stringify(input.manifest),
         weights_path: input.weightsPath,
         weights_sha256: input.weightsSha256,
+        bundle: input.bundle ?? null,
       })
       .onConflict((conflict) => conflict.columns(["model_id", "digest"]).doNothing())
       .returning("id")
@@ -38,6 +42,41 @@ export function insertVersion(db: Db, input: NewVersion): Promise<{ row: Version
     if (row === undefined)
       throw new ServingError("conflict", "The model was deleted meanwhile; push or deploy again.");
     return { row, created: inserted !== undefined };
+  });
+}
+
+/** Names of the directories with the files of a model's versions. */
+export function listBundles(db: Db, modelId: string): Promise<string[]> {
+  return withRetry(db, async () => {
+    const rows = await db
+      .selectFrom("versions")
+      .select("bundle")
+      .distinct()
+      .where("model_id", "=", modelId)
+      .where("bundle", "is not", null)
+      .execute();
+    return rows.flatMap(({ bundle }) => bundle ?? []);
+  });
+}
+
+/** Whether a version of a model that is not deleted, in any project, has its files in that directory. */
+export function isBundleReferenced(db: Db, bundle: string): Promise<boolean> {
+  return withRetry(db, async () => {
+    const found = await db
+      .selectFrom("versions")
+      .innerJoin("models", "models.id", "versions.model_id")
+      .select("versions.id")
+      .where("models.deleted_at", "is", null)
+      .where((where) =>
+        where.or([
+          where("versions.bundle", "=", bundle),
+          // Of versions from before the directory was written down.
+          sql<boolean>`strpos(versions.weights_path, ${`/bundles/${bundle}/`}) > 0`,
+        ]),
+      )
+      .limit(1)
+      .executeTakeFirst();
+    return found !== undefined;
   });
 }
 

@@ -30,7 +30,7 @@ import { createKey } from "../store/keys.ts";
 import { getOrCreateModel } from "../store/models.ts";
 import type { DeploymentRow } from "../store/schema.ts";
 import { openTestStore, type TestStore, type TestStoreOptions } from "../store/testing.ts";
-import { insertVersion } from "../store/versions.ts";
+import { insertVersion, isBundleReferenced } from "../store/versions.ts";
 import { until } from "./until.ts";
 
 const fakeReplica = fileURLToPath(new URL("./fake-replica.ts", import.meta.url));
@@ -131,7 +131,11 @@ export async function startTestPlatform({
     },
     management: {
       db,
-      bundles: createBundleStore(home, { fileCount: 100, fileBytes: 1 << 20, totalBytes: 1 << 20 }),
+      bundles: createBundleStore({
+        directory: home,
+        limits: { fileCount: 100, fileBytes: 1 << 20, totalBytes: 1 << 20 },
+        isReferenced: (digest) => isBundleReferenced(db, digest),
+      }),
       modelRoots: [join(home, "models")],
       now,
       deploymentsChanged: () => void reconciler.wake(),
