@@ -121,6 +121,7 @@ export const generationFields: readonly GenerationField[] = [
   unsupported("decoder_start_token_id", "ids", null, "Llama has no separate decoder."),
   // Chance: an extension of Corral, as Hugging Face's `generate` has none.
   implemented("seed", "integer", null),
+  implemented("deterministic", "boolean", false),
   // What is returned beside the text.
   unsupported("output_scores", "boolean", false),
   neutralAt("output_logits", "boolean", false),

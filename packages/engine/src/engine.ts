@@ -33,6 +33,8 @@ export interface EngineOptions {
   readonly maxStepMs?: number;
   /** Whether what is computed is kept and shared; default true. */
   readonly sharesPrefixes?: boolean;
+  /** One generation at a time, nothing shared, prompts cut alike: for deterministic ones. Default false. */
+  readonly isExclusive?: boolean;
   /** Where prefixes survive eviction and the end of the engine; null: nowhere. Default null. */
   readonly prefixStore?: PrefixStore | null;
   /** After so long without work kept prefixes are saved; default 1000. */
@@ -90,7 +92,8 @@ class TextEngine implements Engine {
       cellCount: limits.cellCount,
       stepTokenBudget,
       maxStepMs: options.maxStepMs ?? 250,
-      sharesPrefixes: options.sharesPrefixes ?? true,
+      sharesPrefixes: options.isExclusive === true ? false : (options.sharesPrefixes ?? true),
+      isExclusive: options.isExclusive ?? false,
       storedPrefixes: store?.entries ?? null,
       maxWaitingGroupCount: options.maxWaitingGroupCount ?? 64,
     });

@@ -64,7 +64,9 @@ export function resolveGeneration(input: ResolveGenerationInput): ResolvedGenera
   const sequenceCount = number("num_return_sequences") ?? 1;
   const maxNewTokens = number("max_new_tokens");
   const maxLength = parameter("max_length");
-  const seed = number("seed");
+  const deterministic = parameter("deterministic").value === true;
+  // The same bytes for the same request: chance must not come in by a seed that nobody gave.
+  const seed = number("seed") ?? (deterministic ? 0 : null);
   const endTokenIds = resolveEndTokens(parameter("eos_token_id"), input.endOfGenerationIds);
   const padTokenId = optionalId("pad_token_id", parameter("pad_token_id"));
 
@@ -107,6 +109,7 @@ export function resolveGeneration(input: ResolveGenerationInput): ResolvedGenera
     returnedSequenceCount: sequenceCount,
     endTokenIds,
     padTokenId: padTokenId ?? endTokenIds[0] ?? null,
+    deterministic,
     seed,
   };
   const warnings = [...read.warnings, ...inertWarnings(parameter), ...length.warnings];

@@ -22,6 +22,8 @@ export interface GenerationSettings {
   readonly endTokenIds: readonly number[];
   /** Fills shorter rows; null where neither a pad nor an end token is known. */
   readonly padTokenId: number | null;
+  /** Computed alone, in a context of its own and with its prompt always cut alike. */
+  readonly deterministic: boolean;
   /** In `[0, 2^53 - 1]`; null: the engine draws one and returns it. */
   readonly seed: number | null;
 }

@@ -59,12 +59,11 @@ async function openModel(
       machine,
       onProblem: (reason) => log.warn("other replicas of this host are not seen", { reason }),
     });
-    const runner = await createRunner(config, llama, {
-      threadCount,
-      stepThreads: board,
-      ...(gpuLayerCount > 0 ? { memoryLimitBytes: memoryWith(hardware) } : {}),
-    });
-    return toLoadedModel(llama, runner, board, {
+    const memory = gpuLayerCount > 0 ? { memoryLimitBytes: memoryWith(hardware) } : {};
+    const runner = await createRunner(config, llama, { threadCount, stepThreads: board, ...memory });
+    // A sum's last bits may depend on the number of threads: here it never changes.
+    const createExclusiveRunner = () => createRunner(config, llama, { threadCount, ...memory });
+    return toLoadedModel(llama, runner, createExclusiveRunner, board, {
       ...describeDevices(hardware, gpuLayerCount),
       layer_count: layerCount,
       threads: threadCount,
@@ -76,8 +75,15 @@ async function openModel(
   }
 }
 
-function toLoadedModel(llama: Llama, runner: ModelRunner, board: ThreadBoard, compute: Compute): LoadedModel {
+function toLoadedModel(
+  llama: Llama,
+  runner: ModelRunner,
+  createExclusiveRunner: () => Promise<ModelRunner>,
+  board: ThreadBoard,
+  compute: Compute,
+): LoadedModel {
   return {
+    createExclusiveRunner,
     vocabulary: llama.vocabulary,
     runner,
     chatTemplate: llama.info.chatTemplate,

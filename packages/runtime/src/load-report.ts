@@ -1,45 +1,54 @@
-// The engine's load in the words of a report.
+// The engines' load in the words of a report.
 
-import type { ReportBody } from "@corral/contract";
+import { addStatistics, emptyStatistics, type ReplicaStatistics, type ReportBody } from "@corral/contract";
 import type { EngineLoad } from "@corral/engine";
 
-export function loadReport(load: EngineLoad): Extract<ReportBody, { kind: "load" }> {
-  const { generations } = load;
+type LoadReport = Extract<ReportBody, { kind: "load" }>;
+
+/** Counts of all engines together; what a context holds is that of the first one, which serves everybody. */
+export function loadReport(loads: readonly [EngineLoad, ...EngineLoad[]]): LoadReport {
+  const [shared] = loads;
+  const sum = (count: (load: EngineLoad) => number) => loads.reduce((total, load) => total + count(load), 0);
   return {
     kind: "load",
-    running_sequences: load.runningSequenceCount,
-    running_groups: load.runningGroupCount,
-    waiting_groups: load.waitingGroupCount,
-    used_slots: load.usedSlotCount,
-    slot_count: load.slotCount,
-    used_cells: load.usedCellCount,
-    cell_count: load.cellCount,
-    step_sequences: Object.fromEntries(load.batchHistogram),
-    statistics: {
-      counters: {
-        steps: load.stepCount,
-        prefill_tokens: load.prefillTokenCount,
-        decode_tokens: load.decodeTokenCount,
-        prefix_query_tokens: load.prefixQueryTokenCount,
-        prefix_hit_tokens: load.prefixHitTokenCount,
-        preemptions: load.preemptionCount,
-        decode_seconds: load.decodeMs / 1000,
-        host_seconds: load.hostMs / 1000,
-        prompt_tokens: generations.promptTokenCount,
-        generated_tokens: generations.generatedTokenCount,
-      },
-      finished: generations.finishedCounts,
-      histograms: {
-        step_tokens: load.stepTokens,
-        time_to_first_token_seconds: generations.timeToFirstTokenSeconds,
-        inter_token_latency_seconds: generations.interTokenLatencySeconds,
-        queue_seconds: generations.queueSeconds,
-        prefill_seconds: generations.prefillSeconds,
-        decode_seconds: generations.decodeSeconds,
-        total_seconds: generations.totalSeconds,
-        prompt_tokens: generations.promptTokens,
-        generated_tokens: generations.generatedTokens,
-      },
+    running_sequences: sum(({ runningSequenceCount }) => runningSequenceCount),
+    running_groups: sum(({ runningGroupCount }) => runningGroupCount),
+    waiting_groups: sum(({ waitingGroupCount }) => waitingGroupCount),
+    used_slots: shared.usedSlotCount,
+    slot_count: shared.slotCount,
+    used_cells: shared.usedCellCount,
+    cell_count: shared.cellCount,
+    step_sequences: Object.fromEntries(shared.batchHistogram),
+    statistics: loads.map(statisticsOf).reduce(addStatistics, emptyStatistics()),
+  };
+}
+
+function statisticsOf(load: EngineLoad): ReplicaStatistics {
+  const { generations } = load;
+  return {
+    counters: {
+      steps: load.stepCount,
+      prefill_tokens: load.prefillTokenCount,
+      decode_tokens: load.decodeTokenCount,
+      prefix_query_tokens: load.prefixQueryTokenCount,
+      prefix_hit_tokens: load.prefixHitTokenCount,
+      preemptions: load.preemptionCount,
+      decode_seconds: load.decodeMs / 1000,
+      host_seconds: load.hostMs / 1000,
+      prompt_tokens: generations.promptTokenCount,
+      generated_tokens: generations.generatedTokenCount,
+    },
+    finished: generations.finishedCounts,
+    histograms: {
+      step_tokens: load.stepTokens,
+      time_to_first_token_seconds: generations.timeToFirstTokenSeconds,
+      inter_token_latency_seconds: generations.interTokenLatencySeconds,
+      queue_seconds: generations.queueSeconds,
+      prefill_seconds: generations.prefillSeconds,
+      decode_seconds: generations.decodeSeconds,
+      total_seconds: generations.totalSeconds,
+      prompt_tokens: generations.promptTokens,
+      generated_tokens: generations.generatedTokens,
     },
   };
 }

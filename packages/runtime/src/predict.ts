@@ -14,6 +14,7 @@ import { readForwardedCall, type ForwardedCall } from "./call-headers.ts";
 import type { ControlChannel } from "./control-channel.ts";
 import type { FinishedRun, PredictAnswer } from "./dialects/dialect.ts";
 import { createEventStream, createTextStream, type AnswerStream } from "./event-stream.ts";
+import type { Engines } from "./engines.ts";
 import type { KeyLimits } from "./key-limits.ts";
 import type { Log } from "./log.ts";
 import { prepareCall, type PreparedCall } from "./prepare-call.ts";
@@ -25,7 +26,7 @@ import { usageOnWire, type ActiveRun, type RunLedger } from "./run-ledger.ts";
 export interface PredictService {
   readonly config: ReplicaConfig;
   readonly model: PromptModel;
-  readonly engine: Engine;
+  readonly engines: Engines;
   readonly channel: ControlChannel;
   readonly ledger: RunLedger;
   readonly keyLimits: KeyLimits;
@@ -49,7 +50,7 @@ export async function answerPredict(
     const forwarded = readForwardedCall(request.headers);
     runId = forwarded.runId;
     const body = await readJsonObject(request, service.config.limits.body_bytes);
-    const { slotCount, cellCount } = service.engine.load();
+    const { slotCount, cellCount } = service.engines.shared.load();
     const prepared = prepareCall(service.model, forwarded.dialect, body, {
       runId,
       modelId: forwarded.modelId ?? service.config.model_id,
@@ -81,7 +82,8 @@ async function run(
   response: ServerResponse,
   receivedAtMs: number,
 ): Promise<void> {
-  const { active, releaseClaim } = submit(service, forwarded, prepared, receivedAtMs);
+  const engine = await service.engines.engineFor(prepared.generation);
+  const { active, releaseClaim } = submit(service, engine, forwarded, prepared, receivedAtMs);
   const leave = () => {
     if (response.writableFinished) return;
     active.callerLeft = true;
@@ -142,6 +144,7 @@ function notCommitted(): ServingError {
 /** Takes the key's share and a place in the engine's queue; nothing is kept of a call that gets none. */
 function submit(
   service: PredictService,
+  engine: Engine,
   forwarded: ForwardedCall,
   { call, prompt, generation }: PreparedCall,
   receivedAtMs: number,
@@ -156,7 +159,7 @@ function submit(
     cap: forwarded.tokenCap,
   });
   try {
-    const handle = service.engine.submit({
+    const handle = engine.submit({
       id: runId,
       promptIds: prompt.ids,
       generation,

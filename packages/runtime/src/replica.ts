@@ -8,11 +8,18 @@ import {
   type Compute,
   type ReplicaConfig,
 } from "@corral/contract";
-import { createEngine, createMonotonicClock, type Clock, type Engine } from "@corral/engine";
+import {
+  createEngine,
+  createMonotonicClock,
+  type Clock,
+  type Engine,
+  type ModelRunner,
+} from "@corral/engine";
 import type { Server } from "node:http";
 import { bind, closeServer } from "./address.ts";
 import { parseChatTemplate } from "./chat-template.ts";
 import { ControlChannel } from "./control-channel.ts";
+import { createEngines, type Engines } from "./engines.ts";
 import { KeyLimits } from "./key-limits.ts";
 import { loadReport } from "./load-report.ts";
 import type { LoadedModel, LoadModel } from "./loaded-model.ts";
@@ -149,9 +156,13 @@ class RunningReplica implements Replica {
     });
     this.#model = model;
     if (this.#status !== "loading") return this.#release();
-    const engine = this.#createEngine(model);
-    this.#service = this.#createService(model, engine);
-    engine.run().catch((error: unknown) => this.#fail(error));
+    const engines = createEngines({
+      shared: this.#createEngine(model),
+      openRunner: () => model.createExclusiveRunner(),
+      createExclusive: (runner) => this.#createExclusiveEngine(model, runner),
+      onFailure: (error) => this.#fail(error),
+    });
+    this.#service = this.#createService(model, engines);
     this.#loadProgress = 1;
     this.#status = "ready";
     const { contextLength } = model.runner.limits;
@@ -164,7 +175,7 @@ class RunningReplica implements Replica {
       load_ms: loadMs,
       compute: model.compute,
     });
-    this.#reportTimer = setInterval(() => this.#reportLoad(engine), 1_000);
+    this.#reportTimer = setInterval(() => this.#reportLoad(engines), 1_000);
     // A channel that was lost during the load has its shorter time already.
     if (!this.#channel.connected && this.#lossTimer === undefined) {
       this.#expectDial(this.#graces.firstDialMs);
@@ -195,11 +206,23 @@ class RunningReplica implements Replica {
     });
   }
 
-  #createService(model: LoadedModel, engine: Engine): PredictService {
+  #createExclusiveEngine({ vocabulary }: LoadedModel, runner: ModelRunner): Engine {
+    const { limits, integrity_checks } = this.#config;
+    return createEngine({
+      runner,
+      vocabulary,
+      clock: this.#clock,
+      isExclusive: true,
+      maxWaitingGroupCount: limits.queue_length,
+      integrityChecks: integrity_checks,
+    });
+  }
+
+  #createService(model: LoadedModel, engines: Engines): PredictService {
     vocabularyBounds(model.vocabulary);
     return {
       config: this.#config,
-      engine,
+      engines,
       model: {
         vocabulary: model.vocabulary,
         chatTemplate:
@@ -231,10 +254,10 @@ class RunningReplica implements Replica {
     return call.finally(() => this.#calls.delete(call));
   }
 
-  #reportLoad(engine: Engine): void {
+  #reportLoad(engines: Engines): void {
     // Old numbers help nobody once the platform listens again.
     if (!this.#channel.connected || this.#channel.unacknowledgedCount > 100) return;
-    this.#channel.report(loadReport(engine.load()));
+    this.#channel.report(loadReport(engines.loads()));
     this.#channel.report({ kind: "memory", rss_bytes: process.memoryUsage.rss() });
   }
 
@@ -269,14 +292,14 @@ class RunningReplica implements Replica {
   /** Ends the engine, then the channel and the server, then the model; the order in which they need each other. */
   async #finish(reason: ReplicaEnd): Promise<void> {
     // An engine that failed has ended its generations, and its loop's reason is known here already.
-    const stopEngine = () => this.#service?.engine.stop({ drain: false }).catch(() => undefined);
+    const stopEngine = () => this.#service?.engines.stop({ drain: false });
     if (reason === null) await within(this.#graces.drainMs, Promise.allSettled(this.#calls));
     await stopEngine();
     if (this.#channel.connected) {
       // What was cut short is reported and answered as such.
       await within(this.#graces.channelLossMs, Promise.allSettled(this.#calls));
       // The counts of the last moments: nobody can ask for them later.
-      if (this.#service !== null) this.#reportLoad(this.#service.engine);
+      if (this.#service !== null) this.#reportLoad(this.#service.engines);
       await within(this.#graces.channelLossMs, this.#channel.allAcknowledged());
     }
     this.#status = "stopped";

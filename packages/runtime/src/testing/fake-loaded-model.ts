@@ -36,6 +36,8 @@ export function createFakeLoadedModel(
   const model: FakeLoadedModel = {
     vocabulary: createByteTokenizer(),
     runner: createFakeModel({ logits: spelling("abcdefghij"), ...modelOptions }),
+    createExclusiveRunner: () =>
+      Promise.resolve(createFakeModel({ logits: spelling("abcdefghij"), ...modelOptions })),
     chatTemplate,
     specialTokens: { bos_token: "<bos>", eos_token: "<eos>" },
     stateFormat: "fake",
