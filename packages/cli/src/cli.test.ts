@@ -469,6 +469,8 @@ describe("corral logs, keys and rm", () => {
       "2027-01-31",
       "--token-cap",
       "4096",
+      "--weight",
+      "3",
     ]);
     assert.equal(stdout, "corral_new\n");
     assert.match(stderr, /cannot show it again/);
@@ -476,6 +478,7 @@ describe("corral logs, keys and rm", () => {
       name: "app",
       scopes: ["read", "predict"],
       token_cap: 4096,
+      weight: 3,
       expires_at: "2027-01-31T00:00:00.000Z",
     });
     const unknown = await corral(["keys", "create", "app", "--scope", "everything"]);
@@ -485,6 +488,8 @@ describe("corral logs, keys and rm", () => {
       /^corral: option '--scope <scope>' argument 'everything' is invalid\. Allowed choices are admin, read/,
     );
     assert.equal(unknown.stderr.split("is invalid").length, 2, "said once");
+    const heavy = await corral(["keys", "create", "app", "--weight", "101"]);
+    assert.match(heavy.stderr, /--weight is 101; it must be a whole number from 1 to 100/);
     for (const cap of ["0", "1.5", "many"]) {
       const refused = await corral(["keys", "create", "app", "--token-cap", cap]);
       assert.deepEqual([refused.code, refused.stdout], [2, ""]);

@@ -64,6 +64,7 @@ export const keySchema = z.object({
   scopes: z.array(z.enum(scopes)),
   models: z.array(z.string()).nullable().describe("Model names the key is limited to; null: all."),
   token_cap: z.int().nullable().describe("Most sequences × tokens held by running calls; null: no cap."),
+  weight: z.int().describe("Its share of a busy replica among other keys: 2 gets twice what 1 gets."),
   created_at: timestamp,
   expires_at: timestamp.nullable(),
   revoked_at: timestamp.nullable(),
@@ -75,6 +76,7 @@ export const createKeySchema = z.strictObject({
   scopes: z.array(z.enum(scopes)).min(1).default(["predict"]),
   models: z.array(z.string()).min(1).nullable().default(null),
   token_cap: z.int().positive().nullable().default(null),
+  weight: z.int().min(1).max(100).default(1),
   expires_at: timestamp.nullable().default(null),
 });
 export type CreateKey = z.infer<typeof createKeySchema>;

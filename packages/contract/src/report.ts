@@ -127,4 +127,5 @@ export const forwardedHeaders = {
   deployment: "x-corral-deployment-id",
   /** Most sequences × tokens that the key may hold at once on a replica, or absent: no cap. */
   tokenCap: "x-corral-token-cap",
+  weight: "x-corral-weight",
 } as const;

@@ -68,6 +68,7 @@ test("a plain call is greedy and makes 20 new tokens, with a warning", () => {
       returnedSequenceCount: 1,
       endTokenIds: [2],
       padTokenId: 2,
+      deterministic: false,
       seed: null,
     },
   );

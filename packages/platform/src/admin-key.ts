@@ -28,6 +28,7 @@ export async function ensureAdminKey(
     scopes: ["admin" as const],
     models: null,
     token_cap: null,
+    weight: 1,
     expires_at: null,
   };
   await createKey(db, projectId, input, { newId: () => id, newSecret: () => secret });

@@ -98,6 +98,7 @@ test("another project's things are not found by any address, and its lists are e
     scopes: ["admin"],
     models: null,
     token_cap: null,
+    weight: 1,
     expires_at: null,
   });
   const call = await platform.post("/mine/predict", {});

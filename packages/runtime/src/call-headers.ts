@@ -15,6 +15,8 @@ export interface ForwardedCall {
   readonly deploymentId: string | null;
   /** Null: no cap. */
   readonly tokenCap: number | null;
+  /** The key's share among others. */
+  readonly weight: number;
   readonly acceptsEventStream: boolean;
 }
 
@@ -40,6 +42,7 @@ export function readForwardedCall(headers: IncomingHttpHeaders): ForwardedCall {
     modelId: readText(headers, forwardedHeaders.model),
     deploymentId: readText(headers, forwardedHeaders.deployment),
     tokenCap: readInteger(headers, forwardedHeaders.tokenCap),
+    weight: Math.max(1, readInteger(headers, forwardedHeaders.weight) ?? 1),
     acceptsEventStream: (headers.accept ?? "").toLowerCase().includes("text/event-stream"),
   };
 }

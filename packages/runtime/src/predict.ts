@@ -164,6 +164,7 @@ function submit(
       promptIds: prompt.ids,
       generation,
       owner: keyId ?? projectId,
+      weight: forwarded.weight,
       namespace: projectId,
       priority: forwarded.priority,
       deadlineAtMs,

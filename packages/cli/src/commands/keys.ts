@@ -26,6 +26,11 @@ const create: CommandDefinition = {
       flags: "--token-cap <count>",
       summary: "most sequences × tokens that its calls may hold at a time on one replica (default: no cap)",
     },
+    {
+      flags: "--weight <count>",
+      summary:
+        "its share of a busy replica among other keys, 1 to 100: 2 gets twice what 1 gets (default: 1)",
+    },
     { flags: "--expires <date>", summary: "when it ends, such as 2027-01-31" },
   ],
   examples: [
@@ -37,12 +42,14 @@ const create: CommandDefinition = {
     const models = listOption(options, "model");
     const expires = textOption(options, "expires");
     const tokenCap = textOption(options, "tokenCap");
+    const weight = textOption(options, "weight");
     const created = await context.client().keys.create(
       {
         name: required(args, 0),
         ...(wanted === undefined ? {} : { scopes: scopes.filter((scope) => wanted.includes(scope)) }),
         ...(models === undefined ? {} : { models: [...models] }),
         ...(tokenCap === undefined ? {} : { token_cap: capOf(tokenCap) }),
+        ...(weight === undefined ? {} : { weight: weightOf(weight) }),
         ...(expires === undefined ? {} : { expires_at: dateOf(expires) }),
       },
       { signal: context.signal },
@@ -60,7 +67,7 @@ const list: CommandDefinition = {
     const keys = await allKeys(context.client());
     context.print(keys, () =>
       table(
-        ["name", "id", "begins with", "scopes", "models", "token cap", "state"],
+        ["name", "id", "begins with", "scopes", "models", "token cap", "weight", "state"],
         keys.map((key) => [
           key.name,
           key.id,
@@ -68,6 +75,7 @@ const list: CommandDefinition = {
           key.scopes.join(" "),
           key.models?.join(" ") ?? "all",
           key.token_cap?.toString() ?? "none",
+          key.weight.toString(),
           stateOf(key),
         ]),
         context.terminal,
@@ -127,6 +135,12 @@ function capOf(text: string): number {
   const cap = Number(text);
   if (Number.isSafeInteger(cap) && cap > 0) return cap;
   throw new UsageError(`--token-cap is ${text}; it must be a whole number above 0.`);
+}
+
+function weightOf(text: string): number {
+  const weight = Number(text);
+  if (Number.isInteger(weight) && weight >= 1 && weight <= 100) return weight;
+  throw new UsageError(`--weight is ${text}; it must be a whole number from 1 to 100.`);
 }
 
 function dateOf(text: string): string {

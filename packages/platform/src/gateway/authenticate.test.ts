@@ -9,6 +9,7 @@ const record: KeyRecord = {
   scopes: ["predict"],
   models: null,
   tokenCap: null,
+  weight: 1,
   expiresAt: null,
   revokedAt: null,
 };

@@ -15,6 +15,8 @@ export interface Principal {
   /** Model names the key is limited to; null: all. */
   readonly models: readonly string[] | null;
   readonly tokenCap: number | null;
+  /** Its share of a busy replica, in [1, 100]. */
+  readonly weight: number;
   /** Null: never. */
   readonly expiresAt: Date | null;
 }
@@ -26,6 +28,8 @@ export interface KeyRecord {
   readonly scopes: readonly Scope[];
   readonly models: readonly string[] | null;
   readonly tokenCap: number | null;
+  /** Its share of a busy replica, in [1, 100]. */
+  readonly weight: number;
   readonly expiresAt: Date | null;
   readonly revokedAt: Date | null;
 }
@@ -74,12 +78,12 @@ export function createAuthenticator({ findKeys, environmentKey, now }: Authentic
     if (record.expiresAt !== null && record.expiresAt <= now()) {
       throw new ServingError("unauthenticated", `This API key expired at ${record.expiresAt.toISOString()}.`);
     }
-    const { id, projectId, scopes, models, tokenCap, expiresAt } = record;
+    const { id, projectId, scopes, models, tokenCap, weight, expiresAt } = record;
     if (expected === undefined) {
       if (projects.size >= mostExpected) projects.clear();
       projects.set(name, projectId);
     }
-    return { keyId: id, projectId, scopes, models, tokenCap, expiresAt };
+    return { keyId: id, projectId, scopes, models, tokenCap, weight, expiresAt };
   };
 }
 
@@ -89,6 +93,7 @@ const operator: Principal = Object.freeze({
   scopes: allScopes,
   models: null,
   tokenCap: null,
+  weight: 1,
   expiresAt: null,
 });
 

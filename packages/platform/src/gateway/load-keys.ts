@@ -12,6 +12,7 @@ interface Row {
   readonly scopes: Scope[];
   readonly models: string[] | null;
   readonly token_cap: number | null;
+  readonly weight: number;
   readonly expires_at: Date | null;
   readonly revoked_at: Date | null;
 }
@@ -20,7 +21,7 @@ interface Row {
 const statement = {
   query_timeout: callQueryMs,
   name: "keys-by-hash",
-  text: `select hash, id, project_id, scopes, models, token_cap, expires_at, revoked_at
+  text: `select hash, id, project_id, scopes, models, token_cap, weight, expires_at, revoked_at
     from api_keys where hash = any ($1::bytea[])`,
 };
 
@@ -37,6 +38,7 @@ export function findKeyRecords({ db, pool }: Pick<Store, "db" | "pool">): Authen
           scopes: row.scopes,
           models: row.models,
           tokenCap: row.token_cap,
+          weight: row.weight,
           expiresAt: row.expires_at,
           revokedAt: row.revoked_at,
         },

@@ -10,6 +10,7 @@ const principal: Principal = {
   scopes: ["predict"],
   models: null,
   tokenCap: 1000,
+  weight: 3,
   expiresAt: null,
 };
 
@@ -42,6 +43,7 @@ test("a replica never sees the caller's key, cookies or own x-corral headers", (
       accept: "text/event-stream",
       "x-corral-run-id": "forged",
       "x-corral-token-cap": "999999",
+      "x-corral-weight": "999999",
       "content-length": "12",
     },
     {
@@ -56,6 +58,7 @@ test("a replica never sees the caller's key, cookies or own x-corral headers", (
   assert.doesNotMatch(JSON.stringify(told), /secret|forged|999999|a=b/);
   assert.equal(told[forwardedHeaders.runId], "r1");
   assert.equal(told[forwardedHeaders.tokenCap], "1000");
+  assert.equal(told[forwardedHeaders.weight], "3");
   assert.equal(told[forwardedHeaders.key], "k1");
   assert.equal(told["accept"], "text/event-stream");
   assert.equal(told["content-length"], "12");

@@ -64,6 +64,7 @@ export function headersForReplica(
   };
   if (principal.keyId !== null) told[forwardedHeaders.key] = principal.keyId;
   if (principal.tokenCap !== null) told[forwardedHeaders.tokenCap] = String(principal.tokenCap);
+  if (principal.weight !== 1) told[forwardedHeaders.weight] = String(principal.weight);
   if (token !== null) told["authorization"] = `Bearer ${token}`;
   for (const name of passedOn) {
     const value = headers[name];

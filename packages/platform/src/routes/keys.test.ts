@@ -10,6 +10,7 @@ const admin: Principal = {
   scopes: ["admin"],
   models: null,
   tokenCap: null,
+  weight: 1,
   expiresAt: null,
 };
 const now = new Date("2026-11-21T00:00:00Z");

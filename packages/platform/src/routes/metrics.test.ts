@@ -98,6 +98,7 @@ test("a key sees its own project's deployments and models alone", async () => {
     scopes: ["metrics"],
     models: null,
     token_cap: null,
+    weight: 1,
     expires_at: null,
   });
   assert.doesNotMatch(await scrape(key), /deployment="/);

@@ -36,6 +36,7 @@ export async function createKey(
     scopes: input.scopes,
     models: input.models,
     token_cap: input.token_cap,
+    weight: input.weight,
     expires_at: input.expires_at === null ? null : new Date(input.expires_at),
   };
   const row = await withRetry(db, async () => {
@@ -116,6 +117,7 @@ export function toKey(row: KeyRow): Key {
     scopes: row.scopes,
     models: row.models,
     token_cap: row.token_cap,
+    weight: row.weight,
     created_at: row.created_at.toISOString(),
     expires_at: row.expires_at?.toISOString() ?? null,
     revoked_at: row.revoked_at?.toISOString() ?? null,

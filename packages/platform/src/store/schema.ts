@@ -31,6 +31,7 @@ export interface ApiKeysTable {
   scopes: Scope[];
   models: string[] | null;
   token_cap: number | null;
+  weight: number;
   created_at: Created;
   expires_at: Date | null;
   revoked_at: Date | null;

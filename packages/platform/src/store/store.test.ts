@@ -41,7 +41,7 @@ import { getVersion, insertVersion, listVersions, toVersion } from "./versions.t
 
 const store = await openTestStore();
 const { db } = store;
-const everyKey = { scopes: ["predict" as const], models: null, token_cap: null, expires_at: null };
+const everyKey = { scopes: ["predict" as const], models: null, token_cap: null, weight: 1, expires_at: null };
 await getOrCreateProject(db, "other", "other");
 
 test("migrations are applied once, however many begin at the same time", async () => {

@@ -156,6 +156,7 @@ export async function startTestPlatform({
         scopes: ["admin"],
         models: null,
         token_cap: null,
+        weight: 1,
         expires_at: null,
         ...input,
       })
