@@ -47,11 +47,19 @@ function answer(
     status: error.status,
     headers: {
       "content-type": contentType,
-      ...(retry === null ? {} : { "retry-after": String(Math.max(1, Math.ceil(retry))) }),
+      ...(retry === null ? {} : retryHeaders(retry)),
       ...(error.status === 401 ? { "www-authenticate": "Api-Key" } : {}),
       ...headers,
     },
     body: JSON.stringify(body),
+  };
+}
+
+/** The standard header has whole seconds; OpenAI's clients, ours among them, wait by the finer one. */
+function retryHeaders(seconds: number): Record<string, string> {
+  return {
+    "retry-after": String(Math.max(1, Math.ceil(seconds))),
+    "retry-after-ms": String(Math.max(1, Math.ceil(seconds * 1000))),
   };
 }
 
