@@ -26,3 +26,10 @@ export { checkGguf, type CheckedGguf } from "./gguf/check.ts";
 export { UnreadableBytes, type ByteSource } from "./gguf/cursor.ts";
 export { readGgufHeader, type GgufHeader, type GgufTensor } from "./gguf/header.ts";
 export type { GgufScalar, GgufValue } from "./gguf/value.ts";
+export {
+  writeGguf,
+  type GgufNumberType,
+  type WritableGguf,
+  type WritableTensor,
+  type WritableValue,
+} from "./gguf/writer.ts";

@@ -1,4 +1,6 @@
-// Writes small GGUF files for tests. Not part of the package's public face.
+// Small GGUF files for tests, right and wrong ones. Not part of the package's public face.
+
+import { encodeHeader, type WritableValue } from "./writer.ts";
 
 export type SampleValue = string | number | boolean | bigint | readonly string[] | readonly number[];
 
@@ -37,51 +39,23 @@ export function sampleGguf({
   metadata = plainMetadata,
   tensors = plainTensors,
 }: Sample = {}): Buffer {
-  const parts = [Buffer.from("GGUF"), u32(version), u64(tensors.length), u64(Object.keys(metadata).length)];
-  for (const [key, value] of Object.entries(metadata)) parts.push(text(key), ...encode(value));
-  let offset = 0;
-  for (const tensor of tensors) {
-    parts.push(
-      text(tensor.name),
-      u32(tensor.shape.length),
-      ...tensor.shape.map(u64),
-      u32(tensor.type),
-      u64(offset),
-    );
-    offset += align(tensor.bytes);
-  }
-  const header = Buffer.concat(parts);
-  return Buffer.concat([header, Buffer.alloc(align(header.length) - header.length + offset)]);
+  const values = Object.entries(metadata).map(([key, value]) => [key, typed(value)] as const);
+  const placed = tensors.map(({ type, ...tensor }) => ({ ...tensor, typeNumber: type }));
+  const header = encodeHeader(Object.fromEntries(values), placed, version);
+  const weightBytes = tensors.reduce((sum, { bytes }) => sum + Math.ceil(bytes / 32) * 32, 0);
+  return Buffer.concat([header, Buffer.alloc(weightBytes)]);
 }
 
-function encode(value: SampleValue): Buffer[] {
-  if (typeof value === "string") return [u32(8), text(value)];
-  if (typeof value === "boolean") return [u32(7), Buffer.from([value ? 1 : 0])];
-  if (typeof value === "bigint") return [u32(10), u64(value)];
-  if (typeof value === "number") return [u32(4), u32(value)];
-  const items: readonly (string | number)[] = value;
-  const strings = typeof items[0] === "string";
-  const encoded = items.map((item) => (typeof item === "string" ? text(item) : u32(item)));
-  return [u32(9), u32(strings ? 8 : 4), u64(items.length), ...encoded];
+function typed(value: SampleValue): WritableValue {
+  if (typeof value === "string") return { type: "string", value };
+  if (typeof value === "boolean") return { type: "bool", value };
+  if (typeof value === "bigint") return { type: "u64", value };
+  if (typeof value === "number") return { type: "u32", value };
+  return isTexts(value)
+    ? { type: "strings", items: value }
+    : { type: "numbers", of: "u32", items: value };
 }
 
-function text(value: string): Buffer {
-  const bytes = Buffer.from(value);
-  return Buffer.concat([u64(bytes.length), bytes]);
-}
-
-function u32(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32LE(value);
-  return bytes;
-}
-
-function u64(value: number | bigint): Buffer {
-  const bytes = Buffer.alloc(8);
-  bytes.writeBigUInt64LE(BigInt(value));
-  return bytes;
-}
-
-function align(bytes: number): number {
-  return Math.ceil(bytes / 32) * 32;
+function isTexts(value: readonly string[] | readonly number[]): value is readonly string[] {
+  return typeof value[0] === "string";
 }
