@@ -1,78 +1,199 @@
-// `npm run bench:overhead`: what gateway + replica cost against a bare `node:http` pipe. One interleaved run:
-// the two targets take turns, so a machine that changes speed changes both. Prints figures and ratios; judges nothing.
+// `npm run bench -- --workload NAME`: a workload against our engine and llama-server's set-ups, in turns. Starts what
+// is to be compared, measures round by round, prints the comparison and keeps every sample. Judges nothing.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, writeFile } from "node:fs/promises";
-import { availableParallelism, cpus, loadavg } from "node:os";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { median, pairedRatios, roundOf, type Round } from "./report.ts";
-import { startTarget, type Target } from "./targets/target.ts";
-import type { LoadResult } from "./load-client.ts";
-import { oneAtATime, sixteenAtATime, type Workload } from "./workloads/overhead.ts";
+import { checkGguf, sha256OfFile } from "@corral/weights";
+import { compareFigure, printComparison } from "./comparison.ts";
+import { describeCommit, describeMachine } from "./machine.ts";
+import { startContender, type MeasuredRound, type Place, type RunningContender } from "./measure.ts";
+import { median } from "./statistics.ts";
+import { batchTokenCount, microBatchTokenCount } from "./targets/entry.ts";
+import { roundContext, type Contender, type Workload } from "./workload.ts";
+import { workloads } from "./workloads.ts";
 
-const { values } = parseArgs({
-  options: { rounds: { type: "string", default: "7" }, save: { type: "boolean", default: false } },
-});
-const roundCount = Number(values.rounds);
+interface Options {
+  readonly shape: string;
+  readonly roundCount: number;
+  readonly quick: boolean;
+  readonly threadCount: number;
+  readonly seed: number;
+  /** Contenders whose name contains one of these; empty: all. */
+  readonly only: readonly string[];
+}
 
-const entry = (name: string) => fileURLToPath(new URL(`targets/${name}.ts`, import.meta.url));
+const repository = fileURLToPath(new URL("..", import.meta.url));
 
-async function measure(target: Target, workload: Workload): Promise<Round> {
-  const job = JSON.stringify({ url: target.url, headers: target.headers, ...workload });
-  const client = spawn(
-    process.execPath,
-    [fileURLToPath(new URL("load-client.ts", import.meta.url)), "--job", job],
-    {
-      stdio: ["ignore", "pipe", "inherit"],
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      workload: { type: "string", multiple: true, default: [] },
+      shape: { type: "string", default: "1b" },
+      rounds: { type: "string" },
+      quick: { type: "boolean", default: false },
+      threads: { type: "string" },
+      seed: { type: "string", default: "1" },
+      only: { type: "string", multiple: true, default: [] },
     },
+  });
+  const unknown = values.workload.find(
+    (name) => name !== "all" && !workloads.some((known) => known.name === name),
   );
-  let text = "";
-  client.stdout.on("data", (chunk: Buffer) => (text += chunk.toString()));
-  await once(client, "close");
-  const { latenciesMs, wallMs, clientCpuMs, failures } = JSON.parse(text) as LoadResult;
-  if (failures.length > 0) throw new Error(`${target.name} failed: ${failures.join("; ")}`);
-  return roundOf(latenciesMs, wallMs, clientCpuMs);
+  const chosen = workloads.filter(
+    ({ name }) => values.workload.includes(name) || values.workload.includes("all"),
+  );
+  if (unknown !== undefined || chosen.length === 0) {
+    const names = workloads.map(({ name, question }) => `  ${name.padEnd(14)} ${question}`).join("\n");
+    process.stderr.write(
+      `usage: npm run bench -- --workload NAME [--rounds N] [--shape small|1b|7b] [--quick] [--threads N] [--only CONTENDER] [--seed N]\n\n${names}\n`,
+    );
+    process.exitCode = 2;
+    return;
+  }
+  const options: Options = {
+    shape: values.shape,
+    roundCount: Number(values.rounds ?? (values.quick ? 2 : 9)),
+    quick: values.quick,
+    threadCount: Number(values.threads ?? availableParallelism()),
+    seed: Number(values.seed),
+    only: values.only,
+  };
+  for (const workload of chosen) await runWorkload(workload, options);
 }
 
-const loadBefore = loadavg();
-const bare = await startTarget("bare pipe", entry("bare-pipe"));
-const corral = await startTarget("corral", entry("corral-fake"));
-const report: Record<string, unknown>[] = [];
-try {
-  for (const workload of [oneAtATime, sixteenAtATime]) {
-    const rounds: { bare: Round[]; corral: Round[] } = { bare: [], corral: [] };
-    for (let round = 0; round < roundCount; round += 1) {
-      rounds.bare.push(await measure(bare, workload));
-      rounds.corral.push(await measure(corral, workload));
+async function runWorkload(workload: Workload, options: Options): Promise<void> {
+  const contenders = workload
+    .contenders({ quick: options.quick })
+    .filter(({ name }) => options.only.length === 0 || options.only.some((word) => name.includes(word)));
+  const model = await runScript("make-shape", ["--shape", options.shape]);
+  const needsPeer = contenders.some(({ setUp }) => setUp !== "corral-engine");
+  const llamaServer = needsPeer ? await runScript("build-llama-server", []) : null;
+  const { vocabularySize } = await checkGguf(model);
+  const directory = mkdtempSync(join(tmpdir(), "corral-bench-"));
+  const place: Place = {
+    model,
+    llamaServer,
+    threadCount: options.threadCount,
+    directory,
+    limitMs: workload.limitMs,
+    readsLoad: workload.readsLoad ?? false,
+  };
+  const context = (round: number) =>
+    roundContext(options.seed, workload.name, round, vocabularySize ?? 32_000);
+  const machine = describeMachine();
+  const running: RunningContender[] = [];
+  const measured = new Map<Contender, MeasuredRound[]>(contenders.map((contender) => [contender, []]));
+  const startedAt = new Date().toISOString();
+  process.stderr.write(`${workload.name}: ${workload.question}\n`);
+  try {
+    for (const [index, contender] of contenders.entries())
+      running.push(await startContender(contender, index, place, context(-1)));
+    for (let round = 0; round < options.roundCount; round += 1) {
+      // Each begins as often as the others.
+      const order = running.map((_, place_) => running[(place_ + round) % running.length]);
+      for (const turn of order) {
+        if (turn === undefined) continue;
+        const started = performance.now();
+        measured.get(turn.contender)?.push(await turn.measure(context(round)));
+        const seconds = ((performance.now() - started) / 1_000).toFixed(1);
+        process.stderr.write(
+          `  round ${round + 1}/${options.roundCount}  ${turn.contender.name}  ${seconds} s\n`,
+        );
+      }
     }
-    const rate = (side: Round[]) => side.map((round) => round.callsPerSecond);
-    const latency = (side: Round[]) => side.map((round) => round.medianMs);
-    report.push({
-      workload: workload.name,
-      calls: workload.callCount,
-      bare: { calls_per_second: median(rate(rounds.bare)), median_ms: median(latency(rounds.bare)) },
-      corral: { calls_per_second: median(rate(rounds.corral)), median_ms: median(latency(rounds.corral)) },
-      ratio_calls_per_second: pairedRatios(rate(rounds.corral), rate(rounds.bare)),
-      added_median_ms: median(latency(rounds.corral)) - median(latency(rounds.bare)),
-      corral_p95_ms: median(rounds.corral.map((round) => round.p95Ms)),
-      bare_p95_ms: median(rounds.bare.map((round) => round.p95Ms)),
-      client_share_of_a_core: median([...rounds.bare, ...rounds.corral].map((round) => round.clientShare)),
-    });
+  } finally {
+    await Promise.all(running.map((contender) => contender.stop()));
+    rmSync(directory, { recursive: true, force: true });
   }
-} finally {
-  await Promise.all([bare.stop(), corral.stop()]);
+  const columns = contenders.map((contender) => ({
+    contender: contender.name,
+    rounds: measured.get(contender) ?? [],
+  }));
+  const figures = workload.figures.map((figure) =>
+    compareFigure(figure, columns, `${options.seed}/${workload.name}`),
+  );
+  const foreign = columns
+    .flatMap(({ rounds }) => rounds.flatMap(({ cpu }) => Object.values(cpu)))
+    .flatMap(({ foreignCores }) => foreignCores ?? []);
+  const cutCount = columns
+    .flatMap(({ rounds }) => rounds.flatMap(({ phases }) => Object.values(phases)))
+    .filter(({ cut }) => cut).length;
+  printResult(workload, options, figures, foreign, cutCount);
+  const result = {
+    workload: workload.name,
+    question: workload.question,
+    started_at: startedAt,
+    quick: options.quick,
+    rounds: options.roundCount,
+    seed: options.seed,
+    source: describeCommit(repository),
+    machine,
+    versions: { node: process.version, llama_cpp: "v0.5.0", node_llama_cpp: "3.22.1" },
+    weights: { shape: options.shape, sha256: await sha256OfFile(model) },
+    settings: {
+      threads: options.threadCount,
+      batch_tokens: batchTokenCount,
+      micro_batch_tokens: microBatchTokenCount,
+      limit_ms: workload.limitMs,
+    },
+    contenders: contenders.map(({ name, setUp, slotCount, cellCount, contextLength }) => ({
+      name,
+      set_up: setUp,
+      slots: slotCount,
+      cells: cellCount,
+      context_length: contextLength,
+    })),
+    foreign_cores: foreign.length === 0 ? null : { median: median(foreign), max: Math.max(...foreign) },
+    cut_phases: cutCount,
+    figures,
+    samples: columns,
+  };
+  const name = `${workload.name}-${options.shape}${options.quick ? ".tmp" : ""}.json`;
+  mkdirSync(new URL("results/", import.meta.url), { recursive: true });
+  writeFileSync(new URL(`results/${name}`, import.meta.url), `${JSON.stringify(result)}\n`);
+  process.stderr.write(`\nsamples: bench/results/${name}\n`);
 }
-const result = {
-  bench: "overhead",
-  rounds: roundCount,
-  machine: { cpu: cpus()[0]?.model, cores: availableParallelism(), load_before: loadBefore },
-  node: process.version,
-  results: report,
-};
-process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
-if (values.save) {
-  await mkdir(new URL("results/", import.meta.url), { recursive: true });
-  await writeFile(new URL("results/overhead.json", import.meta.url), `${JSON.stringify(result, null, 2)}\n`);
+
+function printResult(
+  workload: Workload,
+  { shape, roundCount, quick, threadCount }: Options,
+  figures: ReturnType<typeof compareFigure>[],
+  foreign: readonly number[],
+  cutCount: number,
+): void {
+  const noise =
+    foreign.length === 0
+      ? "load of others unknown"
+      : `others took ${median(foreign).toFixed(2)} cores (median), ${Math.max(...foreign).toFixed(2)} (most)`;
+  const lines = [
+    "",
+    `${workload.name}: shape ${shape}, ${roundCount} rounds, ${threadCount} threads, ${noise}`,
+    ...(quick ? ["QUICK: shortened, not to be quoted"] : []),
+    ...(cutCount > 0 ? [`${cutCount} phases were cut at ${workload.limitMs} ms`] : []),
+    "Medians with 95 % intervals; the ratio says how many times better the first one is, round by round.",
+    "",
+    printComparison(figures),
+    "",
+    "",
+  ];
+  process.stdout.write(lines.join("\n"));
 }
+
+/** A script of the repository that makes something once and prints where it is. */
+async function runScript(name: string, args: readonly string[]): Promise<string> {
+  const path = fileURLToPath(new URL(`../scripts/${name}.ts`, import.meta.url));
+  const child = spawn(process.execPath, [path, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+  const exited = once(child, "exit");
+  const output = await text(child.stdout);
+  await exited;
+  if (child.exitCode !== 0) throw new Error(`scripts/${name}.ts ended with ${child.exitCode}`);
+  return output.trim();
+}
+
+await main();

@@ -51,9 +51,7 @@ function typed(value: SampleValue): WritableValue {
   if (typeof value === "boolean") return { type: "bool", value };
   if (typeof value === "bigint") return { type: "u64", value };
   if (typeof value === "number") return { type: "u32", value };
-  return isTexts(value)
-    ? { type: "strings", items: value }
-    : { type: "numbers", of: "u32", items: value };
+  return isTexts(value) ? { type: "strings", items: value } : { type: "numbers", of: "u32", items: value };
 }
 
 function isTexts(value: readonly string[] | readonly number[]): value is readonly string[] {

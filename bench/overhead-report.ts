@@ -1,4 +1,6 @@
-// Figures of rounds: medians, percentiles and the ratio of two targets round by round. Pure.
+// Figures of the overhead measurement: calls of a round, and the ratio of two targets round by round. Pure.
+
+import { median, percentile } from "./statistics.ts";
 
 export interface Round {
   readonly callsPerSecond: number;
@@ -7,16 +9,6 @@ export interface Round {
   /** Share of one core that the client itself used. */
   readonly clientShare: number;
 }
-
-/** Value below which the share `p` of the values lies; `values` must not be empty. */
-export function percentile(values: readonly number[], p: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const value = sorted[Math.min(sorted.length - 1, Math.floor(p * sorted.length))];
-  if (value === undefined) throw new TypeError("percentile of nothing");
-  return value;
-}
-
-export const median = (values: readonly number[]): number => percentile(values, 0.5);
 
 export function roundOf(latenciesMs: readonly number[], wallMs: number, clientCpuMs: number): Round {
   return {

@@ -1,0 +1,31 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { cpuOfTree, cpuUseBetween, parseBusyMs, parseProcessTimes } from "./machine.ts";
+
+test("a process's name may look like anything", () => {
+  const line = "42 (a) b (c) S 7 42 42 0 -1 4194560 1 2 3 4 100 20 3 4 20 0 1 0 999 0 0";
+  assert.deepEqual(parseProcessTimes(line), { parent: 7, cpuMs: 1_270 });
+});
+
+test("idle time and waiting for disks are not work", () => {
+  assert.equal(parseBusyMs("cpu  10 1 5 1000 500 2 3 4 0 0\ncpu0 1 1 1 1\n"), 250);
+});
+
+test("a tree is a process with everything below it", () => {
+  const processes = new Map([
+    [1, { parent: 0, cpuMs: 1_000 }],
+    [2, { parent: 1, cpuMs: 100 }],
+    [3, { parent: 2, cpuMs: 10 }],
+    [4, { parent: 1, cpuMs: 1 }],
+  ]);
+  assert.equal(cpuOfTree(processes, 2), 110);
+  assert.equal(cpuOfTree(processes, 9), 0);
+});
+
+test("what others took is what was busy and not ours", () => {
+  const before = { atMs: 0, busyMs: 500, ownMs: 100, targetMs: 50 };
+  const after = { atMs: 1_000, busyMs: 2_000, ownMs: 1_100, targetMs: 950 };
+  assert.deepEqual(cpuUseBetween(before, after), { foreignCores: 0.5, targetCpuMs: 900 });
+  assert.equal(cpuUseBetween(before, { ...after, ownMs: 1_700 }).foreignCores, 0);
+  assert.equal(cpuUseBetween({ ...before, busyMs: null }, after).foreignCores, null);
+});

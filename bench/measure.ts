@@ -1,0 +1,151 @@
+// One contender through one round: its phases in order, with the client in a process of its own and the machine
+// watched meanwhile. Owns the contender's target.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { text } from "node:stream/consumers";
+import { fileURLToPath } from "node:url";
+import { caller, greedyTurn, type LoadJob, type LoadResult } from "./call.ts";
+import { cpuUseBetween, readCpuTimes, type CpuUse } from "./machine.ts";
+import { startTarget, type LoadReport, type Target } from "./targets/target.ts";
+import type { ServerSettings } from "./targets/entry.ts";
+import type { Contender, LoadDelta, Measured, Phase, RoundContext, SetUp } from "./workload.ts";
+
+export interface Place {
+  readonly model: string;
+  /** Null where no contender needs it. */
+  readonly llamaServer: string | null;
+  readonly threadCount: number;
+  /** Removed after the run. */
+  readonly directory: string;
+  readonly limitMs: number;
+  /** Wait for the replica's reports around each phase. */
+  readonly readsLoad: boolean;
+}
+
+/** A measured round with what the machine did meanwhile, by phase. */
+export interface MeasuredRound extends Measured {
+  readonly cpu: Readonly<Record<string, CpuUse>>;
+}
+
+export interface RunningContender {
+  readonly contender: Contender;
+  readonly settings: ServerSettings;
+  measure(round: RoundContext): Promise<MeasuredRound>;
+  stop(): Promise<void>;
+}
+
+/** Between two servers' turns: threads that still spin from the last one go to sleep. */
+const pauseMs = 300;
+/** A replica reports its load once a second. */
+const loadReportMs = 2_500;
+
+export async function startContender(
+  contender: Contender,
+  index: number,
+  place: Place,
+  warmUp: RoundContext,
+): Promise<RunningContender> {
+  const settings: ServerSettings = {
+    model: place.model,
+    threadCount: place.threadCount,
+    slotCount: contender.slotCount,
+    cellCount: contender.cellCount,
+    contextLength: contender.contextLength,
+    state: join(place.directory, `contender-${index}`),
+  };
+  const start = () => startTargetOf(contender.setUp, settings, place);
+  let target = await start();
+  const isOurs = contender.setUp === "corral-engine";
+  const readsLoad = isOurs && place.readsLoad;
+
+  async function calls(phase: Phase & { kind: "calls" }): Promise<LoadResult> {
+    const result = await runClient({
+      url: target.url,
+      headers: target.headers,
+      wire: isOurs ? "corral" : "llama-server",
+      callers: phase.callers,
+      limitMs: place.limitMs,
+      endsWithGroup: phase.endsWithGroup ?? null,
+    });
+    if (result.failures.length === 0) return result;
+    throw new Error(`${contender.name}, ${phase.name}: ${result.failures.join("; ")}`);
+  }
+
+  async function request(phase: Phase & { kind: "request" }): Promise<LoadResult> {
+    const started = performance.now();
+    const answer = await fetch(new URL(phase.path, target.url), {
+      method: "POST",
+      headers: target.headers,
+      body: JSON.stringify(phase.body),
+    });
+    const answered = await answer.text();
+    if (!answer.ok) throw new Error(`${contender.name}, ${phase.name}: ${answered.slice(0, 300)}`);
+    return { wallMs: performance.now() - started, clientCpuMs: 0, cut: false, calls: [], failures: [] };
+  }
+
+  // Pages of the weights are read and threads are started before anything counts.
+  const warm = caller([
+    greedyTurn(
+      Array.from({ length: 32 }, () => warmUp.tokens.start),
+      8,
+    ),
+  ]);
+  await calls({ kind: "calls", name: "warm-up", callers: [warm] });
+
+  return {
+    contender,
+    settings,
+    async measure(round) {
+      const phases: Record<string, LoadResult> = {};
+      const cpu: Record<string, CpuUse> = {};
+      const loads: Record<string, LoadDelta> = {};
+      for (const phase of contender.phases(round)) {
+        if (phase.kind === "restart") {
+          await target.stop();
+          target = await start();
+          continue;
+        }
+        await sleep(pauseMs);
+        const loadBefore = readsLoad ? await freshLoad(target) : null;
+        const before = readCpuTimes(process.pid, target.pid);
+        phases[phase.name] = phase.kind === "calls" ? await calls(phase) : await request(phase);
+        cpu[phase.name] = cpuUseBetween(before, readCpuTimes(process.pid, target.pid));
+        loads[phase.name] = { before: loadBefore, after: readsLoad ? await freshLoad(target) : null };
+      }
+      return { phases, cpu, loads };
+    },
+    stop: () => target.stop(),
+  };
+}
+
+/** The next report, so that it knows of everything before. */
+async function freshLoad(target: Target): Promise<LoadReport | null> {
+  const last = target.load;
+  const deadline = performance.now() + loadReportMs;
+  while (target.load === last && performance.now() < deadline) await sleep(20);
+  return target.load;
+}
+
+const entry = (name: string) => fileURLToPath(new URL(`targets/${name}.ts`, import.meta.url));
+
+function startTargetOf(setUp: SetUp, settings: ServerSettings, { llamaServer }: Place): Promise<Target> {
+  if (setUp === "corral-engine")
+    return startTarget(setUp, entry("corral-engine"), [JSON.stringify(settings)]);
+  if (llamaServer === null) throw new Error(`${setUp} was not built`);
+  const flags = setUp.split(" ").slice(1);
+  return startTarget(setUp, entry("llama-server"), [JSON.stringify(settings), "--", llamaServer, ...flags]);
+}
+
+async function runClient(job: LoadJob): Promise<LoadResult> {
+  const path = fileURLToPath(new URL("serving-client.ts", import.meta.url));
+  const client = spawn(process.execPath, [path], { stdio: ["pipe", "pipe", "inherit"] });
+  const exited = once(client, "exit");
+  client.stdin.end(JSON.stringify(job));
+  const output = await text(client.stdout);
+  await exited;
+  if (client.exitCode !== 0) throw new Error(`the client ended with ${client.exitCode}`);
+  return JSON.parse(output) as LoadResult;
+}

@@ -1,0 +1,120 @@
+// What a workload is: the servers it needs, what is asked of each, and the figures that come of it. Data and pure
+// functions; the runner alone knows processes.
+
+import type { Caller, LoadResult } from "./call.ts";
+import { createRandom, type Random } from "./random.ts";
+
+/** Set-ups of servers: ours, and llama-server's ones. */
+export type SetUp =
+  | "corral-engine"
+  | "llama-server"
+  | "llama-server --kv-unified"
+  | "llama-server --cache-reuse 256"
+  | "llama-server --cache-ram 0";
+
+export interface Workload {
+  readonly name: string;
+  /** What it tells, in one line. */
+  readonly question: string;
+  /** The first is the one that is judged, against each of the others. */
+  contenders(scale: Scale): readonly Contender[];
+  readonly figures: readonly Figure[];
+  /** Of one phase; what is not done by then is cut. */
+  readonly limitMs: number;
+  /** Its figures come from load reports, which take a second to come. */
+  readonly readsLoad?: boolean;
+}
+
+export interface Scale {
+  /** Shortened, to try the workload; its figures mean little. */
+  readonly quick: boolean;
+}
+
+export interface Contender {
+  readonly name: string;
+  readonly setUp: SetUp;
+  readonly slotCount: number;
+  readonly cellCount: number;
+  /** Tokens of one sequence. */
+  readonly contextLength: number;
+  /** Everything of one round, in order. */
+  phases(round: RoundContext): readonly Phase[];
+}
+
+export type Phase =
+  | {
+      readonly kind: "calls";
+      readonly name: string;
+      readonly callers: readonly Caller[];
+      readonly endsWithGroup?: string;
+    }
+  /** Ends the server as an operator would, and starts it again. */
+  | { readonly kind: "restart" }
+  /** A request of the server's own kind; its time is the phase's. */
+  | {
+      readonly kind: "request";
+      readonly name: string;
+      readonly path: string;
+      readonly body: Readonly<Record<string, unknown>>;
+    };
+
+/** The same for every contender of a round, so that all get the same prompts. */
+export interface RoundContext {
+  readonly random: Random;
+  /** Prompt tokens are drawn from `[start, end)`: no special ones, no parts of characters. */
+  readonly tokens: { readonly start: number; readonly end: number };
+}
+
+/** What one contender did in one round, by the name of the phase. */
+export interface Measured {
+  readonly phases: Readonly<Record<string, LoadResult>>;
+  /** The server's last load report before and after the phase. */
+  readonly loads: Readonly<Record<string, LoadDelta>>;
+}
+
+export interface LoadDelta {
+  readonly before: Readonly<Record<string, unknown>> | null;
+  readonly after: Readonly<Record<string, unknown>> | null;
+}
+
+export interface Figure {
+  readonly name: string;
+  readonly unit: string;
+  readonly better: "higher" | "lower";
+  /** A number, or the reason why there is none. */
+  value(measured: Measured): number | { readonly skipped: string };
+}
+
+export function roundContext(
+  seed: number,
+  workload: string,
+  round: number,
+  vocabularySize: number,
+): RoundContext {
+  return {
+    random: createRandom(seed, workload, round),
+    tokens: { start: 300, end: vocabularySize - 256 },
+  };
+}
+
+export function prompt({ random, tokens }: RoundContext, length: number): number[] {
+  return Array.from({ length }, () => random.integer(tokens.start, tokens.end));
+}
+
+/** A server's whole cache: slots of equal size, which llama.cpp rounds up to 256 tokens. */
+export function cache(slotCount: number, longestSequence: number) {
+  const contextLength = Math.ceil(longestSequence / 256) * 256;
+  return { slotCount, contextLength, cellCount: slotCount * contextLength };
+}
+
+/** The same work for every set-up; the first one is judged. */
+export function versus(
+  setUps: readonly SetUp[],
+  contender: Omit<Contender, "name" | "setUp">,
+): readonly Contender[] {
+  return setUps.map((setUp) => ({ name: setUp, setUp, ...contender }));
+}
+
+export const plainSetUps = ["corral-engine", "llama-server", "llama-server --kv-unified"] as const;
+/** Where prompts have common prefixes. */
+export const prefixSetUps = [...plainSetUps, "llama-server --cache-reuse 256"] as const;

@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { Caller } from "./call.ts";
+import { roundContext, type Contender, type Workload } from "./workload.ts";
+import { workloads } from "./workloads.ts";
+
+const vocabularySize = 32_000;
+const callersOf = ({ name }: Workload, contender: Contender, round = 0): readonly Caller[] =>
+  contender
+    .phases(roundContext(1, name, round, vocabularySize))
+    .flatMap((phase) => (phase.kind === "calls" ? phase.callers : []));
+
+for (const workload of workloads) {
+  describe(workload.name, () => {
+    for (const quick of [false, true]) {
+      const contenders = workload.contenders({ quick });
+
+      test(`${quick ? "quick: " : ""}every contender has room for each of its sequences`, () => {
+        for (const contender of contenders) {
+          assert.ok(contender.slotCount <= 256);
+          for (const { turns } of callersOf(workload, contender)) {
+            const length = turns.reduce((sum, { ids, newTokenCount }) => sum + ids.length + newTokenCount, 0);
+            assert.ok(length <= contender.contextLength, `${length} in ${contender.contextLength}`);
+            assert.ok(turns.every(({ sampleCount }) => sampleCount <= contender.slotCount));
+          }
+        }
+      });
+
+      test(`${quick ? "quick: " : ""}contenders get equal prompts, and a round new ones`, () => {
+        const [first, ...others] = contenders;
+        assert.ok(first !== undefined);
+        const prompts = (contender: Contender, round: number) =>
+          callersOf(workload, contender, round).map(({ turns }) => turns.map(({ ids }) => ids));
+        for (const other of others) {
+          // The same ids at the beginning: a contender that does without a restart has fewer calls.
+          assert.deepEqual(
+            prompts(other, 0)[0]?.[0]?.slice(0, 100),
+            prompts(first, 0)[0]?.[0]?.slice(0, 100),
+          );
+        }
+        assert.notDeepEqual(prompts(first, 0), prompts(first, 1));
+        assert.deepEqual(prompts(first, 0), prompts(first, 0));
+      });
+    }
+
+    test("names are those of files and figures", () => {
+      assert.match(workload.name, /^[a-z0-9-]+$/);
+      assert.ok(workload.figures.length > 0);
+      const names = workload.contenders({ quick: false }).map(({ name }) => name);
+      assert.equal(new Set(names).size, names.length);
+      assert.ok(names[0]?.startsWith("corral-engine"));
+    });
+  });
+}
+
+test("workloads have names of their own", () => {
+  assert.equal(new Set(workloads.map(({ name }) => name)).size, workloads.length);
+});
