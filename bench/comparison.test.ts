@@ -7,7 +7,7 @@ import type { Figure, Measured } from "./workload.ts";
 
 const took = (wallMs: number): Measured => {
   const phase: LoadResult = { wallMs, clientCpuMs: 0, cut: false, calls: [], failures: [] };
-  return { phases: { phase }, loads: {} };
+  return { phases: { phase }, loads: {}, cpu: {} };
 };
 const column = (contender: string, ...times: number[]): Column => ({ contender, rounds: times.map(took) });
 const faster = wallTime("phase", "time");

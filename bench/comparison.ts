@@ -32,7 +32,8 @@ export function compareFigure(figure: Figure, columns: readonly Column[], seed: 
   const contenders = columns.map((column, index): ContenderReport => {
     const { values, skipped } = valuesOf(figure, column);
     const words = `${seed}/${figure.name}/${column.contender}`;
-    const comparable = index > 0 && values.length > 0 && judged?.values.length === values.length;
+    const comparable =
+      index > 0 && figure.better !== null && values.length > 0 && judged?.values.length === values.length;
     const ratios = values.map((value, round) => ratioOf(figure, judged?.values[round] ?? Number.NaN, value));
     return {
       contender: column.contender,
@@ -79,7 +80,11 @@ function printFigure({ figure, unit, better, contenders }: FigureReport): string
     const ratio = `${contender.ratio.median.toFixed(2)} × [${contender.ratio.low.toFixed(2)}, ${contender.ratio.high.toFixed(2)}]`;
     return `${name}  ${value.padEnd(30)}  ${ratio}${contender === hardest ? "  ← hardest" : ""}`;
   });
-  return [`${figure}${unit === "" ? "" : ` (${unit})`}, ${better} is better`, ...lines].join("\n");
+  const words = [
+    unit === "" ? figure : `${figure} (${unit})`,
+    ...(better === null ? [] : [`${better} is better`]),
+  ];
+  return [words.join(", "), ...lines].join("\n");
 }
 
 /** The peer that the judged contender is least ahead of. */

@@ -69,6 +69,14 @@ export function gaps({ calls }: LoadResult, group: string): number[] {
     .flatMap(({ eventMs }) => eventMs.slice(1).map((at, index) => at - (eventMs[index] ?? at)));
 }
 
+/** Of all phases; less sensitive to the load of others than any time is. */
+export const cpuTime: Figure = {
+  name: "CPU time of the server",
+  unit: "ms",
+  better: "lower",
+  value: ({ cpu }) => Object.values(cpu).reduce((sum, { targetCpuMs }) => sum + targetCpuMs, 0),
+};
+
 function only({ calls }: LoadResult): CallRecord {
   const [call] = calls;
   if (call === undefined || calls.length > 1) throw new TypeError(`${calls.length} calls instead of one`);

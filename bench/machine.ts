@@ -4,6 +4,7 @@
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { availableParallelism, cpus, loadavg, release, totalmem } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
 
 /** Ticks of /proc are hundredths of a second on every Linux that Node runs on. */
 const tickMs = 10;
@@ -41,6 +42,21 @@ export function cpuUseBetween(before: CpuTimes, after: CpuTimes): CpuUse {
   // Both are counted in ticks, so a little less than nothing is nothing.
   const cores = Math.max(0, foreignMs / (after.atMs - before.atMs));
   return { foreignCores: Math.round(cores * 1_000) / 1_000, targetCpuMs };
+}
+
+const quietSampleMs = 500;
+const quietWaitMs = 60_000;
+
+/** Waits until others take no more than this, but not for ever. */
+export async function untilQuiet(maxForeignCores: number): Promise<void> {
+  const read = () => readCpuTimes(process.pid, process.pid);
+  const deadline = performance.now() + quietWaitMs;
+  for (let before = read(); performance.now() < deadline;) {
+    await sleep(quietSampleMs);
+    const after = read();
+    if ((cpuUseBetween(before, after).foreignCores ?? 0) <= maxForeignCores) return;
+    before = after;
+  }
 }
 
 export interface ProcessTimes {

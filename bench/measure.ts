@@ -25,15 +25,10 @@ export interface Place {
   readonly readsLoad: boolean;
 }
 
-/** A measured round with what the machine did meanwhile, by phase. */
-export interface MeasuredRound extends Measured {
-  readonly cpu: Readonly<Record<string, CpuUse>>;
-}
-
 export interface RunningContender {
   readonly contender: Contender;
   readonly settings: ServerSettings;
-  measure(round: RoundContext): Promise<MeasuredRound>;
+  measure(round: RoundContext): Promise<Measured>;
   stop(): Promise<void>;
 }
 

@@ -10,12 +10,12 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { checkGguf, sha256OfFile } from "@corral/weights";
-import { compareFigure, printComparison } from "./comparison.ts";
-import { describeCommit, describeMachine } from "./machine.ts";
-import { startContender, type MeasuredRound, type Place, type RunningContender } from "./measure.ts";
+import { compareFigure, printComparison, type Column } from "./comparison.ts";
+import { describeCommit, describeMachine, untilQuiet } from "./machine.ts";
+import { startContender, type Place, type RunningContender } from "./measure.ts";
 import { median } from "./statistics.ts";
 import { batchTokenCount, microBatchTokenCount } from "./targets/entry.ts";
-import { roundContext, type Contender, type Workload } from "./workload.ts";
+import { roundContext, type Measured, type RoundContext, type Workload } from "./workload.ts";
 import { workloads } from "./workloads.ts";
 
 interface Options {
@@ -26,7 +26,12 @@ interface Options {
   readonly seed: number;
   /** Contenders whose name contains one of these; empty: all. */
   readonly only: readonly string[];
+  /** A round in which others took more processors than this does not count and is measured again. */
+  readonly maxForeignCores: number;
 }
+
+/** Rounds that may be measured again for the load of others, for each that was asked for. */
+const repeatCount = 3;
 
 const repository = fileURLToPath(new URL("..", import.meta.url));
 
@@ -40,6 +45,7 @@ async function main(): Promise<void> {
       threads: { type: "string" },
       seed: { type: "string", default: "1" },
       only: { type: "string", multiple: true, default: [] },
+      "max-foreign": { type: "string", default: "Infinity" },
     },
   });
   const unknown = values.workload.find(
@@ -51,7 +57,7 @@ async function main(): Promise<void> {
   if (unknown !== undefined || chosen.length === 0) {
     const names = workloads.map(({ name, question }) => `  ${name.padEnd(14)} ${question}`).join("\n");
     process.stderr.write(
-      `usage: npm run bench -- --workload NAME [--rounds N] [--shape small|1b|7b] [--quick] [--threads N] [--only CONTENDER] [--seed N]\n\n${names}\n`,
+      `usage: npm run bench -- --workload NAME [--rounds N] [--shape small|1b|7b] [--quick] [--threads N] [--only CONTENDER] [--max-foreign CORES] [--seed N]\n\n${names}\n`,
     );
     process.exitCode = 2;
     return;
@@ -63,6 +69,7 @@ async function main(): Promise<void> {
     threadCount: Number(values.threads ?? availableParallelism()),
     seed: Number(values.seed),
     only: values.only,
+    maxForeignCores: Number(values["max-foreign"]),
   };
   for (const workload of chosen) await runWorkload(workload, options);
 }
@@ -76,6 +83,8 @@ async function runWorkload(workload: Workload, options: Options): Promise<void> 
   const llamaServer = needsPeer ? await runScript("build-llama-server", []) : null;
   const { vocabularySize } = await checkGguf(model);
   const directory = mkdtempSync(join(tmpdir(), "corral-bench-"));
+  const remove = () => rmSync(directory, { recursive: true, force: true });
+  process.once("exit", remove);
   const place: Place = {
     model,
     llamaServer,
@@ -88,39 +97,23 @@ async function runWorkload(workload: Workload, options: Options): Promise<void> 
     roundContext(options.seed, workload.name, round, vocabularySize ?? 32_000);
   const machine = describeMachine();
   const running: RunningContender[] = [];
-  const measured = new Map<Contender, MeasuredRound[]>(contenders.map((contender) => [contender, []]));
   const startedAt = new Date().toISOString();
   process.stderr.write(`${workload.name}: ${workload.question}\n`);
+  let measured: MeasuredRounds;
   try {
     for (const [index, contender] of contenders.entries())
       running.push(await startContender(contender, index, place, context(-1)));
-    for (let round = 0; round < options.roundCount; round += 1) {
-      // Each begins as often as the others.
-      const order = running.map((_, place_) => running[(place_ + round) % running.length]);
-      for (const turn of order) {
-        if (turn === undefined) continue;
-        const started = performance.now();
-        measured.get(turn.contender)?.push(await turn.measure(context(round)));
-        const seconds = ((performance.now() - started) / 1_000).toFixed(1);
-        process.stderr.write(
-          `  round ${round + 1}/${options.roundCount}  ${turn.contender.name}  ${seconds} s\n`,
-        );
-      }
-    }
+    measured = await measureRounds(running, context, options);
   } finally {
     await Promise.all(running.map((contender) => contender.stop()));
-    rmSync(directory, { recursive: true, force: true });
+    remove();
+    process.off("exit", remove);
   }
-  const columns = contenders.map((contender) => ({
-    contender: contender.name,
-    rounds: measured.get(contender) ?? [],
-  }));
+  const { columns, disturbed } = measured;
   const figures = workload.figures.map((figure) =>
     compareFigure(figure, columns, `${options.seed}/${workload.name}`),
   );
-  const foreign = columns
-    .flatMap(({ rounds }) => rounds.flatMap(({ cpu }) => Object.values(cpu)))
-    .flatMap(({ foreignCores }) => foreignCores ?? []);
+  const foreign = columns.flatMap(({ rounds }) => rounds.flatMap(foreignCoresOf));
   const cutCount = columns
     .flatMap(({ rounds }) => rounds.flatMap(({ phases }) => Object.values(phases)))
     .filter(({ cut }) => cut).length;
@@ -153,11 +146,61 @@ async function runWorkload(workload: Workload, options: Options): Promise<void> 
     cut_phases: cutCount,
     figures,
     samples: columns,
+    disturbed_rounds: disturbed,
   };
   const name = `${workload.name}-${options.shape}${options.quick ? ".tmp" : ""}.json`;
   mkdirSync(new URL("results/", import.meta.url), { recursive: true });
   writeFileSync(new URL(`results/${name}`, import.meta.url), `${JSON.stringify(result)}\n`);
   process.stderr.write(`\nsamples: bench/results/${name}\n`);
+}
+
+interface MeasuredRounds {
+  readonly columns: readonly Column[];
+  /** What each contender did in rounds that do not count. */
+  readonly disturbed: readonly Readonly<Record<string, Measured>>[];
+}
+
+async function measureRounds(
+  running: readonly RunningContender[],
+  context: (round: number) => RoundContext,
+  { roundCount, maxForeignCores }: Options,
+): Promise<MeasuredRounds> {
+  const kept: Record<string, Measured>[] = [];
+  const disturbed: Record<string, Measured>[] = [];
+  for (let tried = 0; kept.length < roundCount; tried += 1) {
+    if (tried >= roundCount * (1 + repeatCount))
+      throw new Error(
+        `others took more than ${maxForeignCores} cores in ${disturbed.length} rounds of ${tried}`,
+      );
+    const round: Record<string, Measured> = {};
+    // Each begins as often as the others.
+    const first = tried % running.length;
+    for (const turn of [...running.slice(first), ...running.slice(0, first)]) {
+      if (maxForeignCores < Infinity) await untilQuiet(maxForeignCores);
+      const started = performance.now();
+      const measured = await turn.measure(context(tried));
+      round[turn.contender.name] = measured;
+      const seconds = ((performance.now() - started) / 1_000).toFixed(1);
+      const others = Math.max(0, ...foreignCoresOf(measured)).toFixed(2);
+      process.stderr.write(
+        `  round ${kept.length + 1}/${roundCount}  ${turn.contender.name}  ${seconds} s, others ${others} cores\n`,
+      );
+      if (Number(others) > maxForeignCores) break;
+    }
+    const isQuiet = Object.values(round)
+      .flatMap(foreignCoresOf)
+      .every((cores) => cores <= maxForeignCores);
+    (isQuiet ? kept : disturbed).push(round);
+  }
+  const columns = running.map(({ contender: { name } }) => ({
+    contender: name,
+    rounds: kept.flatMap((round) => round[name] ?? []),
+  }));
+  return { columns, disturbed };
+}
+
+function foreignCoresOf({ cpu }: Measured): number[] {
+  return Object.values(cpu).flatMap(({ foreignCores }) => foreignCores ?? []);
 }
 
 function printResult(
@@ -196,4 +239,6 @@ async function runScript(name: string, args: readonly string[]): Promise<string>
   return output.trim();
 }
 
+// The targets end with this process, whose end closes their stdin.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 await main();

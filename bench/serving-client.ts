@@ -1,164 +1,124 @@
 // The load client of serving workloads, a process of its own: does what the callers of one job on stdin do, and prints
 // one JSON line with when every event came. The same for every server but for the wire.
 
-import { Agent, request, type ClientRequest } from "node:http";
-import { setTimeout as sleep } from "node:timers/promises";
+import { Agent, type ClientRequest } from "node:http";
 import { text } from "node:stream/consumers";
-import type { Caller, CallRecord, LoadJob, LoadResult, Turn } from "./call.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Caller, CallRecord, LoadJob, LoadResult } from "./call.ts";
+import { makeCall } from "./make-call.ts";
 import { corralWire } from "./wires/corral.ts";
-import { createEventReader } from "./event-reader.ts";
 import { llamaServerWire } from "./wires/llama-server.ts";
-import type { Wire, WireEnd } from "./wires/wire.ts";
+import type { Wire } from "./wires/wire.ts";
 
 const wires: Readonly<Record<LoadJob["wire"], Wire>> = {
   corral: corralWire,
   "llama-server": llamaServerWire,
 };
 
-async function run(job: LoadJob): Promise<LoadResult> {
-  const wire = wires[job.wire];
-  const agent = new Agent({ keepAlive: true });
-  const calls: CallRecord[] = [];
-  const failures: string[] = [];
-  const open = new Set<ClientRequest>();
-  const ending = new AbortController();
-  let interactiveTokenCount = 0;
-  let tokenWatchers: (() => void)[] = [];
-  const started = performance.now();
-  const now = () => performance.now() - started;
+class LoadRun {
+  readonly #job: LoadJob;
+  readonly #agent = new Agent({ keepAlive: true });
+  readonly #startedAt = performance.now();
+  readonly #calls: CallRecord[] = [];
+  readonly #failures: string[] = [];
+  readonly #open = new Set<ClientRequest>();
+  readonly #ending = new AbortController();
+  #interactiveTokenCount = 0;
+  #tokenWatchers: (() => void)[] = [];
+  #cut = false;
 
-  async function follow(caller: Caller, index: number): Promise<void> {
-    await sleep(caller.startMs, undefined, { signal: ending.signal });
-    while (interactiveTokenCount < caller.startAfterTokens) {
-      await new Promise<void>((resolve) => tokenWatchers.push(resolve));
+  constructor(job: LoadJob) {
+    this.#job = job;
+  }
+
+  async run(): Promise<LoadResult> {
+    const { callers, limitMs, endsWithGroup } = this.#job;
+    const limit = setTimeout(() => {
+      this.#cut = true;
+      this.#end();
+    }, limitMs);
+    const cpu = process.cpuUsage();
+    const followed = callers.map((caller, index) => this.#follow(caller, index));
+    if (endsWithGroup !== null) {
+      await Promise.all(followed.filter((_, index) => callers[index]?.group === endsWithGroup));
+      this.#end();
     }
+    await Promise.all(followed);
+    const wallMs = this.#now();
+    clearTimeout(limit);
+    const used = process.cpuUsage(cpu);
+    this.#agent.destroy();
+    return {
+      wallMs,
+      clientCpuMs: (used.user + used.system) / 1000,
+      cut: this.#cut,
+      calls: this.#calls,
+      failures: this.#failures.slice(0, 5),
+    };
+  }
+
+  /** One caller's turns, each with everything that was said before. */
+  async #follow(caller: Caller, index: number): Promise<void> {
+    await this.#pause(caller.startMs);
+    await this.#untilInteractiveTokens(caller.startAfterTokens);
     const history: number[] = [];
-    for (const [turnIndex, turn] of caller.turns.entries()) {
-      if (turn.thinkMs > 0) await sleep(turn.thinkMs, undefined, { signal: ending.signal });
-      if (ending.signal.aborted) return;
-      history.push(...turn.ids);
-      const sentMs = now();
-      const answer = await call(caller, turn, history);
-      const { eventMs, endMs, end, replyIds } = answer;
-      calls.push({ caller: index, group: caller.group, turn: turnIndex, sentMs, eventMs, endMs, ...end });
-      if (answer.failure !== null && failures.push(answer.failure) > 0) return;
-      if (endMs === null) return;
-      history.push(...replyIds);
-    }
-  }
-
-  interface Answer {
-    readonly eventMs: number[];
-    readonly endMs: number | null;
-    readonly end: WireEnd;
-    readonly replyIds: number[];
-    readonly failure: string | null;
-  }
-
-  function call(caller: Caller, turn: Turn, ids: readonly number[]): Promise<Answer> {
-    const body = JSON.stringify(wire.body({ ...turn, ids }));
-    return new Promise((resolve) => {
-      const sentAt = performance.now();
-      const eventMs: number[] = [];
-      const replyIds: number[] = [];
-      let end: WireEnd = { promptTokens: 0, cachedTokens: 0, generatedTokens: 0 };
-      let failure: string | null = null;
-      const finish = (endMs: number | null, problem: string | null) => {
-        open.delete(sent);
-        resolve({ eventMs, endMs, end, replyIds, failure: problem });
-      };
-      // What fails because it was cut has not failed.
-      const fail = (problem: string) => finish(null, ending.signal.aborted ? null : problem);
-      const reader = createEventReader((name, data) => {
-        const event = wire.read(name, data);
-        if (event.error !== null) failure = event.error;
-        if (event.ids.length > 0) {
-          eventMs.push(round(performance.now() - sentAt));
-          replyIds.push(...event.ids);
-          if (caller.group === "interactive") countInteractive(event.ids.length);
-        }
-        if (event.end !== null)
-          end = { ...event.end, generatedTokens: end.generatedTokens + event.end.generatedTokens };
-      });
-      const sent = request(job.url, {
-        method: "POST",
-        agent,
-        headers: {
-          "content-type": "application/json",
-          "content-length": Buffer.byteLength(body),
-          ...job.headers,
-          ...wire.headers(),
+    for (const [turn, { thinkMs, ids, ...wanted }] of caller.turns.entries()) {
+      await this.#pause(thinkMs);
+      if (this.#ending.signal.aborted) return;
+      history.push(...ids);
+      const sentMs = this.#now();
+      const { url, headers, wire } = this.#job;
+      const { sent, answer } = makeCall({
+        url,
+        headers,
+        agent: this.#agent,
+        wire: wires[wire],
+        call: { ids: history, ...wanted },
+        onTokens: (count) => {
+          if (caller.group === "interactive") this.#countInteractive(count);
         },
       });
-      open.add(sent);
-      sent.on("response", (response) => {
-        response.setEncoding("utf8");
-        if (response.statusCode !== 200) {
-          void text(response).then(
-            (answer) => fail(`${response.statusCode}: ${answer.slice(0, 300)}`),
-            String,
-          );
-          return;
-        }
-        response.on("data", (chunk: string) => reader(chunk));
-        response.on("end", () => {
-          const endMs = round(performance.now() - sentAt);
-          const wanted = turn.newTokenCount * turn.sampleCount;
-          if (failure === null && end.generatedTokens !== wanted)
-            failure = `${end.generatedTokens} tokens instead of ${wanted}`;
-          if (failure === null && end.promptTokens !== ids.length)
-            failure = `a prompt of ${ids.length} tokens counted as ${end.promptTokens}`;
-          finish(endMs, failure);
-        });
-        response.on("error", (error) => fail(error.message));
-      });
-      sent.on("error", (error) => fail(error.message));
-      sent.end(body);
-    });
+      this.#open.add(sent);
+      const { replyIds, failure, ...seen } = await answer;
+      this.#open.delete(sent);
+      this.#calls.push({ caller: index, group: caller.group, turn, sentMs, ...seen });
+      history.push(...replyIds);
+      if (failure === null) continue;
+      // What broke off because it was cut has not failed.
+      if (!this.#ending.signal.aborted) this.#failures.push(failure);
+      return;
+    }
   }
 
-  function countInteractive(count: number): void {
-    interactiveTokenCount += count;
-    const watchers = tokenWatchers;
-    tokenWatchers = [];
+  /** Cut short by the end. */
+  async #pause(ms: number): Promise<void> {
+    if (ms > 0) await sleep(ms, undefined, { signal: this.#ending.signal }).catch(() => undefined);
+  }
+
+  async #untilInteractiveTokens(count: number): Promise<void> {
+    while (this.#interactiveTokenCount < count)
+      await new Promise<void>((resolve) => this.#tokenWatchers.push(resolve));
+  }
+
+  #countInteractive(count: number): void {
+    this.#interactiveTokenCount += count;
+    const watchers = this.#tokenWatchers;
+    this.#tokenWatchers = [];
     for (const resolve of watchers) resolve();
   }
 
-  function endAll(): void {
-    ending.abort();
-    for (const sent of open) sent.destroy();
-    countInteractive(Number.MAX_SAFE_INTEGER);
+  #end(): void {
+    this.#ending.abort();
+    for (const sent of this.#open) sent.destroy();
+    this.#countInteractive(Infinity);
   }
 
-  let cut = false;
-  const limit = setTimeout(() => {
-    cut = true;
-    endAll();
-  }, job.limitMs);
-  const cpu = process.cpuUsage();
-  const running = job.callers.map((caller, index) => ({
-    group: caller.group,
-    done: follow(caller, index).catch((error: unknown) => {
-      if (!ending.signal.aborted) throw error;
-    }),
-  }));
-  if (job.endsWithGroup !== null) {
-    await Promise.all(running.filter(({ group }) => group === job.endsWithGroup).map(({ done }) => done));
-    endAll();
+  #now(): number {
+    return Math.round((performance.now() - this.#startedAt) * 100) / 100;
   }
-  await Promise.all(running.map(({ done }) => done));
-  const wallMs = now();
-  clearTimeout(limit);
-  const used = process.cpuUsage(cpu);
-  agent.destroy();
-  const clientCpuMs = (used.user + used.system) / 1000;
-  return { wallMs, clientCpuMs, cut, calls, failures: failures.slice(0, 5) };
 }
 
-/** To the hundredth of a millisecond: result files hold many of these. */
-function round(ms: number): number {
-  return Math.round(ms * 100) / 100;
-}
-
+// Nobody is left to tell.
+process.stdout.once("error", () => process.exit(1));
 const job = JSON.parse(await text(process.stdin)) as LoadJob;
-process.stdout.write(`${JSON.stringify(await run(job))}\n`);
+process.stdout.write(`${JSON.stringify(await new LoadRun(job).run())}\n`);

@@ -2,6 +2,7 @@
 // functions; the runner alone knows processes.
 
 import type { Caller, LoadResult } from "./call.ts";
+import type { CpuUse } from "./machine.ts";
 import { createRandom, type Random } from "./random.ts";
 
 /** Set-ups of servers: ours, and llama-server's ones. */
@@ -70,6 +71,8 @@ export interface Measured {
   readonly phases: Readonly<Record<string, LoadResult>>;
   /** The server's last load report before and after the phase. */
   readonly loads: Readonly<Record<string, LoadDelta>>;
+  /** What the machine did meanwhile. */
+  readonly cpu: Readonly<Record<string, CpuUse>>;
 }
 
 export interface LoadDelta {
@@ -80,7 +83,8 @@ export interface LoadDelta {
 export interface Figure {
   readonly name: string;
   readonly unit: string;
-  readonly better: "higher" | "lower";
+  /** Null: it explains the others, and is no merit. */
+  readonly better: "higher" | "lower" | null;
   /** A number, or the reason why there is none. */
   value(measured: Measured): number | { readonly skipped: string };
 }

@@ -1,7 +1,7 @@
 // Several callers at once whose prompts have nothing in common.
 
 import { caller, greedyTurn } from "../call.ts";
-import { throughput, timeToFirstToken } from "../figures.ts";
+import { cpuTime, throughput, timeToFirstToken } from "../figures.ts";
 import { cache, plainSetUps, prompt, versus, type Workload } from "../workload.ts";
 
 const promptLength = 64;
@@ -22,7 +22,7 @@ const callers = (count: number): Workload => ({
         },
       ],
     }),
-  figures: [throughput("calls"), timeToFirstToken("calls", 0.95)],
+  figures: [throughput("calls"), timeToFirstToken("calls", 0.95), cpuTime],
   limitMs: 300_000,
 });
 

@@ -1,7 +1,7 @@
 // More people in conversation than the KV cache has room for: each sends its whole history, thinks, and goes on.
 
 import { caller, greedyTurn } from "../call.ts";
-import { throughput, timeToFirstToken } from "../figures.ts";
+import { cpuTime, throughput, timeToFirstToken } from "../figures.ts";
 import { cache, prefixSetUps, prompt, versus, type Workload } from "../workload.ts";
 
 const userCount = 64;
@@ -45,10 +45,11 @@ export const chat: Workload = {
     timeToFirstToken("chat", 0.95),
     timeToFirstToken("chat", 0.5),
     throughput("chat"),
+    cpuTime,
     {
       name: "prompt tokens from the cache",
       unit: "%",
-      better: "higher",
+      better: null,
       value({ phases }) {
         const calls = phases["chat"]?.calls ?? [];
         const sum = (of: (call: (typeof calls)[number]) => number) =>

@@ -1,7 +1,7 @@
 // One caller who gets one token after another: what a server adds to the decode of one sequence.
 
 import { caller, greedyTurn } from "../call.ts";
-import { decodeSpeed, timeToFirstToken } from "../figures.ts";
+import { cpuTime, decodeSpeed, timeToFirstToken } from "../figures.ts";
 import { cache, plainSetUps, prompt, versus, type Workload } from "../workload.ts";
 
 export const decode: Workload = {
@@ -18,6 +18,6 @@ export const decode: Workload = {
         },
       ],
     }),
-  figures: [decodeSpeed("call"), timeToFirstToken("call", 0.5)],
+  figures: [decodeSpeed("call"), timeToFirstToken("call", 0.5), cpuTime],
   limitMs: 120_000,
 };

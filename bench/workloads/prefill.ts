@@ -1,7 +1,7 @@
 // One caller with a prompt that nobody has seen, and one token of answer.
 
 import { caller, greedyTurn } from "../call.ts";
-import { prefillSpeed } from "../figures.ts";
+import { cpuTime, prefillSpeed } from "../figures.ts";
 import { cache, plainSetUps, prompt, versus, type Workload } from "../workload.ts";
 
 const prefill = (tokenCount: number): Workload => ({
@@ -18,7 +18,7 @@ const prefill = (tokenCount: number): Workload => ({
         },
       ],
     }),
-  figures: [prefillSpeed("call")],
+  figures: [prefillSpeed("call"), cpuTime],
   limitMs: 300_000,
 });
 

@@ -69,7 +69,7 @@ export const restart: Workload = {
     {
       name: "prompt tokens from the cache",
       unit: "",
-      better: "higher",
+      better: null,
       value: ({ phases }: Measured) => phases["after"]?.calls[0]?.cachedTokens ?? 0,
     },
   ],

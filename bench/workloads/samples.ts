@@ -2,7 +2,7 @@
 // way to ask for several.
 
 import { caller, type Turn } from "../call.ts";
-import { wallTime } from "../figures.ts";
+import { cpuTime, wallTime } from "../figures.ts";
 import { cache, prompt, type Contender, type RoundContext, type Workload } from "../workload.ts";
 
 const sampleCount = 8;
@@ -50,6 +50,6 @@ export const samples: Workload = {
       },
     ];
   },
-  figures: [wallTime("samples", "all samples done")],
+  figures: [wallTime("samples", "all samples done"), cpuTime],
   limitMs: 300_000,
 };

@@ -2,7 +2,7 @@
 // (cold), then the same calls once more (warm).
 
 import { caller, greedyTurn } from "../call.ts";
-import { timeToFirstToken, wallTime } from "../figures.ts";
+import { cpuTime, timeToFirstToken, wallTime } from "../figures.ts";
 import { cache, prefixSetUps, prompt, versus, type RoundContext, type Workload } from "../workload.ts";
 
 const callerCount = 16;
@@ -28,6 +28,7 @@ export const sharedPrefix: Workload = {
     wallTime("warm"),
     timeToFirstToken("cold", 0.95, "cold: time to first token, p95"),
     timeToFirstToken("warm", 0.95, "warm: time to first token, p95"),
+    cpuTime,
   ],
   limitMs: 300_000,
 };

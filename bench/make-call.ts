@@ -1,0 +1,99 @@
+// One streamed call from its first byte to its last: when each event came, what was counted, and whether it was the
+// work that was asked for. Knows of servers only what their wire says.
+
+import { request, type Agent, type ClientRequest, type IncomingMessage } from "node:http";
+import { text } from "node:stream/consumers";
+import { createEventReader } from "./event-reader.ts";
+import type { Wire, WireCall, WireEnd } from "./wires/wire.ts";
+
+export interface CallOptions {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly agent: Agent;
+  readonly wire: Wire;
+  readonly call: WireCall;
+  readonly onTokens: (count: number) => void;
+}
+
+export interface OpenCall {
+  readonly sent: ClientRequest;
+  /** Never rejects. */
+  readonly answer: Promise<Answer>;
+}
+
+export interface Answer extends WireEnd {
+  /** When each event with tokens came, from the moment the call was sent. */
+  readonly eventMs: readonly number[];
+  /** Null where the answer broke off. */
+  readonly endMs: number | null;
+  readonly replyIds: readonly number[];
+  readonly failure: string | null;
+}
+
+export function makeCall({ url, headers, agent, wire, call, onTokens }: CallOptions): OpenCall {
+  const body = JSON.stringify(wire.body(call));
+  const startedAt = performance.now();
+  const elapsed = () => Math.round((performance.now() - startedAt) * 100) / 100;
+  const sent = request(url, {
+    method: "POST",
+    agent,
+    headers: {
+      "content-type": "application/json",
+      "content-length": Buffer.byteLength(body),
+      ...headers,
+      ...wire.headers(),
+    },
+  });
+  sent.end(body);
+
+  const eventMs: number[] = [];
+  const replyIds: number[] = [];
+  let end: WireEnd = { promptTokens: 0, cachedTokens: 0, generatedTokens: 0 };
+  let refusal: string | null = null;
+  const read = createEventReader((name, data) => {
+    const event = wire.read(name, data);
+    refusal ??= event.error;
+    if (event.ids.length > 0) {
+      eventMs.push(elapsed());
+      replyIds.push(...event.ids);
+      onTokens(event.ids.length);
+    }
+    // Samples of one call may end one by one.
+    if (event.end !== null)
+      end = { ...event.end, generatedTokens: end.generatedTokens + event.end.generatedTokens };
+  });
+  const answerOf = async (): Promise<Answer> => {
+    let endMs: number | null = null;
+    let failure: string | null;
+    try {
+      const response = await responseTo(sent);
+      if (response.statusCode !== 200) {
+        failure = `${response.statusCode}: ${(await text(response)).slice(0, 300)}`;
+      } else {
+        response.setEncoding("utf8");
+        for await (const chunk of response) read(chunk as string);
+        endMs = elapsed();
+        failure = refusal ?? differenceFrom(call, end);
+      }
+    } catch (error) {
+      failure = error instanceof Error ? error.message : String(error);
+    }
+    return { eventMs, endMs, replyIds, failure, ...end };
+  };
+  return { sent, answer: answerOf() };
+}
+
+function responseTo(sent: ClientRequest): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    sent.once("response", resolve);
+    sent.once("error", reject);
+  });
+}
+
+/** Servers are compared only over equal work. */
+function differenceFrom(call: WireCall, end: WireEnd): string | null {
+  const wanted = call.newTokenCount * call.sampleCount;
+  if (end.generatedTokens !== wanted) return `${end.generatedTokens} tokens instead of ${wanted}`;
+  if (end.promptTokens === call.ids.length) return null;
+  return `a prompt of ${call.ids.length} tokens was counted as ${end.promptTokens}`;
+}
