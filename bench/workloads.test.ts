@@ -56,3 +56,19 @@ for (const workload of workloads) {
 test("workloads have names of their own", () => {
   assert.equal(new Set(workloads.map(({ name }) => name)).size, workloads.length);
 });
+
+test("time beside decode is what grew between two load reports, or is skipped with the reason", () => {
+  const hostTime = workloads.find(({ name }) => name === "host-time");
+  const report = (hostSeconds: number, decodeSeconds: number) => ({
+    statistics: { counters: { host_seconds: hostSeconds, decode_seconds: decodeSeconds } },
+  });
+  const value = (before: object, after: object) =>
+    hostTime?.figures[0]?.value({
+      phases: {},
+      cpu: {},
+      loads: { greedy: { before: { ...before }, after: { ...after } } },
+    });
+  assert.equal(value(report(1, 10), report(1.5, 20)), 5);
+  assert.match(JSON.stringify(value({}, {})), /does not tell host_seconds/);
+  assert.match(JSON.stringify(value(report(1, 10), report(1, 10))), /did not grow/);
+});

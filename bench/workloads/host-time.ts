@@ -15,7 +15,7 @@ export const hostTime: Workload = {
         setUp: "corral-engine",
         ...cache(1, 512),
         phases(round) {
-          const turn = greedyTurn(prompt(round, 16), newTokenCount);
+          const turn = greedyTurn(prompt(round, 2), newTokenCount);
           return [
             { kind: "calls", name: "greedy", callers: [caller([turn])] },
             { kind: "calls", name: "warped", callers: [caller([{ ...turn, sampling: "warped" }])] },
@@ -38,12 +38,23 @@ function hostShare(phase: string): Figure {
   };
 }
 
-/** Both fields count from the start of the replica. */
+interface Counters {
+  readonly host_seconds?: number;
+  readonly decode_seconds?: number;
+}
+
+/** Both count from the start of the replica. Source: packages/contract/src/report.ts. */
 function shareOf(delta: LoadDelta | undefined): number | { readonly skipped: string } {
-  const grown = (field: string) => Number(delta?.after?.[field]) - Number(delta?.before?.[field]);
-  const [hostMs, decodeMs] = [grown("host_ms"), grown("decode_ms")];
-  if (Number.isNaN(hostMs) || Number.isNaN(decodeMs))
-    return { skipped: "the replica's load report has no host_ms and decode_ms" };
-  if (decodeMs <= 0) return { skipped: "decode_ms did not grow between two load reports" };
-  return (100 * hostMs) / decodeMs;
+  const [before, after] = [countersOf(delta?.before), countersOf(delta?.after)];
+  const grown = (field: keyof Counters) => (after[field] ?? Number.NaN) - (before[field] ?? Number.NaN);
+  const [host, decode] = [grown("host_seconds"), grown("decode_seconds")];
+  if (Number.isNaN(host) || Number.isNaN(decode))
+    return { skipped: "the replica's load report does not tell host_seconds and decode_seconds" };
+  if (decode <= 0) return { skipped: "decode_seconds did not grow between two load reports" };
+  return (100 * host) / decode;
+}
+
+function countersOf(report: LoadDelta["after"] | undefined): Counters {
+  const statistics = report?.["statistics"] as { readonly counters?: Counters } | undefined;
+  return statistics?.counters ?? {};
 }
