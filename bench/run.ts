@@ -10,28 +10,23 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { checkGguf, sha256OfFile } from "@corral/weights";
-import { compareFigure, printComparison, type Column } from "./comparison.ts";
+import { compareFigure, printComparison } from "./report.ts";
+import { foreignCoresOf, measureRounds, type MeasuredRounds, type RoundOptions } from "./rounds.ts";
 import { describeCommit, describeMachine, untilQuiet } from "./machine.ts";
 import { startContender, type Place, type RunningContender } from "./measure.ts";
 import { median } from "./statistics.ts";
 import { batchTokenCount, microBatchTokenCount } from "./targets/entry.ts";
-import { roundContext, type Measured, type RoundContext, type Workload } from "./workload.ts";
+import { roundContext, type Workload } from "./workload.ts";
 import { workloads } from "./workloads.ts";
 
-interface Options {
+interface Options extends RoundOptions {
   readonly shape: string;
-  readonly roundCount: number;
   readonly quick: boolean;
   readonly threadCount: number;
   readonly seed: number;
-  /** Contenders whose name contains one of these; empty: all. */
+  /** Names of contenders or set-ups; empty: all. */
   readonly only: readonly string[];
-  /** A round in which others took more processors than this does not count and is measured again. */
-  readonly maxForeignCores: number;
 }
-
-/** Rounds that may be measured again for the load of others, for each that was asked for. */
-const repeatCount = 3;
 
 const repository = fileURLToPath(new URL("..", import.meta.url));
 
@@ -54,7 +49,8 @@ async function main(): Promise<void> {
   const chosen = workloads.filter(
     ({ name }) => values.workload.includes(name) || values.workload.includes("all"),
   );
-  if (unknown !== undefined || chosen.length === 0) {
+  const roundCount = Number(values.rounds ?? (values.quick ? 2 : 9));
+  if (unknown !== undefined || chosen.length === 0 || !(roundCount >= 1)) {
     const names = workloads.map(({ name, question }) => `  ${name.padEnd(14)} ${question}`).join("\n");
     process.stderr.write(
       `usage: npm run bench -- --workload NAME [--rounds N] [--shape small|1b|7b] [--quick] [--threads N] [--only CONTENDER] [--max-foreign CORES] [--seed N]\n\n${names}\n`,
@@ -64,12 +60,13 @@ async function main(): Promise<void> {
   }
   const options: Options = {
     shape: values.shape,
-    roundCount: Number(values.rounds ?? (values.quick ? 2 : 9)),
+    roundCount,
     quick: values.quick,
     threadCount: Number(values.threads ?? availableParallelism()),
     seed: Number(values.seed),
     only: values.only,
     maxForeignCores: Number(values["max-foreign"]),
+    untilQuiet,
   };
   for (const workload of chosen) await runWorkload(workload, options);
 }
@@ -77,7 +74,12 @@ async function main(): Promise<void> {
 async function runWorkload(workload: Workload, options: Options): Promise<void> {
   const contenders = workload
     .contenders({ quick: options.quick })
-    .filter(({ name }) => options.only.length === 0 || options.only.some((word) => name.includes(word)));
+    .filter(
+      ({ name, setUp }) =>
+        options.only.length === 0 || options.only.includes(name) || options.only.includes(setUp),
+    );
+  if (contenders.length === 0)
+    throw new Error(`${workload.name} has no contender ${options.only.join(", ")}`);
   const model = await runScript("make-shape", ["--shape", options.shape]);
   const needsPeer = contenders.some(({ setUp }) => setUp !== "corral-engine");
   const llamaServer = needsPeer ? await runScript("build-llama-server", []) : null;
@@ -96,6 +98,7 @@ async function runWorkload(workload: Workload, options: Options): Promise<void> 
   const context = (round: number) =>
     roundContext(options.seed, workload.name, round, vocabularySize ?? 32_000);
   const machine = describeMachine();
+  const source = describeCommit(repository);
   const running: RunningContender[] = [];
   const startedAt = new Date().toISOString();
   process.stderr.write(`${workload.name}: ${workload.question}\n`);
@@ -125,7 +128,7 @@ async function runWorkload(workload: Workload, options: Options): Promise<void> 
     quick: options.quick,
     rounds: options.roundCount,
     seed: options.seed,
-    source: describeCommit(repository),
+    source,
     machine,
     versions: { node: process.version, llama_cpp: "v0.5.0", node_llama_cpp: "3.22.1" },
     weights: { shape: options.shape, sha256: await sha256OfFile(model) },
@@ -152,55 +155,6 @@ async function runWorkload(workload: Workload, options: Options): Promise<void> 
   mkdirSync(new URL("results/", import.meta.url), { recursive: true });
   writeFileSync(new URL(`results/${name}`, import.meta.url), `${JSON.stringify(result)}\n`);
   process.stderr.write(`\nsamples: bench/results/${name}\n`);
-}
-
-interface MeasuredRounds {
-  readonly columns: readonly Column[];
-  /** What each contender did in rounds that do not count. */
-  readonly disturbed: readonly Readonly<Record<string, Measured>>[];
-}
-
-async function measureRounds(
-  running: readonly RunningContender[],
-  context: (round: number) => RoundContext,
-  { roundCount, maxForeignCores }: Options,
-): Promise<MeasuredRounds> {
-  const kept: Record<string, Measured>[] = [];
-  const disturbed: Record<string, Measured>[] = [];
-  for (let tried = 0; kept.length < roundCount; tried += 1) {
-    if (tried >= roundCount * (1 + repeatCount))
-      throw new Error(
-        `others took more than ${maxForeignCores} cores in ${disturbed.length} rounds of ${tried}`,
-      );
-    const round: Record<string, Measured> = {};
-    // Each begins as often as the others.
-    const first = tried % running.length;
-    for (const turn of [...running.slice(first), ...running.slice(0, first)]) {
-      if (maxForeignCores < Infinity) await untilQuiet(maxForeignCores);
-      const started = performance.now();
-      const measured = await turn.measure(context(tried));
-      round[turn.contender.name] = measured;
-      const seconds = ((performance.now() - started) / 1_000).toFixed(1);
-      const others = Math.max(0, ...foreignCoresOf(measured)).toFixed(2);
-      process.stderr.write(
-        `  round ${kept.length + 1}/${roundCount}  ${turn.contender.name}  ${seconds} s, others ${others} cores\n`,
-      );
-      if (Number(others) > maxForeignCores) break;
-    }
-    const isQuiet = Object.values(round)
-      .flatMap(foreignCoresOf)
-      .every((cores) => cores <= maxForeignCores);
-    (isQuiet ? kept : disturbed).push(round);
-  }
-  const columns = running.map(({ contender: { name } }) => ({
-    contender: name,
-    rounds: kept.flatMap((round) => round[name] ?? []),
-  }));
-  return { columns, disturbed };
-}
-
-function foreignCoresOf({ cpu }: Measured): number[] {
-  return Object.values(cpu).flatMap(({ foreignCores }) => foreignCores ?? []);
 }
 
 function printResult(

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { LoadResult } from "./call.ts";
-import { compareFigure, printComparison, type Column } from "./comparison.ts";
+import { compareFigure, printComparison, type Column } from "./report.ts";
 import { wallTime } from "./figures.ts";
 import type { Figure, Measured } from "./workload.ts";
 
