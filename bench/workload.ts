@@ -111,12 +111,22 @@ export function cache(slotCount: number, longestSequence: number) {
   return { slotCount, contextLength, cellCount: slotCount * contextLength };
 }
 
-/** The same work for every set-up; the first one is judged. */
+/** Sequences of our replica for each slot of llama-server; both have the same cells. */
+const sequencesPerSlot = 4;
+
+/**
+ * The same work for every set-up; the first one is judged. A slot of llama-server is a share of the cache, which keeps
+ * what it had last; ours is only an id, and a kept prefix needs one beside those of live sequences.
+ */
 export function versus(
   setUps: readonly SetUp[],
   contender: Omit<Contender, "name" | "setUp">,
 ): readonly Contender[] {
-  return setUps.map((setUp) => ({ name: setUp, setUp, ...contender }));
+  return setUps.map((setUp) => {
+    const slotCount =
+      setUp === "corral-engine" ? Math.min(256, sequencesPerSlot * contender.slotCount) : contender.slotCount;
+    return { name: setUp, setUp, ...contender, slotCount };
+  });
 }
 
 export const plainSetUps = ["corral-engine", "llama-server", "llama-server --kv-unified"] as const;

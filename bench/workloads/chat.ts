@@ -17,12 +17,11 @@ export const chat: Workload = {
     // Three turns fill a slot of 256 tokens, so that the cells are those of 16 whole conversations.
     const turnCount = quick ? 2 : 3;
     const userCountHere = quick ? userCount / 4 : userCount;
-    // The judged one may hold as many conversations as fit its cells; for llama-server a slot is a share of them.
     const server = cache(
       quick ? residentCount / 4 : residentCount,
       turnCount * (messageLength + replyLength),
     );
-    const contenders = versus([...prefixSetUps, "llama-server --cache-ram 0"], {
+    return versus([...prefixSetUps, "llama-server --cache-ram 0"], {
       ...server,
       phases(round) {
         const callers = Array.from({ length: userCountHere }, () =>
@@ -37,9 +36,6 @@ export const chat: Workload = {
         return [{ kind: "calls", name: "chat", callers }];
       },
     });
-    return contenders.map((contender) =>
-      contender.setUp === "corral-engine" ? { ...contender, slotCount: 2 * userCount } : contender,
-    );
   },
   figures: [
     timeToFirstToken("chat", 0.95),
