@@ -27,6 +27,10 @@ const config: ReplicaConfig = {
   token,
   weights: { path: settings.model, sha256: await sha256OfFile(settings.model) },
   precision: "default",
+  device: "cpu",
+  threads_directory: null,
+  prefix_store: { directory: join(settings.state, "prefixes"), limit_bytes: 4 * 1024 ** 3 },
+  integrity_checks: "never",
   generation_config: {},
   defaults: {},
   limits: {
@@ -34,6 +38,7 @@ const config: ReplicaConfig = {
     slot_count: settings.slotCount,
     cell_count: settings.cellCount,
     max_batch_tokens: Math.min(batchTokenCount, settings.cellCount),
+    max_step_ms: 250,
     thread_count: settings.threadCount,
     queue_length: 256,
     body_bytes: 16 * 1024 * 1024,

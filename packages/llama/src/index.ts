@@ -118,6 +118,6 @@ export interface QuantizeOptions {
 
 /** Writes a model with Q4_0 matrices. Fails with `library_missing`, `library_mismatch` or `weights_unreadable`. */
 export async function quantizeToQ4({ source, target, threadCount, libraryDirectory }: QuantizeOptions) {
-  const abi = openLibrary(libraryDirectory);
+  const { abi } = openLibrary({ directory: libraryDirectory });
   await rewriteMatrices(abi, source, target, { fileType: "q4_0", threadCount: threadCount ?? 1 });
 }
