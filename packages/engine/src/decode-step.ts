@@ -17,12 +17,11 @@ export interface DecodeMeans {
   readonly clock: Clock;
 }
 
-const noOutputs: StepOutputs = {
-  rowCount: 0,
-  logits(row) {
-    throw new RangeError(`There is no row ${row}: the step computed nothing.`);
-  },
-};
+const noOutputs: StepOutputs = { rowCount: 0, logits: noRow, embedding: noRow };
+
+function noRow(row: number): never {
+  throw new RangeError(`There is no row ${row}: the step computed nothing.`);
+}
 
 export async function decodeStep(means: DecodeMeans, step: ScheduledStep): Promise<DecodedStep> {
   const moves: PrefixMove[] = [];

@@ -2,12 +2,21 @@
 // decisions are the scheduler's and the strategies'. Knows no HTTP, no native code and no prompt as text.
 
 import { asServingError, ServingError, type IntegrityChecks } from "@corral/contract";
+import { createActiveEvaluation, type ActiveEvaluation } from "./active-evaluation.ts";
 import { createActiveGeneration, type ActiveGeneration } from "./active-generation.ts";
 import { createMonotonicClock, type Clock } from "./clock.ts";
 import { decodeStep, type DecodeMeans } from "./decode-step.ts";
+import type { EvaluationHandle, EvaluationRequest } from "./evaluation.ts";
 import { createGenerationStatistics } from "./generation-statistics.ts";
-import type { Engine, EngineLoad, GenerationHandle, GenerationRequest, SubmitOptions } from "./generation.ts";
-import type { GroupEnd } from "./group.ts";
+import type {
+  Engine,
+  EngineLoad,
+  GenerationHandle,
+  GenerationRequest,
+  PromptRequest,
+  SubmitOptions,
+} from "./generation.ts";
+import type { GroupEnd, GroupSpec } from "./group.ts";
 import { createInbox } from "./inbox.ts";
 import type { ModelRunner } from "./model-runner.ts";
 import type { PrefixStore } from "./prefix-store.ts";
@@ -16,8 +25,15 @@ import { chooseSeed } from "./seed.ts";
 import type { ScheduleEvent } from "./scheduler/schedule-event.ts";
 import { createScheduler, type Scheduler } from "./scheduler/scheduler.ts";
 import { createStepTimes, type StepTimes } from "./step-times.ts";
-import { createStrategy, createStrategyWorkspace, strategyNeeds } from "./strategies/create-strategy.ts";
+import {
+  createStrategy,
+  createStrategyWorkspace,
+  createTextEvaluation,
+  strategyNeeds,
+} from "./strategies/create-strategy.ts";
+import type { DecodingStrategy } from "./strategies/strategy.ts";
 import { createStrategySet } from "./strategies/strategy-set.ts";
+import { createEvaluationStrategy } from "./strategies/text-evaluation.ts";
 import type { Vocabulary } from "./vocabulary.ts";
 
 export interface EngineOptions {
@@ -50,6 +66,9 @@ export function createEngine(options: EngineOptions): Engine {
   return new TextEngine(options);
 }
 
+/** What the scheduler is told beside whose it is. */
+type GroupNeeds = Pick<GroupSpec, "contexts" | "outputs" | "slotCount" | "cellCount" | "hasPlace">;
+
 class TextEngine implements Engine {
   readonly #runner: ModelRunner;
   readonly #vocabulary: Vocabulary;
@@ -66,7 +85,7 @@ class TextEngine implements Engine {
   /** How long to rest before looking for something to save; null: until something else is to be done. */
   #quietMs: number | null;
   readonly #workspace;
-  readonly #generations = new Map<string, ActiveGeneration>();
+  readonly #generations = new Map<string, ActiveGeneration | ActiveEvaluation>();
   readonly #statistics = createGenerationStatistics();
   readonly #times: StepTimes;
   #isStopping = false;
@@ -91,6 +110,7 @@ class TextEngine implements Engine {
       slotCount: this.#slotCount,
       cellCount: limits.cellCount,
       stepTokenBudget,
+      stepRowBudget: Math.min(limits.maxRowCount, stepTokenBudget),
       maxStepMs: options.maxStepMs ?? 250,
       sharesPrefixes: options.isExclusive === true ? false : (options.sharesPrefixes ?? true),
       isExclusive: options.isExclusive ?? false,
@@ -100,38 +120,67 @@ class TextEngine implements Engine {
   }
 
   submit(request: GenerationRequest, { signal }: SubmitOptions = {}): GenerationHandle {
-    const { id, promptIds, generation, owner, priority, deadlineAtMs } = request;
-    const { weight = 1, queueDeadlineAtMs = null, namespace = "" } = request;
-    if (this.#isStopping) throw new ServingError("shutting_down", "The engine takes no new generation.");
+    const { id, promptIds, generation, promptIndex = 0 } = request;
     if (promptIds.length !== generation.promptTokenCount) {
       throw new ServingError(
         "engine_misuse",
         `The generation was resolved for a prompt of ${generation.promptTokenCount} tokens, not ${promptIds.length}.`,
       );
     }
-    // The scheduler may be done with an id whose end is not published yet.
-    if (this.#generations.has(id)) {
-      throw new ServingError("engine_misuse", `A generation with the id ${id} is under way.`);
-    }
-    const contexts = [promptIds];
-    const needs = strategyNeeds(generation);
-    const deadlines = { deadlineAtMs, queueDeadlineAtMs };
-    const spec = { id, owner, weight, priority, ...deadlines, namespace, contexts, ...needs };
-    const answer = this.#scheduler.submit(spec, this.#clock.now());
-    if (answer.kind === "rejected") {
-      const { code, detail, retryAfterSeconds } = answer;
-      throw new ServingError(code, detail, retryAfterSeconds === null ? {} : { retryAfterSeconds });
-    }
+    const nowMs = this.#enqueue(request, { contexts: [promptIds], ...strategyNeeds(generation) });
     const seed = generation.seed ?? this.#chooseSeed();
     const abort = () => this.#end(id, aborted);
-    const nowMs = this.#clock.now();
     const active = createActiveGeneration(request, this.#vocabulary, seed, nowMs, abort);
-    this.#strategies.add(id, createStrategy(generation, seed, request.promptIndex ?? 0, this.#workspace));
-    this.#generations.set(id, active);
-    this.#statistics.begin(request, nowMs);
+    this.#begin(request, active, createStrategy(generation, seed, promptIndex, this.#workspace), nowMs);
     this.#listen(signal, active.handle);
-    this.#inbox.notify();
     return active.handle;
+  }
+
+  evaluate(request: EvaluationRequest, { signal }: SubmitOptions = {}): EvaluationHandle {
+    const { id, promptIds, evaluation, hasPlace = false } = request;
+    const { contextLength } = this.#runner.limits;
+    if (promptIds.length > contextLength) {
+      const detail = `The text has ${promptIds.length} tokens and the model's context is ${contextLength} tokens.`;
+      throw new ServingError("prompt_too_long", detail);
+    }
+    const textEvaluation = createTextEvaluation(evaluation, promptIds, this.#workspace);
+    const { context, outputs } = textEvaluation;
+    const needs = { contexts: [context], outputs, slotCount: 1, cellCount: context.length, hasPlace };
+    const nowMs = this.#enqueue(request, needs);
+    const active = createActiveEvaluation(request, textEvaluation, nowMs, () => this.#end(id, aborted));
+    this.#begin(request, active, createEvaluationStrategy(textEvaluation), nowMs);
+    this.#listen(signal, active.handle);
+    return active.handle;
+  }
+
+  /** Gives the group to the scheduler, or throws why it may not be; gives the time. */
+  #enqueue(request: PromptRequest, needs: GroupNeeds): number {
+    const { id, owner, priority, deadlineAtMs } = request;
+    const { weight = 1, queueDeadlineAtMs = null, namespace = "" } = request;
+    if (this.#isStopping) throw new ServingError("shutting_down", "The engine takes nothing new.");
+    // The scheduler may be done with an id whose end is not published yet.
+    if (this.#generations.has(id)) {
+      throw new ServingError("engine_misuse", `Something with the id ${id} is under way.`);
+    }
+    const nowMs = this.#clock.now();
+    const spec = { id, owner, weight, priority, deadlineAtMs, queueDeadlineAtMs, namespace, ...needs };
+    const answer = this.#scheduler.submit(spec, nowMs);
+    if (answer.kind === "accepted") return nowMs;
+    const { code, detail, retryAfterSeconds } = answer;
+    throw new ServingError(code, detail, retryAfterSeconds === null ? {} : { retryAfterSeconds });
+  }
+
+  /** What was given to the scheduler gets its strategy and its place among what is under way. */
+  #begin(
+    request: PromptRequest,
+    active: ActiveGeneration | ActiveEvaluation,
+    strategy: DecodingStrategy,
+    nowMs: number,
+  ): void {
+    this.#strategies.add(request.id, strategy);
+    this.#generations.set(request.id, active);
+    this.#statistics.begin(request, nowMs);
+    this.#inbox.notify();
   }
 
   load(): EngineLoad {
@@ -214,7 +263,7 @@ class TextEngine implements Engine {
     if (this.#scheduler.end(id, end)) this.#inbox.notify();
   }
 
-  #listen(signal: AbortSignal | undefined, handle: GenerationHandle): void {
+  #listen(signal: AbortSignal | undefined, handle: GenerationHandle | EvaluationHandle): void {
     if (signal === undefined) return;
     if (signal.aborted) return handle.abort();
     const abort = () => handle.abort();

@@ -3,7 +3,6 @@ import { test } from "node:test";
 import type { Histogram } from "@corral/contract";
 import { createGenerationStatistics } from "./generation-statistics.ts";
 import type { GroupEnd } from "./group.ts";
-import { validGeneration } from "./testing/valid-generation.ts";
 
 const done: GroupEnd = { kind: "done" };
 const aborted: GroupEnd = { kind: "failed", code: "aborted", detail: "" };
@@ -14,7 +13,6 @@ function begin(statistics = createGenerationStatistics(), receivedAtMs?: number)
     {
       id: "a",
       promptIds,
-      generation: validGeneration({}, promptIds.length),
       owner: "test",
       priority: 0,
       deadlineAtMs: null,

@@ -2,7 +2,7 @@
 // Pure: follows the scheduler's events; times are arguments.
 
 import { finishReasons, histogramBounds, type FinishReason, type Histogram } from "@corral/contract";
-import type { GenerationRequest } from "./generation.ts";
+import type { PromptRequest } from "./generation.ts";
 import type { GroupEnd } from "./group.ts";
 import { createHistogram } from "./histogram.ts";
 import type { ScheduleEvent } from "./scheduler/schedule-event.ts";
@@ -33,7 +33,7 @@ export interface GenerationCounts {
 }
 
 export interface GenerationStatistics {
-  begin(request: GenerationRequest, submittedAtMs: number): void;
+  begin(request: PromptRequest, submittedAtMs: number): void;
   /** `nowMs`: when the step that led to the event was done. Events of generations that did not begin here count nothing. */
   take(event: ScheduleEvent, nowMs: number): void;
   read(): GenerationCounts;

@@ -2,31 +2,37 @@
 // Token ids in, ids and text out; knows nothing of HTTP, runs or prompts as text.
 
 import type { FinishReason, ServingError } from "@corral/contract";
+import type { EvaluationHandle, EvaluationRequest } from "./evaluation.ts";
 import type { GenerationCounts } from "./generation-statistics.ts";
 import type { StepCounts } from "./scheduler/step-statistics.ts";
 import type { StepTimeCounts } from "./step-times.ts";
 import type { ValidGeneration } from "./valid-generation.ts";
 
-export interface GenerationRequest {
-  /** Unique among the generations that are queued or running. */
+/** What is asked of the engine about a prompt, whatever that is. */
+export interface PromptRequest {
+  /** Unique among what is queued or running. */
   readonly id: string;
-  /** At least one id; `generation` was resolved for this very count. */
+  /** At least one id. */
   readonly promptIds: readonly number[];
-  readonly generation: ValidGeneration;
-  /** Whom the generation is done for: a key or a project. */
+  /** Whom it is done for: a key or a project. */
   readonly owner: string;
   /** The owner's weight, above 0, among others who want the engine; 2 gets twice what 1 gets. Default 1. */
   readonly weight?: number;
   /** Higher is served first; among equals the owner who has had less, and an owner's own in order of arrival. */
   readonly priority: number;
-  /** By the engine's clock; a generation that is not done by then ends with code `timeout`. */
+  /** By the engine's clock; what is not done by then ends with code `timeout`. */
   readonly deadlineAtMs: number | null;
-  /** By the engine's clock; a generation that was not begun by then ends with code `timeout`. Default null: none. */
+  /** By the engine's clock; what was not begun by then ends with code `timeout`. Default null: none. */
   readonly queueDeadlineAtMs?: number | null;
-  /** Prefixes are shared with generations of the same namespace only: a project's, say. Default: the empty one. */
+  /** Prefixes are shared within the same namespace only: a project's, say. Default: the empty one. */
   readonly namespace?: string;
-  /** By the engine's clock; when the call arrived that the generation is for. Default: now. Only counted with. */
+  /** By the engine's clock; when the call arrived that it is for. Default: now. Only counted with. */
   readonly receivedAtMs?: number;
+}
+
+export interface GenerationRequest extends PromptRequest {
+  /** Resolved for the very length of `promptIds`. */
+  readonly generation: ValidGeneration;
   /** Which prompt of a call with several this is; a part of the key of the random draws. Default 0. */
   readonly promptIndex?: number;
   /** Leave special tokens out of the text. Default true. */
@@ -127,6 +133,8 @@ export interface Engine {
    * never fit, `shutting_down` after `stop`, `engine_misuse` where the request contradicts itself.
    */
   submit(request: GenerationRequest, options?: SubmitOptions): GenerationHandle;
+  /** Queues an evaluation, as `submit` does; also `prompt_too_long`. */
+  evaluate(request: EvaluationRequest, options?: SubmitOptions): EvaluationHandle;
   load(): EngineLoad;
   /** The loop. Resolves after `stop`; rejects on an error that is not of one step. Call it once. */
   run(): Promise<void>;

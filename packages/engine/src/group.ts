@@ -1,7 +1,15 @@
 // The sequences of one generation: admitted together, ended together. Knows what the group may take, not what it is for.
 
 import type { ErrorCode } from "@corral/contract";
+import type { OutputKind } from "./model-runner.ts";
 import type { Sequence } from "./sequence.ts";
+
+/** Which rows of its contexts a group wants. */
+export interface GroupOutputs {
+  readonly kind: OutputKind;
+  /** Those of every position, which may come over several steps, a part in each; else the last one's. */
+  readonly everyPosition: boolean;
+}
 
 /** What the scheduler is told of a generation. */
 export interface GroupSpec {
@@ -17,6 +25,10 @@ export interface GroupSpec {
   readonly namespace: string;
   /** The ids its first sequences start with, one list each: the prompt; a second one for classifier-free guidance. */
   readonly contexts: readonly (readonly number[])[];
+  /** Default: the logits of the last position. */
+  readonly outputs?: GroupOutputs;
+  /** It goes on for a group that had its place in the queue: it is never refused for want of one. Default false. */
+  readonly hasPlace?: boolean;
   /** Most sequences that live at once. */
   readonly slotCount: number;
   /** Most cells they hold at once, shared ones counted once. */

@@ -2,6 +2,17 @@
 
 export { createMonotonicClock, type Clock } from "./clock.ts";
 export { createEngine, type EngineOptions } from "./engine.ts";
+export type {
+  EmbeddedText,
+  Evaluation,
+  EvaluationHandle,
+  EvaluationOutput,
+  EvaluationRequest,
+  EvaluationResult,
+  Pooling,
+  ScoredText,
+  ScoredToken,
+} from "./evaluation.ts";
 export {
   resolveGeneration,
   type GenerationLimits,
@@ -19,10 +30,17 @@ export type {
   GenerationResult,
   GenerationTimings,
   GenerationUsage,
+  PromptRequest,
   SubmitOptions,
 } from "./generation.ts";
 export type { GenerationCounts } from "./generation-statistics.ts";
-export type { ModelRunner, ModelRunnerLimits, PositionRange, StepOutputs } from "./model-runner.ts";
+export type {
+  ModelRunner,
+  ModelRunnerLimits,
+  OutputKind,
+  PositionRange,
+  StepOutputs,
+} from "./model-runner.ts";
 export type { PrefixStore, StoredPrefix, WrittenPrefix } from "./prefix-store.ts";
 export type { CacheOperation } from "./cache/cache-operation.ts";
 export { createStepPlan, type PlanEntry, type StepPlan } from "./scheduler/step-plan.ts";

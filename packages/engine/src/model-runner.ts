@@ -3,6 +3,9 @@
 
 import type { StepPlan } from "./scheduler/step-plan.ts";
 
+/** What a wanted row holds: scores of the next token, or the hidden state they are made of. */
+export type OutputKind = "logits" | "embedding";
+
 /** What the model and its context allow; constant over the runner's life. */
 export interface ModelRunnerLimits {
   /** Sequence ids that may be live at once: slots are `[0, slotCount)`. */
@@ -11,6 +14,8 @@ export interface ModelRunnerLimits {
   readonly cellCount: number;
   /** Most tokens of one `decode`. */
   readonly maxBatchTokenCount: number;
+  /** Most rows of one `decode`, of both kinds together; at least `slotCount`. */
+  readonly maxRowCount: number;
   /** Most tokens of one sequence, prompt included (the model's context length as configured). */
   readonly contextLength: number;
   /** Length of a row of logits. */
@@ -29,9 +34,14 @@ export interface StepOutputs {
   readonly rowCount: number;
   /**
    * Raw logits of one row, shape `[vocabSize]`, float32. The runner owns the buffer: a view, read-only,
-   * valid until the next `decode`.
+   * valid until the next `decode`. Only of rows whose entry asks for logits.
    */
   logits(row: number): Float32Array;
+  /**
+   * Hidden state of one row after the model's last norm, shape `[embeddingLength]`, float32; lifetime and owner as of
+   * `logits`. Only of rows whose entry asks for embeddings.
+   */
+  embedding(row: number): Float32Array;
 }
 
 /**

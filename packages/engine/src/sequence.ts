@@ -22,23 +22,28 @@ export interface Sequence {
   /** Known ids: its context, then what the strategy appended. */
   readonly tokens: number[];
   computedTokenCount: number;
-  /** Position of the first token whose row of logits the strategy wants: `[outputStart, tokens.length)`. */
+  /**
+   * Position of the first token whose row the strategy wants: `[outputStart, tokens.length)`. Not below
+   * `computedTokenCount`.
+   */
   outputStart: number;
+  /** Its rows may come over several steps, a part in each; else they come together, in the step that completes it. */
+  readonly streamsRows: boolean;
   /** Null unless it waits for another sequence to compute their common prefix; it then holds no cells. */
   leader: PrefixLeader | null;
   /** Its slot is being filled from the store by this step. */
   isRestoring: boolean;
 }
 
-/** A sequence that has computed nothing of its context; the row of the last token is wanted. */
-export function createSequence(id: number, context: readonly number[]): Sequence {
-  const tokens = [...context];
+/** A sequence that has computed nothing of its context; the row of every token is wanted, or that of the last. */
+export function createSequence(id: number, context: readonly number[], everyPosition = false): Sequence {
   return {
     id,
     slot: noSlot,
-    tokens,
+    tokens: [...context],
     computedTokenCount: 0,
-    outputStart: tokens.length - 1,
+    outputStart: everyPosition ? 0 : context.length - 1,
+    streamsRows: everyPosition,
     leader: null,
     isRestoring: false,
   };
@@ -49,10 +54,17 @@ export function uncomputedTokenCount(sequence: Sequence): number {
   return sequence.tokens.length - sequence.computedTokenCount;
 }
 
-/** Those of them whose rows are not wanted: they may be computed in chunks, apart from the rest. */
-export function chunkableTokenCount(sequence: Sequence): number {
+/** Those of them that may be computed in chunks, apart from the rest, in steps with room for `rowCount` more rows. */
+export function chunkableTokenCount(sequence: Sequence, rowCount: number): number {
   if (waits(sequence)) return 0;
-  return Math.max(0, sequence.outputStart - sequence.computedTokenCount);
+  const { tokens, computedTokenCount, outputStart, streamsRows } = sequence;
+  const streamedCount = streamsRows ? Math.min(tokens.length - outputStart, rowCount) : 0;
+  return outputStart - computedTokenCount + streamedCount;
+}
+
+/** Rows that are wanted of the next `tokenCount` tokens. */
+export function rowCountOf({ computedTokenCount, outputStart }: Sequence, tokenCount: number): number {
+  return Math.max(0, computedTokenCount + tokenCount - outputStart);
 }
 
 /** It computes nothing in this step: another sequence, or the store, gives it its first cells. */

@@ -49,7 +49,7 @@ export function checkAdmissible(
         "Ask for fewer new tokens or fewer sequences.",
     );
   }
-  if (waitingGroupCount >= limits.maxWaitingGroupCount) {
+  if (waitingGroupCount >= limits.maxWaitingGroupCount && spec.hasPlace !== true) {
     const retryAfterSeconds = nextPlaceSeconds();
     const detail =
       `${waitingGroupCount} generations are waiting, and ${limits.maxWaitingGroupCount} may. ` +

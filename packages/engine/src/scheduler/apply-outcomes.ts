@@ -14,10 +14,11 @@ export function applyOutcomes(
   group: Group,
   outcomes: readonly Outcome[],
   cache: KvCache,
-  stepTokenBudget: number,
+  stepRowBudget: number,
   events: ScheduleEvent[],
 ): string | null {
-  for (const sequence of group.sequences.values()) sequence.outputStart = sequence.tokens.length;
+  // All rows of what is computed were given: now, or in the parts before.
+  for (const sequence of group.sequences.values()) sequence.outputStart = sequence.computedTokenCount;
   for (const outcome of outcomes) {
     const violation = applyOutcome(group, outcome, cache, events);
     if (violation !== null) return violation;
@@ -25,11 +26,9 @@ export function applyOutcomes(
   let rowCount = 0;
   for (const sequence of group.sequences.values()) {
     if (uncomputedTokenCount(sequence) === 0) return `Sequence ${sequence.id} was given nothing to compute.`;
-    rowCount += sequence.tokens.length - sequence.outputStart;
+    if (!sequence.streamsRows) rowCount += sequence.tokens.length - sequence.outputStart;
   }
-  if (rowCount > stepTokenBudget)
-    return `${rowCount} rows are wanted of a step of ${stepTokenBudget} tokens.`;
-  return null;
+  return rowCount > stepRowBudget ? `${rowCount} rows are wanted of a step of ${stepRowBudget} rows.` : null;
 }
 
 function applyOutcome(

@@ -1,6 +1,7 @@
 // Makes the step's data of the token shares: plan entries, wanted rows, and which rows belong to whom.
 
 import type { KvCache } from "../cache/kv-cache.ts";
+import { rowCountOf } from "../sequence.ts";
 import type { ReadyGroup, ReadySequence, ScheduledStep } from "./scheduled-step.ts";
 import { createStepPlan, type PlanEntry } from "./step-plan.ts";
 import type { GroupShare, TokenShare } from "./token-shares.ts";
@@ -13,20 +14,21 @@ export function buildStep(
 ): ScheduledStep {
   const cacheOperations = cache.takeOperations();
   const entries: PlanEntry[] = [];
-  for (const { shares, completes } of groupShares) {
-    for (const share of shares) {
+  for (const groupShare of groupShares) {
+    for (const share of groupShare.shares) {
       cache.compute(share.sequence.slot, share.tokenCount);
-      entries.push(planEntry(share, completes));
+      entries.push(planEntry(share, groupShare));
     }
   }
   const plan = createStepPlan(entries);
   const firstRows = firstRowBySlot(plan.entries);
-  const ready = groupShares
-    .filter(({ completes }) => completes)
-    .map(({ group, shares }): ReadyGroup => {
-      const sequences = shares.map(({ sequence }) => readySequence(sequence, firstRows));
-      return { id: group.spec.id, sequences: sequences.sort((a, b) => a.id - b.id) };
-    });
+  const ready: ReadyGroup[] = [];
+  for (const groupShare of groupShares) {
+    const withRows = groupShare.shares.filter((share) => rowsOf(share, groupShare) > 0);
+    if (withRows.length === 0) continue;
+    const sequences = withRows.map((share) => readySequence(share, firstRows));
+    ready.push({ id: groupShare.group.spec.id, sequences: sequences.sort((a, b) => a.id - b.id) });
+  }
   return {
     ...plan,
     cacheOperations,
@@ -36,16 +38,19 @@ export function buildStep(
   };
 }
 
-function planEntry({ sequence, tokenCount }: TokenShare, completes: boolean): PlanEntry {
+/** Rows that come with the share: none where they are to come together and this step does not complete the group. */
+function rowsOf({ sequence, tokenCount }: TokenShare, { completes }: GroupShare): number {
+  return completes || sequence.streamsRows ? rowCountOf(sequence, tokenCount) : 0;
+}
+
+function planEntry(share: TokenShare, groupShare: GroupShare): PlanEntry {
+  const { sequence, tokenCount } = share;
   const start = sequence.computedTokenCount;
   const tokens = sequence.tokens.slice(start, start + tokenCount);
-  const outputs: number[] = [];
-  if (completes) {
-    for (let position = sequence.outputStart; position < sequence.tokens.length; position++) {
-      outputs.push(position - start);
-    }
-  }
-  return { slot: sequence.slot, start, tokens, outputs };
+  const rowCount = rowsOf(share, groupShare);
+  const outputs = Array.from({ length: rowCount }, (_, row) => tokenCount - rowCount + row);
+  const entry = { slot: sequence.slot, start, tokens, outputs };
+  return groupShare.group.spec.outputs?.kind === "embedding" ? { ...entry, outputKind: "embedding" } : entry;
 }
 
 /** Rows come in plan order: entry by entry, output by output. */
@@ -60,13 +65,14 @@ function firstRowBySlot(entries: readonly PlanEntry[]): ReadonlyMap<number, numb
 }
 
 function readySequence(
-  sequence: TokenShare["sequence"],
+  { sequence, tokenCount }: TokenShare,
   firstRows: ReadonlyMap<number, number>,
 ): ReadySequence {
   return {
     id: sequence.id,
     tokens: sequence.tokens,
     firstRow: firstRows.get(sequence.slot) ?? -1,
-    rowCount: sequence.tokens.length - sequence.outputStart,
+    rowCount: rowCountOf(sequence, tokenCount),
+    firstPosition: sequence.outputStart,
   };
 }

@@ -39,7 +39,8 @@ export function createPrefixSharing(cache: KvCache, running: readonly Group[]): 
     settle(sequence, namespace) {
       const { slot, tokens } = sequence;
       sequence.leader = null;
-      // The rows from `outputStart` on have to be computed for this very sequence.
+      // The rows from `outputStart` on have to be computed for this very sequence: where that is 0, as for scores of
+      // a given text, it shares nothing of others, who may share what it computes.
       const limit = sequence.outputStart;
       const computed = cache.match(namespace, tokens, limit, (other) =>
         other === slot ? 0 : cache.computedCountOf(other),

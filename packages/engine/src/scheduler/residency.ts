@@ -74,7 +74,7 @@ export function createResidency(
       }
       let cachedTokenCount = 0;
       for (const [id, context] of group.spec.contexts.entries()) {
-        const sequence = createSequence(id, context);
+        const sequence = createSequence(id, context, group.spec.outputs?.everyPosition);
         group.sequences.set(id, sequence);
         const tokenCount = open(group, sequence);
         if (id === 0) cachedTokenCount = tokenCount;

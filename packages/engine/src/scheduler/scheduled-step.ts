@@ -9,15 +9,19 @@ export interface ReadySequence {
   readonly id: number;
   /** Its known ids; a live view, to be read before the step is committed. */
   readonly tokens: readonly number[];
-  /** Rows `[firstRow, firstRow + rowCount)` of the outputs, for its last `rowCount` ids. */
+  /** Rows `[firstRow, firstRow + rowCount)` of the outputs, for its ids from `firstPosition` on: as a rule its last. */
   readonly firstRow: number;
   readonly rowCount: number;
+  readonly firstPosition: number;
 }
 
-/** A group all of whose sequences are computed by this step: the strategy chooses over them jointly. */
+/**
+ * A group all of whose sequences are computed by this step: the strategy chooses over them jointly. Or one that wants
+ * its rows as they come.
+ */
 export interface ReadyGroup {
   readonly id: string;
-  /** By id, ascending. */
+  /** Those with rows in this step, by id, ascending. */
   readonly sequences: readonly ReadySequence[];
 }
 

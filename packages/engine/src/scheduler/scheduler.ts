@@ -28,6 +28,8 @@ export interface SchedulerOptions extends AdmissionLimits {
   readonly sharesPrefixes: boolean;
   /** What is in the store that prefixes survive in; null: there is none. Default null. */
   readonly storedPrefixes?: readonly StoredPrefix[] | null;
+  /** Most rows of a step, at least `slotCount`; default: as many as tokens. */
+  readonly stepRowBudget?: number;
   /** One generation at a time, its prompt always cut alike: the same bytes whatever else there is to do. */
   readonly isExclusive?: boolean;
 }
@@ -73,6 +75,7 @@ const exclusiveChunkTokenCount = 128;
 
 export function createScheduler(options: SchedulerOptions): Scheduler {
   const { stepTokenBudget, maxStepMs, isExclusive = false } = options;
+  const budget = { tokenCount: stepTokenBudget, rowCount: options.stepRowBudget ?? stepTokenBudget };
   const cost = createStepCost();
   const { storedPrefixes = null } = options;
   const stored = storedPrefixes === null ? null : createStoredPrefixes(storedPrefixes);
@@ -185,7 +188,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   function planShares(): GroupShare[] {
     for (;;) {
       const order = running.toSorted(serviceOrder);
-      const shares = shareTokens(order, stepTokenBudget, chunkLimit);
+      const shares = shareTokens(order, budget, chunkLimit);
       if (cache.makeRoom(shapeOf(shares).tokenCount)) return shares;
       const victim = firstOf(running, comparePreemption);
       if (victim === undefined) return shares;
@@ -200,7 +203,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     if (group.ending !== null) return remove(running, group, group.ending);
     if (outcome === undefined) return;
     if (outcome.kind === "fail") return remove(running, group, { ...outcome, kind: "failed" });
-    const violation = applyOutcomes(group, outcome.outcomes, cache, stepTokenBudget, events);
+    const violation = applyOutcomes(group, outcome.outcomes, cache, budget.rowCount, events);
     if (violation !== null) remove(running, group, brokenPort(violation));
     else if (group.sequences.size === 0) remove(running, group, { kind: "done" });
   }

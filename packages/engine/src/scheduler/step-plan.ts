@@ -1,5 +1,7 @@
-// The data of one step: which tokens of which sequence are computed, and which rows of logits are needed.
+// The data of one step: which tokens of which sequence are computed, and which rows of outputs are needed.
 // Plain values; knows neither how they were chosen nor how they are computed.
+
+import type { OutputKind } from "../model-runner.ts";
 
 /** One sequence's share of a step. */
 export interface PlanEntry {
@@ -9,8 +11,10 @@ export interface PlanEntry {
   readonly start: number;
   /** Token ids for the positions `[start, start + tokens.length)`, at least one. */
   readonly tokens: readonly number[];
-  /** Indices into `tokens`, ascending, whose logits are needed: usually none (a chunk) or the last. */
+  /** Indices into `tokens`, ascending, whose rows are needed: usually none (a chunk) or the last. */
   readonly outputs: readonly number[];
+  /** Of what kind they are. Default: logits. */
+  readonly outputKind?: OutputKind;
 }
 
 /** One forward pass over the batch. Entries are ordered by slot, each slot at most once. */

@@ -1,7 +1,7 @@
 // Divides a step's tokens over the running groups. Pure; knows nothing of slots or cells.
 
 import type { Group } from "../group.ts";
-import { chunkableTokenCount, uncomputedTokenCount, waits, type Sequence } from "../sequence.ts";
+import { chunkableTokenCount, rowCountOf, uncomputedTokenCount, waits, type Sequence } from "../sequence.ts";
 import { attendedBetween, type StepShape } from "./step-cost.ts";
 
 export interface TokenShare {
@@ -17,6 +17,12 @@ export interface GroupShare {
   readonly completes: boolean;
 }
 
+/** What a step may hold. */
+export interface StepBudget {
+  readonly tokenCount: number;
+  readonly rowCount: number;
+}
+
 /**
  * Most tokens of prompts that may join a step of the shape `base`, where `chunkedTokenCount` tokens of prompts are in
  * already and the next one goes on at position `start`.
@@ -30,34 +36,41 @@ export type ChunkLimit = (base: StepShape, start: number, chunkedTokenCount: num
  */
 export function shareTokens(
   groups: readonly Group[],
-  tokenBudget: number,
+  budget: StepBudget,
   chunkLimit: ChunkLimit,
 ): GroupShare[] {
   const [chunked, ready] = [groups.filter(isChunked), groups.filter((group) => !isChunked(group))];
   const result: GroupShare[] = [];
   let shape: StepShape = { tokenCount: 0, attendedCount: 0 };
   let chunkedTokenCount = 0;
+  let rowCount = 0;
 
   function give(group: Group, limit: number): void {
-    const completes = !isHeldUp(group) && sumOver(group, uncomputedTokenCount) <= limit;
+    const completes =
+      !isHeldUp(group) &&
+      sumOver(group, uncomputedTokenCount) <= limit &&
+      sumOver(group, wantedRowCount) <= budget.rowCount - rowCount;
     const shares: TokenShare[] = [];
     let left = limit;
     for (const sequence of group.sequences.values()) {
-      const wanted = completes ? uncomputedTokenCount(sequence) : chunkableTokenCount(sequence);
+      const wanted = completes
+        ? uncomputedTokenCount(sequence)
+        : chunkableTokenCount(sequence, budget.rowCount - rowCount);
       const tokenCount = Math.min(wanted, left);
       if (tokenCount <= 0) continue;
       shares.push({ sequence, tokenCount });
       left -= tokenCount;
+      rowCount += rowCountOf(sequence, tokenCount);
       shape = grow(shape, sequence.computedTokenCount, tokenCount);
     }
     if (shares.length > 0) result.push({ group, shares, completes });
   }
 
-  for (const group of ready) give(group, tokenBudget - shape.tokenCount);
+  for (const group of ready) give(group, budget.tokenCount - shape.tokenCount);
   for (const group of chunked) {
     const before = shape.tokenCount;
     const limit = chunkLimit(shape, startOf(group), chunkedTokenCount);
-    give(group, Math.min(tokenBudget - before, limit));
+    give(group, Math.min(budget.tokenCount - before, limit));
     chunkedTokenCount += shape.tokenCount - before;
   }
   return result;
@@ -82,7 +95,7 @@ export function shapeOf(groupShares: readonly GroupShare[]): StepShape {
 
 /** It has tokens that may be computed apart from its rows, or waits for its first cells. */
 function isChunked(group: Group): boolean {
-  return isHeldUp(group) || sumOver(group, chunkableTokenCount) > 0;
+  return isHeldUp(group) || sumOver(group, chunkable) > 0;
 }
 
 function isHeldUp(group: Group): boolean {
@@ -92,8 +105,17 @@ function isHeldUp(group: Group): boolean {
 
 function startOf(group: Group): number {
   for (const sequence of group.sequences.values())
-    if (chunkableTokenCount(sequence) > 0) return sequence.computedTokenCount;
+    if (chunkable(sequence) > 0) return sequence.computedTokenCount;
   return 0;
+}
+
+/** Whatever the step's rows. */
+function chunkable(sequence: Sequence): number {
+  return chunkableTokenCount(sequence, Infinity);
+}
+
+function wantedRowCount({ tokens, outputStart }: Sequence): number {
+  return tokens.length - outputStart;
 }
 
 function sumOver(group: Group, count: (sequence: Sequence) => number): number {

@@ -2,7 +2,7 @@
 // of them: a wrong position, a missing copy or a neighbour's cells show as other logits or as an exception.
 
 import { ServingError } from "@corral/contract";
-import type { ModelRunner, ModelRunnerLimits, PositionRange } from "../model-runner.ts";
+import type { ModelRunner, ModelRunnerLimits, OutputKind, PositionRange } from "../model-runner.ts";
 import type { PlanEntry, StepPlan } from "../scheduler/step-plan.ts";
 import { byteTokenCount } from "./byte-tokenizer.ts";
 
@@ -12,6 +12,8 @@ export type FakeLogits = (history: readonly number[], vocabSize: number) => Arra
 export interface FakeModelOptions extends Partial<ModelRunnerLimits> {
   /** Default: `hashedLogits`. */
   readonly logits?: FakeLogits;
+  /** Length of an embedding, which is `hashedLogits` of so many ids; default 8. */
+  readonly embeddingLength?: number;
   /** Awaited within every `decode`, with its number from 0: holds a step back, or makes it fail by throwing. */
   readonly beforeDecode?: (plan: StepPlan, decodeIndex: number) => Promise<void> | void;
 }
@@ -28,6 +30,11 @@ export interface FakeModel extends ModelRunner {
   historyOf(slot: number): readonly number[];
 }
 
+interface Row {
+  readonly kind: OutputKind;
+  readonly values: Float32Array;
+}
+
 interface Cell {
   readonly token: number;
   /** Slots that hold it. */
@@ -39,10 +46,12 @@ export function createFakeModel(options: FakeModelOptions = {}): FakeModel {
     slotCount: options.slotCount ?? 8,
     cellCount: options.cellCount ?? 1024,
     maxBatchTokenCount: options.maxBatchTokenCount ?? 64,
+    maxRowCount: options.maxRowCount ?? options.maxBatchTokenCount ?? 64,
     contextLength: options.contextLength ?? 256,
     vocabSize: options.vocabSize ?? byteTokenCount,
   };
   const logitsOf = options.logits ?? hashedLogits;
+  const embeddingLength = options.embeddingLength ?? 8;
   const slots = Array.from({ length: limits.slotCount }, (): Cell[] => []);
   const plans: StepPlan[] = [];
   let isDecoding = false;
@@ -87,6 +96,8 @@ export function createFakeModel(options: FakeModelOptions = {}): FakeModel {
         throw misuse("a position beyond the context");
       if (entry.tokens.some((token) => !(token >= 0 && token < limits.vocabSize))) throw misuse("a token");
     }
+    const rowCount = plan.entries.reduce((sum, { outputs }) => sum + outputs.length, 0);
+    if (rowCount > limits.maxRowCount) throw misuse(`a plan of ${rowCount} rows`);
     if (usedCellCount + counted > limits.cellCount) {
       throw new ServingError(
         "out_of_cells",
@@ -95,12 +106,15 @@ export function createFakeModel(options: FakeModelOptions = {}): FakeModel {
     }
   }
 
-  function compute(entry: PlanEntry): Float32Array[] {
+  function compute(entry: PlanEntry): Row[] {
+    const { outputKind: kind = "logits" } = entry;
     const cells = cellsOf(entry.slot);
     for (const token of entry.tokens) hold(cells, { token, holderCount: 0 });
     return entry.outputs.map((output) => {
       const history = cells.slice(0, entry.start + output + 1).map(({ token }) => token);
-      return Float32Array.from(logitsOf(history, limits.vocabSize));
+      const values =
+        kind === "logits" ? logitsOf(history, limits.vocabSize) : hashedLogits(history, embeddingLength);
+      return { kind, values: Float32Array.from(values) };
     });
   }
 
@@ -127,14 +141,12 @@ export function createFakeModel(options: FakeModelOptions = {}): FakeModel {
       }
       const rows = plan.entries.flatMap(compute);
       plans.push(plan);
-      return {
-        rowCount: rows.length,
-        logits(row) {
-          const logits = rows[row];
-          if (logits === undefined) throw misuse(`row ${row} of ${rows.length}`);
-          return logits;
-        },
+      const valuesOf = (wanted: OutputKind) => (index: number) => {
+        const row = rows[index];
+        if (row?.kind !== wanted) throw misuse(`row ${index} of ${rows.length} for ${wanted}`);
+        return row.values;
       };
+      return { rowCount: rows.length, logits: valuesOf("logits"), embedding: valuesOf("embedding") };
     },
     copySequence(source, target, range) {
       const [from, to] = [cellsOf(source), cellsOf(target)];
