@@ -201,6 +201,7 @@ export const structSizesBytes = {
   batch: koffi.sizeof(batchStruct),
 };
 export const ggmlType = { f32: 0, f16: 1 } as const;
+export const poolingType = { none: 0 } as const;
 export const flashAttention = { auto: -1, disabled: 0 } as const;
 /** `ggml_backend_dev_type`. */
 export const deviceType = { cpu: 0, gpu: 1, integratedGpu: 2 } as const;
@@ -240,6 +241,7 @@ export interface LlamaAbi {
   llama_model_get_vocab: Native<[model: Pointer], Pointer>;
   llama_model_n_ctx_train: Native<[model: Pointer], number>;
   llama_model_n_embd: Native<[model: Pointer], number>;
+  llama_model_n_embd_out: Native<[model: Pointer], number>;
   llama_model_n_layer: Native<[model: Pointer], number>;
   llama_model_n_head: Native<[model: Pointer], number>;
   llama_model_n_head_kv: Native<[model: Pointer], number>;
@@ -281,6 +283,8 @@ export interface LlamaAbi {
   llama_synchronize: Native<[context: Pointer], void>;
   llama_get_logits: Native<[context: Pointer], Pointer | null>;
   llama_get_logits_ith: Native<[context: Pointer, batchIndex: number], Pointer | null>;
+  llama_set_embeddings: Native<[context: Pointer, wanted: boolean], void>;
+  llama_get_embeddings_ith: Native<[context: Pointer, batchIndex: number], Pointer | null>;
   llama_memory_seq_cp: Native<[memory: Pointer, from: number, to: number, p0: number, p1: number], void>;
   llama_memory_seq_rm: Native<[memory: Pointer, sequence: number, p0: number, p1: number], boolean>;
   llama_memory_seq_pos_max: Native<[memory: Pointer, sequence: number], number>;
@@ -331,6 +335,7 @@ const signatures: Record<keyof LlamaAbi, Signature> = {
   llama_model_get_vocab: ["llama", pointer, [pointer]],
   llama_model_n_ctx_train: ["llama", "int32_t", [pointer]],
   llama_model_n_embd: ["llama", "int32_t", [pointer]],
+  llama_model_n_embd_out: ["llama", "int32_t", [pointer]],
   llama_model_n_layer: ["llama", "int32_t", [pointer]],
   llama_model_n_head: ["llama", "int32_t", [pointer]],
   llama_model_n_head_kv: ["llama", "int32_t", [pointer]],
@@ -364,6 +369,8 @@ const signatures: Record<keyof LlamaAbi, Signature> = {
   llama_synchronize: ["llama", "void", [pointer]],
   llama_get_logits: ["llama", pointer, [pointer]],
   llama_get_logits_ith: ["llama", pointer, [pointer, "int32_t"]],
+  llama_set_embeddings: ["llama", "void", [pointer, "bool"]],
+  llama_get_embeddings_ith: ["llama", pointer, [pointer, "int32_t"]],
   llama_memory_seq_cp: ["llama", "void", [pointer, "int32_t", "int32_t", "int32_t", "int32_t"]],
   llama_memory_seq_rm: ["llama", "bool", [pointer, "int32_t", "int32_t", "int32_t"]],
   llama_memory_seq_pos_max: ["llama", "int32_t", [pointer, "int32_t"]],

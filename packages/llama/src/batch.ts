@@ -50,8 +50,8 @@ export class NativeBatch implements Disposable {
     };
   }
 
-  /** Writes a checked plan; returns its number of output rows. */
-  write(plan: StepPlan): number {
+  /** Writes a checked plan; returns its number of wanted rows. `everyRow`: the others are computed as well. */
+  write(plan: StepPlan, everyRow = false): number {
     let index = 0;
     let rowCount = 0;
     for (const { slot, start, tokens, outputs } of plan.entries) {
@@ -60,7 +60,7 @@ export class NativeBatch implements Disposable {
         this.#tokens[index] = token;
         this.#positions[index] = start + index - first;
         this.#sequences[index] = slot;
-        this.#outputs[index] = 0;
+        this.#outputs[index] = everyRow ? 1 : 0;
         index += 1;
       }
       for (const output of outputs) {
@@ -73,7 +73,7 @@ export class NativeBatch implements Disposable {
     return rowCount;
   }
 
-  /** Index in the batch of the token whose output is `row`, in `[0, rowCount)` of the last write. */
+  /** Index in the batch of the token whose wanted output is `row`, in `[0, rowCount)` of the last write. */
   batchIndexOf(row: number): number {
     return this.#outputIndices[row]!;
   }

@@ -13,9 +13,11 @@ import {
   maxSequenceCount,
   maxThreadCount,
   type Pointer,
+  poolingType,
 } from "./abi.ts";
 import { expectedContextParams } from "./release.ts";
 import type { LlamaModel, ModelInfo } from "./model.ts";
+import { maxRowCountOf } from "./row-count.ts";
 
 export interface ContextOptions {
   /** Sequences that may be live at once, in [1, 256]. */
@@ -110,7 +112,7 @@ function checkCount(name: string, value: number, most: number): void {
 
 /** About what a context takes: KV cache with its table of cells, attention scratch, and rows of logits. */
 export function estimateContextBytes(info: ModelInfo, settings: ContextSettings): number {
-  const { cellCount, microBatchTokenCount, slotCount, precision } = settings;
+  const { cellCount, microBatchTokenCount, precision } = settings;
   const elementBytes = precision === "reference" ? 4 : 2;
   const headLength = info.embeddingLength / Math.max(1, info.headCount);
   const keyLength = readNumber(info, "attention.key_length") ?? headLength;
@@ -121,7 +123,8 @@ export function estimateContextBytes(info: ModelInfo, settings: ContextSettings)
   // Plain attention stores a score per head; flash attention only the mask.
   const scoresPerCell = precision === "reference" ? info.headCount + 1 : 1;
   const scratchBytes = microBatchTokenCount * cellCount * scoresPerCell * 4;
-  const logitsBytes = (microBatchTokenCount + slotCount) * info.vocabSize * 4;
+  const rowCount = maxRowCountOf(info, settings);
+  const logitsBytes = (Math.min(microBatchTokenCount, rowCount) + rowCount) * info.vocabSize * 4;
   return Math.ceil(cellCount * (cellBytes + tableBytes) + scratchBytes + logitsBytes);
 }
 
@@ -143,6 +146,9 @@ export async function createContext(model: LlamaModel, settings: ContextSettings
     n_batch: settings.maxBatchTokenCount,
     n_ubatch: settings.microBatchTokenCount,
     n_seq_max: settings.slotCount,
+    n_outputs_max: maxRowCountOf(model.info, settings),
+    // A model made for embeddings names a pooling; the engine pools itself.
+    pooling_type: poolingType.none,
     n_threads: settings.threadCount,
     n_threads_batch: settings.threadCount,
     flash_attn_type: reference ? flashAttention.disabled : flashAttention.auto,

@@ -102,6 +102,44 @@ test("every requested row of one entry is the row of its own token", { skip }, a
   }
 });
 
+test(
+  "embeddings are hidden states of the wanted tokens, and rows of logits beside them stay as they are",
+  { skip },
+  async () => {
+    using opened = await open();
+    const { runner, llama } = opened;
+    const [prompt, other] = [someTokens(llama, 9), someTokens(llama, 7, 2)];
+    const [from, to] = [4, 9];
+    const embedded = {
+      slot: 1,
+      start: 0,
+      tokens: prompt,
+      outputs: [from, to - 1],
+      outputKind: "embedding" as const,
+    };
+    const plain = { slot: 0, start: 0, tokens: other, outputs: [6] };
+    const outputs = await runner.decode(createStepPlan([embedded, plain]));
+    assert.equal(outputs.rowCount, 3);
+    const states = [1, 2].map((row) => outputs.embedding(row).slice());
+    assert.equal(states[0]!.length, llama.info.embeddingLength);
+    assert.ok(largestDifference(outputs.logits(0), await compute(runner, 2, other)) < tolerance);
+    assert.throws(() => outputs.embedding(0), { code: "engine_misuse" });
+    for (const [index, length] of [from + 1, to].entries()) {
+      const tokens = prompt.slice(0, length);
+      const slot = 3 + index;
+      const alone = { slot, start: 0, tokens, outputs: [length - 1], outputKind: "embedding" as const };
+      const row = (await runner.decode(createStepPlan([alone]))).embedding(0).slice();
+      assert.ok(largestDifference(states[index]!, row) < tolerance, `${length} tokens`);
+      runner.removeSequence(slot, { start: length - 1, end: length });
+      const logits = (await runner.decode(step([slot, length - 1, tokens.slice(-1), [0]]))).logits(0);
+      assert.ok(
+        largestDifference(logits, await compute(runner, 5 + index, tokens)) < tolerance,
+        "cells are as ever",
+      );
+    }
+  },
+);
+
 test("sequences decoded together continue as they would alone", { skip }, async () => {
   using opened = await open();
   const { runner, llama } = opened;

@@ -2,7 +2,14 @@
 // Knows nothing of generations; what a slot's tokens mean is the engine's business.
 
 import { ServingError } from "@corral/contract";
-import type { ModelRunner, ModelRunnerLimits, PositionRange, StepOutputs, StepPlan } from "@corral/engine";
+import type {
+  ModelRunner,
+  ModelRunnerLimits,
+  OutputKind,
+  PositionRange,
+  StepOutputs,
+  StepPlan,
+} from "@corral/engine";
 
 import { callAsync, type LlamaAbi, type Pointer, viewMemory } from "./abi.ts";
 import { NativeBatch } from "./batch.ts";
@@ -13,11 +20,13 @@ import {
   resolveContextOptions,
   type StepThreads,
 } from "./context.ts";
+import { type DecodePass, decodePasses } from "./decode-passes.ts";
 import type { LlamaModel } from "./model.ts";
+import { maxRowCountOf } from "./row-count.ts";
 import { SlotPositions } from "./slot-positions.ts";
 
-/** What `llama_decode` answers besides 0; anything else is an error too. */
-const decodeResult = { outOfCells: 1, aborted: 2 } as const;
+/** What `llama_decode` answers besides 0, and our own `noEmbedding`; anything else is an error too. */
+const decodeResult = { outOfCells: 1, aborted: 2, noEmbedding: -100 } as const;
 
 /** Opens a context over a model. Fails with `engine_misuse` or `context_too_large`. */
 export async function createLlamaRunner(model: LlamaModel, options: ContextOptions): Promise<ModelRunner> {
@@ -37,6 +46,7 @@ class LlamaRunner implements ModelRunner {
   readonly #abi: LlamaAbi;
   readonly #context: Pointer;
   readonly #memory: Pointer;
+  readonly #embeddingLength: number;
   readonly #waitsForDevice: boolean;
   readonly #releaseModel: () => void;
   readonly #batch: NativeBatch;
@@ -58,7 +68,8 @@ class LlamaRunner implements ModelRunner {
   ) {
     const { slotCount, cellCount, maxBatchTokenCount, contextLength, threadCount } = settings;
     const { vocabSize } = model.info;
-    const limits = { slotCount, cellCount, maxBatchTokenCount, contextLength, vocabSize };
+    const maxRowCount = maxRowCountOf(model.info, settings);
+    const limits = { slotCount, cellCount, maxBatchTokenCount, maxRowCount, contextLength, vocabSize };
     this.limits = Object.freeze(limits);
     this.#stepThreads = stepThreads;
     this.#mostThreadCount = threadCount;
@@ -66,6 +77,7 @@ class LlamaRunner implements ModelRunner {
     this.#abi = model.abi;
     this.#context = context;
     this.#memory = model.abi.llama_get_memory(context);
+    this.#embeddingLength = model.abi.llama_model_n_embd_out(model.handle);
     this.#waitsForDevice = model.offloaded;
     this.#releaseModel = releaseModel;
     this.#batch = new NativeBatch(limits.maxBatchTokenCount);
@@ -76,20 +88,54 @@ class LlamaRunner implements ModelRunner {
   async decode(plan: StepPlan): Promise<StepOutputs> {
     this.#checkIdle("decode");
     this.#positions.checkPlan(plan);
-    const rowCount = this.#batch.write(plan);
     this.#chooseThreads();
     this.#decodeCount += 1;
+    const passes = decodePasses(plan, this.limits.maxRowCount);
+    const embeddings: Float32Array[] = [];
     const result = await this.#busy(async () => {
-      const code = await callAsync(this.#abi.llama_decode, this.#context, this.#batch.struct);
-      // On a processor the work is done by now; a device goes on, and waiting for it would block the event loop.
-      if (this.#waitsForDevice) await callAsync(this.#abi.llama_synchronize, this.#context);
-      return code;
+      for (const pass of passes) {
+        const code = await this.#decodePass(pass, embeddings);
+        if (code !== 0 || this.#disposed) return code;
+      }
+      return 0;
     }).finally(() => this.#stepThreads?.end());
     this.#checkAlive("decoded");
     if (result !== 0) throw this.#failed(plan, result);
     this.#positions.commitPlan(plan);
-    if (rowCount > 0) this.#rows.refresh();
-    return this.#outputs(rowCount);
+    this.#rows.refresh();
+    return this.#outputs(plan, embeddings);
+  }
+
+  /** One native call and its code; copies what is wanted of its hidden states, which the next one overwrites. */
+  async #decodePass({ plan, kind }: DecodePass, embeddings: Float32Array[]): Promise<number> {
+    const wantsEmbeddings = kind === "embedding";
+    const rowCount = this.#batch.write(plan, wantsEmbeddings);
+    if (wantsEmbeddings) this.#abi.llama_set_embeddings(this.#context, true);
+    try {
+      const code = await callAsync(this.#abi.llama_decode, this.#context, this.#batch.struct);
+      // On a processor the work is done by now; a device goes on, and waiting for it would block the event loop.
+      if (this.#waitsForDevice) await callAsync(this.#abi.llama_synchronize, this.#context);
+      if (code === 0 && wantsEmbeddings) {
+        for (let row = 0; row < rowCount; row += 1) {
+          const embedding = this.#copyEmbedding(row);
+          if (embedding === null) return decodeResult.noEmbedding;
+          embeddings.push(embedding);
+        }
+      }
+      return code;
+    } finally {
+      if (wantsEmbeddings) this.#abi.llama_set_embeddings(this.#context, false);
+    }
+  }
+
+  /** Null for a model that gives no hidden states. */
+  #copyEmbedding(row: number): Float32Array | null {
+    const address = this.#abi.llama_get_embeddings_ith(this.#context, this.#batch.batchIndexOf(row));
+    if (address === null) return null;
+    const memory = viewMemory(address, this.#embeddingLength * 4);
+    const copy = new Float32Array(memory).slice();
+    memory.transfer(0);
+    return copy;
   }
 
   /** Threads live for one step only, so another number costs nothing. */
@@ -110,33 +156,38 @@ class LlamaRunner implements ModelRunner {
         `The KV cache of ${this.limits.cellCount} cells has no room for ${plan.tokenCount} more tokens.`,
       );
     }
-    const reason = result === decodeResult.aborted ? "it was aborted" : `code ${result}`;
+    const reasons = new Map<number, string>([
+      [decodeResult.aborted, "it was aborted"],
+      [decodeResult.noEmbedding, "the model gives no embeddings"],
+    ]);
+    const reason = reasons.get(result) ?? `code ${result}`;
     return new ServingError(
       "decode_failed",
       `llama.cpp could not decode a step of ${plan.tokenCount} tokens: ${reason}.`,
     );
   }
 
-  #outputs(rowCount: number): StepOutputs {
+  #outputs(plan: StepPlan, embeddings: readonly Float32Array[]): StepOutputs {
     const decodeCount = this.#decodeCount;
+    const places = rowPlaces(plan);
+    const placeOf = (row: number, kind: OutputKind): number => {
+      this.#checkIdle(kind);
+      if (decodeCount !== this.#decodeCount)
+        throw new ServingError("engine_misuse", "Rows are valid until the next decode, and there was one.");
+      const place = places[row];
+      if (place === undefined) {
+        throw new ServingError(
+          "engine_misuse",
+          `Rows of this step are integers in [0, ${places.length}), given ${row}.`,
+        );
+      }
+      if (place.kind !== kind) throw new ServingError("engine_misuse", `Row ${row} holds no ${kind}.`);
+      return place.index;
+    };
     return {
-      rowCount,
-      logits: (row) => {
-        this.#checkIdle("logits");
-        if (decodeCount !== this.#decodeCount) {
-          throw new ServingError(
-            "engine_misuse",
-            "Logits are valid until the next decode, and there was one.",
-          );
-        }
-        if (!Number.isInteger(row) || row < 0 || row >= rowCount) {
-          throw new ServingError(
-            "engine_misuse",
-            `Rows of this step are integers in [0, ${rowCount}), given ${row}.`,
-          );
-        }
-        return this.#rows.at(this.#batch.batchIndexOf(row));
-      },
+      rowCount: places.length,
+      logits: (row) => this.#rows.at(this.#batch.batchIndexOf(placeOf(row, "logits"))),
+      embedding: (row) => embeddings[placeOf(row, "embedding")]!,
     };
   }
 
@@ -230,6 +281,14 @@ class LlamaRunner implements ModelRunner {
     if (this.#decoding)
       throw new ServingError("engine_misuse", `${call} was called while a decode is running.`);
   }
+}
+
+/** Which row of its kind each row of a plan is; the kinds are computed apart, each in the plan's order. */
+function rowPlaces({ entries }: StepPlan): readonly { readonly kind: OutputKind; readonly index: number }[] {
+  const counts = { logits: 0, embedding: 0 };
+  return entries.flatMap(({ outputs, outputKind: kind = "logits" }) =>
+    outputs.map(() => ({ kind, index: counts[kind]++ })),
+  );
 }
 
 /** Views of the context's rows of logits, one per row and kept, so that a step allocates none. */

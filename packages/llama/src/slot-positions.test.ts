@@ -9,6 +9,7 @@ const limits: ModelRunnerLimits = {
   slotCount: 4,
   cellCount: 256,
   maxBatchTokenCount: 8,
+  maxRowCount: 6,
   contextLength: 10,
   vocabSize: 100,
 };
@@ -77,6 +78,11 @@ const badPlans: readonly [name: string, plan: StepPlan, message: RegExp][] = [
   ["a negative token", createStepPlan([entry(1, 0, [-1])]), /has -1/],
   ["a token that is not a number", createStepPlan([entry(1, 0, [Number.NaN])]), /has NaN/],
   ["an output beyond the tokens", createStepPlan([entry(1, 0, [1], [1])]), /\[0, 1\), given 1/],
+  [
+    "more rows than a step may have",
+    createStepPlan([entry(1, 0, [1, 1, 1, 1], [0, 1, 2, 3]), entry(2, 0, [1, 1, 1], [0, 1, 2])]),
+    /at most 6 rows, given 7/,
+  ],
   ["outputs that do not ascend", createStepPlan([entry(1, 0, [1, 1], [1, 1])]), /ascending/],
 ];
 

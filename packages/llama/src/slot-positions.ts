@@ -21,9 +21,9 @@ export class SlotPositions {
 
   /** Fails with `engine_misuse` unless the whole plan may be decoded now. Changes nothing. */
   checkPlan(plan: StepPlan): void {
-    const { maxBatchTokenCount } = this.#limits;
+    const { maxBatchTokenCount, maxRowCount } = this.#limits;
     if (plan.entries.length === 0) throw misuse("A plan needs at least one entry.");
-    let tokenCount = 0;
+    let [tokenCount, rowCount] = [0, 0];
     let previousSlot = -1;
     for (const entry of plan.entries) {
       this.checkSlot(entry.slot);
@@ -32,6 +32,7 @@ export class SlotPositions {
       previousSlot = entry.slot;
       this.#checkEntry(entry);
       tokenCount += entry.tokens.length;
+      rowCount += entry.outputs.length;
     }
     if (tokenCount !== plan.tokenCount) {
       throw misuse(`The plan says ${plan.tokenCount} tokens and its entries hold ${tokenCount}.`);
@@ -39,6 +40,7 @@ export class SlotPositions {
     if (tokenCount > maxBatchTokenCount) {
       throw misuse(`A plan has at most ${maxBatchTokenCount} tokens, given ${tokenCount}.`);
     }
+    if (rowCount > maxRowCount) throw misuse(`A plan has at most ${maxRowCount} rows, given ${rowCount}.`);
   }
 
   #checkEntry({ slot, start, tokens, outputs }: StepPlan["entries"][number]): void {

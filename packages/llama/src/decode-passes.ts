@@ -1,0 +1,65 @@
+// A plan as native calls. llama.cpp gives hidden states only of a batch whose rows it computes all, logits included, so
+// the tokens with embeddings are computed apart from the others. Knows no native memory.
+
+import { createStepPlan, type OutputKind, type PlanEntry, type StepPlan } from "@corral/engine";
+
+export interface DecodePass {
+  readonly plan: StepPlan;
+  /** `embedding`: every token of the pass has a row, wanted or not. */
+  readonly kind: OutputKind;
+}
+
+/**
+ * First what comes before the embeddings, then the tokens with embeddings in passes of at most `maxRowCount`, last the
+ * entries with logits, which the next pass would overwrite. A plan without embeddings is one pass.
+ */
+export function decodePasses(plan: StepPlan, maxRowCount: number): readonly DecodePass[] {
+  const embedded = plan.entries.filter(wantsEmbeddings);
+  if (embedded.length === 0) return [{ plan, kind: "logits" }];
+  const heads = embedded
+    .filter(({ outputs }) => outputs[0]! > 0)
+    .map((entry) => part(entry, 0, entry.outputs[0]!));
+  const others = plan.entries.filter((entry) => !wantsEmbeddings(entry));
+  const passes: DecodePass[] = cutTails(embedded, maxRowCount).map((entries) => ({
+    plan: createStepPlan(entries),
+    kind: "embedding",
+  }));
+  if (heads.length > 0) passes.unshift({ plan: createStepPlan(heads), kind: "logits" });
+  if (others.length > 0) passes.push({ plan: createStepPlan(others), kind: "logits" });
+  return passes;
+}
+
+/** A chunk without rows may go with those that want logits. */
+function wantsEmbeddings({ outputs, outputKind }: PlanEntry): boolean {
+  return outputKind === "embedding" && outputs.length > 0;
+}
+
+/** The entries from their first wanted row on, in order, in lists of at most `mostCount` tokens. */
+function cutTails(entries: readonly PlanEntry[], mostCount: number): PlanEntry[][] {
+  const lists: PlanEntry[][] = [[]];
+  let left = mostCount;
+  for (const entry of entries) {
+    for (let from = entry.outputs[0]!; from < entry.tokens.length;) {
+      if (left === 0) {
+        lists.push([]);
+        left = mostCount;
+      }
+      const to = Math.min(entry.tokens.length, from + left);
+      lists.at(-1)!.push(part(entry, from, to));
+      left -= to - from;
+      from = to;
+    }
+  }
+  return lists;
+}
+
+/** The tokens `[from, to)` of an entry, with their rows. */
+function part(entry: PlanEntry, from: number, to: number): PlanEntry {
+  const outputs = entry.outputs.filter((output) => output >= from && output < to);
+  return {
+    ...entry,
+    start: entry.start + from,
+    tokens: entry.tokens.slice(from, to),
+    outputs: outputs.map((output) => output - from),
+  };
+}
