@@ -13,6 +13,7 @@ const limits = {
   slotCount: 6,
   cellCount: 200,
   stepTokenBudget: 24,
+  stepRowBudget: 9,
   maxWaitingGroupCount: 5,
   maxStepMs: 25,
   sharesPrefixes: true,
@@ -34,6 +35,8 @@ const arrival = fc.record({
   owner: fc.constantFrom("hog", "hog", "guest"),
   sequenceCount: fc.integer({ min: 1, max: 4 }),
   newTokenCount: fc.integer({ min: 1, max: 10 }),
+  /** It wants the row of every token of its prompt, and then ends. */
+  isEvaluation: fc.constantFrom(false, false, true),
   deadlineSteps: fc.option(fc.integer({ min: 0, max: 30 })),
   queueSteps: fc.option(fc.integer({ min: 0, max: 10 })),
   priority: fc.nat(1),
@@ -48,10 +51,27 @@ const command = fc.oneof(
 interface Submitted {
   readonly sequenceCount: number;
   readonly length: number;
+  /** Rows that an evaluation was given; null for a generation. */
+  rowCount: number | null;
+}
+
+/** Takes an evaluation's rows, each of which comes once and in order; ends with the last one. */
+function takeRows(group: ReadyGroup, submitted: Submitted): GroupOutcome {
+  const [sequence] = group.sequences;
+  assert.ok(sequence !== undefined && sequence.rowCount > 0);
+  assert.equal(sequence.firstPosition, submitted.rowCount);
+  submitted.rowCount = sequence.firstPosition + sequence.rowCount;
+  if (submitted.rowCount < sequence.tokens.length) {
+    seen.parts += 1;
+    return { kind: "advance", outcomes: [] };
+  }
+  return { kind: "advance", outcomes: [{ kind: "retire", sequence: sequence.id }] };
 }
 
 /** Advances every sequence by one token up to its length; the first time it forks the others. */
-function advance(group: ReadyGroup, { sequenceCount, length }: Submitted): GroupOutcome {
+function advance(group: ReadyGroup, submitted: Submitted): GroupOutcome {
+  const { sequenceCount, length } = submitted;
+  if (submitted.rowCount !== null) return takeRows(group, submitted);
   const outcomes: Outcome[] = [];
   const isLast = group.sequences[0]!.tokens.length + 1 >= length;
   if (!isLast && group.sequences.length < sequenceCount) {
@@ -75,6 +95,8 @@ function checkPlan(plan: ScheduledStep): void {
   for (const [index, { slot }] of plan.entries.entries()) {
     assert.ok(slot > (plan.entries[index - 1]?.slot ?? -1), "ordered by slot, each at most once");
   }
+  const rowCount = plan.entries.reduce((sum, { outputs }) => sum + outputs.length, 0);
+  assert.ok(rowCount <= limits.stepRowBudget, "the budget of rows is kept");
   for (const { tokens, outputs } of plan.entries) {
     assert.ok(tokens.length > 0);
     assert.ok(outputs.every((output) => output >= 0 && output < tokens.length));
@@ -88,7 +110,7 @@ const storedPrefixes = [0, 1].map((beginning) => {
 });
 
 /** What the runs have met, so that the property is known to have been tried. */
-const seen = { preempted: 0, found: 0, followed: 0, saved: 0, restored: 0, lost: 0 };
+const seen = { preempted: 0, found: 0, followed: 0, saved: 0, restored: 0, lost: 0, parts: 0 };
 
 /** A cache that does what the plans say, to see whether each slot holds the ids that its sequence knows. */
 function createMirror(): {
@@ -197,8 +219,8 @@ test("budget, slots and cells hold and every group ends exactly once, whatever h
         else if (item.kind === "abort_in_flight") step(1, item.pick);
         else {
           const id = `group ${index}`;
-          const { sequenceCount, newTokenCount, deadlineSteps, queueSteps, priority, namespace, owner } =
-            item;
+          const { newTokenCount, deadlineSteps, queueSteps, priority, namespace, owner, isEvaluation } = item;
+          const sequenceCount = isEvaluation ? 1 : item.sequenceCount;
           const prompt = promptOf(item.beginning, item.sharedCount, item.ownCount, item.own);
           const spec = {
             id,
@@ -209,12 +231,14 @@ test("budget, slots and cells hold and every group ends exactly once, whatever h
             deadlineAtMs: deadlineSteps === null ? null : nowMs + deadlineSteps * 10,
             queueDeadlineAtMs: queueSteps === null ? null : nowMs + queueSteps * 10,
             contexts: [prompt],
+            outputs: { kind: "logits" as const, everyPosition: isEvaluation },
             slotCount: sequenceCount,
             cellCount: prompt.length + sequenceCount * newTokenCount,
           };
           const answer = scheduler.submit(spec, nowMs);
           if (answer.kind === "accepted") {
-            submitted.set(id, { sequenceCount, length: prompt.length + newTokenCount });
+            const rowCount = isEvaluation ? 0 : null;
+            submitted.set(id, { sequenceCount, length: prompt.length + newTokenCount, rowCount });
           } else if (answer.code === "queue_full") {
             assert.ok(scheduler.load().waitingGroupCount >= limits.maxWaitingGroupCount);
             assert.ok(answer.retryAfterSeconds! > 0 && answer.retryAfterSeconds! <= 600);
