@@ -2,6 +2,7 @@ export * from "./baseten.ts";
 export * from "./cerebrium.ts";
 export * from "./error-envelope.ts";
 export * from "./errors.ts";
+export * from "./evaluation.ts";
 export * from "./generate.ts";
 export * from "./generation-values.ts";
 export * from "./json.ts";

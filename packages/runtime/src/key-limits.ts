@@ -10,7 +10,14 @@ export interface KeyClaim {
   readonly tokenCount: number;
   /** Most tokens the holder may have at once; null: no cap. */
   readonly cap: number | null;
+  /** What the tokens are counted of, and how to ask for fewer. Default: those of a generation. */
+  readonly counted?: { readonly of: string; readonly remedy: string };
 }
+
+const ofGeneration = {
+  of: "sequences × (prompt + new tokens)",
+  remedy: "Ask for fewer sequences or set a smaller max_new_tokens or max_length.",
+};
 
 export class KeyLimits {
   readonly #held = new Map<string, number>();
@@ -23,12 +30,12 @@ export class KeyLimits {
    * Takes the claim and gives what returns it, to be called once. Fails with `invalid_parameter` where the call alone
    * is over the cap, `key_limit_exceeded` where it is with the calls that run.
    */
-  claim({ holder, tokenCount, cap }: KeyClaim): () => void {
+  claim({ holder, tokenCount, cap, counted = ofGeneration }: KeyClaim): () => void {
     const held = this.held(holder);
     if (cap !== null && tokenCount > cap) {
       const message =
-        `The call may take ${tokenCount} tokens (sequences × (prompt + new tokens)) and the API key may hold ${cap}. ` +
-        "Ask for fewer sequences or set a smaller max_new_tokens or max_length.";
+        `The call may take ${tokenCount} tokens (${counted.of}) and the API key may hold ${cap}. ` +
+        counted.remedy;
       throw new ServingError("invalid_parameter", message, {
         errors: [{ pointer: "", code: "invalid_parameter", message }],
       });

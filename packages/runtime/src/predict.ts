@@ -1,16 +1,18 @@
 // One predict call from its body to its last byte: prepare, submit, stream or collect, report, wait for the
-// acknowledgement, answer. The only file that sees both the engine and a response.
+// acknowledgement, answer.
 
+import { asServingError, ServingError, type ReplicaConfig, type Timings } from "@corral/contract";
 import {
-  asServingError,
-  isServingError,
-  ServingError,
-  type ReplicaConfig,
-  type Timings,
-} from "@corral/contract";
-import { createDetokenizer, type Clock, type Engine, type GenerationResult } from "@corral/engine";
-import type { IncomingMessage, ServerResponse } from "node:http";
-import { readForwardedCall, type ForwardedCall } from "./call-headers.ts";
+  createDetokenizer,
+  type Clock,
+  type Engine,
+  type GenerationHandle,
+  type GenerationResult,
+} from "@corral/engine";
+import type { ServerResponse } from "node:http";
+import { milliseconds, stackOf, type CarryOut } from "./answer-call.ts";
+import type { ForwardedCall } from "./call-headers.ts";
+import { isCommitted, notCommitted } from "./commitment.ts";
 import type { ControlChannel } from "./control-channel.ts";
 import type { FinishedRun, PredictAnswer } from "./dialects/dialect.ts";
 import { createEventStream, createTextStream, type AnswerStream } from "./event-stream.ts";
@@ -19,8 +21,7 @@ import type { KeyLimits } from "./key-limits.ts";
 import type { Log } from "./log.ts";
 import { prepareCall, type PreparedCall } from "./prepare-call.ts";
 import type { PromptModel } from "./prompt.ts";
-import { readJsonObject } from "./request-body.ts";
-import { sendError, sendJson } from "./send-answer.ts";
+import { sendJson } from "./send-answer.ts";
 import { usageOnWire, type ActiveRun, type RunLedger } from "./run-ledger.ts";
 
 export interface PredictService {
@@ -36,43 +37,28 @@ export interface PredictService {
   readonly acknowledgementMs: number;
 }
 
-/** Answers in every case and never rejects. `admit` throws where nothing is admitted now. */
-export async function answerPredict(
-  admit: () => PredictService,
-  request: IncomingMessage,
-  response: ServerResponse,
-  log: Log,
-): Promise<void> {
-  let runId: string | null = null;
-  try {
-    const service = admit();
-    const receivedAtMs = service.clock.now();
-    const forwarded = readForwardedCall(request.headers);
-    runId = forwarded.runId;
-    const body = await readJsonObject(request, service.config.limits.body_bytes);
-    const { slotCount, cellCount } = service.engines.shared.load();
-    const prepared = prepareCall(service.model, forwarded.dialect, body, {
-      runId,
-      modelId: forwarded.modelId ?? service.config.model_id,
-      deploymentId: forwarded.deploymentId ?? service.config.deployment_id,
-      query: new URL(request.url ?? "/", "http://replica").searchParams,
-      acceptsEventStream: forwarded.acceptsEventStream,
-      generationConfig: service.config.generation_config,
-      defaults: service.config.defaults,
-      maxSequenceCount: slotCount,
-      cellCount,
-    });
-    // The state may have changed while the body arrived.
-    await run(admit(), forwarded, prepared, response, receivedAtMs);
-  } catch (error) {
-    request.resume();
-    const { code } = asServingError(error);
-    if (!isServingError(error))
-      log.error("a call failed unexpectedly", { run_id: runId, stack: stackOf(error) });
-    else log.debug("a call was refused", { run_id: runId, refused_with: code });
-    sendError(request, response, asServingError(error), runId);
-  }
-}
+/** Carries out a call to `/predict`, in the dialect that its headers name. */
+export const predict: CarryOut<PredictService> = async (
+  admit,
+  { forwarded, body, query, receivedAtMs, response },
+) => {
+  // Asked again: the state may have changed while the body arrived.
+  const service = admit();
+  const { model, config, engines } = service;
+  const { slotCount, cellCount } = engines.shared.load();
+  const prepared = prepareCall(model, forwarded.dialect, body, {
+    runId: forwarded.runId,
+    modelId: forwarded.modelId ?? config.model_id,
+    deploymentId: forwarded.deploymentId ?? config.deployment_id,
+    query,
+    acceptsEventStream: forwarded.acceptsEventStream,
+    generationConfig: config.generation_config,
+    defaults: config.defaults,
+    maxSequenceCount: slotCount,
+    cellCount,
+  });
+  await run(service, forwarded, prepared, response, receivedAtMs);
+};
 
 /** Fails with what the caller is to be told; a stream that has begun is broken off here instead. */
 async function run(
@@ -114,31 +100,6 @@ async function run(
     if (stream === null || !stream.begun) throw error;
     stream.fail(asServingError(error));
   }
-}
-
-/** Where a call's own time is over, its end may take this long to be committed all the same. */
-const leastAcknowledgementMs = 1_000;
-
-/** False where the platform takes too long; it may commit the report later all the same. */
-async function isCommitted(
-  { channel, clock, acknowledgementMs }: PredictService,
-  number: number,
-  deadlineAtMs: number | null,
-): Promise<boolean> {
-  const leftMs = deadlineAtMs === null ? Infinity : deadlineAtMs - clock.now();
-  const limitMs = Math.min(acknowledgementMs, Math.max(leastAcknowledgementMs, leftMs));
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<boolean>((resolve) => (timer = setTimeout(() => resolve(false), limitMs)));
-  const committed = await Promise.race([channel.acknowledged(number).then(() => true), late]);
-  clearTimeout(timer);
-  return committed;
-}
-
-function notCommitted(): ServingError {
-  return new ServingError(
-    "database_unavailable",
-    "The run ended, but the database did not take its record in time. Look the run up before you call again.",
-  );
 }
 
 /** Takes the key's share and a place in the engine's queue; nothing is kept of a call that gets none. */
@@ -201,7 +162,7 @@ function createStream({ call }: PreparedCall, response: ServerResponse): AnswerS
 /** Reports the first token and progress, and hands pieces to a stream at the pace at which its reader takes them. */
 async function followEvents(
   ledger: RunLedger,
-  active: ActiveRun,
+  active: ActiveRun<GenerationHandle>,
   { call }: PreparedCall,
   stream: AnswerStream | null,
 ): Promise<void> {
@@ -260,14 +221,4 @@ function timingsOf({ timings }: GenerationResult, totalMs: number): Timings {
     decode: milliseconds(timings.decodeMs),
     total: milliseconds(totalMs),
   };
-}
-
-/** To the microsecond, and never negative. */
-function milliseconds(value: number): number {
-  return Math.max(0, Math.round(value * 1_000) / 1_000);
-}
-
-function stackOf(error: unknown): string {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
 }

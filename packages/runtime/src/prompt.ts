@@ -6,7 +6,14 @@ import type { Vocabulary } from "@corral/engine";
 import type { ChatTemplate } from "./chat-template.ts";
 
 export type PromptSource =
-  | { readonly kind: "text"; readonly text: string }
+  | {
+      readonly kind: "text";
+      readonly text: string;
+      /** Whether the tokenizer adds its own, as the BOS token; default true. */
+      readonly addSpecialTokens?: boolean;
+      /** Where the text stands in the body; default `/prompt`. */
+      readonly pointer?: string;
+    }
   | { readonly kind: "messages"; readonly messages: readonly ChatMessage[] }
   | {
       readonly kind: "ids";
@@ -43,7 +50,7 @@ const cheapTextLength = 16 * 1024;
 export function preparePrompt(model: PromptModel, source: PromptSource): PreparedPrompt {
   switch (source.kind) {
     case "text":
-      return prepareText(model, source);
+      return source.addSpecialTokens === false ? prepareBareText(model, source) : prepareText(model, source);
     case "messages":
       return prepareMessages(model, source);
     case "ids":
@@ -52,7 +59,7 @@ export function preparePrompt(model: PromptModel, source: PromptSource): Prepare
 }
 
 function prepareText(model: PromptModel, source: PromptSource & { kind: "text" }): PreparedPrompt {
-  refuseHugeText(model, source.text, "/prompt");
+  refuseHugeText(model, source.text, source.pointer ?? "/prompt");
   // Hugging Face reads the text of special tokens in a prompt as those tokens, and adds the BOS token.
   const read = model.vocabulary.tokenize(source.text, { addSpecialTokens: true, parseSpecialTokens: true });
   const { ids, removedCount } = withOneBos(model.vocabulary, read);
@@ -64,6 +71,15 @@ function prepareText(model: PromptModel, source: PromptSource & { kind: "text" }
     "/prompt",
     'prompt is "", and the model has no BOS token to begin with.',
   );
+}
+
+/** The text's own tokens alone. */
+function prepareBareText(model: PromptModel, source: PromptSource & { kind: "text" }): PreparedPrompt {
+  const { text, pointer = "/prompt" } = source;
+  refuseHugeText(model, text, pointer);
+  const ids = model.vocabulary.tokenize(text, { addSpecialTokens: false, parseSpecialTokens: true });
+  if (ids.length > 0) return prepared(source, ids);
+  throw refusal("invalid_parameter", pointer, "The text has no tokens, and add_special_tokens is false.");
 }
 
 function prepareMessages(model: PromptModel, source: PromptSource & { kind: "messages" }): PreparedPrompt {
@@ -126,10 +142,12 @@ function beginsWithBos(vocabulary: Vocabulary, text: string): boolean {
 
 function prepareIds(model: PromptModel, source: PromptSource & { kind: "ids" }): PreparedPrompt {
   const { tokenCount } = model.vocabulary;
+  const { pointer = "/input_ids" } = source;
   const wrong = source.ids.findIndex((id) => !Number.isInteger(id) || id < 0 || id >= tokenCount);
   if (wrong >= 0) {
-    const message = `input_ids[${wrong}] is ${source.ids[wrong]}; ids are integers in [0, ${tokenCount}).`;
-    throw refusal("invalid_parameter", `${source.pointer ?? "/input_ids"}/${wrong}`, message);
+    const name = pointer.slice(1).replaceAll(/\/(\d+)/g, "[$1]");
+    const message = `${name}[${wrong}] is ${source.ids[wrong]}; ids are integers in [0, ${tokenCount}).`;
+    throw refusal("invalid_parameter", `${pointer}/${wrong}`, message);
   }
   return prepared(source, source.ids);
 }

@@ -15,16 +15,18 @@ import {
   type Engine,
   type ModelRunner,
 } from "@corral/engine";
-import type { Server } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { bind, closeServer } from "./address.ts";
+import { answerCall, type CarryOut } from "./answer-call.ts";
 import { parseChatTemplate } from "./chat-template.ts";
 import { ControlChannel } from "./control-channel.ts";
 import { createEngines, type Engines } from "./engines.ts";
+import { embed, score } from "./evaluation/evaluate.ts";
 import { KeyLimits } from "./key-limits.ts";
 import { loadReport } from "./load-report.ts";
 import type { LoadedModel, LoadModel } from "./loaded-model.ts";
 import type { Log, LogFields } from "./log.ts";
-import { answerPredict, type PredictService } from "./predict.ts";
+import { predict, type PredictService } from "./predict.ts";
 import { openPrefixFiles } from "./prefix-files.ts";
 import { vocabularyBounds } from "./prompt.ts";
 import { createHttpServer, type Health } from "./routes.ts";
@@ -116,10 +118,13 @@ class RunningReplica implements Replica {
       onConnectionChange: (connected) => this.#channelChanged(connected),
     });
     this.#ledger = new RunLedger(this.#channel);
+    const call =
+      (carryOut: CarryOut<PredictService>) => (request: IncomingMessage, response: ServerResponse) =>
+        this.#track(answerCall(() => this.#admit(), request, response, log, carryOut));
     this.#server = createHttpServer({
       token: config.address.startsWith("unix:") ? null : config.token,
       health: () => this.health(),
-      predict: (request, response) => this.#track(answerPredict(() => this.#admit(), request, response, log)),
+      calls: { "/predict": call(predict), "/score": call(score), "/embeddings": call(embed) },
       openControlChannel: (socket, head) => this.#channel.accept(socket, head),
     });
   }

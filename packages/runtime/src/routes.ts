@@ -12,11 +12,14 @@ export interface Health {
   readonly load_progress: number;
 }
 
+export type AnswerRequest = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+
 export interface Routes {
   /** Needed on every request, or null where the address itself is protected. */
   readonly token: string | null;
   health(): Health;
-  predict(request: IncomingMessage, response: ServerResponse): Promise<void>;
+  /** By path. Each answers every failure itself. */
+  readonly calls: Readonly<Record<string, AnswerRequest>>;
   openControlChannel(socket: Duplex, head: Buffer): void;
 }
 
@@ -33,16 +36,14 @@ export function createHttpServer(routes: Routes): Server {
 
 function route(routes: Routes, request: IncomingMessage, response: ServerResponse): void {
   const path = pathOf(request);
+  const call = Object.hasOwn(routes.calls, path) ? routes.calls[path] : undefined;
   if (!isAllowed(routes.token, request)) refuse(request, response, unauthenticated());
   else if (path === "/healthz") answerHealth(routes.health(), response);
-  else if (path !== "/predict") {
+  else if (call === undefined) {
     refuse(request, response, new ServingError("route_not_found", `A replica has no route ${path}.`));
   } else if (request.method !== "POST") {
-    refuse(request, response, new ServingError("method_not_allowed", "/predict takes POST."));
-  } else {
-    // Answers every failure itself.
-    void routes.predict(request, response);
-  }
+    refuse(request, response, new ServingError("method_not_allowed", `${path} takes POST.`));
+  } else void call(request, response);
 }
 
 function answerHealth(health: Health, response: ServerResponse): void {

@@ -5,23 +5,32 @@ import {
   progressReportMs,
   progressReportTokens,
   type Dialect,
+  type FinishReason,
   type ReportBody,
   type Timings,
   type Usage,
 } from "@corral/contract";
 import type { GenerationHandle, GenerationResult, GenerationUsage } from "@corral/engine";
 
-export interface RunStart {
+/** What the ledger asks of whatever a run does in the engine. */
+export type RunHandle = Pick<GenerationHandle, "usage" | "abort">;
+
+export interface RunResult extends Pick<GenerationResult, "usage" | "error"> {
+  /** None where nothing was to be generated. */
+  readonly sequences: readonly { readonly finishReason: FinishReason }[];
+}
+
+export interface RunStart<Handle extends RunHandle = RunHandle> {
   readonly runId: string;
   readonly projectId: string;
   readonly keyId: string | null;
   readonly dialect: Dialect;
   readonly promptTokenCount: number;
   readonly sequenceCount: number;
-  readonly handle: GenerationHandle;
+  readonly handle: Handle;
 }
 
-export interface ActiveRun extends RunStart {
+export interface ActiveRun<Handle extends RunHandle = RunHandle> extends RunStart<Handle> {
   /** The caller's connection ended first. */
   callerLeft: boolean;
   reportedFirstToken: boolean;
@@ -49,8 +58,13 @@ export class RunLedger {
     return this.#active.size;
   }
 
-  begin(start: RunStart): ActiveRun {
-    const run: ActiveRun = { ...start, callerLeft: false, reportedFirstToken: false, reportedTokens: 0 };
+  begin<Handle extends RunHandle>(start: RunStart<Handle>): ActiveRun<Handle> {
+    const run: ActiveRun<Handle> = {
+      ...start,
+      callerLeft: false,
+      reportedFirstToken: false,
+      reportedTokens: 0,
+    };
     this.#active.set(run.runId, run);
     this.#channel.report({
       kind: "started",
@@ -77,7 +91,7 @@ export class RunLedger {
   }
 
   /** Ends the run; gives the number of its last report. */
-  finish(run: ActiveRun, result: GenerationResult, output: unknown, timings: Timings): number {
+  finish(run: ActiveRun, result: RunResult, output: unknown, timings: Timings): number {
     this.#active.delete(run.runId);
     if (this.#active.size === 0) {
       clearInterval(this.#timer ?? undefined);

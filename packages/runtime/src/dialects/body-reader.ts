@@ -1,7 +1,7 @@
 // Takes fields out of a JSON body one by one and collects everything that is wrong with them, so that a caller sees
 // all mistakes at once. Knows no dialect.
 
-import type { ChatMessage, ErrorCode, FieldError } from "@corral/contract";
+import { nearestName, type ChatMessage, type ErrorCode, type FieldError } from "@corral/contract";
 import type { PromptSource } from "../prompt.ts";
 
 export type Body = Readonly<Record<string, unknown>>;
@@ -20,6 +20,35 @@ export class BodyReader {
     const value = this.#left.get(name);
     this.#left.delete(name);
     return value;
+  }
+
+  /** An integer in `[least, most]`; null is as good as absent. */
+  takeInteger(name: string, least: number, most: number): number | null {
+    const value = this.take(name) ?? null;
+    if (value === null) return null;
+    if (Number.isInteger(value) && Number(value) >= least && Number(value) <= most) return Number(value);
+    const message = `${name} is ${show(value)}; it must be an integer from ${least} to ${most}.`;
+    this.refuse(pointerTo(name), "invalid_parameter", message);
+    return null;
+  }
+
+  /** One of the given words; null is as good as absent. */
+  takeWord<Word extends string>(name: string, words: readonly Word[]): Word | null {
+    const value = this.take(name) ?? null;
+    const word = words.find((candidate) => candidate === value);
+    if (value === null || word !== undefined) return word ?? null;
+    const message = `${name} is ${show(value)}; it must be ${listNames(words, "or")}.`;
+    this.refuse(pointerTo(name), "invalid_parameter", message);
+    return null;
+  }
+
+  /** Refuses everything that nobody took, with the name of `known` that may have been meant. */
+  refuseRest(known: readonly string[]): void {
+    for (const name of this.#left.keys()) {
+      const nearest = nearestName(name, known);
+      const hint = nearest === null ? `It takes ${listNames(known, "and")}.` : `Did you mean ${nearest}?`;
+      this.refuse(pointerTo(name), "unknown_parameter", `${show(name)} is not known to this call. ${hint}`);
+    }
   }
 
   /** Everything that nobody took. */
@@ -154,7 +183,7 @@ export class BodyReader {
   }
 }
 
-const mostErrors = 50;
+export const mostErrors = 50;
 
 function fieldCode(value: unknown): ErrorCode {
   return value === undefined ? "missing_parameter" : "invalid_parameter";

@@ -92,6 +92,8 @@ function attach(socket: Duplex, head: Buffer, acknowledges: boolean): PlatformSi
 export interface Call {
   readonly runId?: string;
   readonly dialect?: Dialect;
+  /** Default: `/predict`. */
+  readonly path?: string;
   /** A value, or a text that is sent as it is. */
   readonly body: unknown;
   readonly query?: string;
@@ -122,7 +124,7 @@ export function openCall(socketPath: string, call: Call): OpenCall {
   const sent = request({
     socketPath,
     method: "POST",
-    path: `/predict${call.query ?? ""}`,
+    path: `${call.path ?? "/predict"}${call.query ?? ""}`,
     agent: false,
     headers: {
       "content-type": "application/json",

@@ -1,0 +1,37 @@
+// How long the end of a run is waited for to be committed: no last byte leaves before it.
+
+import { ServingError } from "@corral/contract";
+import type { Clock } from "@corral/engine";
+import type { ControlChannel } from "./control-channel.ts";
+
+export interface CommitmentService {
+  readonly channel: Pick<ControlChannel, "acknowledged">;
+  readonly clock: Clock;
+  /** What the platform may take to commit the end of a run. */
+  readonly acknowledgementMs: number;
+}
+
+/** Where a call's own time is over, its end may take this long to be committed all the same. */
+const leastAcknowledgementMs = 1_000;
+
+/** False where the platform takes too long; it may commit the report later all the same. */
+export async function isCommitted(
+  { channel, clock, acknowledgementMs }: CommitmentService,
+  number: number,
+  deadlineAtMs: number | null,
+): Promise<boolean> {
+  const leftMs = deadlineAtMs === null ? Infinity : deadlineAtMs - clock.now();
+  const limitMs = Math.min(acknowledgementMs, Math.max(leastAcknowledgementMs, leftMs));
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => (timer = setTimeout(() => resolve(false), limitMs)));
+  const committed = await Promise.race([channel.acknowledged(number).then(() => true), late]);
+  clearTimeout(timer);
+  return committed;
+}
+
+export function notCommitted(): ServingError {
+  return new ServingError(
+    "database_unavailable",
+    "The run ended, but the database did not take its record in time. Look the run up before you call again.",
+  );
+}

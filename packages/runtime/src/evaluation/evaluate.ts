@@ -1,0 +1,130 @@
+// One call that generates nothing, from its body to its last byte: prepare, submit, wait, report, wait for the
+// acknowledgement, answer.
+
+import { asServingError, ServingError, type Timings } from "@corral/contract";
+import type { CarryOut, ReceivedCall } from "../answer-call.ts";
+import { milliseconds, stackOf } from "../answer-call.ts";
+import { isCommitted, notCommitted } from "../commitment.ts";
+import type { PredictAnswer } from "../dialects/dialect.ts";
+import type { PredictService } from "../predict.ts";
+import { usageOnWire } from "../run-ledger.ts";
+import { sendJson } from "../send-answer.ts";
+import { evaluateTexts, type TextsResult } from "./evaluate-texts.ts";
+import type { EvaluationCall, ReadEvaluation } from "./evaluation-call.ts";
+import { readEmbeddings } from "./read-embeddings.ts";
+import { readScore } from "./read-score.ts";
+
+export const score = createCarryOut(readScore);
+export const embed = createCarryOut(readEmbeddings);
+
+function createCarryOut(read: ReadEvaluation): CarryOut<PredictService> {
+  return async (admit, received) => {
+    // Asked again: the state may have changed while the body arrived.
+    const service = admit();
+    await run(service, read(received.body, service.model), received);
+  };
+}
+
+async function run(service: PredictService, call: EvaluationCall, received: ReceivedCall): Promise<void> {
+  const { forwarded, receivedAtMs, response } = received;
+  const { active, releaseClaim } = submit(service, call, received);
+  const leave = () => {
+    if (response.writableFinished) return;
+    active.callerLeft = true;
+    active.handle.abort();
+  };
+  response.once("close", leave);
+  if (response.destroyed) leave();
+
+  const result = await active.handle.result.finally(releaseClaim);
+  const { answer, error } = conclude(service, call, forwarded.runId, result);
+  const timings = timingsOf(result, service.clock.now() - receivedAtMs);
+  const ended = { usage: result.usage, sequences: [], error };
+  const number = service.ledger.finish(active, ended, answer?.output ?? null, timings);
+  // Acknowledged means committed: no last byte before it.
+  const committed = await isCommitted(service, number, forwarded.deadlineAtMs);
+  if (response.destroyed) return;
+  if (error !== null) throw error;
+  if (!committed) throw notCommitted();
+  if (answer !== null) sendJson(response, answer);
+}
+
+/** Takes the key's share and a place in the engine's queue; nothing is kept of a call that gets none. */
+function submit(
+  { engines, ledger, keyLimits, clock }: PredictService,
+  { texts, evaluation }: EvaluationCall,
+  { forwarded, receivedAtMs }: ReceivedCall,
+) {
+  const { runId, projectId, keyId, dialect, priority, deadlineAtMs, tokenCap, weight } = forwarded;
+  if (deadlineAtMs !== null && deadlineAtMs <= clock.now()) {
+    throw new ServingError("timeout", "The call's time was over before the model could begin.");
+  }
+  const owner = keyId ?? projectId;
+  const tokenCount = texts.reduce((sum, { ids }) => sum + ids.length, 0);
+  const releaseClaim = keyLimits.claim({ holder: owner, tokenCount, cap: tokenCap, counted });
+  try {
+    const handle = evaluateTexts(
+      engines.shared,
+      {
+        id: runId,
+        texts: texts.map(({ ids }) => ids),
+        evaluation,
+        owner,
+        weight,
+        namespace: projectId,
+        priority,
+        deadlineAtMs,
+        receivedAtMs,
+      },
+      clock,
+    );
+    const active = ledger.begin({
+      runId,
+      projectId,
+      keyId,
+      dialect,
+      promptTokenCount: tokenCount,
+      sequenceCount: texts.length,
+      handle,
+    });
+    return { active, releaseClaim };
+  } catch (error) {
+    releaseClaim();
+    throw error;
+  }
+}
+
+const counted = { of: "those of all its texts", remedy: "Send less text in a call." };
+
+interface Conclusion {
+  /** Null where there is an error. */
+  readonly answer: PredictAnswer | null;
+  readonly error: ServingError | null;
+}
+
+/** The answer is made before the run is reported, so that a mistake in making it is the run's end as well. */
+function conclude(
+  { log }: PredictService,
+  call: EvaluationCall,
+  runId: string,
+  { outputs, usage, timings, error }: TextsResult,
+): Conclusion {
+  if (error !== null) return { answer: null, error };
+  try {
+    const runTimeMs = milliseconds(timings.prefillMs + timings.decodeMs);
+    return { answer: call.answer({ runId, runTimeMs, outputs, usage: usageOnWire(usage) }), error: null };
+  } catch (cause) {
+    log.error("an answer could not be made", { stack: stackOf(cause) });
+    return { answer: null, error: asServingError(cause) };
+  }
+}
+
+function timingsOf({ timings }: TextsResult, totalMs: number): Timings {
+  return {
+    queue: milliseconds(timings.queueMs),
+    load: 0,
+    prefill: milliseconds(timings.prefillMs),
+    decode: milliseconds(timings.decodeMs),
+    total: milliseconds(totalMs),
+  };
+}

@@ -1,0 +1,65 @@
+// What a call that generates nothing is turned into, and what it is answered with: the words that scores and embeddings
+// share. Knows neither HTTP nor the engine's loop.
+
+import type { FieldError, Usage } from "@corral/contract";
+import { fieldsError, isServingError } from "@corral/contract";
+import type { Evaluation, EvaluationOutput } from "@corral/engine";
+import type { PredictAnswer } from "../dialects/dialect.ts";
+import { preparePrompt, type PreparedPrompt, type PromptModel, type PromptSource } from "../prompt.ts";
+
+export interface EvaluationCall {
+  readonly evaluation: Evaluation;
+  /** At least one. */
+  readonly texts: readonly PreparedPrompt[];
+  /** The answer to a run that succeeded. */
+  answer(run: FinishedEvaluation): PredictAnswer;
+}
+
+export interface FinishedEvaluation {
+  readonly runId: string;
+  readonly runTimeMs: number;
+  /** One for each text. */
+  readonly outputs: readonly EvaluationOutput[];
+  readonly usage: Usage;
+}
+
+export type ReadEvaluation = (body: Readonly<Record<string, unknown>>, model: PromptModel) => EvaluationCall;
+
+/** What of a body a text came from. */
+export interface TextSource {
+  readonly source: PromptSource;
+  readonly pointer: string;
+}
+
+/** The ids of each source; fails with all errors of the body, those that were found before included. */
+export function prepareTexts(
+  model: PromptModel,
+  sources: readonly TextSource[],
+  errors: readonly FieldError[],
+): readonly PreparedPrompt[] {
+  const all = [...errors];
+  const texts = sources.flatMap(({ source, pointer }) => {
+    try {
+      const text = preparePrompt(model, source);
+      all.push(...lengthErrors(text.ids.length, model.contextLength, pointer));
+      return [text];
+    } catch (error) {
+      if (!isServingError(error) || error.errors.length === 0) throw error;
+      all.push(...error.errors);
+      return [];
+    }
+  });
+  if (all.length > 0) throw fieldsError(all);
+  return texts;
+}
+
+function lengthErrors(tokenCount: number, contextLength: number, pointer: string): FieldError[] {
+  if (tokenCount <= contextLength) return [];
+  const message = `The text has ${tokenCount} tokens, and the model's context is ${contextLength} tokens. Shorten it.`;
+  return [{ pointer, code: "prompt_too_long", message }];
+}
+
+/** A float32 as the shortest number that is surely read as the same one; null for the logarithm of 0. */
+export function float32OnWire(value: number): number | null {
+  return Number.isFinite(value) ? Number(value.toPrecision(9)) : null;
+}
