@@ -1,8 +1,16 @@
 // The data plane: every way to call a model, as one table. Bodies are not parsed here, the replica does that;
 // answers leave through `proxy.ts`, errors in the envelope of the route's family.
 
-import { ServingError, type Dialect } from "@corral/contract";
+import {
+  embeddingsBodySchema,
+  embeddingsSchema,
+  scoreBodySchema,
+  scoreSchema,
+  ServingError,
+  type Dialect,
+} from "@corral/contract";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { z } from "zod";
 import type { LiveReplica } from "../replica/supervisor.ts";
 import type { AddressBook, AddressedDeployment, Addresses } from "./address-book.ts";
 import { answerError, principalOf } from "./answer-error.ts";
@@ -37,6 +45,10 @@ interface PredictRoute {
   readonly summary: string;
   /** Path of the call on the replica. */
   readonly path: string;
+  /** Default: the body of a predict call of the dialect. */
+  readonly body?: z.ZodType;
+  /** Of an answer, where it is one of ours that is always the same. */
+  readonly answer?: z.ZodType;
   readonly find: (addresses: Addresses, name: string) => AddressedDeployment;
 }
 
@@ -46,6 +58,24 @@ const routes: readonly PredictRoute[] = [
     dialect: "corral",
     summary: "Generate with Hugging Face's parameters and defaults",
     path: "/predict",
+    find: (addresses, name) => addresses.byDeployment(name),
+  },
+  {
+    url: "/api/v1/deployments/:name/score",
+    dialect: "corral",
+    summary: "Score a given text: the log-probability of each token after those before it",
+    path: "/score",
+    body: scoreBodySchema,
+    answer: scoreSchema,
+    find: (addresses, name) => addresses.byDeployment(name),
+  },
+  {
+    url: "/api/v1/deployments/:name/embeddings",
+    dialect: "corral",
+    summary: "Embed texts as vectors: the mean, last or first of the model's last hidden states",
+    path: "/embeddings",
+    body: embeddingsBodySchema,
+    answer: embeddingsSchema,
     find: (addresses, name) => addresses.byDeployment(name),
   },
   {
@@ -97,7 +127,12 @@ export function registerPredictRoutes(app: FastifyInstance, services: PredictSer
       route.url,
       {
         config: { guard: "predict", dialect: route.dialect, addressed: true },
-        schema: { summary: route.summary, tags: ["predict"], body: predictBodySchema(route.dialect) },
+        schema: {
+          summary: route.summary,
+          tags: ["predict"],
+          body: route.body ?? predictBodySchema(route.dialect),
+          ...(route.answer === undefined ? {} : { response: { 200: route.answer } }),
+        },
       },
       (request, reply) =>
         predict(route, services, request as FastifyRequest<{ Params: { name: string } }>, reply),
