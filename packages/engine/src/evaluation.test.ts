@@ -147,7 +147,9 @@ test("evaluations and generations share steps, and none changes another", async 
 test("scores take nothing from the prefix cache, which would give no rows, and leave their text there", async () => {
   await using fixture = start();
   await fixture.generate(text).result;
+  const { prefixQueryTokenCount } = fixture.engine.load();
   const result = await fixture.evaluate(scores, text).result;
+  assert.equal(fixture.engine.load().prefixQueryTokenCount, prefixQueryTokenCount, "nothing is looked up");
   assert.equal(result.usage.cachedTokenCount, 0);
   assert.deepEqual(scored(result).logProbabilities, expectedScores(text));
   const other = text.toReversed();

@@ -131,7 +131,8 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       if (head.wasAdmitted) continue;
       head.wasAdmitted = true;
       retryPlaces.placeFreed(nowMs);
-      statistics.countPrefixLookup(head.spec.contexts[0]?.length ?? 0, cachedTokenCount);
+      const looksUp = head.spec.outputs?.everyPosition !== true;
+      statistics.countPrefixLookup(looksUp ? (head.spec.contexts[0]?.length ?? 0) : 0, cachedTokenCount);
       events.push({ kind: "admitted", group: head.spec.id, atMs: nowMs, cachedTokenCount });
     }
   }
