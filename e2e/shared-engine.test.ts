@@ -73,7 +73,9 @@ test("the next turn of a conversation finds the ones before it, in every family"
 test("a deterministic call gives the same answer while others run, and one that is none of these is refused", async () => {
   const body = { do_sample: true, temperature: 1.5, top_k: 0, deterministic: true };
   const alone = await generate(ids(100, 9), body);
-  const crowd = Array.from({ length: 12 }, (_, index) => generate(ids(60 + index, index), { max_new_tokens: 40 }));
+  const crowd = Array.from({ length: 12 }, (_, index) =>
+    generate(ids(60 + index, index), { max_new_tokens: 40 }),
+  );
   assert.deepEqual((await generate(ids(100, 9), body)).result, alone.result);
   await Promise.all(crowd);
   const refused = await corral.post("/api/v1/deployments/corral-tiny-3/generate", {

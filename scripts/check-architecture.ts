@@ -38,8 +38,6 @@ const nativeImporter = "packages/llama/src/abi.ts";
 const unimported: Readonly<Record<string, readonly string[]>> = {
   // A peer that fastify-type-provider-zod asks for.
   "packages/platform/package.json": ["openapi-types"],
-  // Of the edge table; nothing there reads a header yet.
-  "packages/llama/package.json": ["@corral/weights"],
 };
 
 export interface Violation {
