@@ -39,7 +39,14 @@ model_metadata:
       weights: "weights/model.gguf",
       precision: "reference",
       defaults: { max_new_tokens: 64, do_sample: true },
-      limits: { contextLength: 2048, slotCount: 8, cellCount: null, threadCount: null, queueLength: null },
+      limits: {
+        contextLength: 2048,
+        slotCount: 8,
+        cellCount: null,
+        threadCount: null,
+        queueLength: null,
+        maxStepMs: null,
+      },
     });
     assert.ok(Object.isFrozen(config) && Object.isFrozen(config.defaults) && Object.isFrozen(config.limits));
   });
@@ -278,6 +285,13 @@ it("a config made in code has every member", () => {
     weights: "x",
     precision: null,
     defaults: {},
-    limits: { contextLength: null, slotCount: 4, cellCount: null, threadCount: null, queueLength: null },
+    limits: {
+      contextLength: null,
+      slotCount: 4,
+      cellCount: null,
+      threadCount: null,
+      queueLength: null,
+      maxStepMs: null,
+    },
   });
 });

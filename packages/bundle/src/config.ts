@@ -33,6 +33,8 @@ export interface BundleLimits {
   readonly cellCount: number | null;
   readonly threadCount: number | null;
   readonly queueLength: number | null;
+  /** How long prompts may make a step while others wait for their next token. */
+  readonly maxStepMs: number | null;
 }
 
 /** What a model directory says of itself. Frozen, JSON-able. */
@@ -71,6 +73,7 @@ const corralSchema = z.strictObject({
   cells: count.nullish(),
   threads: count.nullish(),
   queue_length: count.nullish(),
+  max_step_ms: count.nullish(),
 });
 
 /** Fails with `invalid_bundle`; its `errors` hold every mistake with pointer, line and remedy. */
@@ -154,6 +157,7 @@ function checkConfig(source: YamlSource): ParsedConfig {
         cellCount: settings.cells ?? null,
         threadCount: settings.threads ?? null,
         queueLength: settings.queue_length ?? null,
+        maxStepMs: settings.max_step_ms ?? null,
       },
     }),
     warnings,
@@ -178,6 +182,7 @@ export function bundleConfig(
       cellCount: null,
       threadCount: null,
       queueLength: null,
+      maxStepMs: null,
       ...given.limits,
     },
   });

@@ -23,7 +23,10 @@ export async function isCommitted(
   const leftMs = deadlineAtMs === null ? Infinity : deadlineAtMs - clock.now();
   const limitMs = Math.min(acknowledgementMs, Math.max(leastAcknowledgementMs, leftMs));
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<boolean>((resolve) => (timer = setTimeout(() => resolve(false), limitMs)));
+  // The caller's connection keeps the process; a replica that has ended must not wait for what nobody will commit.
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), limitMs).unref();
+  });
   const committed = await Promise.race([channel.acknowledged(number).then(() => true), late]);
   clearTimeout(timer);
   return committed;

@@ -22,6 +22,11 @@ export const up: CommandDefinition = {
     { flags: "--host <host>", summary: "address to listen on (CORRAL_HOST; default 127.0.0.1)" },
     { flags: "--port <port>", summary: "port to listen on (CORRAL_PORT; default 5526)" },
     { flags: "--device <device>", summary: "auto, cpu, cuda or vulkan (CORRAL_DEVICE; default auto)" },
+    {
+      flags: "--prefix-bytes <count>",
+      summary:
+        "disk space for saved prefixes of each model; 0 saves none (CORRAL_PREFIX_BYTES; default 2 GiB)",
+    },
     { flags: "--quickstart", summary: "deploy the two tiny models and print both documented calls" },
     { flags: "--log", summary: "show its log on stderr (shown anyway where stderr is no terminal)" },
   ],
@@ -60,6 +65,8 @@ function argumentsOf(context: Context, options: Options): string[] {
     if (value !== undefined)
       args.push(`--${name}`, name === "home" ? resolve(context.directory, value) : value);
   }
+  const prefixBytes = textOption(options, "prefixBytes");
+  if (prefixBytes !== undefined) args.push("--prefix-bytes", prefixBytes);
   if (options["quickstart"] === true) args.push("--quickstart");
   return args;
 }

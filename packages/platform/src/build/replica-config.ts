@@ -72,7 +72,7 @@ export function replicaConfig(
       slot_count: limits.slotCount ?? defaultLimits.slotCount,
       cell_count: limits.cellCount,
       max_batch_tokens: defaultLimits.maxBatchTokens,
-      max_step_ms: defaultLimits.maxStepMs,
+      max_step_ms: limits.maxStepMs ?? defaultLimits.maxStepMs,
       thread_count: limits.threadCount,
       queue_length: limits.queueLength ?? defaultLimits.queueLength,
       body_bytes: bodyLimitBytes,
