@@ -30,6 +30,7 @@ model_metadata:
     defaults: { max_new_tokens: 64, do_sample: true }
     context_length: 2048
     slots: 8
+    max_step_ms: 100
 `);
     assert.deepEqual(warnings, []);
     assert.deepEqual(config, {
@@ -45,7 +46,7 @@ model_metadata:
         cellCount: null,
         threadCount: null,
         queueLength: null,
-        maxStepMs: null,
+        maxStepMs: 100,
       },
     });
     assert.ok(Object.isFrozen(config) && Object.isFrozen(config.defaults) && Object.isFrozen(config.limits));
@@ -291,7 +292,6 @@ it("a config made in code has every member", () => {
       cellCount: null,
       threadCount: null,
       queueLength: null,
-      maxStepMs: null,
     },
   });
 });

@@ -33,8 +33,8 @@ export interface BundleLimits {
   readonly cellCount: number | null;
   readonly threadCount: number | null;
   readonly queueLength: number | null;
-  /** How long prompts may make a step while others wait for their next token. */
-  readonly maxStepMs: number | null;
+  /** How long prompts may make a step while others wait for their next token. Absent, not null: digests stay. */
+  readonly maxStepMs?: number;
 }
 
 /** What a model directory says of itself. Frozen, JSON-able. */
@@ -157,7 +157,7 @@ function checkConfig(source: YamlSource): ParsedConfig {
         cellCount: settings.cells ?? null,
         threadCount: settings.threads ?? null,
         queueLength: settings.queue_length ?? null,
-        maxStepMs: settings.max_step_ms ?? null,
+        ...(typeof settings.max_step_ms !== "number" ? {} : { maxStepMs: settings.max_step_ms }),
       },
     }),
     warnings,
@@ -182,7 +182,6 @@ export function bundleConfig(
       cellCount: null,
       threadCount: null,
       queueLength: null,
-      maxStepMs: null,
       ...given.limits,
     },
   });
