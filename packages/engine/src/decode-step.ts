@@ -6,12 +6,14 @@ import type { CacheOperation } from "./cache/cache-operation.ts";
 import type { PrefixMove } from "./cache/prefix-move.ts";
 import type { Clock } from "./clock.ts";
 import type { ModelRunner, StepOutputs } from "./model-runner.ts";
-import type { PrefixStore } from "./prefix-store.ts";
+import type { PrefixStore, WrittenPrefix } from "./prefix-store.ts";
 import type { ScheduledStep } from "./scheduler/scheduled-step.ts";
 import type { DecodedStep } from "./strategies/decoded-step.ts";
 
 export interface DecodeMeans {
   readonly runner: ModelRunner;
+  /** The runner's, timed. */
+  readonly decode: ModelRunner["decode"];
   /** Null: no operation names it. */
   readonly store: PrefixStore | null;
   readonly clock: Clock;
@@ -31,7 +33,7 @@ export async function decodeStep(means: DecodeMeans, step: ScheduledStep): Promi
   }
   if (step.entries.length === 0) return { kind: "computed", outputs: noOutputs, moves };
   try {
-    return { kind: "computed", outputs: await means.runner.decode(step), moves };
+    return { kind: "computed", outputs: await means.decode(step), moves };
   } catch (error) {
     if (!isServingError(error)) throw error;
     if (error.code !== "decode_failed" && error.code !== "out_of_cells") throw error;
@@ -53,8 +55,7 @@ async function applyOperation(
       return null;
     case "save": {
       const { slot, namespace, ids } = operation;
-      const state = await runner.saveSequence(slot);
-      const written = (await store?.write(namespace, ids, state)) ?? null;
+      const written = await save(runner, store, slot, namespace, ids);
       return { kind: "saved", tokenCount: ids.length, tookMs: clock.now() - sinceMs, written };
     }
     case "restore": {
@@ -66,4 +67,23 @@ async function applyOperation(
     default:
       return operation satisfies never;
   }
+}
+
+/** Null where it could not be saved: it is computed again when it is wanted, and no generation fails for it. */
+async function save(
+  runner: ModelRunner,
+  store: PrefixStore | null,
+  slot: number,
+  namespace: string,
+  ids: readonly number[],
+): Promise<WrittenPrefix | null> {
+  let state: Uint8Array;
+  try {
+    state = await runner.saveSequence(slot);
+  } catch (error) {
+    // There may be no memory for a copy, or the library no way to make one.
+    if (error instanceof RangeError || (isServingError(error) && error.code === "decode_failed")) return null;
+    throw error;
+  }
+  return (await store?.write(namespace, ids, state)) ?? null;
 }

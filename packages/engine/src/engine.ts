@@ -20,6 +20,7 @@ import type { GroupEnd, GroupSpec } from "./group.ts";
 import { createInbox } from "./inbox.ts";
 import type { ModelRunner } from "./model-runner.ts";
 import type { PrefixStore } from "./prefix-store.ts";
+import type { StepPlan } from "./scheduler/step-plan.ts";
 import type { ScheduledStep } from "./scheduler/scheduled-step.ts";
 import { chooseSeed } from "./seed.ts";
 import type { ScheduleEvent } from "./scheduler/schedule-event.ts";
@@ -101,7 +102,8 @@ class TextEngine implements Engine {
     this.#chooseSeed = options.chooseSeed ?? chooseSeed;
     this.#integrityChecks = options.integrityChecks ?? "never";
     const store = options.prefixStore ?? null;
-    this.#means = { runner: options.runner, store, clock: this.#clock };
+    const decode = (plan: StepPlan) => this.#times.decoding(this.#runner.decode(plan));
+    this.#means = { runner: options.runner, decode, store, clock: this.#clock };
     this.#saveAfterMs = store === null ? null : (options.saveAfterMs ?? 1_000);
     this.#quietMs = this.#saveAfterMs;
     this.#slotCount = Math.min(limits.slotCount, stepTokenBudget);
@@ -221,7 +223,7 @@ class TextEngine implements Engine {
   }
 
   async #step(plan: ScheduledStep): Promise<void> {
-    const decoded = await this.#times.decoding(decodeStep(this.#means, plan));
+    const decoded = await decodeStep(this.#means, plan);
     const outcomes = this.#strategies.choose(plan, decoded);
     this.#publish(this.#scheduler.commit(plan, outcomes, decoded.moves));
     this.#checkIntegrity("step");

@@ -58,6 +58,8 @@ export interface Group {
   readonly finishedRows: Set<number>;
   computedTokenCount: number;
   wasAdmitted: boolean;
+  /** Since it last took its slots. */
+  hasComputedSinceEntry: boolean;
   /** Set when it must end; it does at the next plan or commit. */
   ending: GroupEnd | null;
 }
@@ -72,6 +74,7 @@ export function createGroup(spec: GroupSpec, arrival: number): Group {
     finishedRows: new Set(),
     computedTokenCount: 0,
     wasAdmitted: false,
+    hasComputedSinceEntry: false,
     ending: null,
   };
 }

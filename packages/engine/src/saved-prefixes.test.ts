@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ServingError } from "@corral/contract";
 import { createEngine, type EngineOptions } from "./engine.ts";
 import type { GenerationHandle, GenerationResult } from "./generation.ts";
 import { createByteTokenizer } from "./testing/byte-tokenizer.ts";
@@ -18,7 +19,11 @@ import { validGeneration } from "./testing/valid-generation.ts";
 
 interface Life {
   readonly model: FakeModel;
-  submit(promptIds: readonly number[], namespace?: string): GenerationHandle;
+  submit(
+    promptIds: readonly number[],
+    namespace?: string,
+    parameters?: Readonly<Record<string, unknown>>,
+  ): GenerationHandle;
   end(): Promise<void>;
 }
 
@@ -33,8 +38,11 @@ function live(
     cellCount: 2048,
     contextLength: 2048,
     maxBatchTokenCount: 128,
-    beforeDecode: ({ tokenCount }) => clock.advance(tokenCount),
     ...modelOptions,
+    async beforeDecode(plan, index) {
+      clock.advance(plan.tokenCount);
+      await modelOptions.beforeDecode?.(plan, index);
+    },
   });
   const engine = createEngine({
     runner: model,
@@ -49,11 +57,11 @@ function live(
   let count = 0;
   return {
     model,
-    submit: (promptIds, namespace = "") =>
+    submit: (promptIds, namespace = "", parameters = { max_new_tokens: 3 }) =>
       engine.submit({
         id: `generation ${count++}`,
         promptIds,
-        generation: validGeneration({ max_new_tokens: 3, eos_token_id: null }, promptIds.length, {
+        generation: validGeneration({ eos_token_id: null, ...parameters }, promptIds.length, {
           contextLength: 2048,
         }),
         owner: "test",
@@ -154,6 +162,29 @@ test("a quiet engine saves what it keeps, one prefix after the other, and goes o
   await life.end();
 });
 
+test("a step beside running sequences moves no more to the store than the bound leaves time for", async () => {
+  const store = createMemoryPrefixStore();
+  const savedBySteps: number[] = [0];
+  const life = live(
+    store,
+    { slotCount: 8, cellCount: 8192, beforeDecode: () => void savedBySteps.push(0) },
+    { saveAfterMs: 100_000, maxStepMs: 100 },
+  );
+  const save = life.model.saveSequence.bind(life.model);
+  life.model.saveSequence = (slot) => {
+    savedBySteps[savedBySteps.length - 1]! += 1;
+    return save(slot);
+  };
+  for (const seed of [1, 2, 3, 4, 5, 6, 7]) await life.submit(ids(1000, seed)).result;
+  const talking = life.submit(ids(20, 60), "", { max_new_tokens: 60 });
+  for await (const event of talking) if (event.kind === "first_token") break;
+  // It takes the slots of six kept prefixes at once. A thousand tokens are taken to need 30 ms, and half the bound is 50.
+  const wide = { max_new_tokens: 3, do_sample: true, num_return_sequences: 6 };
+  await life.submit(ids(30, 70), "", wide).result;
+  assert.equal(Math.max(...savedBySteps), 1);
+  await life.end();
+});
+
 test("short prefixes, and those of another namespace, are not restored", async () => {
   const store = createMemoryPrefixStore();
   const before = live(store);
@@ -167,6 +198,17 @@ test("short prefixes, and those of another namespace, are not restored", async (
   const after = live(store);
   assert.equal((await after.submit([...ids(300, 2), 1], "two").result).usage.cachedTokenCount, 0);
   await after.end();
+});
+
+test("a state that cannot be copied is not saved, and the engine goes on", async () => {
+  const store = createMemoryPrefixStore();
+  const life = live(store);
+  life.model.saveSequence = () => Promise.reject(new ServingError("decode_failed", "no memory for a copy"));
+  await life.submit(ids(300, 1)).result;
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  assert.equal(store.files.size, 0);
+  assertRight(ids(300, 2), await life.submit(ids(300, 2)).result);
+  await life.end();
 });
 
 test("a caller who leaves while the prefix is being restored leaves nothing behind", async () => {

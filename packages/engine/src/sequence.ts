@@ -22,6 +22,8 @@ export interface Sequence {
   /** Known ids: its context, then what the strategy appended. */
   readonly tokens: number[];
   computedTokenCount: number;
+  /** Its owner has been charged for the positions below: they are not charged again when they are computed again. */
+  chargedTokenCount: number;
   /**
    * Position of the first token whose row the strategy wants: `[outputStart, tokens.length)`. Not below
    * `computedTokenCount`.
@@ -42,6 +44,7 @@ export function createSequence(id: number, context: readonly number[], everyPosi
     slot: noSlot,
     tokens: [...context],
     computedTokenCount: 0,
+    chargedTokenCount: 0,
     outputStart: everyPosition ? 0 : context.length - 1,
     streamsRows: everyPosition,
     leader: null,

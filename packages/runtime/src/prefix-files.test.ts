@@ -3,13 +3,15 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, w
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { createLog } from "./log.ts";
+import type { PrefixStore } from "@corral/engine";
 import { openPrefixFiles, type PrefixFilesOptions } from "./prefix-files.ts";
 
 interface Place {
   readonly directory: string;
   readonly logLines: string[];
-  readonly open: (changes?: Partial<PrefixFilesOptions>) => ReturnType<typeof openPrefixFiles>;
+  readonly open: (changes?: Partial<PrefixFilesOptions>) => PrefixStore;
 }
 
 function place(context: TestContext): Place {
@@ -21,8 +23,10 @@ function place(context: TestContext): Place {
   return {
     directory,
     logLines,
-    open: (changes = {}) =>
-      openPrefixFiles({ directory, identity: "weights reference", limitBytes: 1_000_000, log, ...changes }),
+    open(changes = {}) {
+      const options = { directory, identity: "weights reference", limitBytes: 1_000_000, log, ...changes };
+      return openPrefixFiles(options) ?? assert.fail("the directory can be used");
+    },
   };
 }
 
@@ -89,7 +93,10 @@ test("the least recently used files go when the bytes are not enough, also after
   const store = open(limited);
   const first = await store.write("", ids(80, 1), state(1_000));
   const second = await store.write("", ids(80, 2), state(1_000));
+  // A file system may keep times to a few milliseconds.
+  await sleep(50);
   await store.read(first?.stored.key ?? "");
+  await sleep(50);
   const third = await store.write("", ids(80, 3), state(1_000));
   assert.deepEqual(third?.removedKeys, [second?.stored.key]);
   for (const [index, name] of [first, third].entries())
@@ -115,6 +122,28 @@ test("a file that another process removed is computed again", async (context) =>
   rmSync(join(directory, `${written?.stored.key}.prefix`));
   assert.equal(await store.read(written?.stored.key ?? ""), null);
   assert.deepEqual(store.entries, []);
+});
+
+test("several processes keep to one limit together, and a smaller one is kept to at once", async (context) => {
+  const { open, directory } = place(context);
+  const sizes = () =>
+    readdirSync(directory).reduce((sum, name) => sum + statSync(join(directory, name)).size, 0);
+  const stores = [open({ limitBytes: 6_000 }), open({ limitBytes: 6_000 }), open({ limitBytes: 6_000 })];
+  for (const seed of [1, 2, 3, 4]) {
+    for (const [index, store] of stores.entries())
+      await store.write("", ids(80, 10 * index + seed), state(1_000));
+  }
+  assert.ok(sizes() <= 6_000, `${sizes()} bytes`);
+  open({ limitBytes: 3_000 });
+  assert.ok(sizes() <= 3_000, `${sizes()} bytes`);
+});
+
+test("a directory that cannot be used is no reason not to start", (context) => {
+  const { directory, logLines } = place(context);
+  writeFileSync(directory, "a file where the directory should be");
+  const log = createLog("warn", (line) => logLines.push(line));
+  assert.equal(openPrefixFiles({ directory, identity: "", limitBytes: 1, log }), null);
+  assert.match(logLines.join(""), /prefixes are not saved/);
 });
 
 test("what a killed writer left is removed once it is old", (context) => {

@@ -51,8 +51,18 @@ interface Entry {
   readonly sizeBytes: number;
 }
 
+/** Null, with the reason in the log, where the directory cannot be used: prefixes then last as long as the replica. */
+export function openPrefixFiles(options: PrefixFilesOptions): PrefixStore | null {
+  try {
+    return openDirectory(options);
+  } catch (error) {
+    options.log.warn("prefixes are not saved", { error: String(error) });
+    return null;
+  }
+}
+
 /** Reads the headers of what is there; what does not belong or is damaged is removed. */
-export function openPrefixFiles(options: PrefixFilesOptions): PrefixStore {
+function openDirectory(options: PrefixFilesOptions): PrefixStore {
   const { directory, identity, limitBytes, log } = options;
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   /** Least recently used first. */
@@ -66,17 +76,22 @@ export function openPrefixFiles(options: PrefixFilesOptions): PrefixStore {
     removeFile(pathOf(key), log);
   }
 
+  /** Other replicas of the same weights write here, too: the directory is what counts. */
   function makeRoom(neededBytes: number): string[] {
     const removed: string[] = [];
-    let usedBytes = [...entries.values()].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-    for (const [key, { sizeBytes }] of entries) {
+    const files = readFiles(directory).sort((a, b) => a.usedAtMs - b.usedAtMs);
+    let usedBytes = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    for (const { name, sizeBytes } of files) {
       if (usedBytes + neededBytes <= limitBytes) break;
+      const key = name.slice(0, -suffix.length);
+      if (entries.has(key)) removed.push(key);
       remove(key);
-      removed.push(key);
       usedBytes -= sizeBytes;
     }
     return removed;
   }
+
+  makeRoom(0);
 
   return {
     get entries() {
@@ -99,14 +114,16 @@ export function openPrefixFiles(options: PrefixFilesOptions): PrefixStore {
       const sizeBytes = parts.reduce((sum, part) => sum + part.byteLength, 0);
       if (sizeBytes > limitBytes || headerBytes.length > longestHeaderBytes) return null;
       const key = keyOf(identity, namespace, idBytes);
-      const removedKeys = makeRoom(sizeBytes);
       const temporary = join(directory, `${key}.${process.pid}.tmp`);
+      let removedKeys: readonly string[] = [];
       try {
+        removedKeys = makeRoom(sizeBytes);
         await writeParts(temporary, parts);
         renameSync(temporary, pathOf(key));
       } catch (error) {
         log.warn("a prefix could not be saved", { error: String(error) });
         removeFile(temporary, log);
+        // What went to make room is gone all the same: reading it will say so.
         return null;
       }
       const stored = { key, namespace, ids: [...ids] };
@@ -121,6 +138,7 @@ export function openPrefixFiles(options: PrefixFilesOptions): PrefixStore {
         const state = await readState(pathOf(key), identity);
         entries.delete(key);
         entries.set(key, entry);
+        // Least recently used first, for every process: the file's own time says when.
         utimesSync(pathOf(key), new Date(), new Date());
         return state;
       } catch (error) {
@@ -143,6 +161,15 @@ function removeFile(path: string, log: Log): void {
 
 function keyOf(identity: string, namespace: string, idBytes: Buffer): string {
   return createHash("sha256").update(`${identity}\0${namespace}\0`).update(idBytes).digest("hex");
+}
+
+function readFiles(directory: string): { name: string; sizeBytes: number; usedAtMs: number }[] {
+  return readdirSync(directory)
+    .filter((name) => name.endsWith(suffix))
+    .flatMap((name) => {
+      const stats = statSync(join(directory, name), { throwIfNoEntry: false });
+      return stats === undefined ? [] : [{ name, sizeBytes: stats.size, usedAtMs: stats.mtimeMs }];
+    });
 }
 
 function readEntries({ directory, identity, log }: PrefixFilesOptions): Entry[] {

@@ -60,6 +60,10 @@ export interface KvCache {
   retire(slot: number, namespace: string, ids: readonly number[]): void;
   /** Cells that may be shared or built on: none while the slot is being restored. */
   computedCountOf(slot: number): number;
+  /** Cells of the slot that no other holds. */
+  uniqueCountOf(slot: number): number;
+  /** Moves to and from the store may take so long altogether from now on; those that would take longer are not made. */
+  allowMoves(totalMs: number): void;
   /** The longest prefix of `ids[0, limit)` in the store, where moving it here beats computing it from `computedCount` on. */
   matchStored(
     namespace: string,
@@ -106,6 +110,7 @@ export function createKvCache(options: KvCacheOptions): KvCache {
   /** Slots that the next step fills from the store: how many of their ids will be used. */
   const restoring = new Map<number, { readonly moveId: number; readonly length: number }>();
   let moveCount = 0;
+  let movesLeftMs = Infinity;
   /** Kept slots whose saving is under way or has failed. */
   const savedSlots = new Set<number>();
   /** The value of what was let go last: new and used prefixes start from it, so that the unused age. */
@@ -129,11 +134,13 @@ export function createKvCache(options: KvCacheOptions): KvCache {
     const known = stored.match(namespace, ids, ids.length)?.length ?? 0;
     // A file that lacks the last few ids of a chat's turn is as good as a new one.
     if (ids.length - known < shortestSavedLength) return false;
-    return costOf(known, ids.length) >= leastSaving * stored.moveMs(ids.length);
+    const movedMs = stored.moveMs(ids.length);
+    return movedMs <= movesLeftMs && costOf(known, ids.length) >= leastSaving * movedMs;
   }
 
   function save(slot: number, { namespace, ids }: KeptPrefix): void {
     savedSlots.add(slot);
+    movesLeftMs -= stored?.moveMs(ids.length) ?? 0;
     cells.note({ kind: "save", slot, namespace, ids });
   }
 
@@ -241,11 +248,16 @@ export function createKvCache(options: KvCacheOptions): KvCache {
       kept.set(slot, { namespace, ids: ids.slice(0, length), useCount, age: inflation });
     },
     computedCountOf,
+    uniqueCountOf: (slot) => cells.uniqueCountOf(slot),
+    allowMoves(totalMs) {
+      movesLeftMs = totalMs;
+    },
     matchStored(namespace, ids, limit, computedCount) {
       const match = stored === null || !sharesPrefixes ? null : stored.match(namespace, ids, limit);
       if (stored === null || match === null || match.length - computedCount < shortestSavedLength)
         return null;
       const movedMs = stored.moveMs(match.stored.ids.length);
+      if (movedMs > movesLeftMs) return null;
       return costOf(computedCount, match.length) >= leastSaving * movedMs ? match : null;
     },
     restore(slot, { stored: { key, ids }, length }) {
@@ -254,6 +266,7 @@ export function createKvCache(options: KvCacheOptions): KvCache {
       const moveId = moveCount++;
       cells.note({ kind: "restore", moveId, slot, key, tokenCount: ids.length });
       restoring.set(slot, { moveId, length });
+      movesLeftMs -= stored?.moveMs(ids.length) ?? 0;
       return true;
     },
     settleMoves(moves) {

@@ -68,6 +68,7 @@ function applyOutcome(
       sequence.tokens.length = outcome.to;
       sequence.computedTokenCount = Math.min(sequence.computedTokenCount, outcome.to);
       sequence.outputStart = Math.min(sequence.outputStart, outcome.to);
+      sequence.chargedTokenCount = Math.min(sequence.chargedTokenCount, outcome.to);
       cache.truncate(sequence.slot, outcome.to, sequence.computedTokenCount);
       return null;
     }

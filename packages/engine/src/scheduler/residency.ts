@@ -21,10 +21,12 @@ export interface Residency {
   /** The group gives everything back and keeps what it knows; its prefixes may be kept. */
   leave(group: Group): void;
   /**
-   * The group to preempt for the sake of `head`, which does not fit: one of an owner who holds more than its share,
-   * where the owner of `head` would not. Null where there is none.
+   * Groups to preempt so that `head` fits: of owners who hold more than their share and have had more than its owner,
+   * where that one would hold no more than its own; none where they would not be enough.
    */
-  overServed(head: Group): Group | null;
+  victimsFor(head: Group): readonly Group[];
+  /** The group to preempt where cells run out: the last to come, of an owner who holds more than its share if there is one. */
+  nextVictim(): Group | null;
 }
 
 /** Cells that each sequence should find free after an admission, so that it is not preempted at once. */
@@ -38,14 +40,45 @@ export function createResidency(
   { slotCount, cellCount }: ResidencyLimits,
 ): Residency {
   /** The larger of the owner's parts of all slots and of all cells, with `more` groups counted as its own. */
-  function usedShare(owner: string, more: readonly Group[] = []): number {
+  function usedShare(
+    owner: string,
+    more: readonly Group[] = [],
+    without: ReadonlySet<Group> = new Set(),
+  ): number {
     let [slots, cells] = [0, 0];
-    for (const group of [...running, ...more]) {
-      if (group.spec.owner !== owner) continue;
+    for (const group of running) {
+      if (group.spec.owner !== owner || without.has(group)) continue;
       slots += group.slotCount;
-      cells += knownTokenCount(group);
+      cells += ownCellCount(group) + promisedCellCount(group);
+    }
+    for (const group of more) {
+      slots += group.slotCount;
+      cells += neededCellCount(group, sharing);
     }
     return Math.max(slots / slotCount, cells / cellCount);
+  }
+
+  /** Cells that nobody shares with it: those of a common prefix are nobody's burden. */
+  function ownCellCount({ sequences }: Group): number {
+    let count = 0;
+    for (const { slot } of sequences.values()) count += cache.uniqueCountOf(slot);
+    return count;
+  }
+
+  /** Whether the group fits where these others have gone. */
+  function fits(group: Group, without: ReadonlySet<Group> = new Set()): boolean {
+    let [slots, cells] = [cache.takeableSlotCount, cache.takeableCellCount];
+    for (const victim of without) {
+      slots += victim.slotCount;
+      cells += ownCellCount(victim);
+    }
+    if (slots < group.slotCount) return false;
+    if (running.length === without.size) return true;
+    let needed = neededCellCount(group, sharing) + headroomCellCount * group.slotCount;
+    for (const other of running) {
+      if (!without.has(other)) needed += headroomCellCount * other.slotCount + promisedCellCount(other);
+    }
+    return needed <= cells;
   }
 
   function open(group: Group, sequence: Sequence): number {
@@ -55,24 +88,19 @@ export function createResidency(
   }
 
   return {
-    hasRoomFor(group) {
-      if (cache.takeableSlotCount < group.slotCount) return false;
-      if (running.length === 0) return true;
-      let needed = neededCellCount(group, sharing) + headroomCellCount * group.slotCount;
-      for (const { sequences, slotCount: slots } of running) {
-        needed += headroomCellCount * slots;
-        for (const sequence of sequences.values()) needed += promisedTokenCount(sequence);
-      }
-      return needed <= cache.takeableCellCount;
-    },
+    hasRoomFor: (group) => fits(group),
 
     enter(group) {
       group.spareSlots.push(...(cache.takeSlots(group.slotCount) ?? []));
-      if (group.wasAdmitted) {
-        for (const sequence of group.sequences.values()) open(group, sequence);
-        return 0;
-      }
+      group.hasComputedSinceEntry = false;
       let cachedTokenCount = 0;
+      if (group.wasAdmitted) {
+        for (const sequence of group.sequences.values()) {
+          const tokenCount = open(group, sequence);
+          if (sequence.id === 0) cachedTokenCount = tokenCount;
+        }
+        return cachedTokenCount;
+      }
       for (const [id, context] of group.spec.contexts.entries()) {
         const sequence = createSequence(id, context, group.spec.outputs?.everyPosition);
         group.sequences.set(id, sequence);
@@ -97,18 +125,37 @@ export function createResidency(
       group.spareSlots.length = 0;
     },
 
-    overServed(head) {
+    victimsFor(head) {
       const { owner, priority } = head.spec;
-      if (usedShare(owner, [head]) > fairness.shareOf(owner)) return null;
-      let most: { readonly owner: string; readonly excess: number } | null = null;
-      for (const other of new Set(running.map(({ spec }) => spec.owner))) {
-        const excess = usedShare(other) / fairness.shareOf(other);
-        if (other !== owner && excess > Math.max(1, most?.excess ?? 0)) most = { owner: other, excess };
+      if (usedShare(owner, [head]) > fairness.shareOf(owner)) return [];
+      const service = fairness.serviceOf(owner);
+      const victims = new Set<Group>();
+      const left = (other: string) =>
+        running.filter((group) => group.spec.owner === other && !victims.has(group));
+      for (;;) {
+        let best: { readonly group: Group; readonly excess: number } | null = null;
+        for (const other of new Set(running.map(({ spec }) => spec.owner))) {
+          const groups = left(other);
+          const excess = usedShare(other, [], victims) / fairness.shareOf(other);
+          // Who has had less than the head's owner keeps what it has, and everybody keeps a group to go on with.
+          if (other === owner || groups.length < 2 || fairness.serviceOf(other) <= service) continue;
+          const [group] = groups
+            .filter(({ spec, hasComputedSinceEntry }) => spec.priority <= priority && hasComputedSinceEntry)
+            .toSorted(comparePreemption);
+          if (group !== undefined && excess > Math.max(1, best?.excess ?? 0)) best = { group, excess };
+        }
+        if (best === null) return [];
+        victims.add(best.group);
+        if (fits(head, victims)) return [...victims];
       }
-      const candidates = running.filter(
-        ({ spec }) => spec.owner === most?.owner && spec.priority <= priority,
-      );
-      return candidates.toSorted(comparePreemption)[0] ?? null;
+    },
+
+    nextVictim() {
+      const overShare = running.filter(({ spec }, _index, groups) => {
+        const isOnly = groups.filter((other) => other.spec.owner === spec.owner).length === 1;
+        return !isOnly && usedShare(spec.owner) > fairness.shareOf(spec.owner);
+      });
+      return (overShare.length > 0 ? overShare : running).toSorted(comparePreemption)[0] ?? null;
     },
   };
 }
@@ -118,18 +165,19 @@ function neededCellCount(group: Group, sharing: PrefixSharing): number {
   const { contexts, namespace } = group.spec;
   const known = group.wasAdmitted ? [...group.sequences.values()].map(({ tokens }) => tokens) : contexts;
   let needed = 0;
+  const [first] = known;
   for (const [index, tokens] of known.entries()) {
     const shared = sharing.sharedWithRunning(tokens, namespace);
-    const siblings = known.slice(0, index).map((other) => commonLength(tokens, other));
-    needed += tokens.length - Math.max(shared, 0, ...siblings);
+    // What siblings share they share with the first one, too: their prompt, and what came before they parted.
+    const withFirst = index === 0 || first === undefined ? 0 : commonLength(tokens, first);
+    needed += tokens.length - Math.max(shared, withFirst);
   }
   return needed;
 }
 
-function knownTokenCount(group: Group): number {
-  if (!group.wasAdmitted) return group.spec.contexts.reduce((sum, context) => sum + context.length, 0);
+function promisedCellCount({ sequences }: Group): number {
   let count = 0;
-  for (const { tokens } of group.sequences.values()) count += tokens.length;
+  for (const sequence of sequences.values()) count += promisedTokenCount(sequence);
   return count;
 }
 

@@ -4,6 +4,8 @@
 export interface RetryPlaces {
   /** A group left the queue for the engine, or left it otherwise: a place became free. */
   placeFreed(nowMs: number): void;
+  /** Nobody waits: the time until somebody does is no measure of how fast places become free. */
+  queueEmptied(): void;
   /** Seconds until the next place that nobody else was told of, in [0.05, 600]; `fallback` before it is known. */
   next(nowMs: number, fallback: number): number;
 }
@@ -24,6 +26,9 @@ export function createRetryPlaces(): RetryPlaces {
         intervalMs = intervalMs === null ? measured : intervalMs + newestWeight * (measured - intervalMs);
       }
       lastFreedAtMs = nowMs;
+    },
+    queueEmptied() {
+      lastFreedAtMs = null;
     },
     next(nowMs, fallback) {
       if (intervalMs === null) return clamp(fallback);

@@ -7,12 +7,13 @@ import type { PrefixMove } from "../cache/prefix-move.ts";
 import { createStoredPrefixes } from "../cache/stored-prefixes.ts";
 import { createGroup, type Group, type GroupEnd, type GroupSpec } from "../group.ts";
 import type { StoredPrefix } from "../prefix-store.ts";
+import type { Sequence } from "../sequence.ts";
 import { checkAdmissible, type Admissibility, type AdmissionLimits } from "./admission.ts";
 import { applyOutcomes } from "./apply-outcomes.ts";
 import { buildStep } from "./build-step.ts";
 import { createFairness } from "./fairness.ts";
 import type { StepOutcomes } from "./outcome.ts";
-import { comparePreemption, createServiceOrder } from "./policy.ts";
+import { createServiceOrder, leadersFirst } from "./policy.ts";
 import { createPrefixSharing } from "./prefix-sharing.ts";
 import { createResidency } from "./residency.ts";
 import { createRetryPlaces } from "./retry-places.ts";
@@ -120,15 +121,18 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     for (;;) {
       const head = firstOf(waiting, serviceOrder);
       if (head === undefined || (isExclusive && running.length > 0)) return;
-      while (!residency.hasRoomFor(head)) {
-        const victim = residency.overServed(head);
-        if (victim === null) return;
-        preempt(victim);
+      if (!residency.hasRoomFor(head)) {
+        for (const victim of residency.victimsFor(head)) preempt(victim);
+        settleFollowers();
+        if (!residency.hasRoomFor(head)) return;
       }
       waiting.splice(waiting.indexOf(head), 1);
       running.push(head);
       const cachedTokenCount = residency.enter(head);
-      if (head.wasAdmitted) continue;
+      if (head.wasAdmitted) {
+        if (head.computedTokenCount === 0) reportShared(head, cachedTokenCount);
+        continue;
+      }
       head.wasAdmitted = true;
       retryPlaces.placeFreed(nowMs);
       const looksUp = head.spec.outputs?.everyPosition !== true;
@@ -172,8 +176,9 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     }
   }
 
+  /** As long as nothing of it was computed, what it was found to share last is what counts. */
   function reportShared(group: Group, tokenCount: number): void {
-    if (tokenCount === 0 || group.computedTokenCount > 0) return;
+    if (group.computedTokenCount > 0) return;
     statistics.countPrefixLookup(0, tokenCount);
     events.push({ kind: "prefix_shared", group: group.spec.id, tokenCount });
   }
@@ -188,15 +193,25 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   /** Shares for which there is room: while there is not, the group that may best wait does. */
   function planShares(): GroupShare[] {
     for (;;) {
-      const order = running.toSorted(serviceOrder);
+      const order = leadersFirst(running.toSorted(serviceOrder));
       const shares = shareTokens(order, budget, chunkLimit);
       if (cache.makeRoom(shapeOf(shares).tokenCount)) return shares;
-      const victim = firstOf(running, comparePreemption);
-      if (victim === undefined) return shares;
+      const victim = residency.nextVictim();
+      if (victim === null) return shares;
       if (running.length > 1) preempt(victim);
       else remove(running, victim, brokenPort("The group takes more cells than it asked for."));
       settleFollowers();
     }
+  }
+
+  /** For positions that were not charged before, by whether they belong to the prompt. */
+  function charge({ spec }: Group, sequence: Sequence, tokenCount: number): void {
+    const promptTokenCount = spec.contexts[0]?.length ?? 0;
+    const end = sequence.computedTokenCount + tokenCount;
+    const start = Math.min(end, Math.max(sequence.computedTokenCount, sequence.chargedTokenCount));
+    const promptEnd = Math.min(end, Math.max(start, promptTokenCount));
+    fairness.charge(spec.owner, promptEnd - start, end - promptEnd);
+    sequence.chargedTokenCount = Math.max(end, sequence.chargedTokenCount);
   }
 
   function commitGroup(group: Group, outcomes: StepOutcomes): void {
@@ -227,9 +242,11 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     },
     plan(nowMs) {
       if (computing !== null) cost.observe(computing.shape, nowMs - computing.sinceMs);
+      cache.allowMoves(running.length === 0 ? Infinity : maxStepMs / 2);
       removeEnding(nowMs);
       settleFollowers();
       admit(nowMs);
+      if (waiting.length === 0) retryPlaces.queueEmptied();
       const shares = planShares();
       const step = buildStep(shares, cache, events.length > 0);
       computing = step.tokenCount === 0 ? null : { shape: shapeOf(shares), sinceMs: nowMs };
@@ -240,13 +257,12 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       statistics.count(step);
       settleMoves(moves);
       for (const { group, shares } of step.groupShares) {
-        const promptTokenCount = group.spec.contexts[0]?.length ?? 0;
         const hasFailed = outcomes.get(group.spec.id)?.kind === "fail";
         for (const { sequence, tokenCount } of hasFailed ? [] : shares) {
+          charge(group, sequence, tokenCount);
           sequence.computedTokenCount += tokenCount;
           group.computedTokenCount += tokenCount;
-          const isGenerated = sequence.outputStart >= promptTokenCount;
-          fairness.charge(group.spec.owner, isGenerated ? 0 : tokenCount, isGenerated ? tokenCount : 0);
+          group.hasComputedSinceEntry = true;
         }
         commitGroup(group, outcomes);
       }

@@ -37,7 +37,10 @@ export function createStepHarness(model: FakeModel, options: Partial<SchedulerOp
 
   async function step(): Promise<ScheduledStep> {
     const plan = scheduler.plan((nowMs += 10));
-    const decoded = await decodeStep({ runner: model, store: null, clock: { now: () => nowMs } }, plan);
+    const decoded = await decodeStep(
+      { runner: model, decode: (step) => model.decode(step), store: null, clock: { now: () => nowMs } },
+      plan,
+    );
     const { usedCellCount, keptCellCount } = scheduler.load();
     if (usedCellCount + keptCellCount !== model.usedCellCount) throw new Error("The cells differ.");
     events.push(...scheduler.commit(plan, strategies.choose(plan, decoded)));
