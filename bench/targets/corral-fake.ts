@@ -6,7 +6,11 @@ import { startTestPlatform } from "@corral/platform/testing";
 import { announce } from "./target.ts";
 
 const replica = fileURLToPath(new URL("../../packages/runtime/src/testing/fake-replica.ts", import.meta.url));
-const platform = await startTestPlatform({ replicaMain: replica, durable: true });
+const platform = await startTestPlatform({
+  replicaMain: replica,
+  integrityChecks: "never",
+  durable: true,
+});
 await platform.deploy("fake");
 announce({
   url: `${platform.url}/models/fake/predict`,

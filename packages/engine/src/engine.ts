@@ -54,8 +54,8 @@ export interface EngineOptions {
   readonly isExclusive?: boolean;
   /** Where prefixes survive eviction and the end of the engine; null: nowhere. Default null. */
   readonly prefixStore?: PrefixStore | null;
-  /** After so long without work kept prefixes are saved; default 1000. */
-  readonly saveAfterMs?: number;
+  /** After so long without work kept prefixes are saved, and the bookkeeping is checked; default 1000. */
+  readonly quietMs?: number;
   /** When to check that slots, cells and prefixes agree, and to fail where they do not. Default: never. */
   readonly integrityChecks?: IntegrityChecks;
   /** Generations that may wait; default 64. */
@@ -81,9 +81,9 @@ class TextEngine implements Engine {
   readonly #inbox = createInbox();
   readonly #integrityChecks: IntegrityChecks;
   readonly #means: DecodeMeans;
-  /** Null where there is no store. */
-  readonly #saveAfterMs: number | null;
-  /** How long to rest before looking for something to save; null: until something else is to be done. */
+  /** Null where a quiet engine has nothing to check and nowhere to save. */
+  readonly #firstQuietMs: number | null;
+  /** How long to rest before that; null: until something else is to be done. */
   #quietMs: number | null;
   readonly #workspace;
   readonly #generations = new Map<string, ActiveGeneration | ActiveEvaluation>();
@@ -104,8 +104,9 @@ class TextEngine implements Engine {
     const store = options.prefixStore ?? null;
     const decode = (plan: StepPlan) => this.#times.decoding(this.#runner.decode(plan));
     this.#means = { runner: options.runner, decode, store, clock: this.#clock };
-    this.#saveAfterMs = store === null ? null : (options.saveAfterMs ?? 1_000);
-    this.#quietMs = this.#saveAfterMs;
+    const rests = store !== null || this.#integrityChecks !== "never";
+    this.#firstQuietMs = rests ? (options.quietMs ?? 1_000) : null;
+    this.#quietMs = this.#firstQuietMs;
     this.#slotCount = Math.min(limits.slotCount, stepTokenBudget);
     this.#workspace = createStrategyWorkspace(limits.vocabSize);
     this.#scheduler = createScheduler({
@@ -213,7 +214,6 @@ class TextEngine implements Engine {
     while (!(this.#isStopping && this.#scheduler.isIdle)) {
       const plan = this.#scheduler.plan(this.#clock.now());
       if (plan.isEmpty) {
-        this.#checkIntegrity("idle");
         await this.#rest();
         continue;
       }
@@ -229,11 +229,15 @@ class TextEngine implements Engine {
     this.#checkIntegrity("step");
   }
 
-  /** Until there is something to do; when it has been quiet for a while, saving a kept prefix is. */
+  /** Until there is something to do; when it has been quiet for a while, a check and saving a kept prefix are. */
   async #rest(): Promise<void> {
     const hasChanged = await this.#times.idling(this.#inbox.next(this.#quietMs ?? undefined));
-    if (hasChanged) this.#quietMs = this.#saveAfterMs;
-    else this.#quietMs = this.#scheduler.saveKeptPrefix() ? 0 : null;
+    if (hasChanged) {
+      this.#quietMs = this.#firstQuietMs;
+      return;
+    }
+    this.#checkIntegrity("idle");
+    this.#quietMs = this.#scheduler.saveKeptPrefix() ? 0 : null;
   }
 
   /** What others would have to compute again after a restart; as far as it goes within the time for it. */

@@ -49,7 +49,7 @@ function live(
     vocabulary: createByteTokenizer(),
     integrityChecks: "step",
     prefixStore: store,
-    saveAfterMs: 10,
+    quietMs: 10,
     clock,
     ...engineOptions,
   });
@@ -140,7 +140,7 @@ test("what is altered, cut or gone is computed again, and nobody is told of an e
 
 test("a prefix that has to make room is saved first, and comes back when it is asked for", async () => {
   const store = createMemoryPrefixStore();
-  const life = live(store, { cellCount: 700 }, { saveAfterMs: 100_000 });
+  const life = live(store, { cellCount: 700 }, { quietMs: 100_000 });
   const common = ids(300, 1);
   await life.submit([...common, 1]).result;
   await life.submit(ids(600, 2)).result;
@@ -168,7 +168,7 @@ test("a step beside running sequences moves no more to the store than the bound 
   const life = live(
     store,
     { slotCount: 8, cellCount: 8192, beforeDecode: () => void savedBySteps.push(0) },
-    { saveAfterMs: 100_000, maxStepMs: 100 },
+    { quietMs: 100_000, maxStepMs: 100 },
   );
   const save = life.model.saveSequence.bind(life.model);
   life.model.saveSequence = (slot) => {

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { randomUUID } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { bundleConfig, createManifest, manifestDigest } from "@corral/bundle";
-import type { CreateKey } from "@corral/contract";
+import type { CreateKey, IntegrityChecks } from "@corral/contract";
 import { pino } from "pino";
 import { createBundleStore } from "../blob/bundle-store.ts";
 import { createDeploymentRecords } from "../deployment-records.ts";
@@ -57,10 +57,13 @@ export interface TestPlatform extends AsyncDisposable {
 export interface TestPlatformOptions extends TestStoreOptions {
   /** Entry file of the replicas; default: the fake of this folder, which has no engine. */
   readonly replicaMain?: string;
+  /** Default: after every step. */
+  readonly integrityChecks?: IntegrityChecks;
 }
 
 export async function startTestPlatform({
   replicaMain = fakeReplica,
+  integrityChecks = "step",
   ...storeOptions
 }: TestPlatformOptions = {}): Promise<TestPlatform> {
   const home = await mkdtemp(join(tmpdir(), "corral-p-"));
@@ -100,7 +103,7 @@ export async function startTestPlatform({
           device: "auto",
           threadsDirectory: null,
           prefixes: { directory: "/nowhere", limitBytes: 0 },
-          integrityChecks: "step",
+          integrityChecks,
         },
         newId: randomId,
         now: Date.now,
