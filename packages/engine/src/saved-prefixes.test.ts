@@ -185,6 +185,15 @@ test("a step beside running sequences moves no more to the store than the bound 
   await life.end();
 });
 
+test("an engine that ends with its last generation saves what a step beside others would have had no time for", async () => {
+  const store = createMemoryPrefixStore();
+  const life = live(store, { cellCount: 4096 }, { maxStepMs: 20 });
+  const last = life.submit(ids(1000, 1));
+  await life.end();
+  assert.equal((await last.result).error, null);
+  assert.equal(store.files.size, 1);
+});
+
 test("short prefixes, and those of another namespace, are not restored", async () => {
   const store = createMemoryPrefixStore();
   const before = live(store);

@@ -252,7 +252,10 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       computing = step.tokenCount === 0 ? null : { shape: shapeOf(shares), sinceMs: nowMs };
       return step;
     },
-    saveKeptPrefix: () => cache.saveMostValuable(),
+    saveKeptPrefix() {
+      if (running.length === 0) cache.allowMoves(Infinity);
+      return cache.saveMostValuable();
+    },
     commit(step, outcomes, moves = []) {
       statistics.count(step);
       settleMoves(moves);
