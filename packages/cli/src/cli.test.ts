@@ -416,10 +416,18 @@ describe("corral push", () => {
         return;
       }
       const problem = { code: "storage_full", status: 507, title: "No room", detail: "The disk is full." };
+      const body = JSON.stringify(problem);
+      // As the gateway does: complete at once, and the rest is taken in. A connection that ends with unread bytes is
+      // reset, and what was answered may be lost with it.
       request.once("data", () => {
-        response.writeHead(507, { "content-type": "application/problem+json", connection: "close" });
-        response.end(JSON.stringify(problem));
+        response.writeHead(507, {
+          "content-type": "application/problem+json",
+          "content-length": body.length,
+          connection: "close",
+        });
+        response.write(body);
       });
+      request.once("end", () => response.end()).once("error", () => response.destroy());
     });
     full.listen(0, "127.0.0.1");
     await once(full, "listening");

@@ -148,17 +148,21 @@ describe("the client", () => {
     assert.equal(seen.length, 1);
   });
 
-  it("says that nothing listens", async () => {
-    const refused = new TypeError("fetch failed", {
-      cause: Object.assign(new Error("connect"), { code: "ECONNREFUSED" }),
+  for (const [code, message] of [
+    ["ECONNREFUSED", "Nothing listens at http://corral.test."],
+    ["EPIPE", "http://corral.test ended the connection before it answered."],
+    ["UND_ERR_SOCKET", "http://corral.test ended the connection before it answered."],
+  ] as const) {
+    it(`says in words what ${code} means`, async () => {
+      const failed = new TypeError("fetch failed", { cause: Object.assign(new Error("socket"), { code }) });
+      const { client } = clientOf([failed]);
+      await assert.rejects(client.predict("d", {}), (error: unknown) => {
+        assert.ok(error instanceof UnreachableError);
+        assert.equal(error.message, message);
+        return true;
+      });
     });
-    const { client } = clientOf([refused]);
-    await assert.rejects(client.predict("d", {}), (error: unknown) => {
-      assert.ok(error instanceof UnreachableError);
-      assert.equal(error.message, "Nothing listens at http://corral.test.");
-      return true;
-    });
-  });
+  }
 
   it("gives the caller's reason when the caller aborts", async () => {
     const { client, seen } = clientOf([page([])]);

@@ -116,6 +116,9 @@ function unreachable(base: string, error: unknown): string {
   const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
   if (code === "ECONNREFUSED") return `Nothing listens at ${base}.`;
   if (code === "ENOTFOUND" || code === "EAI_AGAIN") return `The host of ${base} is not known.`;
+  if (code === "EPIPE" || code === "ECONNRESET" || code === "UND_ERR_SOCKET") {
+    return `${base} ended the connection before it answered.`;
+  }
   const detail = cause instanceof Error ? cause.message : String(cause);
   return `${base} cannot be reached${detail === "" ? "" : ` (${detail})`}.`;
 }
