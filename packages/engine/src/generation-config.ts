@@ -12,7 +12,7 @@ import {
 import { checkCells } from "./generation-config/cells.ts";
 import { resolveLength } from "./generation-config/lengths.ts";
 import { readParameters, type Parameter } from "./generation-config/read-parameters.ts";
-import type { GenerationSettings, ValidGeneration } from "./valid-generation.ts";
+import { nothingBesides, type GenerationSettings, type ValidGeneration } from "./valid-generation.ts";
 
 export interface GenerationLimits {
   /** Most tokens of one sequence, prompt included. */
@@ -99,6 +99,7 @@ export function resolveGeneration(input: ResolveGenerationInput): ResolvedGenera
   if (errors.length > 0 || length?.kind !== "resolved") return { kind: "refused", errors };
 
   const settings: GenerationSettings = {
+    ...nothingBesides,
     promptTokenCount,
     maxLength: length.maxLength,
     doSample,
