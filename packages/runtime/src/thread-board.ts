@@ -17,6 +17,7 @@ import { createForeignLoadMeter, type ForeignLoadMeter } from "./machine.ts";
 import {
   grantThreadCount,
   lastingLoad,
+  loadWindowCount,
   usableThreadCount,
   type BusyPeer,
   type Machine,
@@ -41,8 +42,6 @@ const renewMs = 150;
 export const tickMs = 250;
 /** A replica that has not written for so long is gone, and its file is removed. */
 const goneMs = 60_000;
-/** Windows of a tick that are remembered: a thread too many costs up to 80 ×, one too few at most 2 ×. */
-const loadWindowCount = 5;
 
 const recordBytes = 32;
 

@@ -43,11 +43,14 @@ test("a core that others keep busy gets no thread, one that they touch does", ()
     assert.equal(usableThreadCount(machine, foreignCores), expected, `${foreignCores} foreign cores`);
 });
 
-test("a load that lasts for one window only does not count", () => {
+test("a burst of half a second is no load, and what lasts or comes again is", () => {
+  const machine = { processorCount: 2, cpuQuota: null, sharesCores: false };
+  const threads = (...windows: number[]) => usableThreadCount(machine, lastingLoad(windows));
   assert.equal(lastingLoad([]), 0);
-  assert.equal(lastingLoad([2]), 0);
-  assert.equal(lastingLoad([0, 0.6, 0, 0]), 0.3);
-  assert.equal(lastingLoad([1, 1, 0, 0]), 1);
+  assert.equal(threads(0, 1, 1), 2);
+  assert.equal(threads(1, 1, 1), 1);
+  assert.equal(threads(1, 1, 0, 1, 1), 1);
+  assert.equal(threads(1, 1, 1, 0, 0, 0), 2, "forgotten");
 });
 
 const unloaded = (threadCount: number) => ({ threadCount, unloadedThreadCount: threadCount });

@@ -60,13 +60,16 @@ export function usableThreadCount(machine: Machine, foreignCores: number): numbe
   return Math.max(1, Math.min(spared, free));
 }
 
+/** Windows of time that are remembered: a thread too many costs up to 80 ×, one too few at most 2 ×. */
+export const loadWindowCount = 5;
+
 /**
- * Of the cores that others used in successive windows of time, the most that lasted for two of them: a caller's burst
- * is no load, and what was a load counts until all windows are past it.
+ * Cores that others use for longer: the mean over the last windows, none before the first. A program that starts, as a
+ * caller's, is busy for half a second and no load.
  */
 export function lastingLoad(windows: readonly number[]): number {
-  const lasting = windows.slice(1).map((cores, index) => (cores + (windows[index] ?? 0)) / 2);
-  return Math.max(0, ...lasting);
+  const sum = windows.slice(-loadWindowCount).reduce((total, cores) => total + cores, 0);
+  return sum / loadWindowCount;
 }
 
 /**
