@@ -10,7 +10,11 @@ export type RunStatus = (typeof runStatuses)[number];
 export const dialects = ["corral", "baseten", "cerebrium"] as const;
 export type Dialect = (typeof dialects)[number];
 
-export const finishReasons = ["stop", "length", "abort", "error"] as const;
+/**
+ * What ended a sequence: an end token, a stop string, its greatest length, `max_time`, someone from outside, a failure.
+ * From the best to the worst.
+ */
+export const finishReasons = ["stop", "stop_sequence", "length", "time", "abort", "error"] as const;
 export type FinishReason = (typeof finishReasons)[number];
 
 export const usageSchema = z.object({

@@ -272,7 +272,14 @@ test("the load tells the time in the model from the time beside it, and what bec
   assert.deepEqual([stepCount, prefillTokenCount, decodeTokenCount], [9, 4, 8]);
   assert.deepEqual([decodeMs, hostMs], [90, 18]);
   assert.deepEqual([generations.promptTokenCount, generations.generatedTokenCount], [4, 9]);
-  assert.deepEqual(generations.finishedCounts, { stop: 0, length: 1, abort: 0, error: 0 });
+  assert.deepEqual(generations.finishedCounts, {
+    stop: 0,
+    stop_sequence: 0,
+    length: 1,
+    time: 0,
+    abort: 0,
+    error: 0,
+  });
   assert.ok(Math.abs(generations.timeToFirstTokenSeconds.sum - 0.112) < 1e-9);
 });
 

@@ -108,7 +108,7 @@ class TextEngine implements Engine {
     this.#firstQuietMs = rests ? (options.quietMs ?? 1_000) : null;
     this.#quietMs = this.#firstQuietMs;
     this.#slotCount = Math.min(limits.slotCount, stepTokenBudget);
-    this.#workspace = createStrategyWorkspace(limits.vocabSize);
+    this.#workspace = createStrategyWorkspace(limits.vocabSize, options.vocabulary);
     this.#scheduler = createScheduler({
       slotCount: this.#slotCount,
       cellCount: limits.cellCount,
@@ -224,7 +224,7 @@ class TextEngine implements Engine {
 
   async #step(plan: ScheduledStep): Promise<void> {
     const decoded = await decodeStep(this.#means, plan);
-    const outcomes = this.#strategies.choose(plan, decoded);
+    const outcomes = this.#strategies.choose(plan, decoded, this.#clock.now());
     this.#publish(this.#scheduler.commit(plan, outcomes, decoded.moves));
     this.#checkIntegrity("step");
   }

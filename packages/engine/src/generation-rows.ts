@@ -25,7 +25,9 @@ interface Row {
 }
 
 export function createGenerationRows(request: GenerationRequest, vocabulary: Vocabulary): GenerationRows {
-  const options = { skipSpecialTokens: request.skipSpecialTokens ?? true };
+  const { skipSpecialTokens = true, stripsStopStrings = false } = request;
+  const strippedStopStrings = stripsStopStrings ? request.generation.stopStrings : [];
+  const options = { skipSpecialTokens, strippedStopStrings };
   const rows = Array.from({ length: request.generation.returnedSequenceCount }, (): Row => ({
     ids: [],
     detokenizer: createDetokenizer(vocabulary, request.promptIds, options),

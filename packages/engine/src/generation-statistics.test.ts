@@ -45,7 +45,14 @@ test("a generation's phases are measured from event to event, its first token fr
   assert.equal(counts.totalSeconds.sum, 3.7);
   assert.deepEqual([counts.promptTokenCount, counts.generatedTokenCount], [3, 2]);
   assert.deepEqual([counts.promptTokens.sum, counts.generatedTokens.sum], [3, 2]);
-  assert.deepEqual(counts.finishedCounts, { stop: 0, length: 1, abort: 0, error: 0 });
+  assert.deepEqual(counts.finishedCounts, {
+    stop: 0,
+    stop_sequence: 0,
+    length: 1,
+    time: 0,
+    abort: 0,
+    error: 0,
+  });
 });
 
 test("the time between tokens is that of each returned sequence, shared by tokens that come together", () => {

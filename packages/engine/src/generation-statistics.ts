@@ -51,9 +51,6 @@ interface Followed {
   worstReason: FinishReason;
 }
 
-/** From the best to the worst. */
-const severity: readonly FinishReason[] = ["stop", "length", "abort", "error"];
-
 export function createGenerationStatistics(): GenerationStatistics {
   const followed = new Map<string, Followed>();
   const finishedCounts = Object.fromEntries(finishReasons.map((reason) => [reason, 0])) as Record<
@@ -157,5 +154,5 @@ export function createGenerationStatistics(): GenerationStatistics {
 }
 
 function worse(a: FinishReason, b: FinishReason): FinishReason {
-  return severity.indexOf(a) >= severity.indexOf(b) ? a : b;
+  return finishReasons.indexOf(a) >= finishReasons.indexOf(b) ? a : b;
 }

@@ -37,6 +37,11 @@ export interface GenerationRequest extends PromptRequest {
   readonly promptIndex?: number;
   /** Leave special tokens out of the text. Default true. */
   readonly skipSpecialTokens?: boolean;
+  /**
+   * Cut the text before the stop string that ended it, as OpenAI does, and hold back what may be the beginning of one;
+   * the ids stay whole. Default false: the text keeps it, as in Hugging Face.
+   */
+  readonly stripsStopStrings?: boolean;
 }
 
 /** Token counts so far; final in the result. */
@@ -60,7 +65,7 @@ export interface GenerationTimings {
 export interface GeneratedSequence {
   /** New ids only; the end token, where one was chosen, is the last. */
   readonly ids: readonly number[];
-  /** decode(prompt + ids) minus decode(prompt). */
+  /** decode(prompt + ids) minus decode(prompt); without a stop string where the request strips it. */
   readonly text: string;
   readonly finishReason: FinishReason;
   readonly generatedTokenCount: number;

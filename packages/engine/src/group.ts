@@ -57,7 +57,8 @@ export interface Group {
   readonly spareSlots: number[];
   readonly finishedRows: Set<number>;
   computedTokenCount: number;
-  wasAdmitted: boolean;
+  /** When it first took its slots; null before that. */
+  admittedAtMs: number | null;
   /** Since it last took its slots. */
   hasComputedSinceEntry: boolean;
   /** Set when it must end; it does at the next plan or commit. */
@@ -73,7 +74,7 @@ export function createGroup(spec: GroupSpec, arrival: number): Group {
     spareSlots: [],
     finishedRows: new Set(),
     computedTokenCount: 0,
-    wasAdmitted: false,
+    admittedAtMs: null,
     hasComputedSinceEntry: false,
     ending: null,
   };

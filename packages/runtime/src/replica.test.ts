@@ -69,7 +69,7 @@ test("a replica that ends has reported what all its calls counted", async () => 
   const { counters, finished, histograms } = last.statistics;
   assert.deepEqual([counters.prompt_tokens, counters.generated_tokens], [6, 10]);
   assert.deepEqual([counters.prefill_tokens, counters.decode_tokens, counters.steps], [6, 8, 10]);
-  assert.deepEqual(finished, { stop: 0, length: 2, abort: 0, error: 0 });
+  assert.deepEqual(finished, { stop: 0, stop_sequence: 0, length: 2, time: 0, abort: 0, error: 0 });
   const countOf = ({ counts }: { counts: readonly number[] }) =>
     counts.reduce((sum, count) => sum + count, 0);
   assert.equal(countOf(histograms.time_to_first_token_seconds), 2);

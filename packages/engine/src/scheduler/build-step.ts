@@ -27,7 +27,12 @@ export function buildStep(
     const withRows = groupShare.shares.filter((share) => rowsOf(share, groupShare) > 0);
     if (withRows.length === 0) continue;
     const sequences = withRows.map((share) => readySequence(share, firstRows));
-    ready.push({ id: groupShare.group.spec.id, sequences: sequences.sort((a, b) => a.id - b.id) });
+    const { spec, admittedAtMs } = groupShare.group;
+    ready.push({
+      id: spec.id,
+      admittedAtMs: admittedAtMs ?? 0,
+      sequences: sequences.sort((a, b) => a.id - b.id),
+    });
   }
   return {
     ...plan,

@@ -94,7 +94,7 @@ export function createResidency(
       group.spareSlots.push(...(cache.takeSlots(group.slotCount) ?? []));
       group.hasComputedSinceEntry = false;
       let cachedTokenCount = 0;
-      if (group.wasAdmitted) {
+      if (group.admittedAtMs !== null) {
         for (const sequence of group.sequences.values()) {
           const tokenCount = open(group, sequence);
           if (sequence.id === 0) cachedTokenCount = tokenCount;
@@ -163,7 +163,8 @@ export function createResidency(
 /** Cells for all that the group knows, without those of running sequences that it will share. */
 function neededCellCount(group: Group, sharing: PrefixSharing): number {
   const { contexts, namespace } = group.spec;
-  const known = group.wasAdmitted ? [...group.sequences.values()].map(({ tokens }) => tokens) : contexts;
+  const known =
+    group.admittedAtMs !== null ? [...group.sequences.values()].map(({ tokens }) => tokens) : contexts;
   let needed = 0;
   const [first] = known;
   for (const [index, tokens] of known.entries()) {

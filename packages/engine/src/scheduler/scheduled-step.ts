@@ -21,6 +21,8 @@ export interface ReadySequence {
  */
 export interface ReadyGroup {
   readonly id: string;
+  /** When it first took its slots. */
+  readonly admittedAtMs: number;
   /** Those with rows in this step, by id, ascending. */
   readonly sequences: readonly ReadySequence[];
 }

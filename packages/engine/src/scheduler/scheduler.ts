@@ -129,11 +129,11 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       waiting.splice(waiting.indexOf(head), 1);
       running.push(head);
       const cachedTokenCount = residency.enter(head);
-      if (head.wasAdmitted) {
+      if (head.admittedAtMs !== null) {
         if (head.computedTokenCount === 0) reportShared(head, cachedTokenCount);
         continue;
       }
-      head.wasAdmitted = true;
+      head.admittedAtMs = nowMs;
       retryPlaces.placeFreed(nowMs);
       const looksUp = head.spec.outputs?.everyPosition !== true;
       statistics.countPrefixLookup(looksUp ? (head.spec.contexts[0]?.length ?? 0) : 0, cachedTokenCount);
@@ -297,10 +297,10 @@ function firstOf(groups: readonly Group[], compare: (a: Group, b: Group) => numb
   );
 }
 
-function isLate({ spec, wasAdmitted }: Group, nowMs: number): boolean {
+function isLate({ spec, admittedAtMs }: Group, nowMs: number): boolean {
   const { deadlineAtMs, queueDeadlineAtMs } = spec;
   if (deadlineAtMs !== null && nowMs >= deadlineAtMs) return true;
-  return !wasAdmitted && queueDeadlineAtMs !== null && nowMs >= queueDeadlineAtMs;
+  return admittedAtMs === null && queueDeadlineAtMs !== null && nowMs >= queueDeadlineAtMs;
 }
 
 function missedDeadline({ spec: { deadlineAtMs } }: Group, nowMs: number): GroupEnd {

@@ -8,8 +8,9 @@ export function finishReasonOf(
   criteria: readonly StoppingCriterion[],
   tokens: readonly number[],
   token: number,
+  elapsedMs: number,
 ): FinishReason | null {
-  return criteria.find((criterion) => criterion.isMet(tokens, token))?.reason ?? null;
+  return criteria.find((criterion) => criterion.isMet(tokens, token, elapsedMs))?.reason ?? null;
 }
 
 /** The reason of sequences that were under way when their group failed with `code`. */

@@ -3,9 +3,13 @@
 import type { Evaluation } from "../evaluation.ts";
 import { createPipeline } from "../logits/pipeline.ts";
 import { createSelectionKernels, type SelectionKernels } from "../logits/selection-kernels.ts";
+import type { StoppingCriterion } from "../stopping/criterion.ts";
 import { createEndToken } from "../stopping/end-token.ts";
 import { createMaxLength } from "../stopping/max-length.ts";
+import { createMaxTime } from "../stopping/max-time.ts";
+import { createStopString } from "../stopping/stop-string.ts";
 import type { GenerationSettings } from "../valid-generation.ts";
+import type { Vocabulary } from "../vocabulary.ts";
 import { createTextEmbedding } from "./embed-text.ts";
 import { createFastLane } from "./fast-lane.ts";
 import { uniformAt } from "./rng.ts";
@@ -14,21 +18,22 @@ import type { DecodingStrategy, StrategyNeeds } from "./strategy.ts";
 import type { TextEvaluation } from "./text-evaluation.ts";
 import { createTokenByTokenStrategy } from "./token-by-token.ts";
 
-/** Buffers of `vocabSize` that all strategies of one engine share; contents undefined between two calls. */
+/** What all strategies of one engine share: its vocabulary, and buffers whose contents are undefined between two calls. */
 export interface StrategyWorkspace {
   readonly kernels: SelectionKernels;
   readonly scratch: Float64Array;
+  readonly vocabulary: Vocabulary;
 }
 
-export function createStrategyWorkspace(vocabSize: number): StrategyWorkspace {
-  return { kernels: createSelectionKernels(vocabSize), scratch: new Float64Array(vocabSize) };
+export function createStrategyWorkspace(vocabSize: number, vocabulary: Vocabulary): StrategyWorkspace {
+  return { kernels: createSelectionKernels(vocabSize), scratch: new Float64Array(vocabSize), vocabulary };
 }
 
 export function createStrategy(
   settings: GenerationSettings,
   seed: number,
   promptIndex: number,
-  { kernels, scratch }: StrategyWorkspace,
+  { kernels, scratch, vocabulary }: StrategyWorkspace,
 ): DecodingStrategy {
   const { scores } = kernels;
   const picker = createFastLane({
@@ -41,10 +46,20 @@ export function createStrategy(
   return createTokenByTokenStrategy({
     rowCount: settings.returnedSequenceCount,
     picker,
-    // An end token at the last position counts as `stop`.
-    criteria: [createEndToken(settings.endTokenIds), createMaxLength(settings.maxLength)],
+    criteria: createCriteria(settings, vocabulary),
     scores,
   });
+}
+
+/** The first that is met gives the reason: an end token at the last position counts as `stop`. */
+function createCriteria(settings: GenerationSettings, vocabulary: Vocabulary): StoppingCriterion[] {
+  const { endTokenIds, stopStrings, maxLength, maxTimeMs } = settings;
+  return [
+    createEndToken(endTokenIds),
+    ...(stopStrings.length === 0 ? [] : [createStopString(vocabulary, stopStrings)]),
+    createMaxLength(maxLength),
+    ...(maxTimeMs === null ? [] : [createMaxTime(maxTimeMs)]),
+  ];
 }
 
 export function createTextEvaluation(

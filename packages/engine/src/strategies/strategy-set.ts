@@ -8,8 +8,11 @@ import type { DecodingStrategy } from "./strategy.ts";
 export interface StrategySet {
   add(groupId: string, strategy: DecodingStrategy): void;
   delete(groupId: string): void;
-  /** Outcomes of all groups whose rows came; where the step failed, the failure of all groups that were in it. */
-  choose(step: ScheduledStep, decoded: DecodedStep): StepOutcomes;
+  /**
+   * Outcomes of all groups whose rows came; where the step failed, the failure of all groups that were in it.
+   * `nowMs`: when the step was computed.
+   */
+  choose(step: ScheduledStep, decoded: DecodedStep, nowMs: number): StepOutcomes;
 }
 
 export function createStrategySet(): StrategySet {
@@ -17,7 +20,7 @@ export function createStrategySet(): StrategySet {
   return {
     add: (groupId, strategy) => void strategies.set(groupId, strategy),
     delete: (groupId) => void strategies.delete(groupId),
-    choose(step, decoded) {
+    choose(step, decoded, nowMs) {
       const outcomes = new Map<string, GroupOutcome>();
       if (decoded.kind === "failed") {
         for (const { group } of step.groupShares) outcomes.set(group.spec.id, { ...decoded, kind: "fail" });
@@ -25,7 +28,7 @@ export function createStrategySet(): StrategySet {
       }
       for (const group of step.ready) {
         const strategy = strategies.get(group.id);
-        if (strategy !== undefined) outcomes.set(group.id, strategy.choose(group, decoded.outputs));
+        if (strategy !== undefined) outcomes.set(group.id, strategy.choose(group, decoded.outputs, nowMs));
       }
       return outcomes;
     },

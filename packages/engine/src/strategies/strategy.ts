@@ -6,8 +6,8 @@ import type { ReadyGroup } from "../scheduler/scheduled-step.ts";
 
 /** Lives as long as its group and may keep state between steps: scores, finished hypotheses, draft lengths. */
 export interface DecodingStrategy {
-  /** Called once per step in which every living sequence of the group has its rows. */
-  choose(group: ReadyGroup, outputs: StepOutputs): GroupOutcome;
+  /** Called once per step in which every living sequence of the group has its rows; `nowMs`: when they were there. */
+  choose(group: ReadyGroup, outputs: StepOutputs, nowMs: number): GroupOutcome;
 }
 
 /** What a group may take at most under a strategy, for its admission. */

@@ -30,7 +30,8 @@ export function createTokenByTokenStrategy(options: TokenByTokenOptions): Decodi
   const allRows = Array.from({ length: options.rowCount }, (_, row) => row);
   let isFirstStep = true;
   return {
-    choose(group, outputs): GroupOutcome {
+    choose(group, outputs, nowMs): GroupOutcome {
+      const elapsedMs = nowMs - group.admittedAtMs;
       const choices: Choice[] = [];
       for (const sequence of group.sequences) {
         scores.set(outputs.logits(sequence.firstRow + sequence.rowCount - 1));
@@ -38,7 +39,7 @@ export function createTokenByTokenStrategy(options: TokenByTokenOptions): Decodi
         for (const row of isFirstStep ? allRows : [sequence.id]) {
           const token = picker.pick(row, sequence.tokens.length);
           if (token === null) return noTokenPossible(row, sequence.tokens.length);
-          const reason = finishReasonOf(criteria, sequence.tokens, token);
+          const reason = finishReasonOf(criteria, sequence.tokens, token, elapsedMs);
           choices.push({ source: sequence.id, row, token, reason });
         }
       }

@@ -4,14 +4,20 @@
 // which replaces all of a run of byte tokens where one is wrong: what a stream has sent cannot be taken back.
 
 import type { Vocabulary } from "../vocabulary.ts";
+import { createStopStringFilter } from "./stop-strings.ts";
 
 export interface DetokenizerOptions {
   /** Leave special tokens out of the text. */
   readonly skipSpecialTokens: boolean;
+  /**
+   * The text ends before the first of these that is completed, and what may be the beginning of one is held back.
+   * None is empty. Default: none.
+   */
+  readonly strippedStopStrings?: readonly string[];
 }
 
 export interface Detokenizer {
-  /** The text that `ids` complete; "" while a character is incomplete. */
+  /** The text that `ids` complete; "" while a character is incomplete or a stop string may have begun. */
   push(ids: readonly number[]): string;
   /** What was held back, each broken part as U+FFFD. Nothing may be pushed afterwards. */
   flush(): string;
@@ -37,20 +43,32 @@ export function createDetokenizer(
     return text.startsWith("\uFFFD") ? text.slice(1) : text;
   }
 
+  const { strippedStopStrings = [] } = options;
+  const filter =
+    strippedStopStrings.length === 0
+      ? null
+      : createStopStringFilter(vocabulary, strippedStopStrings, promptIds);
+
+  function decode(bytes: Uint8Array): string {
+    if (bytes.length === 0) return "";
+    const isDropped = isAtStart && vocabulary.stripsLeadingSpace && bytes[0] === 0x20;
+    isAtStart = false;
+    return decoder.decode(isDropped ? bytes.subarray(1) : bytes, { stream: true });
+  }
+
   return {
     push(ids) {
       let text = "";
       for (const id of ids) {
-        if (!isShown(id)) continue;
-        let bytes = vocabulary.bytesOf(id);
-        if (bytes.length === 0) continue;
-        if (isAtStart && vocabulary.stripsLeadingSpace && bytes[0] === 0x20) bytes = bytes.subarray(1);
-        isAtStart = false;
-        text += decoder.decode(bytes, { stream: true });
+        if (filter !== null) text += decode(filter.push(vocabulary.bytesOf(id), isShown(id)));
+        else if (isShown(id)) text += decode(vocabulary.bytesOf(id));
       }
       return withoutPrompt(text);
     },
-    flush: () => withoutPrompt(decoder.decode()),
+    flush() {
+      const text = filter === null ? "" : decode(filter.flush());
+      return withoutPrompt(text + decoder.decode());
+    },
   };
 }
 

@@ -1,7 +1,7 @@
 // What every dialect turns a body into, and what it turns a finished run back into. One internal call for all
 // families; the families' own words stay in their files.
 
-import type { FieldError, FinishReason, Usage } from "@corral/contract";
+import { finishReasons, type FieldError, type FinishReason, type Usage } from "@corral/contract";
 import type { GeneratedSequence } from "@corral/engine";
 import type { PreparedPrompt, PromptSource } from "../prompt.ts";
 
@@ -78,7 +78,8 @@ export interface PredictAnswer {
 
 export type ReadDialect = (body: Readonly<Record<string, unknown>>, context: DialectContext) => PredictCall;
 
-/** One reason for several sequences: `stop` only where all of them ended by themselves. */
+/** One reason for several sequences, the worst: `stop` only where all of them came to an end token. */
 export function commonFinishReason(sequences: readonly GeneratedSequence[]): FinishReason {
-  return sequences.find(({ finishReason }) => finishReason !== "stop")?.finishReason ?? "stop";
+  const reasons = new Set(sequences.map(({ finishReason }) => finishReason));
+  return finishReasons.findLast((reason) => reasons.has(reason)) ?? "stop";
 }
