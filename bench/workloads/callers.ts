@@ -4,7 +4,7 @@ import { caller, greedyTurn } from "../call.ts";
 import { cpuTime, throughput, timeToFirstToken } from "../figures.ts";
 import { cache, plainSetUps, prompt, versus, type Workload } from "../workload.ts";
 
-const promptLength = 64;
+const promptLength = 32;
 
 const callers = (count: number): Workload => ({
   name: `callers-${count}`,
@@ -17,7 +17,7 @@ const callers = (count: number): Workload => ({
           kind: "calls",
           name: "calls",
           callers: Array.from({ length: count }, () =>
-            caller([greedyTurn(prompt(round, promptLength), quick ? 8 : 64)]),
+            caller([greedyTurn(prompt(round, promptLength), quick ? 8 : 32)]),
           ),
         },
       ],

@@ -41,7 +41,6 @@ export const samples: Workload = {
         ...server,
         phases: oneCall,
       },
-      { name: "llama-server, 8 calls", setUp: "llama-server", ...server, phases: eightCalls },
       {
         name: "llama-server --kv-unified, 8 calls",
         setUp: "llama-server --kv-unified",
