@@ -1,11 +1,7 @@
 // The documented Baseten predict call: wire names of `POST /model_versions/{deployment}/predict`.
 
+import type { ChatMessage } from "./chat.ts";
 import type { FinishReason, Usage } from "./run.ts";
-
-export interface ChatMessage {
-  readonly role: string;
-  readonly content: string;
-}
 
 /** `model_output` of a text model. `outputs` instead of `output` for several sequences. */
 export interface BasetenOutput {

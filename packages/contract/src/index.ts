@@ -1,5 +1,6 @@
 export * from "./baseten.ts";
 export * from "./cerebrium.ts";
+export * from "./chat.ts";
 export * from "./error-envelope.ts";
 export * from "./errors.ts";
 export * from "./evaluation.ts";

@@ -3,24 +3,29 @@
 
 import { ServingError, type ChatMessage } from "@corral/contract";
 import { Environment, parse, tokenize, type Node } from "./jinja.ts";
+import { NoContinuation, openFinalMessage, plainMessages, type Message } from "./final-message.ts";
 import type { SpecialTokens } from "./loaded-model.ts";
-import { PythonInterpreter, strip, stripEnd } from "./python-interpreter.ts";
+import type { ChatOptions } from "./prompt-source.ts";
+import { PythonInterpreter } from "./python-interpreter.ts";
 import { formatTime } from "./strftime.ts";
 
-export interface RenderOptions {
+export interface RenderOptions extends Omit<ChatOptions, "addGenerationPrompt" | "continueFinalMessage"> {
   /** End with what opens the assistant's turn. */
   readonly addGenerationPrompt: boolean;
-  /** Leave the last message open, so that generation continues it. */
-  readonly continueFinalMessage: boolean;
+  /** Leave the last message open, or its field of that name, so that generation continues it. */
+  readonly continueFinalMessage: boolean | string;
+  /** Where the messages stand in the body; default `/messages`. */
+  readonly pointer?: string;
 }
 
 export interface ChatTemplate {
   /** Fails with `invalid_chat`, with the template's own message where it refuses the conversation. */
   render(messages: readonly ChatMessage[], options: RenderOptions): string;
+  /** Whether the name is a word of the template's text: what does not cannot have an effect. */
+  mentions(name: string): boolean;
+  /** Whether the template looks into contents that are lists of parts; others take texts only. */
+  readonly readsContentParts: boolean;
 }
-
-/** Marks where the last message ends; transformers uses the same text. */
-const continueTag = "CONTINUE_FINAL_MESSAGE_TAG ";
 
 /** What a template says through `raise_exception`, told apart from a mistake inside the template. */
 class TemplateRefusal extends Error {}
@@ -45,31 +50,40 @@ export function parseChatTemplate(
     );
   }
 
-  function render(messages: readonly ChatMessage[], addGenerationPrompt: boolean): string {
+  const words: ReadonlySet<string> = new Set(text.match(/[\w-]+/g));
+
+  function run(messages: readonly Message[], options: RenderOptions): string {
     const environment = new Environment();
     const variables = {
       ...templateGlobals(now),
       ...specialTokens,
+      ...options.templateVariables,
       messages,
-      tools: null,
-      documents: null,
-      add_generation_prompt: addGenerationPrompt,
+      tools: options.tools ?? null,
+      documents: options.documents ?? null,
+      add_generation_prompt: options.addGenerationPrompt,
     };
     for (const [name, value] of Object.entries(variables)) environment.set(name, value);
-    try {
-      return String(new PythonInterpreter(environment).run(program).value);
-    } catch (cause) {
-      if (cause instanceof TemplateRefusal) throw invalidChat(cause.message, cause);
-      throw invalidChat(`The chat template failed on these messages: ${describe(cause)}`, cause);
-    }
+    return String(new PythonInterpreter(environment).run(program).value);
   }
 
   return {
-    render(messages, { addGenerationPrompt, continueFinalMessage }) {
-      const last = messages.at(-1);
-      if (!continueFinalMessage || last === undefined) return render(messages, addGenerationPrompt);
-      const tagged = [...messages.slice(0, -1), { ...last, content: last.content + continueTag }];
-      return cutAtTag(render(tagged, addGenerationPrompt), last.content);
+    mentions: (name) => words.has(name),
+    readsContentParts: /["']text["']|\.text\b/.test(text),
+    render(messages, options) {
+      const { continueFinalMessage, pointer = "/messages" } = options;
+      try {
+        const plain = plainMessages(messages);
+        if (continueFinalMessage === false) return run(plain, options);
+        const field = continueFinalMessage === true ? "content" : continueFinalMessage;
+        const open = openFinalMessage(plain, field, text);
+        return open.cut(run(open.messages, options));
+      } catch (cause) {
+        if (cause instanceof TemplateRefusal || cause instanceof NoContinuation)
+          throw invalidChat(pointer, cause.message, cause);
+        const message = `The chat template failed on these messages: ${describe(cause)}`;
+        throw invalidChat(pointer, message, cause);
+      }
     },
   };
 }
@@ -101,25 +115,14 @@ function rangeOf(start: number, stop: number, step: number): number[] {
   return Array.from({ length }, (_, index) => start + index * step);
 }
 
-function cutAtTag(rendered: string, finalContent: string): string {
-  const end = rendered.lastIndexOf(continueTag.trimEnd());
-  if (end < 0 || !rendered.includes(strip(finalContent))) {
-    throw invalidChat(
-      "The chat template does not show the final message as it is, so it cannot be continued.",
-    );
-  }
-  const spacingKept = rendered.startsWith(continueTag, end);
-  return spacingKept ? rendered.slice(0, end) : stripEnd(rendered.slice(0, end));
-}
-
 /** A template may repeat a role or a content in its refusal, of any length. */
 const longestMessage = 500;
 
-function invalidChat(fullMessage: string, cause?: unknown): ServingError {
+function invalidChat(pointer: string, fullMessage: string, cause?: unknown): ServingError {
   const isLong = fullMessage.length > longestMessage;
   const message = isLong ? `${fullMessage.slice(0, longestMessage)}…` : fullMessage;
   return new ServingError("invalid_chat", message, {
-    errors: [{ pointer: "/messages", code: "invalid_chat", message }],
+    errors: [{ pointer, code: "invalid_chat", message }],
     cause,
   });
 }

@@ -132,8 +132,10 @@ function bytesOfLongVocabulary(id: number): Uint8Array {
   return new TextEncoder().encode(id === 0 ? "a ".repeat(500) : id === 1 ? "\0b" : "é");
 }
 
+const untouched = { mentions: () => true, readsContentParts: true };
+
 test("messages that cannot fit are refused before they are rendered, their roles counted", () => {
-  const chatTemplate = { render: () => assert.fail("it was rendered") };
+  const chatTemplate = { ...untouched, render: () => assert.fail("it was rendered") };
   const source: PromptSource = {
     kind: "messages",
     messages: [{ role: "x".repeat(1_000_000), content: "Hi" }],
@@ -144,7 +146,7 @@ test("messages that cannot fit are refused before they are rendered, their roles
 
 test("what a template makes of messages is bounded like a prompt", () => {
   const vocabulary = { ...model.vocabulary, tokenize: () => assert.fail("it was tokenized") };
-  const chatTemplate = { render: () => "x".repeat(1_000_000) };
+  const chatTemplate = { ...untouched, render: () => "x".repeat(1_000_000) };
   const source: PromptSource = { kind: "messages", messages: [{ role: "user", content: "Hi" }] };
   assert.throws(() => prepare(source, { vocabulary, chatTemplate }), { code: "prompt_too_long" });
 });

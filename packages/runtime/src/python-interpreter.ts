@@ -2,6 +2,7 @@
 // stripping takes Python's white space. Source: @huggingface/jinja 0.5.11, src/runtime.ts; CPython, str.strip.
 
 import { Environment, Interpreter, type Node, type RuntimeValue } from "./jinja.ts";
+import { strip, stripEnd, stripStart } from "./python-text.ts";
 
 export class PythonInterpreter extends Interpreter {
   override evaluate(node: Node | undefined, environment: Environment): RuntimeValue {
@@ -35,27 +36,8 @@ export class PythonInterpreter extends Interpreter {
   }
 }
 
-/** What `str.isspace` holds for, which differs from JavaScript's `\s`: no U+FEFF, but U+001C to U+001F and U+0085. */
-const space = "[\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]";
-const leading = new RegExp(`^${space}+`);
-const isSpace = new RegExp(space);
-
-const strippers = {
-  strip: (text: string) => stripEnd(text.replace(leading, "")),
-  lstrip: (text: string) => text.replace(leading, ""),
-  rstrip: stripEnd,
-};
+const strippers = { strip, lstrip: stripStart, rstrip: stripEnd };
 type StripperName = keyof typeof strippers;
-
-/** Python's `str.rstrip`. A loop, as a pattern bound to the end would try again at every space of a long text. */
-export function stripEnd(text: string): string {
-  let end = text.length;
-  while (end > 0 && isSpace.test(text.charAt(end - 1))) end -= 1;
-  return text.slice(0, end);
-}
-
-/** Python's `str.strip`. */
-export const strip = strippers.strip;
 
 /** A JavaScript value as the library's own, whose classes it does not export. */
 function asValue(value: string | boolean): RuntimeValue {

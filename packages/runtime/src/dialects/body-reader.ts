@@ -1,12 +1,16 @@
 // Takes fields out of a JSON body one by one and collects everything that is wrong with them, so that a caller sees
 // all mistakes at once. Knows no dialect.
 
-import { nearestName, type ChatMessage, type ErrorCode, type FieldError } from "@corral/contract";
+import { nearestName, type ErrorCode, type FieldError } from "@corral/contract";
 import type { PromptSource } from "../prompt.ts";
+import { pointerTo, show, type ErrorNotes } from "./body-values.ts";
+import { readMessages } from "./read-messages.ts";
+
+export { isObject, mostErrors, pointerTo, show } from "./body-values.ts";
 
 export type Body = Readonly<Record<string, unknown>>;
 
-export class BodyReader {
+export class BodyReader implements ErrorNotes {
   readonly errors: FieldError[] = [];
   readonly warnings: string[] = [];
   readonly #left: Map<string, unknown>;
@@ -94,7 +98,7 @@ export class BodyReader {
       case "prompt":
         return this.#readPrompt(first.value);
       case "messages":
-        return this.#readMessages(first.value);
+        return readMessages(this, first.value);
       case "input_ids":
         return this.#readIds(first.value);
     }
@@ -104,58 +108,6 @@ export class BodyReader {
     if (typeof value === "string") return { kind: "text", text: value };
     this.refuse("/prompt", "invalid_parameter", `prompt is ${show(value)}; it must be a string.`);
     return null;
-  }
-
-  #readMessages(value: unknown): PromptSource | null {
-    if (!Array.isArray(value) || value.length === 0) {
-      const message = `messages is ${show(value)}; it must be a list of at least one {"role", "content"}.`;
-      this.refuse("/messages", "invalid_parameter", message);
-      return null;
-    }
-    const errorCount = this.errors.length;
-    const messages = (value as unknown[]).map((message, index) => this.#readMessage(message, index));
-    return this.errors.length > errorCount ? null : { kind: "messages", messages };
-  }
-
-  #readMessage(value: unknown, index: number): ChatMessage {
-    const none = { role: "", content: "" };
-    // A list of a thousand mistakes helps nobody.
-    if (this.errors.length >= mostErrors) return none;
-    const pointer = `/messages/${index}`;
-    if (!isObject(value)) {
-      this.refuse(
-        pointer,
-        "invalid_parameter",
-        `messages[${index}] is ${show(value)}; it must be {"role", "content"}.`,
-      );
-      return none;
-    }
-    const { role, content, ...others } = value;
-    if (typeof role !== "string" || role === "") {
-      const given = role === undefined ? "missing" : show(role);
-      this.refuse(
-        `${pointer}/role`,
-        fieldCode(role),
-        `messages[${index}].role is ${given}; it must be a text such as "user".`,
-      );
-    }
-    if (typeof content !== "string") {
-      const given = content === undefined ? "missing" : show(content);
-      this.refuse(
-        `${pointer}/content`,
-        fieldCode(content),
-        `messages[${index}].content is ${given}; it must be a string.`,
-      );
-    }
-    for (const name of Object.keys(others).slice(0, mostErrors)) {
-      const shown = show(name);
-      this.refuse(
-        pointer + pointerTo(name),
-        "unknown_parameter",
-        `messages[${index}] has ${shown}; only role and content are read.`,
-      );
-    }
-    return typeof role === "string" && typeof content === "string" ? { role, content } : none;
   }
 
   #readIds(value: unknown): PromptSource | null {
@@ -181,30 +133,6 @@ export class BodyReader {
     }
     return { kind: "ids", ids: row as number[], pointer: prefix };
   }
-}
-
-export const mostErrors = 50;
-
-function fieldCode(value: unknown): ErrorCode {
-  return value === undefined ? "missing_parameter" : "invalid_parameter";
-}
-
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-/** JSON pointer of a top-level field (RFC 6901). */
-export function pointerTo(name: string): string {
-  return `/${name.slice(0, 100).replaceAll("~", "~0").replaceAll("/", "~1")}`;
-}
-
-/** A value for an error message: short, and never following a value's own depth. */
-export function show(value: unknown): string {
-  if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list";
-  if (typeof value === "object" && value !== null) return "an object";
-  if (typeof value === "number") return String(value);
-  const text = JSON.stringify(value) ?? "missing";
-  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
 }
 
 function listNames(names: readonly string[], word: "and" | "or"): string {

@@ -2,14 +2,15 @@
 // shaped as its text-generation pipeline shapes it. The deployment's own defaults are not used here.
 // Source: transformers 5.23.0, pipelines/text_generation.py, postprocess.
 
-import type { ChatMessage } from "@corral/contract";
+import { withTextAppended, type ChatMessage } from "@corral/contract";
 import type { GeneratedSequence } from "@corral/engine";
 import { BodyReader } from "./body-reader.ts";
+import { takeChatOptions } from "./chat-options.ts";
 import { commonFinishReason, type FinishedRun, type ReadDialect } from "./dialect.ts";
 
 export const readCorral: ReadDialect = (body, context) => {
   const reader = new BodyReader(body);
-  const source = reader.takeSource(["prompt", "messages", "input_ids"]);
+  const source = takeChatOptions(reader, reader.takeSource(["prompt", "messages", "input_ids"]));
   const returnFullText = reader.takeBoolean("return_full_text");
   const returnTensors = reader.takeBoolean("return_tensors") ?? false;
   const skipSpecialTokens = reader.takeBoolean("skip_special_tokens") ?? true;
@@ -62,5 +63,5 @@ export function generatedText(
   if (!continuesFinalMessage || last === undefined) {
     return [...source.messages, { role: "assistant", content: sequence.text }];
   }
-  return [...source.messages.slice(0, -1), { ...last, content: last.content + sequence.text }];
+  return [...source.messages.slice(0, -1), withTextAppended(last, sequence.text)];
 }
