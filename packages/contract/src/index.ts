@@ -5,6 +5,7 @@ export * from "./error-envelope.ts";
 export * from "./errors.ts";
 export * from "./evaluation.ts";
 export * from "./generate.ts";
+export * from "./generate-call.ts";
 export * from "./generation-values.ts";
 export * from "./json.ts";
 export * from "./management.ts";

@@ -123,15 +123,15 @@ class TextEngine implements Engine {
   }
 
   submit(request: GenerationRequest, { signal }: SubmitOptions = {}): GenerationHandle {
-    const { id, promptIds, generation, promptIndex = 0 } = request;
+    const { id, promptIds, generation, promptIndex = 0, hasPlace = false } = request;
     if (promptIds.length !== generation.promptTokenCount) {
       throw new ServingError(
         "engine_misuse",
         `The generation was resolved for a prompt of ${generation.promptTokenCount} tokens, not ${promptIds.length}.`,
       );
     }
-    const nowMs = this.#enqueue(request, { contexts: [promptIds], ...strategyNeeds(generation) });
-    const seed = generation.seed ?? this.#chooseSeed();
+    const nowMs = this.#enqueue(request, { contexts: [promptIds], hasPlace, ...strategyNeeds(generation) });
+    const seed = generation.seed ?? request.seed ?? this.#chooseSeed();
     const abort = () => this.#end(id, aborted);
     const active = createActiveGeneration(request, this.#vocabulary, seed, nowMs, abort);
     this.#begin(request, active, createStrategy(generation, seed, promptIndex, this.#workspace), nowMs);

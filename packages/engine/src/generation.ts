@@ -35,6 +35,10 @@ export interface GenerationRequest extends PromptRequest {
   readonly generation: ValidGeneration;
   /** Which prompt of a call with several this is; a part of the key of the random draws. Default 0. */
   readonly promptIndex?: number;
+  /** Where the generation names no seed; default: the engine draws one. */
+  readonly seed?: number;
+  /** It goes on for a call that had its place in the queue: it is never refused for want of one. Default false. */
+  readonly hasPlace?: boolean;
   /** Leave special tokens out of the text. Default true. */
   readonly skipSpecialTokens?: boolean;
   /**

@@ -43,6 +43,8 @@ export type {
 } from "./model-runner.ts";
 export type { PrefixStore, StoredPrefix, WrittenPrefix } from "./prefix-store.ts";
 export type { CacheOperation } from "./cache/cache-operation.ts";
+export { padRows } from "./stopping/padding.ts";
+export { chooseSeed } from "./seed.ts";
 export { createStepPlan, type PlanEntry, type StepPlan } from "./scheduler/step-plan.ts";
 export { createDetokenizer, type Detokenizer, type DetokenizerOptions } from "./text/detokenizer.ts";
 export type { GenerationSettings, ValidGeneration } from "./valid-generation.ts";

@@ -2,27 +2,23 @@
 // acknowledgement, answer.
 
 import { asServingError, ServingError, type ReplicaConfig, type Timings } from "@corral/contract";
-import {
-  createDetokenizer,
-  type Clock,
-  type Engine,
-  type GenerationHandle,
-  type GenerationResult,
-} from "@corral/engine";
+import type { Clock, Engine, ValidGeneration } from "@corral/engine";
 import type { ServerResponse } from "node:http";
 import { milliseconds, stackOf, type CarryOut } from "./answer-call.ts";
 import type { ForwardedCall } from "./call-headers.ts";
 import { isCommitted, notCommitted } from "./commitment.ts";
 import type { ControlChannel } from "./control-channel.ts";
-import type { FinishedRun, PredictAnswer } from "./dialects/dialect.ts";
+import type { PredictAnswer } from "./dialects/dialect.ts";
 import { createEventStream, createTextStream, type AnswerStream } from "./event-stream.ts";
 import type { Engines } from "./engines.ts";
+import { finishedRun } from "./finished-run.ts";
+import { generatePrompts, type PromptsHandle, type PromptsResult } from "./generate-prompts.ts";
 import type { KeyLimits } from "./key-limits.ts";
 import type { Log } from "./log.ts";
-import { prepareCall, type PreparedCall } from "./prepare-call.ts";
+import { prepareCall, type PreparedCall, type PreparedGeneration } from "./prepare-call.ts";
 import type { PromptModel } from "./prompt.ts";
 import { sendJson } from "./send-answer.ts";
-import { usageOnWire, type ActiveRun, type RunLedger } from "./run-ledger.ts";
+import type { ActiveRun, RunLedger, RunResult } from "./run-ledger.ts";
 
 export interface PredictService {
   readonly config: ReplicaConfig;
@@ -68,7 +64,7 @@ async function run(
   response: ServerResponse,
   receivedAtMs: number,
 ): Promise<void> {
-  const engine = await service.engines.engineFor(prepared.generation);
+  const engine = await service.engines.engineFor(prepared.prompts[0].generation);
   const { active, releaseClaim } = submit(service, engine, forwarded, prepared, receivedAtMs);
   const leave = () => {
     if (response.writableFinished) return;
@@ -107,7 +103,7 @@ function submit(
   service: PredictService,
   engine: Engine,
   forwarded: ForwardedCall,
-  { call, prompt, generation }: PreparedCall,
+  { call, prompts }: PreparedCall,
   receivedAtMs: number,
 ) {
   const { runId, projectId, keyId, dialect, deadlineAtMs } = forwarded;
@@ -116,29 +112,34 @@ function submit(
   }
   const releaseClaim = service.keyLimits.claim({
     holder: keyId ?? projectId,
-    tokenCount: generation.returnedSequenceCount * generation.maxLength,
+    tokenCount: sumOf(prompts, ({ returnedSequenceCount, maxLength }) => returnedSequenceCount * maxLength),
     cap: forwarded.tokenCap,
   });
   try {
-    const handle = engine.submit({
-      id: runId,
-      promptIds: prompt.ids,
-      generation,
-      owner: keyId ?? projectId,
-      weight: forwarded.weight,
-      namespace: projectId,
-      priority: forwarded.priority,
-      deadlineAtMs,
-      receivedAtMs,
-      skipSpecialTokens: call.skipSpecialTokens,
-    });
+    const handle = generatePrompts(
+      engine,
+      {
+        id: runId,
+        prompts: prompts.map(({ prompt, generation }) => ({ promptIds: prompt.ids, generation })),
+        // Several prompts leave half of the slots to others.
+        mostSequencesAtOnce: Math.floor(engine.load().slotCount / 2),
+        owner: keyId ?? projectId,
+        weight: forwarded.weight,
+        namespace: projectId,
+        priority: forwarded.priority,
+        deadlineAtMs,
+        receivedAtMs,
+        skipSpecialTokens: call.skipSpecialTokens,
+      },
+      service.clock,
+    );
     const active = service.ledger.begin({
       runId,
       projectId,
       keyId,
       dialect,
-      promptTokenCount: prompt.ids.length,
-      sequenceCount: generation.returnedSequenceCount,
+      promptTokenCount: sumOf(prompts, ({ promptTokenCount }) => promptTokenCount),
+      sequenceCount: sumOf(prompts, ({ returnedSequenceCount }) => returnedSequenceCount),
       handle,
     });
     return { active, releaseClaim };
@@ -146,6 +147,13 @@ function submit(
     releaseClaim();
     throw error;
   }
+}
+
+function sumOf(
+  prompts: readonly PreparedGeneration[],
+  count: (generation: ValidGeneration) => number,
+): number {
+  return prompts.reduce((sum, { generation }) => sum + count(generation), 0);
 }
 
 function createStream({ call }: PreparedCall, response: ServerResponse): AnswerStream | null {
@@ -160,31 +168,33 @@ function createStream({ call }: PreparedCall, response: ServerResponse): AnswerS
 }
 
 /** Reports the first token and progress, and hands pieces to a stream at the pace at which its reader takes them. */
-async function followEvents(
+function followEvents(
   ledger: RunLedger,
-  active: ActiveRun<GenerationHandle>,
+  active: ActiveRun<PromptsHandle>,
   { call }: PreparedCall,
   stream: AnswerStream | null,
 ): Promise<void> {
-  for await (const event of active.handle) {
+  return active.handle.follow(async (prompt, event) => {
     if (event.kind === "first_token" || event.kind === "text") ledger.advance(active);
-    if (event.kind !== "text" || stream === null) continue;
+    if (event.kind !== "text" || stream === null) return;
     const { sequence, text, ids } = event;
-    await stream.token({ text, event: call.tokenEvent({ sequence, text, ids }) });
-  }
+    await stream.token({ text, event: call.tokenEvent({ prompt, sequence, text, ids }) });
+  });
 }
 
 type Outcome =
-  | { readonly kind: "answer"; readonly answer: PredictAnswer; readonly result: GenerationResult }
-  | { readonly kind: "failure"; readonly error: ServingError; readonly result: GenerationResult };
+  | { readonly kind: "answer"; readonly answer: PredictAnswer; readonly result: RunResult }
+  | { readonly kind: "failure"; readonly error: ServingError; readonly result: RunResult };
 
 /** The answer is made before the run is reported, so that a mistake in making it is the run's end as well. */
-function conclude(service: PredictService, prepared: PreparedCall, result: GenerationResult): Outcome {
-  if (result.error !== null) return { kind: "failure", error: result.error, result };
+function conclude(service: PredictService, prepared: PreparedCall, ended: PromptsResult): Outcome {
+  const { results, usage, error } = ended;
+  const result: RunResult = { usage, error, sequences: results.flatMap(({ sequences }) => sequences) };
+  if (error !== null) return { kind: "failure", error, result };
   try {
     return {
       kind: "answer",
-      answer: prepared.call.answer(finishedRun(service.model, prepared, result)),
+      answer: prepared.call.answer(finishedRun(service.model, prepared, ended)),
       result,
     };
   } catch (cause) {
@@ -194,26 +204,7 @@ function conclude(service: PredictService, prepared: PreparedCall, result: Gener
   }
 }
 
-function finishedRun(model: PromptModel, prepared: PreparedCall, result: GenerationResult): FinishedRun {
-  const { prompt, call, generation, warnings } = prepared;
-  return {
-    prompt,
-    sequences: result.sequences,
-    paddedIds: result.paddedIds,
-    usage: usageOnWire(result.usage),
-    runTimeMs: milliseconds(result.timings.prefillMs + result.timings.decodeMs),
-    warnings,
-    seed: generation.doSample ? result.seed : null,
-    fullText({ text, ids }) {
-      // A prompt that came as text is echoed byte for byte; one that came as ids has only what they decode to.
-      if (prompt.source.kind === "text") return prompt.source.text + text;
-      const decoder = createDetokenizer(model.vocabulary, [], { skipSpecialTokens: call.skipSpecialTokens });
-      return decoder.push(prompt.ids) + decoder.push(ids) + decoder.flush();
-    },
-  };
-}
-
-function timingsOf({ timings }: GenerationResult, totalMs: number): Timings {
+function timingsOf({ timings }: PromptsResult, totalMs: number): Timings {
   return {
     queue: milliseconds(timings.queueMs),
     load: 0,

@@ -35,7 +35,7 @@ function prepareText(model: PromptModel, source: PromptSource & { kind: "text" }
   if (bosId !== null) return prepared(source, [bosId]);
   throw refusal(
     "invalid_parameter",
-    "/prompt",
+    source.pointer ?? "/prompt",
     'prompt is "", and the model has no BOS token to begin with.',
   );
 }

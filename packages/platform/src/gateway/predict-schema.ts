@@ -1,7 +1,7 @@
 // What `/openapi.json` says of a predict body: the documented fields and every implemented parameter of `generate`.
 // For reading only; the replica checks bodies.
 
-import { generationFields, type Dialect, type GenerationField } from "@corral/contract";
+import { generationFields, mostPrompts, type Dialect, type GenerationField } from "@corral/contract";
 import { z } from "zod";
 
 const kinds = {
@@ -15,11 +15,19 @@ const kinds = {
 
 const messages = z.array(z.object({ role: z.string(), content: z.string() }));
 
+function severalOf<One extends z.ZodType>(one: One) {
+  return z.union([one, z.array(one).max(mostPrompts)]);
+}
+
 const flag = z.boolean().optional();
 /** What one family of routes has and the others have not. */
 const ownFields: Readonly<Record<Dialect, z.ZodRawShape>> = {
   corral: {
-    input_ids: z.array(z.int()).optional(),
+    prompt: severalOf(z.string())
+      .optional()
+      .describe("One text, or a list. Exactly one prompt field is given."),
+    messages: severalOf(messages).optional().describe("One chat, or a list."),
+    input_ids: severalOf(z.array(z.int())).optional().describe("The ids of one prompt, or a list of rows."),
     return_tensors: flag,
     skip_special_tokens: flag,
     stream: flag,

@@ -3,7 +3,7 @@
 
 import { maxTokensLimit, type BasetenEnvelope, type BasetenOutput } from "@corral/contract";
 import { BodyReader, show } from "./body-reader.ts";
-import { generatedText } from "./corral.ts";
+import { generatedText } from "./generated-text.ts";
 import {
   commonFinishReason,
   type FinishedRun,
@@ -11,10 +11,11 @@ import {
   type ReadDialect,
 } from "./dialect.ts";
 import { defaultedLength, hasValue, mergeConfig, tooLong, withoutLengths } from "./lengths.ts";
+import { takeSource } from "./read-sources.ts";
 
 export const readBaseten: ReadDialect = (body, context) => {
   const reader = new BodyReader(body);
-  const source = reader.takeSource(["messages", "prompt"]);
+  const source = takeSource(reader, ["messages", "prompt"]);
   const returnFullText = reader.takeBoolean("return_full_text") ?? false;
   const wantsStream = reader.takeBoolean("stream") ?? false;
   const maxTokens = readMaxTokens(reader);
@@ -68,21 +69,22 @@ export const readBaseten: ReadDialect = (body, context) => {
   }
 
   function outputOf(run: FinishedRun): BasetenOutput {
-    const [first] = run.sequences;
+    const [one] = run.prompts;
+    const [first] = one.sequences;
     return {
-      ...(run.sequences.length > 1
-        ? { outputs: run.sequences.map(({ text }) => text) }
+      ...(one.sequences.length > 1
+        ? { outputs: one.sequences.map(({ text }) => text) }
         : { output: first?.text ?? "" }),
-      ...(returnFullText && first !== undefined ? { generated_text: generatedText(run, first, true) } : {}),
+      ...(returnFullText && first !== undefined ? { generated_text: generatedText(one, first, true) } : {}),
       usage: run.usage,
-      finish_reason: commonFinishReason(run.sequences),
+      finish_reason: commonFinishReason(one.sequences),
       run_id: context.runId,
       ...(run.warnings.length > 0 ? { warnings: run.warnings } : {}),
     };
   }
 
   return {
-    source,
+    sources: source === null ? null : [source],
     stream,
     skipSpecialTokens: true,
     errors: reader.errors,

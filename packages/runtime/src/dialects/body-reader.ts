@@ -2,9 +2,7 @@
 // all mistakes at once. Knows no dialect.
 
 import { nearestName, type ErrorCode, type FieldError } from "@corral/contract";
-import type { PromptSource } from "../prompt.ts";
 import { pointerTo, show, type ErrorNotes } from "./body-values.ts";
-import { readMessages } from "./read-messages.ts";
 
 export { isObject, mostErrors, pointerTo, show } from "./body-values.ts";
 
@@ -71,70 +69,8 @@ export class BodyReader implements ErrorNotes {
     this.refuse(pointerTo(name), "invalid_parameter", `${name} is ${show(value)}; it must be true or false.`);
     return null;
   }
-
-  /** The prompt from exactly one of the named fields; null where an error was noted. */
-  takeSource(names: readonly ("prompt" | "messages" | "input_ids")[]): PromptSource | null {
-    const given = names
-      .map((name) => ({ name, value: this.take(name) ?? null }))
-      .filter(({ value }) => value !== null);
-    const [first, second] = given;
-    if (first === undefined) {
-      this.refuse("", "missing_parameter", `The body has no prompt; give ${listNames(names, "or")}.`);
-      return null;
-    }
-    if (second !== undefined) {
-      const all = listNames(
-        given.map(({ name }) => name),
-        "and",
-      );
-      this.refuse(
-        pointerTo(second.name),
-        "invalid_parameter",
-        `${all} exclude each other; give one of them.`,
-      );
-      return null;
-    }
-    switch (first.name) {
-      case "prompt":
-        return this.#readPrompt(first.value);
-      case "messages":
-        return readMessages(this, first.value);
-      case "input_ids":
-        return this.#readIds(first.value);
-    }
-  }
-
-  #readPrompt(value: unknown): PromptSource | null {
-    if (typeof value === "string") return { kind: "text", text: value };
-    this.refuse("/prompt", "invalid_parameter", `prompt is ${show(value)}; it must be a string.`);
-    return null;
-  }
-
-  #readIds(value: unknown): PromptSource | null {
-    const rows =
-      Array.isArray(value) && value.every((row) => Array.isArray(row)) ? (value as unknown[][]) : null;
-    const row: unknown = rows === null ? value : rows[0];
-    if (rows !== null && rows.length > 1) {
-      const message = `input_ids has ${rows.length} rows; several prompts in one call are not supported, send one call each.`;
-      this.refuse("/input_ids", "unsupported_parameter", message);
-      return null;
-    }
-    if (!Array.isArray(row) || row.length === 0) {
-      const message = `input_ids is ${show(value)}; it must be a list of at least one token id.`;
-      this.refuse("/input_ids", "invalid_parameter", message);
-      return null;
-    }
-    const prefix = rows === null ? "/input_ids" : "/input_ids/0";
-    const wrong = (row as unknown[]).findIndex((id) => !Number.isSafeInteger(id) || (id as number) < 0);
-    if (wrong >= 0) {
-      const message = `input_ids holds ${show(row[wrong])}; token ids are integers of at least 0.`;
-      this.refuse(`${prefix}/${wrong}`, "invalid_parameter", message);
-      return null;
-    }
-    return { kind: "ids", ids: row as number[], pointer: prefix };
-  }
 }
 
-function listNames(names: readonly string[], word: "and" | "or"): string {
+export function listNames(names: readonly string[], word: "and" | "or"): string {
   return names.length < 2 ? names.join() : `${names.slice(0, -1).join(", ")} ${word} ${names.at(-1)}`;
 }

@@ -9,14 +9,15 @@ import {
   type GenerationField,
 } from "@corral/contract";
 import { BodyReader, pointerTo, show } from "./body-reader.ts";
-import { generatedText } from "./corral.ts";
+import { generatedText } from "./generated-text.ts";
 import type { GenerationParameters, ReadDialect } from "./dialect.ts";
 import { encodeWarnings } from "./header-text.ts";
 import { defaultedLength, hasValue, mergeConfig, withoutLengths } from "./lengths.ts";
+import { takeSource } from "./read-sources.ts";
 
 export const readCerebrium: ReadDialect = (body, context) => {
   const reader = new BodyReader(body);
-  const source = reader.takeSource(["prompt", "messages"]);
+  const source = takeSource(reader, ["prompt", "messages"]);
   const returnFullText = reader.takeBoolean("return_full_text") ?? true;
   refuseAsync(reader, context.query);
   const asText = readResultForm(reader, context.query);
@@ -36,15 +37,16 @@ export const readCerebrium: ReadDialect = (body, context) => {
   }
 
   return {
-    source,
+    sources: source === null ? null : [source],
     stream: "none",
     skipSpecialTokens: true,
     errors: reader.errors,
     warnings: reader.warnings,
     generationFor,
     answer(run) {
-      const texts = run.sequences.map((sequence) => {
-        const text = generatedText(run, sequence, returnFullText);
+      const [one] = run.prompts;
+      const texts = one.sequences.map((sequence) => {
+        const text = generatedText(one, sequence, returnFullText);
         // The prompt is echoed; a conversation has no text of its own to echo, so its answer stands alone.
         return typeof text === "string" ? text : sequence.text;
       });

@@ -5,6 +5,7 @@ import { preparePrompt, type PromptSource } from "../prompt.ts";
 import { prepareBody, refusedFields, testModel } from "../testing/prepare-body.ts";
 import { BodyReader } from "./body-reader.ts";
 import { takeChatOptions } from "./chat-options.ts";
+import { takeSources } from "./read-sources.ts";
 
 const user = { role: "user", content: "Hi" };
 const assistant = { role: "assistant", content: "He " };
@@ -12,11 +13,11 @@ const assistant = { role: "assistant", content: "He " };
 /** The text of a body's conversation, in the words of the given template. */
 function rendered(body: Readonly<Record<string, unknown>>, template: string): string | null {
   const reader = new BodyReader(body);
-  const source = takeChatOptions(reader, reader.takeSource(["messages"]));
+  const sources = takeChatOptions(reader, takeSources(reader, ["messages"])?.sources ?? null);
   assert.deepEqual(reader.errors, []);
   return preparePrompt(
     { ...testModel, chatTemplate: parseChatTemplate(template, {}) },
-    source as PromptSource,
+    sources?.[0] as PromptSource,
   ).text;
 }
 

@@ -33,16 +33,21 @@ const takenNames: ReadonlySet<string> = new Set([
   "tokenizer_kwargs",
 ]);
 
-/** The source with the options of the body. They are refused beside anything but messages, where they have no meaning. */
-export function takeChatOptions(reader: BodyReader, source: PromptSource | null): PromptSource | null {
+/** The sources with the options of the body. They are refused beside anything but messages, where they have no meaning. */
+export function takeChatOptions(
+  reader: BodyReader,
+  sources: readonly PromptSource[] | null,
+): readonly PromptSource[] | null {
   const { options, given } = readChatOptions(reader);
-  if (source === null) return null;
-  if (source.kind === "messages") return { ...source, options };
+  if (sources === null) return null;
+  if (sources.every(({ kind }) => kind === "messages")) {
+    return sources.map((source) => (source.kind === "messages" ? { ...source, options } : source));
+  }
   for (const name of given) {
     const message = `${name} says how messages are rendered; it has no meaning for another kind of prompt. Leave it out.`;
     reader.refuse(pointerTo(name), "invalid_parameter", message);
   }
-  return source;
+  return sources;
 }
 
 export interface GivenChatOptions {

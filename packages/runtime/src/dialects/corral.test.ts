@@ -1,8 +1,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { PredictAnswer } from "./dialect.ts";
 import { answerWith, prepareBody, refusedFields, testRunId } from "../testing/prepare-body.ts";
 
 const messages = [{ role: "user", content: "Hi" }];
+
+/** What is generated, without what is said of it. */
+function generated({ output }: PredictAnswer): unknown {
+  const bare = (one: unknown): unknown => {
+    if (Array.isArray(one)) return one.map(bare);
+    const { finish_reason: _reason, generated_tokens: _count, ...rest } = one as Record<string, unknown>;
+    return rest;
+  };
+  return bare(output);
+}
 
 test("Hugging Face's defaults hold, and not the deployment's", () => {
   const { generation } = prepareBody(
@@ -25,32 +36,32 @@ test("the model's generation_config.json holds under the caller's values", () =>
 
 test("the prompt is echoed byte for byte unless return_full_text is false", () => {
   const prompt = "  \ud800“Hi”\n";
-  assert.deepEqual(answerWith(prepareBody("corral", { prompt }), " you").output, [
+  assert.deepEqual(generated(answerWith(prepareBody("corral", { prompt }), " you")), [
     { generated_text: `${prompt} you` },
   ]);
   const without = prepareBody("corral", { prompt, return_full_text: false });
-  assert.deepEqual(answerWith(without, " you").output, [{ generated_text: " you" }]);
+  assert.deepEqual(generated(answerWith(without, " you")), [{ generated_text: " you" }]);
 });
 
 test("messages are answered with the conversation, or with the text alone", () => {
   const conversation = [...messages, { role: "assistant", content: "you" }];
-  assert.deepEqual(answerWith(prepareBody("corral", { messages }), "you").output, [
+  assert.deepEqual(generated(answerWith(prepareBody("corral", { messages }), "you")), [
     { generated_text: conversation },
   ]);
   const without = prepareBody("corral", { messages, return_full_text: false });
-  assert.deepEqual(answerWith(without, "you").output, [{ generated_text: "you" }]);
+  assert.deepEqual(generated(answerWith(without, "you")), [{ generated_text: "you" }]);
 });
 
 test("new text of a conversation that ends with the assistant belongs to its last message", () => {
   const open = prepareBody("corral", { messages: [...messages, { role: "assistant", content: "He" }] });
-  assert.deepEqual(answerWith(open, "llo").output, [
+  assert.deepEqual(generated(answerWith(open, "llo")), [
     { generated_text: [...messages, { role: "assistant", content: "Hello" }] },
   ]);
 });
 
 test("return_tensors gives the ids with the prompt's, and excludes return_full_text by name", () => {
   const prepared = prepareBody("corral", { input_ids: [[1, 2]], return_tensors: true });
-  assert.deepEqual(answerWith(prepared, "a").output, [{ generated_token_ids: [1, 2, 97] }]);
+  assert.deepEqual(generated(answerWith(prepared, "a")), [{ generated_token_ids: [1, 2, 97] }]);
   const [error] = refusedFields("corral", { prompt: "Hi", return_tensors: true, return_full_text: true });
   assert.match(error!.message, /return_tensors.*return_full_text/);
 });
@@ -64,7 +75,11 @@ test("the answer has the run, its time, usage and warnings", () => {
   assert.deepEqual(body, {
     run_id: testRunId,
     run_time_ms: 12.5,
-    result: [{ generated_text: "Hia" }, { generated_text: "Hib" }],
+    result: ["Hia", "Hib"].map((generated_text) => ({
+      generated_text,
+      finish_reason: "stop",
+      generated_tokens: 1,
+    })),
     usage: { prompt_tokens: 3, cached_tokens: 0, generated_tokens: 3 },
     finish_reason: "stop",
     warnings: [],
@@ -75,7 +90,17 @@ const refused = [
   { name: "no prompt", body: { max_new_tokens: 3 }, pointers: [""] },
   { name: "two prompts", body: { prompt: "a", messages }, pointers: ["/messages"] },
   { name: "a prompt that is no text", body: { prompt: 5 }, pointers: ["/prompt"] },
-  { name: "several prompts at once", body: { prompt: ["a", "b"] }, pointers: ["/prompt"] },
+  {
+    name: "prompts that are no texts",
+    body: { prompt: ["a", 5, null] },
+    pointers: ["/prompt/1", "/prompt/2"],
+  },
+  { name: "no prompts", body: { prompt: [] }, pointers: ["/prompt"] },
+  {
+    name: "more prompts than a call may have",
+    body: { prompt: Array(129).fill("a") },
+    pointers: ["/prompt"],
+  },
   { name: "no messages", body: { messages: [] }, pointers: ["/messages"] },
   {
     name: "bad messages, all of them",
@@ -84,7 +109,28 @@ const refused = [
     },
     pointers: ["/messages/0/role", "/messages/1/content", "/messages/2"],
   },
-  { name: "several rows of ids", body: { input_ids: [[1], [2]] }, pointers: ["/input_ids"] },
+  { name: "rows of ids, one of them empty", body: { input_ids: [[1], []] }, pointers: ["/input_ids/1"] },
+  { name: "a bad id in a row", body: { input_ids: [[1], [2, 999]] }, pointers: ["/input_ids/1/1"] },
+  {
+    name: "bad messages in one of several chats",
+    body: { messages: [messages, [{ role: "pirate", content: "x" }], [{ role: "user" }]] },
+    pointers: ["/messages/2/0/content"],
+  },
+  {
+    name: "a role that the template refuses in one of several chats",
+    body: { messages: [messages, [{ role: "pirate", content: "x" }]] },
+    pointers: ["/messages/1"],
+  },
+  {
+    name: "a bad parameter beside several prompts, once",
+    body: { prompt: ["a", "b", "c"], max_new_tokens: 0 },
+    pointers: ["/max_new_tokens"],
+  },
+  {
+    name: "a prompt that is too long among others",
+    body: { input_ids: [[1], Array(9000).fill(1)] },
+    pointers: ["/input_ids/1"],
+  },
   { name: "ids that are none", body: { input_ids: [1, -1] }, pointers: ["/input_ids/1"] },
   { name: "ids beyond the vocabulary", body: { input_ids: [1, 260] }, pointers: ["/input_ids/1"] },
   { name: "the same in a row", body: { input_ids: [[1, 260]] }, pointers: ["/input_ids/0/1"] },

@@ -34,8 +34,8 @@ export interface GenerationParameters {
 }
 
 export interface PredictCall {
-  /** Null where `errors` say why there is none. */
-  readonly source: PromptSource | null;
+  /** What is to be continued, each in a generation of its own; null where `errors` say why there is none. */
+  readonly sources: readonly PromptSource[] | null;
   readonly stream: StreamKind;
   readonly skipSpecialTokens: boolean;
   readonly errors: readonly FieldError[];
@@ -49,18 +49,26 @@ export interface PredictCall {
 }
 
 export interface TextEvent {
+  /** Index of the prompt in the call. */
+  readonly prompt: number;
   readonly sequence: number;
   readonly text: string;
   readonly ids: readonly number[];
 }
 
-export interface FinishedRun {
+/** What became of one prompt. */
+export interface FinishedPrompt {
   readonly prompt: PreparedPrompt;
   /** The prompt and the new text of a sequence, as one text. */
   fullText(sequence: GeneratedSequence): string;
   readonly sequences: readonly GeneratedSequence[];
-  /** The sequences' new ids, the shorter ones filled with the pad token. */
-  readonly paddedIds: readonly (readonly number[])[];
+  /** What fills shorter rows; null: nothing is known that could. */
+  readonly padTokenId: number | null;
+}
+
+export interface FinishedRun {
+  /** In the order of the call's sources. */
+  readonly prompts: readonly [FinishedPrompt, ...FinishedPrompt[]];
   readonly usage: Usage;
   readonly runTimeMs: number;
   readonly warnings: readonly string[];

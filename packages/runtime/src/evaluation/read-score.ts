@@ -3,13 +3,14 @@
 import { mostTopCount, type Score } from "@corral/contract";
 import type { EvaluationOutput } from "@corral/engine";
 import { BodyReader } from "../dialects/body-reader.ts";
+import { takeSource } from "../dialects/read-sources.ts";
 import { float32OnWire, prepareTexts, type ReadEvaluation } from "./evaluation-call.ts";
 
 const fields = ["prompt", "messages", "input_ids", "top_n", "add_special_tokens"] as const;
 
 export const readScore: ReadEvaluation = (body, model) => {
   const reader = new BodyReader(body);
-  const source = reader.takeSource(["prompt", "messages", "input_ids"]);
+  const source = takeSource(reader, ["prompt", "messages", "input_ids"]);
   const topCount = reader.takeInteger("top_n", 0, mostTopCount) ?? 0;
   const addSpecialTokens = reader.takeBoolean("add_special_tokens");
   if (addSpecialTokens !== null && source !== null && source.kind !== "text") {

@@ -6,7 +6,7 @@ import type { GeneratedSequence } from "@corral/engine";
 import { createByteTokenizer } from "@corral/engine/testing";
 import { parseChatTemplate } from "../chat-template.ts";
 import type { DialectContext, PredictAnswer } from "../dialects/dialect.ts";
-import { prepareCall, type PreparedCall } from "../prepare-call.ts";
+import { prepareCall, type PreparedCall, type PreparedGeneration } from "../prepare-call.ts";
 import type { PromptModel } from "../prompt.ts";
 import { fakeChatTemplate } from "./fake-loaded-model.ts";
 
@@ -23,13 +23,16 @@ export interface ContextChanges extends Partial<Omit<DialectContext, "query">> {
   readonly contextLength?: number;
 }
 
+/** Of the first prompt, for tests of calls with one. */
+export interface PreparedBody extends PreparedCall, PreparedGeneration {}
+
 export function prepareBody(
   dialect: Dialect,
   body: Readonly<Record<string, unknown>>,
   changes: ContextChanges = {},
-): PreparedCall {
+): PreparedBody {
   const { query = "", contextLength = testModel.contextLength, ...others } = changes;
-  return prepareCall({ ...testModel, contextLength }, dialect, body, {
+  const prepared = prepareCall({ ...testModel, contextLength }, dialect, body, {
     runId: testRunId,
     modelId: "model-1",
     deploymentId: "deployment-1",
@@ -41,6 +44,7 @@ export function prepareBody(
     cellCount: 100_000,
     ...others,
   });
+  return { ...prepared, ...prepared.prompts[0] };
 }
 
 /** The bad fields of a refused body; fails where it is accepted. */
@@ -64,15 +68,19 @@ export function answerWith(prepared: PreparedCall, ...texts: readonly string[]):
     const ids = [...new TextEncoder().encode(text)];
     return { ids, text, finishReason: "stop", generatedTokenCount: ids.length };
   });
-  const { source } = prepared.prompt;
-  return prepared.call.answer({
-    prompt: prepared.prompt,
+  const [{ prompt, generation }] = prepared.prompts;
+  const { source } = prompt;
+  const finished = {
+    prompt,
     sequences,
-    paddedIds: sequences.map(({ ids }) => ids),
-    usage: { prompt_tokens: prepared.prompt.ids.length, cached_tokens: 0, generated_tokens: 3 },
+    padTokenId: generation.padTokenId,
+    fullText: ({ text }: GeneratedSequence) => (source.kind === "text" ? source.text : "") + text,
+  };
+  return prepared.call.answer({
+    prompts: [finished],
+    usage: { prompt_tokens: prompt.ids.length, cached_tokens: 0, generated_tokens: 3 },
     runTimeMs: 12.5,
     warnings: prepared.warnings,
     seed: null,
-    fullText: ({ text }) => (source.kind === "text" ? source.text : "") + text,
   });
 }
