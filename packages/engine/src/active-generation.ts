@@ -98,7 +98,7 @@ export function createActiveGeneration(
             firstTokenAtMs = nowMs;
             queue.push({ kind: "first_token", atMs: nowMs });
           }
-          for (const made of rows.emit(event.row, event.tokens)) queue.push(made);
+          for (const made of rows.emit(event.row, event.tokens, event.recorded)) queue.push(made);
           return;
         case "row_finished":
           for (const made of rows.finish(event.row, event.reason)) queue.push(made);

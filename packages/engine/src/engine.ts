@@ -33,8 +33,10 @@ import {
   strategyNeeds,
 } from "./strategies/create-strategy.ts";
 import type { DecodingStrategy } from "./strategies/strategy.ts";
+import { recordedByteCount } from "./strategies/score-recorder.ts";
 import { createStrategySet } from "./strategies/strategy-set.ts";
 import { createEvaluationStrategy } from "./strategies/text-evaluation.ts";
+import type { GenerationSettings } from "./valid-generation.ts";
 import type { Vocabulary } from "./vocabulary.ts";
 
 export interface EngineOptions {
@@ -58,6 +60,8 @@ export interface EngineOptions {
   readonly quietMs?: number;
   /** When to check that slots, cells and prefixes agree, and to fail where they do not. Default: never. */
   readonly integrityChecks?: IntegrityChecks;
+  /** Most bytes of scores that are recorded for all that is under way together; default 256 MiB. */
+  readonly maxRecordedBytes?: number;
   /** Generations that may wait; default 64. */
   readonly maxWaitingGroupCount?: number;
 }
@@ -86,6 +90,9 @@ class TextEngine implements Engine {
   /** How long to rest before that; null: until something else is to be done. */
   #quietMs: number | null;
   readonly #workspace;
+  readonly #maxRecordedBytes: number;
+  /** What each generation under way may come to; those that record nothing are not there. */
+  readonly #recordedBytes = new Map<string, number>();
   readonly #generations = new Map<string, ActiveGeneration | ActiveEvaluation>();
   readonly #statistics = createGenerationStatistics();
   readonly #times: StepTimes;
@@ -108,6 +115,7 @@ class TextEngine implements Engine {
     this.#firstQuietMs = rests ? (options.quietMs ?? 1_000) : null;
     this.#quietMs = this.#firstQuietMs;
     this.#slotCount = Math.min(limits.slotCount, stepTokenBudget);
+    this.#maxRecordedBytes = options.maxRecordedBytes ?? 256 * 2 ** 20;
     this.#workspace = createStrategyWorkspace(limits.vocabSize, options.vocabulary);
     this.#scheduler = createScheduler({
       slotCount: this.#slotCount,
@@ -130,7 +138,9 @@ class TextEngine implements Engine {
         `The generation was resolved for a prompt of ${generation.promptTokenCount} tokens, not ${promptIds.length}.`,
       );
     }
+    const recordedBytes = this.#checkRecorded(generation);
     const nowMs = this.#enqueue(request, { contexts: [promptIds], hasPlace, ...strategyNeeds(generation) });
+    if (recordedBytes > 0) this.#recordedBytes.set(id, recordedBytes);
     const seed = generation.seed ?? request.seed ?? this.#chooseSeed();
     const abort = () => this.#end(id, aborted);
     const active = createActiveGeneration(request, this.#vocabulary, seed, nowMs, abort);
@@ -154,6 +164,25 @@ class TextEngine implements Engine {
     this.#begin(request, active, createEvaluationStrategy(textEvaluation), nowMs);
     this.#listen(signal, active.handle);
     return active.handle;
+  }
+
+  /** Gives the bytes that its recorded scores may come to, or throws where there is no room for them. */
+  #checkRecorded(generation: GenerationSettings): number {
+    const bytes = recordedByteCount(generation, this.#runner.limits.vocabSize);
+    const most = this.#maxRecordedBytes;
+    if (bytes > most) {
+      throw new ServingError(
+        "invalid_parameter",
+        `The scores of all steps would take up to ${bytes} bytes, and ${most} may be kept. Ask for fewer new tokens or ` +
+          "sequences, or for the best few of each row.",
+      );
+    }
+    const used = this.#recordedBytes.values().reduce((sum, other) => sum + other, 0);
+    if (bytes > 0 && used + bytes > most) {
+      const detail = `${bytes} bytes for recorded scores are not free: ${used} of ${most} are in use.`;
+      throw new ServingError("queue_full", detail, { retryAfterSeconds: 1 });
+    }
+    return bytes;
   }
 
   /** Gives the group to the scheduler, or throws why it may not be; gives the time. */
@@ -260,6 +289,7 @@ class TextEngine implements Engine {
       this.#statistics.take(event, nowMs);
       if (event.kind === "ended") {
         this.#generations.delete(event.group);
+        this.#recordedBytes.delete(event.group);
         this.#strategies.delete(event.group);
       }
     }

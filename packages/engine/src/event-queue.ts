@@ -2,6 +2,7 @@
 // beyond the generation's own ids: text events of a sequence that were not taken yet become one.
 
 import type { GenerationEvent } from "./generation.ts";
+import type { TopScores } from "./recorded-token.ts";
 
 export interface EventQueue {
   /** `ended` closes the queue. */
@@ -12,7 +13,7 @@ export interface EventQueue {
 
 type PendingEvent =
   | Exclude<GenerationEvent, { kind: "text" }>
-  | { kind: "text"; sequence: number; text: string; ids: number[] };
+  | { kind: "text"; sequence: number; text: string; ids: number[]; logprobs?: TopScores[] };
 
 export function createEventQueue(): EventQueue {
   const pending: PendingEvent[] = [];
@@ -20,19 +21,21 @@ export function createEventQueue(): EventQueue {
   let isTaken = false;
 
   function push(event: GenerationEvent): void {
-    if (event.kind === "text") pushText(event.sequence, event.text, event.ids);
+    if (event.kind === "text") pushText(event);
     else pending.push(event);
     wake?.();
   }
 
-  function pushText(sequence: number, text: string, ids: readonly number[]): void {
+  function pushText(added: Extract<GenerationEvent, { kind: "text" }>): void {
     for (const event of pending) {
-      if (event.kind !== "text" || event.sequence !== sequence) continue;
-      event.text += text;
-      event.ids.push(...ids);
+      if (event.kind !== "text" || event.sequence !== added.sequence) continue;
+      event.text += added.text;
+      event.ids.push(...added.ids);
+      if (added.logprobs !== undefined) (event.logprobs ??= []).push(...added.logprobs);
       return;
     }
-    pending.push({ kind: "text", sequence, text, ids: [...ids] });
+    const { logprobs, ids, ...rest } = added;
+    pending.push({ ...rest, ids: [...ids], ...(logprobs === undefined ? {} : { logprobs: [...logprobs] }) });
   }
 
   async function* take(): AsyncGenerator<GenerationEvent, undefined> {

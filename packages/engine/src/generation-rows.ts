@@ -2,13 +2,14 @@
 
 import type { FinishReason } from "@corral/contract";
 import type { GeneratedSequence, GenerationEvent, GenerationRequest } from "./generation.ts";
+import type { RecordedToken } from "./recorded-token.ts";
 import { createDetokenizer, type Detokenizer } from "./text/detokenizer.ts";
 import type { Vocabulary } from "./vocabulary.ts";
 
 export interface GenerationRows {
   readonly generatedTokenCount: number;
   /** The event that the new ids of a row make. */
-  emit(row: number, tokens: readonly number[]): GenerationEvent[];
+  emit(row: number, tokens: readonly number[], recorded?: readonly RecordedToken[]): GenerationEvent[];
   /** The events of a row's end: text that was held back, then the end itself. */
   finish(row: number, reason: FinishReason): GenerationEvent[];
   /** Ends every row that has not ended. */
@@ -19,6 +20,7 @@ export interface GenerationRows {
 
 interface Row {
   readonly ids: number[];
+  readonly recorded: RecordedToken[];
   readonly detokenizer: Detokenizer;
   text: string;
   finishReason: FinishReason | null;
@@ -30,6 +32,7 @@ export function createGenerationRows(request: GenerationRequest, vocabulary: Voc
   const options = { skipSpecialTokens, strippedStopStrings };
   const rows = Array.from({ length: request.generation.returnedSequenceCount }, (): Row => ({
     ids: [],
+    recorded: [],
     detokenizer: createDetokenizer(vocabulary, request.promptIds, options),
     text: "",
     finishReason: null,
@@ -55,23 +58,27 @@ export function createGenerationRows(request: GenerationRequest, vocabulary: Voc
     get generatedTokenCount() {
       return generatedTokenCount;
     },
-    emit(index, tokens) {
+    emit(index, tokens, recorded = []) {
       const row = rowAt(index);
       const text = row.detokenizer.push(tokens);
       row.ids.push(...tokens);
+      row.recorded.push(...recorded);
       row.text += text;
       generatedTokenCount += tokens.length;
-      return [{ kind: "text", sequence: index, text, ids: tokens }];
+      const logprobs = recorded.flatMap(({ logprobs: scores }) => scores ?? []);
+      const event = { kind: "text", sequence: index, text, ids: tokens } as const;
+      return [logprobs.length === 0 ? event : { ...event, logprobs }];
     },
     finish,
     finishAll: (reason) =>
       rows.flatMap((row, index) => (row.finishReason === null ? finish(index, reason) : [])),
     sequences: () =>
-      rows.map(({ ids, text, finishReason }) => ({
+      rows.map(({ ids, text, finishReason, recorded }) => ({
         ids,
         text,
         finishReason: finishReason ?? "error",
         generatedTokenCount: ids.length,
+        ...(recorded.length === 0 ? {} : { recorded }),
       })),
   };
 }

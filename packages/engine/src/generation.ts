@@ -4,6 +4,7 @@
 import type { FinishReason, ServingError } from "@corral/contract";
 import type { EvaluationHandle, EvaluationRequest } from "./evaluation.ts";
 import type { GenerationCounts } from "./generation-statistics.ts";
+import type { RecordedToken, TopScores } from "./recorded-token.ts";
 import type { StepCounts } from "./scheduler/step-statistics.ts";
 import type { StepTimeCounts } from "./step-times.ts";
 import type { ValidGeneration } from "./valid-generation.ts";
@@ -73,6 +74,8 @@ export interface GeneratedSequence {
   readonly text: string;
   readonly finishReason: FinishReason;
   readonly generatedTokenCount: number;
+  /** What was asked to be kept of the scores behind each of `ids`; absent where nothing was, or there are no ids. */
+  readonly recorded?: readonly RecordedToken[];
 }
 
 export interface GenerationResult {
@@ -100,6 +103,8 @@ export type GenerationEvent =
       readonly sequence: number;
       readonly text: string;
       readonly ids: readonly number[];
+      /** By id, where they were asked for. */
+      readonly logprobs?: readonly TopScores[];
     }
   | { readonly kind: "finished"; readonly sequence: number; readonly reason: FinishReason }
   /** Always the last event, exactly once. */

@@ -45,7 +45,9 @@ export type { PrefixStore, StoredPrefix, WrittenPrefix } from "./prefix-store.ts
 export type { CacheOperation } from "./cache/cache-operation.ts";
 export { padRows } from "./stopping/padding.ts";
 export { chooseSeed } from "./seed.ts";
+export type { RecordedRow, RecordedToken, TopScores } from "./recorded-token.ts";
+export { recordedByteCount } from "./strategies/score-recorder.ts";
 export { createStepPlan, type PlanEntry, type StepPlan } from "./scheduler/step-plan.ts";
 export { createDetokenizer, type Detokenizer, type DetokenizerOptions } from "./text/detokenizer.ts";
-export type { GenerationSettings, ValidGeneration } from "./valid-generation.ts";
+export type { GenerationSettings, RecordedScores, ValidGeneration } from "./valid-generation.ts";
 export type { TokenizeOptions, Vocabulary } from "./vocabulary.ts";

@@ -92,7 +92,7 @@ function applyOutcome(
     }
     case "emit":
       if (group.finishedRows.has(outcome.row)) return `Row ${outcome.row} is finished already.`;
-      events.push({ kind: "emitted", group: group.spec.id, row: outcome.row, tokens: outcome.tokens });
+      events.push({ ...outcome, kind: "emitted", group: group.spec.id });
       return null;
     case "finish":
       if (group.finishedRows.has(outcome.row)) return `Row ${outcome.row} is finished already.`;

@@ -2,7 +2,7 @@
 
 import type { KvCache } from "../cache/kv-cache.ts";
 import { rowCountOf } from "../sequence.ts";
-import type { ReadyGroup, ReadySequence, ScheduledStep } from "./scheduled-step.ts";
+import type { ReadyGroup, ReadySequence, ScheduledStep, StepForecast } from "./scheduled-step.ts";
 import { createStepPlan, type PlanEntry } from "./step-plan.ts";
 import type { GroupShare, TokenShare } from "./token-shares.ts";
 
@@ -11,6 +11,7 @@ export function buildStep(
   groupShares: readonly GroupShare[],
   cache: KvCache,
   hasEvents: boolean,
+  forecast: StepForecast,
 ): ScheduledStep {
   const cacheOperations = cache.takeOperations();
   const entries: PlanEntry[] = [];
@@ -39,6 +40,7 @@ export function buildStep(
     cacheOperations,
     groupShares,
     ready,
+    forecast,
     isEmpty: plan.isEmpty && cacheOperations.length === 0 && !hasEvents,
   };
 }

@@ -2,6 +2,7 @@
 // rows are the caller's side (what is returned). In sampling they go together, in beam search they do not.
 
 import type { ErrorCode, FinishReason } from "@corral/contract";
+import type { RecordedToken } from "../recorded-token.ts";
 
 /** Applied in the order given. Sequences are named by their id within the group. */
 export type Outcome =
@@ -15,8 +16,13 @@ export type Outcome =
   | { readonly kind: "release"; readonly sequence: number }
   /** The sequence is done: it ends, its slot leaves the group, and its prefix may be kept for others. */
   | { readonly kind: "retire"; readonly sequence: number }
-  /** `tokens` are the next ids of the returned row, for good. */
-  | { readonly kind: "emit"; readonly row: number; readonly tokens: readonly number[] }
+  /** `tokens` are the next ids of the returned row, for good; `recorded` by token, where anything is recorded. */
+  | {
+      readonly kind: "emit";
+      readonly row: number;
+      readonly tokens: readonly number[];
+      readonly recorded?: readonly RecordedToken[];
+    }
   /** Nothing more will be emitted for the row. */
   | { readonly kind: "finish"; readonly row: number; readonly reason: FinishReason };
 

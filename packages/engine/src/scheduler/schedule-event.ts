@@ -2,6 +2,7 @@
 
 import type { FinishReason } from "@corral/contract";
 import type { GroupEnd } from "../group.ts";
+import type { RecordedToken } from "../recorded-token.ts";
 
 export type ScheduleEvent =
   /** `cachedTokenCount`: tokens of its prompt that were computed before. */
@@ -18,6 +19,8 @@ export type ScheduleEvent =
       readonly group: string;
       readonly row: number;
       readonly tokens: readonly number[];
+      /** By token; absent where nothing is recorded. */
+      readonly recorded?: readonly RecordedToken[];
     }
   | {
       readonly kind: "row_finished";

@@ -1,6 +1,7 @@
 // A step plan with what belongs to it on the engine's side: cache operations before it, groups behind its rows.
 
 import type { CacheOperation } from "../cache/cache-operation.ts";
+import type { StepShape } from "./step-cost.ts";
 import type { StepPlan } from "./step-plan.ts";
 import type { GroupShare } from "./token-shares.ts";
 
@@ -27,12 +28,21 @@ export interface ReadyGroup {
   readonly sequences: readonly ReadySequence[];
 }
 
+/** What the next step is likely to be, by the running fit of what steps cost. */
+export interface StepForecast {
+  /** One more token for every running sequence. */
+  readonly shape: StepShape;
+  /** Null before anything was measured. */
+  predictMs(shape: StepShape): number | null;
+}
+
 export interface ScheduledStep extends StepPlan {
   /** To be done in this order before the tokens are computed. */
   readonly cacheOperations: readonly CacheOperation[];
   /** Which groups have how many tokens in this step; the scheduler's own. */
   readonly groupShares: readonly GroupShare[];
   readonly ready: readonly ReadyGroup[];
+  readonly forecast: StepForecast;
   /** Nothing to compute, no cache operation and nothing to report. */
   readonly isEmpty: boolean;
 }

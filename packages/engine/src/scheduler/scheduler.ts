@@ -18,7 +18,7 @@ import { createPrefixSharing } from "./prefix-sharing.ts";
 import { createResidency } from "./residency.ts";
 import { createRetryPlaces } from "./retry-places.ts";
 import type { ScheduleEvent } from "./schedule-event.ts";
-import type { ScheduledStep } from "./scheduled-step.ts";
+import type { ScheduledStep, StepForecast } from "./scheduled-step.ts";
 import { createStepCost, type StepShape } from "./step-cost.ts";
 import { createStepStatistics, type StepCounts } from "./step-statistics.ts";
 import { shapeOf, shareTokens, type GroupShare } from "./token-shares.ts";
@@ -204,6 +204,15 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     }
   }
 
+  function forecast(): StepForecast {
+    const sequences = running.flatMap((group) => [...group.sequences.values()]);
+    const attendedCount = sequences.reduce((sum, { tokens }) => sum + tokens.length + 1, 0);
+    return {
+      shape: { tokenCount: sequences.length, attendedCount },
+      predictMs: (shape) => cost.predictMs(shape),
+    };
+  }
+
   /** For positions that were not charged before, by whether they belong to the prompt. */
   function charge({ spec }: Group, sequence: Sequence, tokenCount: number): void {
     const promptTokenCount = spec.contexts[0]?.length ?? 0;
@@ -248,7 +257,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       admit(nowMs);
       if (waiting.length === 0) retryPlaces.queueEmptied();
       const shares = planShares();
-      const step = buildStep(shares, cache, events.length > 0);
+      const step = buildStep(shares, cache, events.length > 0, forecast());
       computing = step.tokenCount === 0 ? null : { shape: shapeOf(shares), sinceMs: nowMs };
       return step;
     },

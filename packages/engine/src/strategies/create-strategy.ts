@@ -13,6 +13,7 @@ import type { Vocabulary } from "../vocabulary.ts";
 import { createTextEmbedding } from "./embed-text.ts";
 import { createFastLane } from "./fast-lane.ts";
 import { uniformAt } from "./rng.ts";
+import { createScoreRecorder } from "./score-recorder.ts";
 import { createTextScoring } from "./score-text.ts";
 import type { DecodingStrategy, StrategyNeeds } from "./strategy.ts";
 import type { TextEvaluation } from "./text-evaluation.ts";
@@ -38,6 +39,7 @@ export function createStrategy(
   const { scores } = kernels;
   const picker = createFastLane({
     settings,
+    processesWholeRow: settings.outputScores !== null,
     pipeline: createPipeline(settings, { vocabSize: scores.length, minKeepCount: 1, scratch }),
     kernels,
     scratch,
@@ -48,6 +50,9 @@ export function createStrategy(
     picker,
     criteria: createCriteria(settings, vocabulary),
     scores,
+    recorder: createScoreRecorder(settings, kernels),
+    guide: null,
+    drafter: null,
   });
 }
 

@@ -16,6 +16,8 @@ const shortlistWarpers = /^(temperature,)?top_k(,top_p)?$/;
 
 export interface FastLaneOptions {
   readonly settings: Pick<GenerationSettings, "doSample" | "topK" | "temperature">;
+  /** Every processor acts on the whole row, for someone who wants to see what it comes to. Default false. */
+  readonly processesWholeRow?: boolean;
   readonly pipeline: readonly LogitsProcessor[];
   readonly kernels: SelectionKernels;
   /** Shape `[vocabSize]`; contents undefined before and after a call. */
@@ -38,7 +40,8 @@ function createGreedyPicker({ pipeline, kernels }: FastLaneOptions): TokenPicker
 
 function createSamplingPicker(options: FastLaneOptions): TokenPicker {
   const { settings, pipeline, kernels, scratch, uniformAt } = options;
-  const { processors, warpers } = splitForShortlist(pipeline);
+  const { processors, warpers } =
+    options.processesWholeRow === true ? { processors: pipeline, warpers: [] } : splitForShortlist(pipeline);
   const { temperature, topK } = settings;
   const shortlistCount = warpers.length === 0 ? null : topK;
   let shortlist: Shortlist | null = null;

@@ -26,9 +26,11 @@ export function createStrategySet(): StrategySet {
         for (const { group } of step.groupShares) outcomes.set(group.spec.id, { ...decoded, kind: "fail" });
         return outcomes;
       }
+      const conditions = { nowMs, forecast: step.forecast };
       for (const group of step.ready) {
         const strategy = strategies.get(group.id);
-        if (strategy !== undefined) outcomes.set(group.id, strategy.choose(group, decoded.outputs, nowMs));
+        if (strategy !== undefined)
+          outcomes.set(group.id, strategy.choose(group, decoded.outputs, conditions));
       }
       return outcomes;
     },

@@ -2,12 +2,19 @@
 
 import type { StepOutputs } from "../model-runner.ts";
 import type { GroupOutcome } from "../scheduler/outcome.ts";
-import type { ReadyGroup } from "../scheduler/scheduled-step.ts";
+import type { ReadyGroup, StepForecast } from "../scheduler/scheduled-step.ts";
 
 /** Lives as long as its group and may keep state between steps: scores, finished hypotheses, draft lengths. */
 export interface DecodingStrategy {
-  /** Called once per step in which every living sequence of the group has its rows; `nowMs`: when they were there. */
-  choose(group: ReadyGroup, outputs: StepOutputs, nowMs: number): GroupOutcome;
+  /** Called once per step in which every living sequence of the group has its rows. */
+  choose(group: ReadyGroup, outputs: StepOutputs, conditions: StepConditions): GroupOutcome;
+}
+
+/** What a strategy may know of a step beside its rows. */
+export interface StepConditions {
+  /** When the rows were there. */
+  readonly nowMs: number;
+  readonly forecast: StepForecast;
 }
 
 /** What a group may take at most under a strategy, for its admission. */

@@ -1,12 +1,18 @@
-// Greedy decoding and sampling: each returned row is a sequence of its own and takes one token a step.
-// The prompt is computed once; the other sequences fork from the first one, at its last row.
-// Source: transformers 5.23.0, generation/utils.py, _sample.
+// Greedy decoding and sampling: each returned row is a sequence of its own and goes on by one token a step, or by several
+// where a draft of them proves right. The prompt is computed once; the other rows fork from the first, at its last row.
+// Under guidance each row has a second sequence, which takes the same tokens after another context.
+// Source: transformers 5.23.0, generation/utils.py, _sample and _assisted_decoding.
 
 import type { FinishReason } from "@corral/contract";
-import type { GroupOutcome, Outcome } from "../scheduler/outcome.ts";
+import type { StepOutputs } from "../model-runner.ts";
+import type { RecordedToken } from "../recorded-token.ts";
+import type { GroupOutcome } from "../scheduler/outcome.ts";
+import type { ReadySequence } from "../scheduler/scheduled-step.ts";
 import type { StoppingCriterion } from "../stopping/criterion.ts";
 import { finishReasonOf } from "../stopping/finish-reason.ts";
-import type { DecodingStrategy } from "./strategy.ts";
+import { rowAdvances, rowForks, type RowChoice } from "./row-choice.ts";
+import type { ScoreRecorder } from "./score-recorder.ts";
+import type { DecodingStrategy, StepConditions } from "./strategy.ts";
 
 /** Chooses from the scores of one sequence: processed once, then picked from for each row that goes on from there. */
 export interface TokenPicker {
@@ -16,57 +22,119 @@ export interface TokenPicker {
   pick(row: number, position: number): number | null;
 }
 
+/** Guesses what comes next, so that several tokens can be verified in one step. The ids are the same without it. */
+export interface TokenDrafter {
+  /**
+   * Ids that may follow `tokens`, prompt included, of which the last `newTokenCount` were chosen in this step for the
+   * row; none where verifying them would not pay. They and one more token never exceed the row's greatest length.
+   */
+  draft(
+    row: number,
+    tokens: readonly number[],
+    newTokenCount: number,
+    conditions: StepConditions,
+  ): readonly number[];
+}
+
 export interface TokenByTokenOptions {
   readonly rowCount: number;
   readonly picker: TokenPicker;
   readonly criteria: readonly StoppingCriterion[];
   /** Where the picker looks for scores: shape `[vocabSize]`; contents undefined before and after a call. */
   readonly scores: Float32Array;
+  /** Null: nothing is recorded. */
+  readonly recorder: ScoreRecorder | null;
+  /** Lets the unconditional context's row act on `scores`; null: there is one context. */
+  readonly guide: ((unconditional: Float32Array) => void) | null;
+  /** Null: one token a step. */
+  readonly drafter: TokenDrafter | null;
 }
 
-/** The sequence of row i has the id i; at the first step only sequence 0 lives. */
+/** The sequence of row i has the id i; under guidance 2i, and 2i + 1 the unconditional one. At first only row 0 lives. */
 export function createTokenByTokenStrategy(options: TokenByTokenOptions): DecodingStrategy {
-  const { picker, criteria, scores } = options;
+  const { drafter } = options;
+  const sequencesPerRow = options.guide === null ? 1 : 2;
   const allRows = Array.from({ length: options.rowCount }, (_, row) => row);
   let isFirstStep = true;
   return {
-    choose(group, outputs, nowMs): GroupOutcome {
-      const elapsedMs = nowMs - group.admittedAtMs;
-      const choices: Choice[] = [];
-      for (const sequence of group.sequences) {
-        scores.set(outputs.logits(sequence.firstRow + sequence.rowCount - 1));
-        picker.process(sequence.tokens);
-        for (const row of isFirstStep ? allRows : [sequence.id]) {
-          const token = picker.pick(row, sequence.tokens.length);
-          if (token === null) return noTokenPossible(row, sequence.tokens.length);
-          const reason = finishReasonOf(criteria, sequence.tokens, token, elapsedMs);
-          choices.push({ source: sequence.id, row, token, reason });
+    choose({ sequences, admittedAtMs }, outputs, conditions): GroupOutcome {
+      const choices: RowChoice[] = [];
+      for (let first = 0; first < sequences.length; first += sequencesPerRow) {
+        const own = sequences.slice(first, first + sequencesPerRow);
+        const [main] = own;
+        if (main === undefined) continue;
+        const rows = isFirstStep ? allRows : [main.id / sequencesPerRow];
+        const continuations = continueRows(options, own, rows, outputs, conditions.nowMs - admittedAtMs);
+        for (const { row, tokens, recorded, reason } of continuations) {
+          if (reason === "impossible") return noTokenPossible(row, main.firstPosition + tokens.length + 1);
+          const known = drafter === null || reason !== null ? null : knownIds(main, tokens);
+          const draft = known === null ? [] : (drafter?.draft(row, known, tokens.length, conditions) ?? []);
+          const sources = own.map(({ id, tokens: { length }, firstPosition }, index) => ({
+            id,
+            target: row * sequencesPerRow + index,
+            knownLength: length,
+            keptLength: firstPosition + tokens.length,
+          }));
+          choices.push({ row, sources, tokens, recorded, draft, reason });
         }
       }
       isFirstStep = false;
       // Forks come first: they copy the source before it takes its own token or is retired.
-      return { kind: "advance", outcomes: [...choices.flatMap(fork), ...choices.flatMap(advance)] };
+      return { kind: "advance", outcomes: [...choices.flatMap(rowForks), ...choices.flatMap(rowAdvances)] };
     },
   };
 }
 
-interface Choice {
-  readonly source: number;
+interface Continuation {
   readonly row: number;
-  readonly token: number;
-  readonly reason: FinishReason | null;
+  readonly tokens: number[];
+  readonly recorded: RecordedToken[];
+  reason: FinishReason | "impossible" | null;
 }
 
-/** A row that ends with its very first token needs no sequence of its own. */
-function fork({ source, row, reason }: Choice): Outcome[] {
-  return row === source || reason !== null ? [] : [{ kind: "fork", source, target: row }];
+/**
+ * What comes next in each of `rows`, which go on from the same sequences: one token, or as many as were drafted and
+ * chosen alike, and one more. Only a lone row has a draft.
+ */
+function continueRows(
+  { picker, criteria, scores, recorder, guide }: TokenByTokenOptions,
+  sequences: readonly ReadySequence[],
+  rows: readonly number[],
+  outputs: StepOutputs,
+  elapsedMs: number,
+): readonly Continuation[] {
+  const continuations = rows.map((row): Continuation => ({ row, tokens: [], recorded: [], reason: null }));
+  const [main, free] = sequences;
+  if (main === undefined) return continuations;
+  for (let index = 0; index < main.rowCount; index++) {
+    const tokens = main.rowCount === 1 ? main.tokens : main.tokens.slice(0, main.firstPosition + 1 + index);
+    const logits = outputs.logits(main.firstRow + index);
+    scores.set(logits);
+    if (free !== undefined) guide?.(outputs.logits(free.firstRow + index));
+    picker.process(tokens);
+    const picked: number[] = [];
+    for (const continuation of continuations) {
+      const token = picker.pick(continuation.row, tokens.length);
+      if (token === null) {
+        // After drafted tokens it comes out in the next step, when they have been given to the caller.
+        if (index === 0) continuation.reason = "impossible";
+        return continuations;
+      }
+      picked.push(token);
+      continuation.tokens.push(token);
+      continuation.reason = finishReasonOf(criteria, tokens, token, elapsedMs);
+    }
+    for (const [place, token] of recorder?.record(picked, logits).entries() ?? [])
+      continuations[place]?.recorded.push(token);
+    const drafted = main.tokens[main.firstPosition + 1 + index];
+    if (continuations.some((one) => one.reason !== null || one.tokens.at(-1) !== drafted)) break;
+  }
+  return continuations;
 }
 
-function advance({ source, row, token, reason }: Choice): Outcome[] {
-  const emit: Outcome = { kind: "emit", row, tokens: [token] };
-  if (reason === null) return [{ kind: "append", sequence: row, tokens: [token] }, emit];
-  const finish: Outcome = { kind: "finish", row, reason };
-  return row === source ? [{ kind: "retire", sequence: row }, emit, finish] : [emit, finish];
+/** All ids of a row with those that were just chosen for it. */
+function knownIds({ tokens, firstPosition }: ReadySequence, chosen: readonly number[]): readonly number[] {
+  return [...tokens.slice(0, firstPosition + 1), ...chosen];
 }
 
 function noTokenPossible(row: number, position: number): GroupOutcome {
