@@ -1,0 +1,108 @@
+// Whole calls of `generate` on the replica at `reference` precision give, id for id, what transformers gave.
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import {
+  pendingFields,
+  readGenerateRecord,
+  titleOf,
+  type GenerateCase,
+  type RecordedRow,
+} from "./testing/generate-cases.ts";
+import { makeCall } from "./testing/platform-side.ts";
+import { mainEntry, startReplicaProcess, type ReplicaProcess } from "./testing/replica-process.ts";
+import { createTestPlace, testConfig } from "./testing/test-config.ts";
+import { tinyModel, tinyModelNames } from "./testing/tiny-models.ts";
+
+const records = new Map(tinyModelNames.map((name) => [name, readGenerateRecord(name)]));
+/** Scores are processed logits: a processor may multiply the noise of logits, which is below 1e-4. */
+const tolerance = 2e-3;
+
+/** Known rows with their values, whatever the order of equal ones. */
+function assertRow(given: readonly (number | null)[], expected: RecordedRow, what: string): void {
+  const alive = given.filter((score) => score !== null).length;
+  assert.equal(alive, expected.count, `${what}: so many scores are above -Infinity`);
+  for (const [index, id] of expected.ids.entries()) {
+    const score = given[id];
+    const wanted = expected.values[index]!;
+    const allowed = tolerance * Math.max(1, Math.abs(wanted) / 100);
+    assert.ok(
+      score !== null && score !== undefined && Math.abs(score - wanted) <= allowed,
+      `${what}: the score of ${id} is ${score}, recorded ${wanted}`,
+    );
+  }
+}
+
+/** Up to the first step that noise may turn. */
+function firmPart(ids: readonly number[], promptLength: number, { near_tie_at }: GenerateCase) {
+  return near_tie_at === undefined ? ids : ids.slice(0, promptLength + near_tie_at);
+}
+
+for (const name of tinyModelNames) {
+  describe(name, { concurrency: 24 }, () => {
+    const record = records.get(name)!;
+    const model = tinyModel(name);
+    const place = createTestPlace();
+    let replica: ReplicaProcess;
+    before(async () => {
+      const config = testConfig(place.socketPath, {
+        weights: { path: model.path, sha256: model.sha256 },
+        generation_config: model.generationConfig,
+        limits: { max_batch_tokens: 512, queue_length: 64 },
+      });
+      replica = startReplicaProcess(mainEntry, place.directory, config);
+      const platform = await replica.dial();
+      await Promise.race([platform.until("ready"), replica.ended.then((end) => assert.fail(end.stderr))]);
+    });
+    after(async () => {
+      replica.child.kill("SIGTERM");
+      await replica.ended;
+      place.remove();
+    });
+
+    test("the record is of these weights", () => {
+      assert.equal(
+        record.origin.sha256,
+        model.sha256,
+        "record it again with scripts/oracle/record_generate.py",
+      );
+    });
+
+    for (const recorded of record.cases) {
+      const pending = pendingFields(recorded);
+      const options = pending.length > 0 ? { todo: `not implemented yet: ${pending.join(", ")}` } : {};
+      test(titleOf(recorded), options, async () => {
+        const { input_ids, parameters, new_ids, near_tie_at } = recorded;
+        if (pending.length > 0) return;
+        const body = { input_ids, return_tensors: true, ...parameters };
+        const answer = await makeCall(place.socketPath, { body });
+        assert.equal(answer.status, 200, answer.text);
+        if (new_ids !== undefined) {
+          const rows = input_ids.some(Array.isArray) ? input_ids : new_ids.map(() => input_ids);
+          for (const [index, prompt] of (rows as readonly (readonly number[])[]).entries()) {
+            const given = answer.json.result[index].generated_token_ids as number[];
+            const expected: readonly number[] = [...prompt, ...new_ids[index]!];
+            assert.deepEqual(
+              firmPart(given, prompt.length, recorded),
+              firmPart(expected, prompt.length, recorded),
+            );
+          }
+          assert.equal(answer.json.result.length, new_ids.length);
+        }
+        if (near_tie_at !== undefined) return;
+        for (const kind of ["scores", "logits"] as const) {
+          for (const [step, row] of (recorded[kind] ?? []).entries()) {
+            assertRow(answer.json[kind][step][0], row, `${kind} of step ${step}`);
+          }
+        }
+      });
+    }
+  });
+}
+
+test("there are at least 300 cases, and at most 4 % of them are near ties", () => {
+  const cases = [...records.values()].flatMap(({ cases }) => cases);
+  assert.ok(cases.length >= 300, `${cases.length} cases`);
+  const ties = cases.filter(({ near_tie_at }) => near_tie_at !== undefined);
+  assert.ok(ties.length <= 0.04 * cases.length, `${ties.length} of ${cases.length}`);
+});

@@ -1,0 +1,56 @@
+// Whole `generate` calls recorded from transformers by scripts/oracle/record_generate.py, and what of them can be
+// asked for already. Knows no replica.
+
+import { findGenerationField } from "@corral/contract";
+import { readOracle, type TinyModelName } from "./tiny-models.ts";
+
+/** The best scores of a step, best first. */
+export interface RecordedRow {
+  /** How many of the vocabulary are above -Infinity. */
+  readonly count: number;
+  readonly ids: readonly number[];
+  readonly values: readonly number[];
+}
+
+export interface GenerateCase {
+  readonly name: string;
+  /** Which of the recorder's prompts it is. */
+  readonly prompt: string;
+  readonly input_ids: readonly number[] | readonly (readonly number[])[];
+  readonly parameters: Readonly<Record<string, unknown>>;
+  /** Of each row; absent where chance is in them. */
+  readonly new_ids?: readonly (readonly number[])[];
+  /** Of each step, of the first row. */
+  readonly scores?: readonly RecordedRow[];
+  readonly logits?: readonly RecordedRow[];
+  /** The first step that numerical noise of another implementation may turn. */
+  readonly near_tie_at?: number;
+  /** Two processors, by transformers' names, and what their other order changes. */
+  readonly swap?: { readonly processors: readonly [string, string]; readonly changes: "ids" | "scores" };
+}
+
+export interface GenerateRecord {
+  readonly origin: { readonly sha256: string; readonly transformers: string };
+  readonly cases: readonly GenerateCase[];
+}
+
+export function readGenerateRecord(name: TinyModelName): GenerateRecord {
+  return readOracle<GenerateRecord>(`generate-${name.replace("corral-", "")}.json`);
+}
+
+export function titleOf({ name, prompt }: GenerateCase): string {
+  return `${name} · ${prompt}`;
+}
+
+/** Fields of the case that the contract's table does not have as implemented, and that would change something. */
+export function pendingFields({ parameters }: GenerateCase): string[] {
+  return Object.entries(parameters).flatMap(([name, value]) => {
+    const field = findGenerationField(name);
+    if (field === undefined || value === null) return field === undefined ? [name] : [];
+    if (name === "generation_config" && field.implemented) {
+      return pendingFields({ parameters: value } as unknown as GenerateCase);
+    }
+    if (field.implemented || field.neutral.some((neutral) => neutral === value)) return [];
+    return [name];
+  });
+}
