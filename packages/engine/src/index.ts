@@ -20,6 +20,7 @@ export {
   type ResolvedGeneration,
   type ResolveGenerationInput,
 } from "./generation-config.ts";
+export { withoutMasked } from "./generation-config/without-masked.ts";
 export type {
   Engine,
   EngineLoad,

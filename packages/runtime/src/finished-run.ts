@@ -4,7 +4,8 @@ import { createDetokenizer, type GenerationResult } from "@corral/engine";
 import { milliseconds } from "./answer-call.ts";
 import type { FinishedPrompt, FinishedRun, PredictCall } from "./dialects/dialect.ts";
 import type { PromptsResult } from "./generate-prompts.ts";
-import type { PreparedCall, PreparedGeneration } from "./prepare-call.ts";
+import type { PreparedCall } from "./prepare-call.ts";
+import type { PreparedGeneration } from "./prepare-generation.ts";
 import type { PromptModel } from "./prompt.ts";
 import { usageOnWire } from "./run-ledger.ts";
 
@@ -34,7 +35,7 @@ export function finishedRun(
 function finishedPrompt(
   { vocabulary }: PromptModel,
   { skipSpecialTokens }: PredictCall,
-  { prompt, generation }: PreparedGeneration,
+  { prompt, promptIds, generation }: PreparedGeneration,
   { sequences }: GenerationResult,
 ): FinishedPrompt {
   return {
@@ -45,7 +46,7 @@ function finishedPrompt(
       // A prompt that came as text is echoed byte for byte; one that came as ids has only what they decode to.
       if (prompt.source.kind === "text") return prompt.source.text + text;
       const decoder = createDetokenizer(vocabulary, [], { skipSpecialTokens });
-      return decoder.push(prompt.ids) + decoder.push(ids) + decoder.flush();
+      return decoder.push(promptIds) + decoder.push(ids) + decoder.flush();
     },
   };
 }

@@ -15,7 +15,8 @@ import { finishedRun } from "./finished-run.ts";
 import { generatePrompts, type PromptsHandle, type PromptsResult } from "./generate-prompts.ts";
 import type { KeyLimits } from "./key-limits.ts";
 import type { Log } from "./log.ts";
-import { prepareCall, type PreparedCall, type PreparedGeneration } from "./prepare-call.ts";
+import { prepareCall, type PreparedCall } from "./prepare-call.ts";
+import type { PreparedGeneration } from "./prepare-generation.ts";
 import type { PromptModel } from "./prompt.ts";
 import { sendJson } from "./send-answer.ts";
 import type { ActiveRun, RunLedger, RunResult } from "./run-ledger.ts";
@@ -120,7 +121,7 @@ function submit(
       engine,
       {
         id: runId,
-        prompts: prompts.map(({ prompt, generation }) => ({ promptIds: prompt.ids, generation })),
+        prompts: prompts.map(({ promptIds, generation }) => ({ promptIds, generation })),
         // Several prompts leave half of the slots to others.
         mostSequencesAtOnce: Math.floor(engine.load().slotCount / 2),
         owner: keyId ?? projectId,

@@ -1,13 +1,13 @@
 // A body and its dialect → generations that may be submitted, or every reason why not. Touches no engine loop and
 // no response.
 
-import { fieldsError, isServingError, type Dialect, type FieldError } from "@corral/contract";
-import { resolveGeneration, type ValidGeneration } from "@corral/engine";
+import { fieldsError, type Dialect, type FieldError } from "@corral/contract";
 import { readBaseten } from "./dialects/baseten.ts";
 import { readCerebrium } from "./dialects/cerebrium.ts";
 import { readCorral } from "./dialects/corral.ts";
 import type { DialectContext, PredictCall, ReadDialect } from "./dialects/dialect.ts";
-import { preparePrompt, type PreparedPrompt, type PromptModel, type PromptSource } from "./prompt.ts";
+import { prepareGeneration, type PreparedGeneration } from "./prepare-generation.ts";
+import type { PromptModel, PromptSource } from "./prompt.ts";
 
 const readers: Readonly<Record<Dialect, ReadDialect>> = {
   corral: readCorral,
@@ -22,11 +22,6 @@ export interface PreparedCall {
   readonly warnings: readonly string[];
 }
 
-export interface PreparedGeneration {
-  readonly prompt: PreparedPrompt;
-  readonly generation: ValidGeneration;
-}
-
 /** Fails with the error that lists all bad fields of the body. */
 export function prepareCall(
   model: PromptModel,
@@ -38,7 +33,7 @@ export function prepareCall(
   // Without a prompt the other parameters are checked all the same, as if it were empty.
   const sources = call.sources ?? [null];
   const areSeveral = sources.length > 1;
-  const read = sources.map((source) => prepareOne(model, call, source, context));
+  const read = sources.map((source) => prepareGeneration(model, call, source, context));
   const errors = [
     ...call.errors,
     ...read.flatMap((one, index) => (areSeveral ? located(one.errors, sources[index] ?? null) : one.errors)),
@@ -50,56 +45,6 @@ export function prepareCall(
   }
   const warnings = [...call.warnings, ...mergeWarnings(read.map((one) => one.warnings))];
   return { call, prompts: [first, ...others], warnings };
-}
-
-interface PreparedOne {
-  /** Null where there are errors. */
-  readonly prepared: PreparedGeneration | null;
-  readonly errors: readonly FieldError[];
-  readonly warnings: readonly string[];
-}
-
-function prepareOne(
-  model: PromptModel,
-  call: PredictCall,
-  source: PromptSource | null,
-  context: DialectContext,
-): PreparedOne {
-  const errors: FieldError[] = [];
-  const prompt = source === null ? null : tryPrompt(model, source, errors);
-  const promptTokenCount = prompt?.ids.length ?? 0;
-  const parameters = call.generationFor(promptTokenCount);
-  errors.push(...parameters.errors);
-  const resolved = resolveGeneration({
-    parameters: parameters.parameters,
-    modelConfig: parameters.modelConfig,
-    promptTokenCount,
-    limits: {
-      contextLength: model.contextLength,
-      vocabSize: model.vocabulary.tokenCount,
-      maxSequenceCount: context.maxSequenceCount,
-      cellCount: context.cellCount,
-    },
-    endOfGenerationIds: model.vocabulary.endOfGenerationIds,
-  });
-  if (resolved.kind === "refused") {
-    const lengthIsRefused = parameters.errors.some(({ code }) => code === "prompt_too_long");
-    errors.push(...resolved.errors.filter(({ code }) => !(lengthIsRefused && code === "prompt_too_long")));
-    return { prepared: null, errors, warnings: [] };
-  }
-  if (prompt === null || errors.length > 0) return { prepared: null, errors, warnings: [] };
-  const warnings = [...prompt.warnings, ...parameters.warnings, ...resolved.warnings];
-  return { prepared: { prompt, generation: resolved.generation }, errors, warnings };
-}
-
-function tryPrompt(model: PromptModel, source: PromptSource, errors: FieldError[]): PreparedPrompt | null {
-  try {
-    return preparePrompt(model, source);
-  } catch (error) {
-    if (!isServingError(error) || error.errors.length === 0) throw error;
-    errors.push(...error.errors);
-    return null;
-  }
 }
 
 /** What is wrong with a prompt, and not with any field of the body, is where the prompt stands. */

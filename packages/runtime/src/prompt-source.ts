@@ -8,6 +8,8 @@ export type PromptSource =
   | {
       readonly kind: "text";
       readonly text: string;
+      /** Stands before the text for the model alone: it is not echoed. */
+      readonly prefix?: string;
       /** Whether the tokenizer adds its own, as the BOS token; default true. */
       readonly addSpecialTokens?: boolean;
       /** Where the text stands in the body; default `/prompt`. */
@@ -23,6 +25,8 @@ export type PromptSource =
   | {
       readonly kind: "ids";
       readonly ids: readonly number[];
+      /** How many of them, on the left, do not count, or to be inferred from the pad token. Default: all count. */
+      readonly padding?: number | "inferred";
       /** Where the list stands in the body; default `/input_ids`. */
       readonly pointer?: string;
     };
@@ -48,6 +52,8 @@ export interface PreparedPrompt {
   readonly text: string | null;
   /** At least one. */
   readonly ids: readonly number[];
+  /** Of these, those of the source's prefix; default 0. */
+  readonly prefixTokenCount?: number;
   /** New text belongs to the last message instead of a new one of the assistant. */
   readonly continuesFinalMessage: boolean;
   readonly warnings: readonly string[];

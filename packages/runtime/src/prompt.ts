@@ -17,7 +17,7 @@ export type { ChatOptions, PreparedPrompt, PromptModel, PromptSource } from "./p
 export function preparePrompt(model: PromptModel, source: PromptSource): PreparedPrompt {
   switch (source.kind) {
     case "text":
-      return source.addSpecialTokens === false ? prepareBareText(model, source) : prepareText(model, source);
+      return prepareText(model, source);
     case "messages":
       return prepareMessages(model, source);
     case "ids":
@@ -26,27 +26,32 @@ export function preparePrompt(model: PromptModel, source: PromptSource): Prepare
 }
 
 function prepareText(model: PromptModel, source: PromptSource & { kind: "text" }): PreparedPrompt {
-  refuseHugeText(model, source.text, source.pointer ?? "/prompt");
-  // Hugging Face reads the text of special tokens in a prompt as those tokens, and adds the BOS token.
-  const read = model.vocabulary.tokenize(source.text, { addSpecialTokens: true, parseSpecialTokens: true });
-  const { ids, removedCount } = withOneBos(model.vocabulary, read);
-  if (ids.length > 0) return prepared(source, ids, removedCount > 0 ? [removedBos] : []);
-  const { bosId } = model.vocabulary;
-  if (bosId !== null) return prepared(source, [bosId]);
-  throw refusal(
-    "invalid_parameter",
-    source.pointer ?? "/prompt",
-    'prompt is "", and the model has no BOS token to begin with.',
-  );
-}
-
-/** The text's own tokens alone. */
-function prepareBareText(model: PromptModel, source: PromptSource & { kind: "text" }): PreparedPrompt {
-  const { text, pointer = "/prompt" } = source;
+  const { prefix = "", addSpecialTokens = true, pointer = "/prompt" } = source;
+  const text = prefix + source.text;
   refuseHugeText(model, text, pointer);
-  const ids = model.vocabulary.tokenize(text, { addSpecialTokens: false, parseSpecialTokens: true });
-  if (ids.length > 0) return prepared(source, ids);
-  throw refusal("invalid_parameter", pointer, "The text has no tokens, and add_special_tokens is false.");
+  const tokenize = (part: string, adds: boolean) =>
+    // Hugging Face reads the text of special tokens in a prompt as those tokens.
+    model.vocabulary.tokenize(part, { addSpecialTokens: adds, parseSpecialTokens: true });
+  const prefixTokenCount = prefix === "" ? 0 : tokenize(prefix, false).length;
+  const prepared = (ids: readonly number[], warnings: readonly string[] = []): PreparedPrompt => ({
+    source,
+    text,
+    ids,
+    prefixTokenCount,
+    continuesFinalMessage: false,
+    warnings,
+  });
+  if (!addSpecialTokens) {
+    const ids = tokenize(text, false);
+    if (ids.length > 0) return prepared(ids);
+    throw refusal("invalid_parameter", pointer, "The text has no tokens, and add_special_tokens is false.");
+  }
+  const { ids, removedCount } = withOneBos(model.vocabulary, tokenize(text, true));
+  if (ids.length > 0) return prepared(ids, removedCount > 0 ? [removedBos] : []);
+  const { bosId } = model.vocabulary;
+  if (bosId !== null) return prepared([bosId]);
+  const message = 'prompt is "", and the model has no BOS token to begin with.';
+  throw refusal("invalid_parameter", pointer, message);
 }
 
 function prepareIds(model: PromptModel, source: PromptSource & { kind: "ids" }): PreparedPrompt {
@@ -59,12 +64,4 @@ function prepareIds(model: PromptModel, source: PromptSource & { kind: "ids" }):
     throw refusal("invalid_parameter", `${pointer}/${wrong}`, message);
   }
   return { source, text: null, ids: source.ids, continuesFinalMessage: false, warnings: [] };
-}
-
-function prepared(
-  source: PromptSource & { kind: "text" },
-  ids: readonly number[],
-  warnings: readonly string[] = [],
-): PreparedPrompt {
-  return { source, text: source.text, ids, continuesFinalMessage: false, warnings };
 }

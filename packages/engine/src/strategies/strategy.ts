@@ -19,8 +19,6 @@ export interface StepConditions {
 
 /** What a group may take at most under a strategy, for its admission. */
 export interface StrategyNeeds {
-  /** What its first sequences start with. */
-  readonly contexts: readonly (readonly number[])[];
   readonly slotCount: number;
   readonly cellCount: number;
 }

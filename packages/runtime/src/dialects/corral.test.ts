@@ -62,6 +62,9 @@ test("new text of a conversation that ends with the assistant belongs to its las
 test("return_tensors gives the ids with the prompt's, and excludes return_full_text by name", () => {
   const prepared = prepareBody("corral", { input_ids: [[1, 2]], return_tensors: true });
   assert.deepEqual(generated(answerWith(prepared, "a")), [{ generated_token_ids: [1, 2, 97] }]);
+  // As in the pipeline, any value asks for ids.
+  const asked = prepareBody("corral", { input_ids: [[1, 2]], return_tensors: false });
+  assert.deepEqual(generated(answerWith(asked, "a")), [{ generated_token_ids: [1, 2, 97] }]);
   const [error] = refusedFields("corral", { prompt: "Hi", return_tensors: true, return_full_text: true });
   assert.match(error!.message, /return_tensors.*return_full_text/);
 });
@@ -130,6 +133,32 @@ const refused = [
     name: "a prompt that is too long among others",
     body: { input_ids: [[1], Array(9000).fill(1)] },
     pointers: ["/input_ids/1"],
+  },
+  {
+    name: "return_text beside what says otherwise",
+    body: { prompt: "a", return_text: true, return_full_text: false, return_tensors: true },
+    pointers: ["/return_tensors", "/return_text", "/return_text"],
+  },
+  {
+    name: "a return form that is no boolean",
+    body: { prompt: "a", return_tensors: "pt" },
+    pointers: ["/return_tensors"],
+  },
+  {
+    name: "a way with long prompts that there is not",
+    body: { prompt: "a", handle_long_generation: "cut" },
+    pointers: ["/handle_long_generation"],
+  },
+  {
+    name: "options of a text beside a chat",
+    body: { messages, prefix: "x", add_special_tokens: false },
+    pointers: ["/prefix", "/add_special_tokens"],
+  },
+  { name: "a prefix that is no text", body: { prompt: "a", prefix: 1 }, pointers: ["/prefix"] },
+  {
+    name: "a mask beside a text",
+    body: { prompt: "a", attention_mask: [1] },
+    pointers: ["/attention_mask"],
   },
   { name: "ids that are none", body: { input_ids: [1, -1] }, pointers: ["/input_ids/1"] },
   { name: "ids beyond the vocabulary", body: { input_ids: [1, 260] }, pointers: ["/input_ids/1"] },

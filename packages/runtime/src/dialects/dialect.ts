@@ -40,8 +40,10 @@ export interface PredictCall {
   readonly skipSpecialTokens: boolean;
   readonly errors: readonly FieldError[];
   readonly warnings: readonly string[];
-  /** Some families' lengths depend on the prompt's. */
-  generationFor(promptTokenCount: number): GenerationParameters;
+  /** A prompt that leaves no room loses its beginning: only where the caller asked for that. Default false. */
+  readonly cutsLongPrompts?: boolean;
+  /** Some families' lengths depend on the prompt's, or on its prefix, which is counted in it. */
+  generationFor(promptTokenCount: number, prefixTokenCount: number): GenerationParameters;
   /** The answer to a run that succeeded. */
   answer(run: FinishedRun): PredictAnswer;
   /** Payload of a `token` event; null: nothing worth an event. */

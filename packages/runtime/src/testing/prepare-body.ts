@@ -6,7 +6,8 @@ import type { GeneratedSequence } from "@corral/engine";
 import { createByteTokenizer } from "@corral/engine/testing";
 import { parseChatTemplate } from "../chat-template.ts";
 import type { DialectContext, PredictAnswer } from "../dialects/dialect.ts";
-import { prepareCall, type PreparedCall, type PreparedGeneration } from "../prepare-call.ts";
+import { prepareCall, type PreparedCall } from "../prepare-call.ts";
+import type { PreparedGeneration } from "../prepare-generation.ts";
 import type { PromptModel } from "../prompt.ts";
 import { fakeChatTemplate } from "./fake-loaded-model.ts";
 

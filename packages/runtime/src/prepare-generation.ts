@@ -1,0 +1,85 @@
+// One prompt of a call → a generation that may be submitted, or every reason why not.
+
+import { isServingError, type FieldError } from "@corral/contract";
+import { resolveGeneration, type ValidGeneration } from "@corral/engine";
+import type { DialectContext, GenerationParameters, PredictCall } from "./dialects/dialect.ts";
+import { cutLongPrompt, longestCutPrompt } from "./long-prompt.ts";
+import { withoutPadding, type UnpaddedPrompt } from "./padding.ts";
+import { preparePrompt, type PreparedPrompt, type PromptModel, type PromptSource } from "./prompt.ts";
+
+export interface PreparedGeneration {
+  readonly prompt: PreparedPrompt;
+  /** What of the prompt is computed: all but padding. */
+  readonly promptIds: readonly number[];
+  /** Resolved for the number of `promptIds`. */
+  readonly generation: ValidGeneration;
+}
+
+export interface PreparedOne {
+  /** Null where there are errors. */
+  readonly prepared: PreparedGeneration | null;
+  readonly errors: readonly FieldError[];
+  readonly warnings: readonly string[];
+}
+
+/** Without a prompt (null) the parameters are checked all the same, as if it were empty. */
+export function prepareGeneration(
+  model: PromptModel,
+  call: PredictCall,
+  source: PromptSource | null,
+  context: DialectContext,
+): PreparedOne {
+  const errors: FieldError[] = [];
+  const prompt = source === null ? null : orNoted(errors, () => readPrompt(model, call, source));
+  const parameters = parametersOf(call, prompt);
+  errors.push(...parameters.errors);
+  const promptTokenCount = prompt?.ids.length ?? 0;
+  const resolved = resolveGeneration({
+    parameters: parameters.parameters,
+    modelConfig: parameters.modelConfig,
+    promptTokenCount,
+    limits: {
+      contextLength: model.contextLength,
+      vocabSize: model.vocabulary.tokenCount,
+      maxSequenceCount: context.maxSequenceCount,
+      cellCount: context.cellCount,
+    },
+    endOfGenerationIds: model.vocabulary.endOfGenerationIds,
+  });
+  if (resolved.kind === "refused") {
+    const lengthIsRefused = parameters.errors.some(({ code }) => code === "prompt_too_long");
+    errors.push(...resolved.errors.filter(({ code }) => !(lengthIsRefused && code === "prompt_too_long")));
+    return { prepared: null, errors, warnings: [] };
+  }
+  if (prompt === null || errors.length > 0) return { prepared: null, errors, warnings: [] };
+  const unpadded = orNoted<UnpaddedPrompt>(errors, () => withoutPadding(prompt, resolved.generation));
+  if (unpadded === null) return { prepared: null, errors, warnings: [] };
+  const { promptIds, generation } = unpadded;
+  return {
+    prepared: { prompt, promptIds, generation },
+    errors,
+    warnings: [...prompt.warnings, ...parameters.warnings, ...resolved.warnings, ...unpadded.warnings],
+  };
+}
+
+function parametersOf(call: PredictCall, prompt: PreparedPrompt | null): GenerationParameters {
+  return call.generationFor(prompt?.ids.length ?? 0, prompt?.prefixTokenCount ?? 0);
+}
+
+function readPrompt(model: PromptModel, call: PredictCall, source: PromptSource): PreparedPrompt {
+  if (call.cutsLongPrompts !== true) return preparePrompt(model, source);
+  const roomy = { ...model, contextLength: model.contextLength * longestCutPrompt };
+  const prompt = preparePrompt(roomy, source);
+  return cutLongPrompt(prompt, parametersOf(call, prompt), model.contextLength);
+}
+
+/** Null where what was done failed because of a field; that is noted then. */
+function orNoted<Value>(errors: FieldError[], act: () => Value): Value | null {
+  try {
+    return act();
+  } catch (error) {
+    if (!isServingError(error) || error.errors.length === 0) throw error;
+    errors.push(...error.errors);
+    return null;
+  }
+}
