@@ -2,7 +2,7 @@
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { errorTable, generationFields, type GenerationField } from "@corral/contract";
+import { errorTable, generationFieldGroups, generationFields, type GenerationField } from "@corral/contract";
 import { routeTable } from "@corral/platform";
 import { deviations, type Deviation } from "./deviations.ts";
 import { listFiles, repository } from "./repository.ts";
@@ -42,51 +42,40 @@ function errorsDocument(): string {
 }
 
 function generateDocument(root: string): string {
-  const implemented = generationFields.filter((field) => field.implemented && field.changesOutput);
-  const inert = generationFields.filter((field) => field.implemented && !field.changesOutput);
-  const accepted = generationFields.filter((field) => !field.implemented && field.changesOutput);
-  const speed = generationFields.filter((field) => !field.implemented && !field.changesOutput);
-  const count = `${implemented.length} of ${generationFields.length}`;
+  const counts = (["implemented", "inert", "refused"] as const).map(
+    (verdict) => generationFields.filter((field) => field.verdict === verdict).length,
+  );
   return document("Parameters of generate", [
-    "The sampler's specification is `generate` of Hugging Face transformers 5.23.0. A parameter is implemented, or",
-    "listed as without effect there too, or refused by name with `unsupported_parameter`. A refused parameter may still be",
-    "sent with a value that means the same as leaving it out, which is listed here.",
+    "The sampler's specification is `generate` of Hugging Face transformers 5.23.0. Each parameter has one of three",
+    "verdicts:",
     "",
-    `## Implemented (${count})`,
+    `- **implemented** (${counts[0]}): it does what it does there;`,
+    `- **no effect** (${counts[1]}): accepted and checked, and without effect as it is there for a Llama; a value that is`,
+    "  not neutral is answered with a warning;",
+    `- **refused** (${counts[2]}): answered with \`unsupported_parameter\` and the reason, unless the value is null or says`,
+    "  the same as leaving it out.",
     "",
-    table(
-      ["parameter", "kind", "default"],
-      implemented.map((field) => [name(field), field.kind, value(field.default)]),
-    ),
+    "The caller's values stand over those of the caller's `generation_config` object, these over the model's own",
+    "(`generation_config.json`, the deployment's defaults), these over the defaults below. An explicit `null` of the",
+    "caller overrides the model; a `null` inside a `generation_config` object means the model's value. Ranges marked",
+    "*sampling* count only where `do_sample` is true, as in transformers. Parameters marked *Corral's* are not in transformers.",
     "",
-    "Defaults are those of `generate`; a model's own defaults come between these and the caller's values.",
-    "",
-    "## Without effect, as in Hugging Face",
-    "",
-    "Accepted, checked, and answered with a warning.",
-    "",
-    table(
-      ["parameter", "kind", "why"],
-      inert.map((field) => [name(field), field.kind, field.remedy]),
-    ),
-    "",
-    "## Refused unless neutral",
-    "",
-    table(
-      ["parameter", "kind", "neutral values", "why, or what instead"],
-      accepted.map((field) => [name(field), field.kind, neutral(field), field.remedy]),
-    ),
-    "",
-    "## About speed and storage only",
-    "",
-    "These change no output in transformers. In a model's own `generation_config.json` they are passed over; from a",
-    "caller they are refused unless neutral.",
-    "",
-    table(
-      ["parameter", "kind", "neutral values"],
-      speed.map((field) => [name(field), field.kind, neutral(field)]),
-    ),
-    "",
+    ...generationFieldGroups.flatMap(({ title, fields }) => [
+      `## ${title}`,
+      "",
+      table(
+        ["parameter", "verdict", "kind", "default", "range", "notes"],
+        fields.map((field) => [
+          name(field),
+          field.verdict === "inert" ? "no effect" : field.verdict,
+          kindOf(field),
+          value(field.default),
+          rangeOf(field),
+          notesOf(field),
+        ]),
+      ),
+      "",
+    ]),
     "## Deliberate deviations",
     "",
     "Where Corral differs from `generate` on purpose, and the test that shows it.",
@@ -98,6 +87,26 @@ function generateDocument(root: string): string {
     "",
     "Source: `packages/contract/src/generate.ts`, `scripts/deviations.ts`.",
   ]);
+}
+
+function kindOf({ kind, words }: GenerationField): string {
+  if (words.length === 0) return kind;
+  const named = words.map((word) => `\`${JSON.stringify(word)}\``).join(", ");
+  return kind === "word" ? named : `boolean, ${named}`;
+}
+
+function rangeOf({ range, holdsTokenIds }: GenerationField): string {
+  if (range === null) return holdsTokenIds ? "ids of the vocabulary" : "";
+  return range.must.replace(/^be /, "") + (range.whenSampling ? " (*sampling*)" : "");
+}
+
+function notesOf(field: GenerationField): string {
+  const sentences = [
+    field.isExtension ? "*Corral's.*" : "",
+    field.verdict === "refused" && field.neutral.length > 0 ? `Accepted: ${neutral(field)}.` : "",
+    field.remedy,
+  ];
+  return sentences.filter((sentence) => sentence !== "").join(" ");
 }
 
 function testOf(root: string, { file, name: testName }: Deviation["test"]): string {

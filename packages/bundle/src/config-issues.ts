@@ -1,12 +1,15 @@
 // Mistakes of a config as sentences: what is wrong, what was given, what to write instead. Knows no file.
 
 import {
+  callersPlace,
   checkGenerationValue,
   checkModelValues,
   describeValue,
   findGenerationField,
   generationFields,
+  isNeutral,
   nearestName,
+  unsupportedValue,
   type ErrorCode,
 } from "@corral/contract";
 import { z } from "zod";
@@ -64,13 +67,15 @@ export function checkDefaults(
   mostSequences: number,
   report: (name: string, code: ErrorCode, message: string) => void,
 ): void {
-  const known = generationFields.filter((field) => field.implemented).map((field) => field.name);
+  const known = generationFields.filter(({ verdict }) => verdict !== "refused").map(({ name }) => name);
   for (const [name, value] of Object.entries(defaults)) {
     const field = findGenerationField(name);
     if (field !== undefined) {
-      // What changes no output is passed over in a model's file; written here, it was meant to have an effect.
-      const wrong = field.changesOutput ? [] : checkGenerationValue(field, value);
-      for (const { code, message } of wrong) report(name, code, `defaults: ${message}`);
+      // What has no effect is passed over in a model's file; written here, it was meant to have one.
+      if (field.verdict !== "inert" || isNeutral(field, value)) continue;
+      const wrong = checkGenerationValue(field, value);
+      const found = wrong.length > 0 ? wrong : [unsupportedValue(field, value, callersPlace(name))];
+      for (const { code, message } of found) report(name, code, `defaults: ${message}`);
     } else if (name === "max_tokens") {
       const isSound = value === null || (Number.isSafeInteger(value) && (value as number) >= 1);
       const message = `defaults: \`max_tokens\` must be an integer of at least 1; given: ${describeValue(value)}.`;

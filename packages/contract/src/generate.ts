@@ -1,180 +1,270 @@
-// The field table of Hugging Face's `generate`: every parameter that a caller may name, its kind, its default and
-// whether Corral implements it. Data only; `@corral/engine` resolves values with it, documents are made from it.
-// Source: transformers 5.23.0, generation/configuration_utils.py.
+// The field table of Hugging Face's `generate`: every parameter that a caller may name, its kind, default and range,
+// and whether Corral implements it. `@corral/engine` resolves values with it, documents are made from it.
+// Source: transformers 5.23.0, generation/configuration_utils.py, utils.py and logits_process.py.
 
-export type GenerationFieldKind =
-  | "boolean"
-  | "integer"
-  | "number"
-  | "string"
-  /** One id, or a list of ids. */
-  | "ids"
-  /** A structure, or something that JSON cannot carry. */
-  | "other";
-
-export interface GenerationField {
-  readonly name: string;
-  readonly kind: GenerationFieldKind;
-  /** What `generate` uses where neither caller nor model sets it; null: nothing. */
-  readonly default: boolean | number | string | null;
-  readonly implemented: boolean;
-  /** Values besides null that change nothing: accepted although the field is not implemented. */
-  readonly neutral: readonly (boolean | number | string)[];
-  /** False for what is about speed, storage or record keeping only: in a model's file it is passed over. */
-  readonly changesOutput: boolean;
-  /** Why it is refused and what to do instead, as a sentence; "" where there is only "leave it out". */
-  readonly remedy: string;
-}
-
-type Value = boolean | number | string;
-
-function implemented(name: string, kind: GenerationFieldKind, value: Value | null): GenerationField {
-  return { name, kind, default: value, implemented: true, neutral: [], changesOutput: true, remedy: "" };
-}
-
-function unsupported(
-  name: string,
-  kind: GenerationFieldKind,
-  value: Value | null,
-  remedy = "",
-): GenerationField {
-  const neutral = value === null ? [] : [value];
-  return { name, kind, default: value, implemented: false, neutral, changesOutput: true, remedy };
-}
-
-/** Not implemented, and without a value in Hugging Face where this one says the same as none. */
-function neutralAt(name: string, kind: GenerationFieldKind, value: Value, remedy = ""): GenerationField {
-  return { ...unsupported(name, kind, null, remedy), neutral: [value] };
-}
-
-function speedOnly(name: string, kind: GenerationFieldKind, value: Value | null): GenerationField {
-  const remedy =
-    "It changes speed or storage in transformers, never the output; leave it out, Corral decides that itself.";
-  return { ...unsupported(name, kind, value, remedy), changesOutput: false };
-}
+import {
+  above,
+  atLeast,
+  implemented,
+  inert,
+  pending,
+  refused,
+  whenSampling,
+  within,
+  type GenerationField,
+} from "./generation-field.ts";
 
 const python = "It is a Python object; JSON cannot carry it.";
 const tensor = "It is a tensor of the model; send the prompt as text, messages or input_ids.";
-const movedOut = "Transformers 5 moved this strategy out of `generate`.";
-const draft = "Speculative decoding is not configured by the caller here.";
+const repository = "Transformers 5 moved it out of `generate` into a repository of remote code.";
+const draft = "No draft model can be configured here; prompt_lookup_num_tokens needs none.";
+const ofDraft =
+  "It acts only beside a draft model, which `generate` takes as an object and JSON cannot carry.";
 const notWithBeams = "Beam search is not available yet: set num_beams to 1 or leave it out.";
+const onlyBeams = "It acts in beam search only.";
+const onlyGroups = "It acts in group beam search only, which transformers 5 moved out of `generate`.";
+const speed = "It is about speed or storage, never about the output; Corral decides that itself.";
+const records = "It is the record keeping of a generation_config.json.";
+const elsewhere = "This route takes its prompt in another field.";
 
-export const generationFields: readonly GenerationField[] = [
-  // Length and stopping.
-  implemented("max_length", "integer", 20),
-  implemented("max_new_tokens", "integer", null),
-  unsupported("min_length", "integer", 0),
-  neutralAt("min_new_tokens", "integer", 0),
-  unsupported("max_time", "number", null),
-  unsupported("stop_strings", "other", null),
-  // Strategy.
-  implemented("do_sample", "boolean", false),
-  implemented("num_return_sequences", "integer", 1),
-  unsupported("num_beams", "integer", 1, notWithBeams),
-  unsupported("num_beam_groups", "integer", 1, movedOut),
-  unsupported("diversity_penalty", "number", 0, movedOut),
-  unsupported("early_stopping", "other", false, notWithBeams),
-  unsupported("length_penalty", "number", 1, notWithBeams),
-  unsupported("constraints", "other", null, movedOut),
-  unsupported("force_words_ids", "other", null, movedOut),
-  neutralAt("penalty_alpha", "number", 0, movedOut),
-  unsupported("dola_layers", "other", null, movedOut),
-  // Scores.
-  implemented("temperature", "number", 1),
-  implemented("top_k", "integer", 50),
-  implemented("top_p", "number", 1),
-  implemented("repetition_penalty", "number", 1),
-  neutralAt("min_p", "number", 0),
-  unsupported("top_h", "number", null),
-  unsupported("typical_p", "number", 1),
-  unsupported("epsilon_cutoff", "number", 0),
-  unsupported("eta_cutoff", "number", 0),
-  unsupported("encoder_repetition_penalty", "number", 1),
-  unsupported("no_repeat_ngram_size", "integer", 0),
-  unsupported("encoder_no_repeat_ngram_size", "integer", 0),
-  unsupported("bad_words_ids", "other", null),
-  unsupported("sequence_bias", "other", null),
-  neutralAt("renormalize_logits", "boolean", false),
-  unsupported("forced_bos_token_id", "integer", null),
-  unsupported("forced_eos_token_id", "ids", null),
-  unsupported("remove_invalid_values", "boolean", false),
-  unsupported("exponential_decay_length_penalty", "other", null),
-  unsupported("suppress_tokens", "ids", null),
-  unsupported("begin_suppress_tokens", "ids", null),
-  neutralAt("token_healing", "boolean", false),
-  neutralAt("guidance_scale", "number", 1),
-  unsupported("negative_prompt_ids", "ids", null),
-  unsupported("negative_prompt_attention_mask", "other", null),
-  unsupported("watermarking_config", "other", null),
-  unsupported("prefix_allowed_tokens_fn", "other", null, python),
-  unsupported("logits_processor", "other", null, python),
-  unsupported("stopping_criteria", "other", null, python),
-  // Token ids.
-  implemented("eos_token_id", "ids", null),
-  implemented("pad_token_id", "integer", null),
+const extension = { isExtension: true } as const;
+const tokenIds = { holdsTokenIds: true } as const;
+const argument = { place: "argument" } as const;
+const input = { place: "input" } as const;
+
+export interface GenerationFieldGroup {
+  readonly title: string;
+  readonly fields: readonly GenerationField[];
+}
+
+export const generationFieldGroups: readonly GenerationFieldGroup[] = [
   {
-    ...implemented("bos_token_id", "integer", null),
-    changesOutput: false,
-    remedy:
-      "It matters to Hugging Face only where there is no prompt; here the tokenizer begins every prompt.",
+    title: "Length and stopping",
+    fields: [
+      implemented("max_length", "integer", 20, { range: atLeast(1) }),
+      implemented("max_new_tokens", "integer", null, { range: atLeast(1) }),
+      pending("min_length", "integer", 0),
+      pending("min_new_tokens", "integer", null, { neutral: [0] }),
+      implemented("max_time", "number", null, { range: atLeast(0) }),
+      implemented("stop_strings", "texts", null),
+    ],
   },
-  unsupported("decoder_start_token_id", "ids", null, "Llama has no separate decoder."),
-  // Chance: an extension of Corral, as Hugging Face's `generate` has none.
-  implemented("seed", "integer", null),
-  implemented("deterministic", "boolean", false),
-  // What is returned beside the text.
-  unsupported("output_scores", "boolean", false),
-  neutralAt("output_logits", "boolean", false),
-  unsupported("output_attentions", "boolean", false),
-  unsupported("output_hidden_states", "boolean", false),
-  unsupported("return_dict_in_generate", "boolean", false),
-  // Speculation.
-  unsupported("assistant_model", "string", null, draft),
-  unsupported("num_assistant_tokens", "integer", 20, draft),
-  unsupported("num_assistant_tokens_schedule", "string", "constant", draft),
-  unsupported("assistant_confidence_threshold", "number", 0.4, draft),
-  unsupported("prompt_lookup_num_tokens", "integer", null),
-  unsupported("max_matching_ngram_size", "integer", null),
-  unsupported("assistant_early_exit", "integer", null, draft),
-  unsupported("assistant_lookbehind", "integer", 10, draft),
-  unsupported("target_lookbehind", "integer", 10, draft),
-  unsupported("assistant_ensemble_weight", "number", null, draft),
-  unsupported("speculation_type", "string", null, draft),
-  neutralAt("use_mtp", "boolean", false, "Llama has no multi-token prediction layers."),
-  neutralAt("is_assistant", "boolean", false, draft),
-  // Speed and storage.
-  speedOnly("use_cache", "boolean", true),
-  speedOnly("cache_implementation", "string", null),
-  speedOnly("cache_config", "other", null),
-  speedOnly("max_cache_len", "integer", null),
-  speedOnly("compile_config", "other", null),
-  { ...speedOnly("disable_compile", "boolean", null), neutral: [false] },
-  speedOnly("prefill_chunk_size", "integer", null),
-  speedOnly("continuous_batching_config", "other", null),
-  { ...speedOnly("low_memory", "boolean", null), neutral: [false] },
-  { ...speedOnly("synced_gpus", "boolean", null), neutral: [false] },
-  // Record keeping of a generation_config.json.
-  speedOnly("transformers_version", "string", null),
-  speedOnly("_from_model_config", "boolean", null),
-  // Inputs and Python arguments of `generate` that are no part of a generation's settings.
-  unsupported("inputs", "other", null, "Send the prompt as prompt, messages or input_ids."),
-  unsupported("input_ids", "other", null, "This route takes its prompt in another field."),
-  unsupported("attention_mask", "other", null),
-  unsupported("generation_config", "other", null, "Send its fields themselves."),
-  unsupported("streamer", "other", null, "Set stream to true instead."),
-  unsupported("tokenizer", "other", null, "The server has the model's tokenizer."),
-  unsupported("assistant_tokenizer", "other", null, draft),
-  unsupported("custom_generate", "other", null, "The server runs no remote code."),
-  neutralAt("trust_remote_code", "boolean", false, "The server runs no remote code."),
-  unsupported("position_ids", "other", null, tensor),
-  unsupported("past_key_values", "other", null, tensor),
-  unsupported("inputs_embeds", "other", null, tensor),
-  unsupported("labels", "other", null, tensor),
-  unsupported("logits_to_keep", "other", null, tensor),
-  // Gone since transformers 4.40.
-  unsupported("forced_decoder_ids", "other", null, "Transformers 5 removed it."),
-  unsupported("generation_kwargs", "other", null, "Transformers 5 removed it; send its fields themselves."),
+  {
+    title: "Strategy",
+    fields: [
+      implemented("do_sample", "boolean", false),
+      implemented("num_return_sequences", "integer", 1, { range: atLeast(1) }),
+      refused("num_beams", "integer", 1, notWithBeams, { range: atLeast(1) }),
+      inert("early_stopping", "boolean or word", false, onlyBeams, { words: ["never"] }),
+      inert("length_penalty", "number", 1, onlyBeams),
+      inert("num_beam_groups", "integer", 1, onlyGroups),
+      inert("diversity_penalty", "number", 0, onlyGroups),
+      inert("low_memory", "boolean", null, onlyBeams, { neutral: [false] }),
+      inert(
+        "penalty_alpha",
+        "number",
+        null,
+        "It acts in contrastive search only: above 0, without sampling and with top_k above 1, which is refused.",
+        { neutral: [0] },
+      ),
+      refused("dola_layers", "other", null, `It asks for DoLa decoding. ${repository}`),
+      refused("constraints", "other", null, `It asks for constrained beam search. ${repository}`),
+      refused("force_words_ids", "other", null, `It asks for constrained beam search. ${repository}`),
+    ],
+  },
+  {
+    title: "Sampling",
+    fields: [
+      implemented("temperature", "number", 1, {
+        range: {
+          ...whenSampling(above(0)),
+          hint: (value) => (value === 0 ? " (for greedy decoding, set `do_sample` to false)" : ""),
+        },
+      }),
+      implemented("top_k", "integer", 50, {
+        range: {
+          ...whenSampling(atLeast(0)),
+          must: "be at least 1, or 0 or null to switch it off",
+        },
+      }),
+      implemented("top_p", "number", 1, { range: whenSampling(atLeast(0, "; 1 or more switches it off")) }),
+      pending("min_p", "number", null, { range: whenSampling(within(0, 1)), neutral: [0] }),
+      pending("top_h", "number", null, {
+        range: {
+          must: "be above 0 and at most 1",
+          allows: (value) => value > 0 && value <= 1,
+          whenSampling: true,
+        },
+      }),
+      pending("typical_p", "number", 1, {
+        range: { ...whenSampling(above(0)), must: "be above 0; 1 or more switches it off" },
+      }),
+      pending("epsilon_cutoff", "number", 0),
+      pending("eta_cutoff", "number", 0),
+    ],
+  },
+  {
+    title: "Scores",
+    fields: [
+      implemented("repetition_penalty", "number", 1, { range: above(0) }),
+      pending("encoder_repetition_penalty", "number", 1, { range: above(0) }),
+      pending("presence_penalty", "number", 0, { ...extension, range: within(-2, 2) }),
+      pending("frequency_penalty", "number", 0, { ...extension, range: within(-2, 2) }),
+      pending("no_repeat_ngram_size", "integer", 0),
+      pending("encoder_no_repeat_ngram_size", "integer", 0),
+      pending("bad_words_ids", "id lists", null, tokenIds),
+      pending("sequence_bias", "biases", null, tokenIds),
+      pending("suppress_tokens", "id list", null),
+      pending("begin_suppress_tokens", "id list", null),
+      pending("forced_bos_token_id", "integer", null, tokenIds),
+      pending("forced_eos_token_id", "ids", null, tokenIds),
+      pending("exponential_decay_length_penalty", "decay", null),
+      pending("remove_invalid_values", "boolean", false),
+      pending("renormalize_logits", "boolean", null, { neutral: [false] }),
+      pending("guidance_scale", "number", null, { neutral: [1] }),
+      pending("negative_prompt_ids", "id row", null, { ...tokenIds, ...argument }),
+      pending("negative_prompt_attention_mask", "mask", null, argument),
+      pending("watermarking_config", "watermark", null),
+      refused(
+        "token_healing",
+        "boolean",
+        null,
+        "It would rewrite the prompt's end; send the prompt without a blank at its end.",
+        {
+          neutral: [false],
+        },
+      ),
+      refused("prefix_allowed_tokens_fn", "other", null, python, argument),
+      refused("logits_processor", "other", null, python, argument),
+      refused("stopping_criteria", "other", null, python, argument),
+    ],
+  },
+  {
+    title: "Token ids",
+    fields: [
+      implemented("eos_token_id", "ids", null, tokenIds),
+      implemented("pad_token_id", "integer", null, tokenIds),
+      inert(
+        "bos_token_id",
+        "integer",
+        null,
+        "It matters to Hugging Face only where there is no prompt; here the tokenizer begins every prompt.",
+        tokenIds,
+      ),
+      inert("decoder_start_token_id", "ids", null, "It is for models with an encoder and a decoder."),
+    ],
+  },
+  {
+    title: "Chance",
+    fields: [
+      implemented("seed", "integer", null, {
+        ...extension,
+        range: { ...atLeast(0), must: "be from 0 to 9007199254740991" },
+      }),
+      implemented("deterministic", "boolean", false, extension),
+    ],
+  },
+  {
+    title: "What is returned beside the text",
+    fields: [
+      pending("return_dict_in_generate", "boolean", false),
+      pending("output_scores", "boolean", false),
+      pending("output_logits", "boolean", null, { neutral: [false] }),
+      pending("scores_top_n", "integer", null, { ...extension, range: atLeast(1) }),
+      pending("logprobs", "integer", null, { ...extension, range: within(0, 20) }),
+      inert("output_attentions", "boolean", null, "It acts only beside return_dict_in_generate.", {
+        neutral: [false],
+      }),
+      inert("output_hidden_states", "boolean", null, "It acts only beside return_dict_in_generate.", {
+        neutral: [false],
+      }),
+    ],
+  },
+  {
+    title: "Speculation",
+    fields: [
+      pending("prompt_lookup_num_tokens", "integer", null, { range: atLeast(1) }),
+      pending("max_matching_ngram_size", "integer", null, { range: atLeast(0), neutral: [0] }),
+      refused("assistant_model", "string", null, draft, argument),
+      refused("assistant_ensemble_weight", "number", null, draft),
+      refused("assistant_early_exit", "integer", null, "Llama's inner layers are not read here."),
+      refused("speculation_type", "string", null, draft),
+      refused("use_mtp", "boolean", null, "Llama has no layers that predict several tokens.", {
+        neutral: [false],
+      }),
+      refused("is_assistant", "boolean", null, "Transformers sets it on draft models itself.", {
+        neutral: [false],
+      }),
+      inert("num_assistant_tokens", "integer", 20, ofDraft),
+      inert("num_assistant_tokens_schedule", "word", "constant", ofDraft, {
+        words: ["constant", "heuristic", "heuristic_transient"],
+      }),
+      inert("assistant_confidence_threshold", "number", 0.4, ofDraft),
+      inert("assistant_lookbehind", "integer", 10, ofDraft),
+      inert("target_lookbehind", "integer", 10, ofDraft),
+    ],
+  },
+  {
+    title: "Speed, storage and record keeping",
+    fields: [
+      inert("use_cache", "boolean", true, speed),
+      inert("cache_implementation", "word", null, speed, {
+        words: [
+          "static",
+          "offloaded_static",
+          "sliding_window",
+          "hybrid",
+          "hybrid_chunked",
+          "offloaded_hybrid",
+          "offloaded_hybrid_chunked",
+          "dynamic",
+          "offloaded",
+          "quantized",
+          "paged",
+        ],
+      }),
+      inert("cache_config", "object", null, speed),
+      inert("max_cache_len", "integer", null, speed),
+      inert("compile_config", "object", null, speed),
+      inert("disable_compile", "boolean", null, speed, { neutral: [false] }),
+      inert("prefill_chunk_size", "integer", null, speed),
+      inert("continuous_batching_config", "object", null, speed),
+      inert("synced_gpus", "boolean", null, speed, { ...argument, neutral: [false] }),
+      inert("transformers_version", "string", null, records),
+      inert("_from_model_config", "boolean", null, records),
+    ],
+  },
+  {
+    title: "Prompt and Python arguments",
+    fields: [
+      refused("inputs", "other", null, "Send the prompt as prompt, messages or input_ids.", input),
+      refused("input_ids", "other", null, elsewhere, input),
+      refused("attention_mask", "other", null, elsewhere, input),
+      refused("streamer", "other", null, "Set stream to true instead.", argument),
+      refused("tokenizer", "other", null, "The server has the model's tokenizer.", input),
+      refused("assistant_tokenizer", "other", null, draft, input),
+      refused("custom_generate", "other", null, "The server runs no remote code.", input),
+      refused("trust_remote_code", "boolean", null, "The server runs no remote code.", {
+        ...input,
+        neutral: [false],
+      }),
+      refused("position_ids", "other", null, tensor, input),
+      refused("past_key_values", "other", null, tensor, input),
+      refused("inputs_embeds", "other", null, tensor, input),
+      refused("labels", "other", null, tensor, input),
+      refused("logits_to_keep", "other", null, tensor, input),
+      refused("forced_decoder_ids", "other", null, "Transformers 5 removed it."),
+      refused("generation_kwargs", "other", null, "Transformers 5 removed it; send its fields themselves."),
+    ],
+  },
 ];
+
+export const generationFields: readonly GenerationField[] = generationFieldGroups.flatMap(
+  ({ fields }) => fields,
+);
+
+/** An object of settings under the caller's own parameters; not a setting itself. */
+export const generationConfigName = "generation_config";
 
 /** The field of that name, or undefined where `generate` knows none. */
 export function findGenerationField(name: string): GenerationField | undefined {

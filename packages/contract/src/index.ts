@@ -6,6 +6,16 @@ export * from "./errors.ts";
 export * from "./evaluation.ts";
 export * from "./generate.ts";
 export * from "./generate-call.ts";
+export * from "./generation-caps.ts";
+export type { RangeLimits } from "./generation-conflicts.ts";
+export type {
+  GenerationField,
+  GenerationFieldKind,
+  GenerationRange,
+  GenerationVerdict,
+} from "./generation-field.ts";
+export { rowOf, type ParameterValue, type ValueOf } from "./generation-kinds.ts";
+export * from "./generation-ranges.ts";
 export * from "./generation-values.ts";
 export * from "./json.ts";
 export * from "./management.ts";
@@ -15,3 +25,4 @@ export * from "./report.ts";
 export * from "./reserved.ts";
 export * from "./run.ts";
 export * from "./statistics.ts";
+export { fillWatermark } from "./watermarking.ts";

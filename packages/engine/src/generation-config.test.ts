@@ -2,12 +2,18 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { findGenerationField, generationFields, type FieldError } from "@corral/contract";
+import {
+  findGenerationField,
+  generationFields,
+  type FieldError,
+  type GenerationField,
+} from "@corral/contract";
 import {
   resolveGeneration,
   type ResolvedGeneration,
   type ResolveGenerationInput,
 } from "./generation-config.ts";
+import { nothingBesides } from "./valid-generation.ts";
 
 type Values = Readonly<Record<string, unknown>>;
 
@@ -47,6 +53,27 @@ function refused(...input: Parameters<typeof resolve>): readonly FieldError[] {
   return resolved.errors;
 }
 
+/** Values that are of the field's kind, in its range and not neutral. */
+function valuesOfKind({ kind, words, name }: GenerationField): readonly unknown[] {
+  const byKind: Partial<Record<GenerationField["kind"], readonly unknown[]>> = {
+    boolean: name === "use_cache" ? [false] : [true],
+    integer: [2, 7],
+    number: [0.3, 2],
+    word: words.slice(1),
+    "boolean or word": [true, ...words],
+    ids: [3, [3, 4]],
+    "id list": [[3, 4]],
+    "id row": [[3, 4], [[3]]],
+    mask: [[0, 1]],
+    "id lists": [[[3, 4], [5]]],
+    biases: [[[[3, 4], 1.5]]],
+    decay: [[2, 1.5]],
+    watermark: [{}],
+    object: [{ any: 1 }],
+  };
+  return byKind[kind] ?? ["some text"];
+}
+
 function settings(...input: Parameters<typeof resolve>) {
   return valid(...input).generation;
 }
@@ -58,13 +85,10 @@ test("a plain call is greedy and makes 20 new tokens, with a warning", () => {
   assert.deepEqual(
     { ...generation },
     {
+      ...nothingBesides,
       promptTokenCount: 10,
       maxLength: 30,
       doSample: false,
-      temperature: null,
-      topK: null,
-      topP: null,
-      repetitionPenalty: null,
       returnedSequenceCount: 1,
       endTokenIds: [2],
       padTokenId: 2,
@@ -253,20 +277,31 @@ test("beam search is refused by name, with the value and the remedy", () => {
   );
 });
 
-test("every field that is not implemented is refused, unless it is null or says nothing", () => {
-  for (const field of generationFields.filter(({ implemented }) => !implemented)) {
-    const { name } = field;
-    assert.equal(refused({ [name]: "something else" })[0]!.code, "unsupported_parameter", name);
-    for (const value of [null, ...field.neutral]) valid({ [name]: value, max_new_tokens: 5 });
+test("every field that is not implemented is refused or warned of, unless it is null or says nothing", () => {
+  for (const field of generationFields.filter(({ verdict }) => verdict !== "implemented")) {
+    const { name, verdict } = field;
+    const [value] = valuesOfKind(field);
+    if (verdict === "refused")
+      assert.equal(refused({ [name]: value })[0]!.code, "unsupported_parameter", name);
+    // With more candidates `penalty_alpha` alone asks for another strategy.
+    else
+      assert.match(
+        valid({ [name]: value, max_new_tokens: 5, top_k: 1 }).warnings.join(),
+        RegExp(`\\b${name}\\b.*no effect`),
+      );
+    for (const neutral of [null, ...field.neutral]) {
+      assert.deepEqual(valid({ [name]: neutral, ...sampling }).warnings, [], name);
+    }
   }
 });
 
 test("what a model's file asks for beyond us is refused, what is only about speed is passed over", () => {
-  const [error] = refused({}, { typical_p: 0.5 });
-  assert.deepEqual([error!.pointer, error!.code], ["/typical_p", "unsupported_parameter"]);
+  const [error] = refused({}, { dola_layers: "low" });
+  assert.deepEqual([error!.pointer, error!.code], ["/dola_layers", "unsupported_parameter"]);
   assert.match(error!.message, /set by the model's defaults/);
-  valid({ typical_p: 1 }, { typical_p: 0.5 });
-  valid({}, { use_cache: false, transformers_version: "4.31.0", _from_model_config: true, made_up: 1 });
+  valid({ dola_layers: null }, { dola_layers: "low" });
+  const speed = { use_cache: false, transformers_version: "4.31.0", _from_model_config: true, made_up: 1 };
+  assert.deepEqual(valid({ max_new_tokens: 5 }, { ...speed, cache_config: 3 }).warnings, []);
 });
 
 test("the field table names each field once, and implemented ones are those that have an effect here", () => {
@@ -302,7 +337,7 @@ test("names without a likeness cost little, however many there are", () => {
 });
 
 test("a bos_token_id of the caller is checked, and warned of as it has no effect", () => {
-  assert.match(valid({ ...sampling, bos_token_id: 7 }).warnings.join(), /`bos_token_id` has no effect/);
+  assert.match(valid({ ...sampling, bos_token_id: 7 }).warnings.join(), /`bos_token_id` \(7\) has no effect/);
   assert.deepEqual(valid({ ...sampling, bos_token_id: null }, llama2).warnings, []);
   assert.equal(refused({ bos_token_id: 1000 })[0]?.pointer, "/bos_token_id");
 });

@@ -1,18 +1,22 @@
 // Wire parameters of `generate` → `ValidGeneration`, or a refusal that lists every bad field.
-// The only file of the engine that knows Hugging Face's spelling and its precedence.
+// The only file of the engine that knows Hugging Face's spelling and its precedence, with those of its folder.
 // Source: transformers 5.23.0, generation/configuration_utils.py and utils.py.
 
 import {
   checkGenerationRanges,
-  findGenerationField,
-  modelValue,
+  defaultCaps,
   type FieldError,
+  type GenerationCaps,
   type ParameterValue,
 } from "@corral/contract";
-import { checkCells } from "./generation-config/cells.ts";
-import { resolveLength } from "./generation-config/lengths.ts";
-import { readParameters, type Parameter } from "./generation-config/read-parameters.ts";
-import { nothingBesides, type GenerationSettings, type ValidGeneration } from "./valid-generation.ts";
+import { checkCells, checkCosts, checkGuidance } from "./generation-config/costs.ts";
+import { inertWarnings } from "./generation-config/inert-warnings.ts";
+import { resolveLength, type LengthResult } from "./generation-config/lengths.ts";
+import { parameterValues, type ParameterValues } from "./generation-config/parameter-values.ts";
+import { processorSettings } from "./generation-config/processor-settings.ts";
+import { placeOfSource, readParameters, type Parameter } from "./generation-config/read-parameters.ts";
+import { warperSettings } from "./generation-config/warper-settings.ts";
+import type { GenerationSettings, ReturnedSettings, ValidGeneration } from "./valid-generation.ts";
 
 export interface GenerationLimits {
   /** Most tokens of one sequence, prompt included. */
@@ -22,6 +26,8 @@ export interface GenerationLimits {
   readonly maxSequenceCount: number;
   /** Cells that all sequences of one generation may take together. */
   readonly cellCount: number;
+  /** What a call may cost. Default: `defaultCaps`. */
+  readonly caps?: GenerationCaps;
 }
 
 export interface ResolveGenerationInput {
@@ -30,6 +36,8 @@ export interface ResolveGenerationInput {
   /** The model's generation_config.json, its catalogue defaults merged in. A null there is as good as absent. */
   readonly modelConfig: Readonly<Record<string, unknown>>;
   readonly promptTokenCount: number;
+  /** The prompt's last id, from which a context without guidance begins; absent: `guidance_scale` needs a negative prompt. */
+  readonly lastPromptId?: number | undefined;
   readonly limits: GenerationLimits;
   /** Ids the vocabulary marks as end of generation: used where neither caller nor model names an eos_token_id. */
   readonly endOfGenerationIds: readonly number[];
@@ -49,75 +57,63 @@ export interface GenerationRefusal {
 }
 
 /**
- * Caller over model over Hugging Face's global defaults. Unknown names, fields that are not implemented, wrong kinds,
- * ranges and lengths are all refused together. Range errors of warpers count only when sampling, as in Hugging Face.
+ * Caller over its `generation_config` over model over Hugging Face's global defaults. Unknown names, fields that are
+ * not implemented, wrong kinds, ranges, conflicts and lengths are all refused together. Range errors of warpers count
+ * only when sampling, as in Hugging Face.
  */
 export function resolveGeneration(input: ResolveGenerationInput): ResolvedGeneration | GenerationRefusal {
-  const { promptTokenCount, limits } = input;
+  const { promptTokenCount, limits, lastPromptId } = input;
   const read = readParameters(input.parameters, input.modelConfig);
-  const parameter = (name: string): Parameter => read.parameters.get(name) ?? nobodySet;
-  const number = (name: string) => parameter(name).value as number | null;
-
-  const doSample = parameter("do_sample").value === true;
-  const [temperature, topK, topP] = [number("temperature"), number("top_k"), number("top_p")];
-  const repetitionPenalty = number("repetition_penalty");
-  const sequenceCount = number("num_return_sequences") ?? 1;
-  const maxNewTokens = number("max_new_tokens");
-  const maxLength = parameter("max_length");
-  const deterministic = parameter("deterministic").value === true;
-  // The same bytes for the same request: chance must not come in by a seed that nobody gave.
-  const seed = number("seed") ?? (deterministic ? 0 : null);
-  const endTokenIds = resolveEndTokens(parameter("eos_token_id"), input.endOfGenerationIds);
-  const padTokenId = optionalId("pad_token_id", parameter("pad_token_id"));
+  const values = parameterValues(read.of);
+  const placeOf = (name: string) => placeOfSource(name, read.of(name).source);
+  const endTokenIds = resolveEndTokens(read.of("eos_token_id"), input.endOfGenerationIds);
+  const doSample = values.isTrue("do_sample");
+  const { vocabSize, maxSequenceCount, caps = defaultCaps } = limits;
 
   function checkedValue(name: string): ParameterValue {
     if (name === "eos_token_id") return endTokenIds;
-    return name.endsWith("_token_id") ? optionalId(name, parameter(name)) : parameter(name).value;
+    const { value, source } = read.of(name);
+    // It is never used, so a model's may be any.
+    return name === "bos_token_id" && source === "model" ? null : value;
   }
-  const { maxSequenceCount, vocabSize } = limits;
+  const context = { endTokenIds, vocabSize, lastPromptId: lastPromptId ?? null, promptTokenCount };
   const errors: FieldError[] = [
     ...read.errors,
-    ...checkGenerationRanges(checkedValue, { doSample, maxSequenceCount, vocabSize }),
+    ...checkGenerationRanges(checkedValue, { doSample, maxSequenceCount, vocabSize, caps }, placeOf),
+    ...checkDecay(values, endTokenIds),
   ];
-  const lengthsAreSound = errors.every(
-    ({ pointer }) => pointer !== "/max_length" && pointer !== "/max_new_tokens",
-  );
-  const length = lengthsAreSound
-    ? resolveLength({
-        promptTokenCount,
-        contextLength: limits.contextLength,
-        maxNewTokens,
-        maxLength: { value: maxLength.value as number, source: maxLength.source },
-      })
-    : null;
+  const length = lengthsAreSound(errors) ? lengthOf(values, promptTokenCount, limits.contextLength) : null;
   if (length?.kind === "refused") errors.push(length.error);
-  if (length?.kind === "resolved" && errors.length === 0) {
-    errors.push(
-      ...checkCells(promptTokenCount, length.maxLength - promptTokenCount, sequenceCount, limits.cellCount),
-    );
-  }
   if (errors.length > 0 || length?.kind !== "resolved") return { kind: "refused", errors };
 
+  const processors = processorSettings(values, context);
+  const returned = returnedSettings(values, endTokenIds);
+  const { lengths } = length;
+  errors.push(
+    ...checkCells(lengths, returned.returnedSequenceCount, processors.guidance, limits.cellCount),
+    ...checkCosts(lengths, returned, vocabSize, caps, placeOf),
+    ...checkGuidance(lengths, processors.guidance, limits.contextLength),
+  );
+  if (errors.length > 0) return { kind: "refused", errors };
+
+  const deterministic = values.isTrue("deterministic");
   const settings: GenerationSettings = {
-    ...nothingBesides,
-    promptTokenCount,
-    maxLength: length.maxLength,
+    ...lengths,
+    ...processors,
+    ...warperSettings(values, doSample),
+    ...returned,
     doSample,
-    temperature: doSample && temperature !== 1 ? temperature : null,
-    topK: doSample && topK !== 0 ? topK : null,
-    topP: doSample && topP !== null && topP < 1 ? topP : null,
-    repetitionPenalty: repetitionPenalty === 1 ? null : repetitionPenalty,
-    returnedSequenceCount: sequenceCount,
     endTokenIds,
-    padTokenId: padTokenId ?? endTokenIds[0] ?? null,
+    stopStrings: [...new Set(values.list<string>("stop_strings"))],
+    maxTimeMs: milliseconds(values.number("max_time")),
+    promptLookup: promptLookup(values),
     deterministic,
-    seed,
+    // The same bytes for the same request: chance must not come in by a seed that nobody gave.
+    seed: values.number("seed") ?? (deterministic ? 0 : null),
   };
-  const warnings = [...read.warnings, ...inertWarnings(parameter), ...length.warnings];
+  const warnings = [...read.warnings, ...inertWarnings(values, context), ...length.warnings];
   return { kind: "valid", generation: Object.freeze(settings) as ValidGeneration, warnings };
 }
-
-const nobodySet: Parameter = { value: null, source: "default" };
 
 /** In the order given and without duplicates. A null from the caller means that no token ends a sequence. */
 function resolveEndTokens(eos: Parameter, endOfGenerationIds: readonly number[]): readonly number[] {
@@ -126,27 +122,59 @@ function resolveEndTokens(eos: Parameter, endOfGenerationIds: readonly number[])
   return [...new Set([eos.value as number | readonly number[]].flat())];
 }
 
-function optionalId(name: string, { value, source }: Parameter): number | null {
-  return (source === "model" ? modelValue(name, value) : value) as number | null;
+/** It raises the end tokens' scores. */
+function checkDecay({ of, value }: ParameterValues, endTokenIds: readonly number[]): FieldError[] {
+  const name = "exponential_decay_length_penalty";
+  if (value(name) === null || endTokenIds.length > 0) return [];
+  const { pointer } = placeOfSource(name, of(name).source);
+  const message = `\`${name}\` needs an end token, and there is none. Set \`eos_token_id\`, or leave it out.`;
+  return [{ pointer, code: "invalid_parameter", message }];
 }
 
-/**
- * What has no effect: a BOS token beside a prompt, and sampling parameters without sampling. Hugging Face is silent
- * where the caller switched sampling off himself and the parameter only comes with the model.
- */
-function inertWarnings(parameter: (name: string) => Parameter): string[] {
-  const bos = parameter("bos_token_id");
-  const bosWarnings =
-    bos.source === "caller" && bos.value !== null
-      ? ["`bos_token_id` has no effect, as in Hugging Face where there is a prompt: the tokenizer begins it."]
-      : [];
-  const doSample = parameter("do_sample");
-  if (doSample.value === true) return bosWarnings;
-  const warperWarnings = ["temperature", "top_k", "top_p"].flatMap((name) => {
-    const { value, source } = parameter(name);
-    const isNeutral = value === null || value === findGenerationField(name)?.default;
-    if (isNeutral || (source === "model" && doSample.source === "caller")) return [];
-    return [`\`${name}\` (${String(value)}) has no effect as \`do_sample\` is not true.`];
+function lengthsAreSound(errors: readonly FieldError[]): boolean {
+  return errors.every(
+    ({ pointer }) => !/\/(max_length|max_new_tokens|min_length|min_new_tokens)$/.test(pointer),
+  );
+}
+
+function lengthOf(
+  { of, number }: ParameterValues,
+  promptTokenCount: number,
+  contextLength: number,
+): LengthResult {
+  const [maxLength, minLength] = [of("max_length"), of("min_length")];
+  return resolveLength({
+    promptTokenCount,
+    contextLength,
+    maxNewTokens: number("max_new_tokens"),
+    maxLength: { value: maxLength.value as number, source: maxLength.source },
+    minNewTokens: number("min_new_tokens"),
+    minLength: { value: minLength.value as number | null, source: minLength.source },
   });
-  return [...bosWarnings, ...warperWarnings];
+}
+
+function returnedSettings(
+  { number, isTrue }: ParameterValues,
+  endTokenIds: readonly number[],
+): ReturnedSettings {
+  const recorded = (name: string) =>
+    isTrue("return_dict_in_generate") && isTrue(name) ? { topCount: number("scores_top_n") } : null;
+  return {
+    returnedSequenceCount: number("num_return_sequences") ?? 1,
+    padTokenId: number("pad_token_id") ?? endTokenIds[0] ?? null,
+    outputScores: recorded("output_scores"),
+    outputLogits: recorded("output_logits"),
+    logprobCount: number("logprobs"),
+  };
+}
+
+function promptLookup({ number }: ParameterValues): GenerationSettings["promptLookup"] {
+  const draftTokenCount = number("prompt_lookup_num_tokens");
+  if (draftTokenCount === null) return null;
+  // 0 is as good as absent there.
+  return { draftTokenCount, maxNgramSize: number("max_matching_ngram_size") || 2 };
+}
+
+function milliseconds(seconds: number | null): number | null {
+  return seconds === null ? null : Math.min(seconds * 1000, Number.MAX_SAFE_INTEGER);
 }

@@ -38,6 +38,7 @@ export function prepareGeneration(
     parameters: parameters.parameters,
     modelConfig: parameters.modelConfig,
     promptTokenCount,
+    lastPromptId: prompt?.ids.at(-1),
     limits: {
       contextLength: model.contextLength,
       vocabSize: model.vocabulary.tokenCount,

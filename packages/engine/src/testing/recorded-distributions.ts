@@ -73,5 +73,5 @@ function floats(base64: string): Float32Array {
 
 /** Fields that the contract's table does not have as implemented. */
 export function pendingFields(parameters: Readonly<Record<string, unknown>>): string[] {
-  return Object.keys(parameters).filter((name) => findGenerationField(name)?.implemented !== true);
+  return Object.keys(parameters).filter((name) => findGenerationField(name)?.verdict !== "implemented");
 }

@@ -14,6 +14,7 @@ export function validGeneration(
     parameters,
     modelConfig: {},
     promptTokenCount,
+    lastPromptId: byteTokenIds.bos,
     limits: {
       contextLength: 256,
       vocabSize: byteTokenCount,

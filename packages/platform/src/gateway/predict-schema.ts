@@ -1,17 +1,45 @@
-// What `/openapi.json` says of a predict body: the documented fields and every implemented parameter of `generate`.
+// What `/openapi.json` says of a predict body: the documented fields and every accepted parameter of `generate`.
 // For reading only; the replica checks bodies.
 
-import { generationFields, mostPrompts, type Dialect, type GenerationField } from "@corral/contract";
+import {
+  generationConfigName,
+  generationFields,
+  mostPrompts,
+  type Dialect,
+  type GenerationField,
+} from "@corral/contract";
 import { z } from "zod";
 
+const ids = z.array(z.int());
+const object = z.record(z.string(), z.unknown());
 const kinds = {
   boolean: z.boolean(),
   integer: z.int(),
   number: z.number(),
   string: z.string(),
-  ids: z.union([z.int(), z.array(z.int())]),
+  texts: z.union([z.string(), z.array(z.string())]),
+  ids: z.union([z.int(), ids]),
+  "id list": ids,
+  "id row": z.union([ids, z.array(ids).length(1)]),
+  mask: z.union([ids, z.array(ids).length(1)]),
+  "id lists": z.array(ids),
+  biases: z.array(z.tuple([ids, z.number()])),
+  decay: z.tuple([z.int(), z.number()]),
+  watermark: object,
+  object,
   other: z.unknown(),
-} as const satisfies Record<GenerationField["kind"], z.ZodType>;
+} as const satisfies Record<Exclude<GenerationField["kind"], "word" | "boolean or word">, z.ZodType>;
+
+function schemaOf({ kind, words }: GenerationField): z.ZodType {
+  switch (kind) {
+    case "word":
+      return z.enum(words);
+    case "boolean or word":
+      return z.union([z.boolean(), z.enum(words)]);
+    default:
+      return kinds[kind];
+  }
+}
 
 const messages = z.array(z.object({ role: z.string(), content: z.string() }));
 
@@ -39,13 +67,14 @@ const ownFields: Readonly<Record<Dialect, z.ZodRawShape>> = {
 export function predictBodySchema(dialect: Dialect): z.ZodType {
   const parameters = Object.fromEntries(
     generationFields
-      .filter(({ implemented }) => implemented)
-      .map(({ name, kind }) => [name, kinds[kind].nullable().optional()]),
+      .filter(({ verdict }) => verdict !== "refused")
+      .map((field) => [field.name, schemaOf(field).nullable().optional()]),
   );
   return z.looseObject({
     prompt: z.string().optional().describe("Exactly one prompt is given."),
     messages: messages.optional(),
     ...parameters,
+    [generationConfigName]: object.nullable().optional(),
     return_full_text: flag,
     ...ownFields[dialect],
   });

@@ -1,7 +1,7 @@
 // Whole `generate` calls recorded from transformers by scripts/oracle/record_generate.py, and what of them can be
 // asked for already. Knows no replica.
 
-import { findGenerationField } from "@corral/contract";
+import { findGenerationField, generationConfigName, isNeutral } from "@corral/contract";
 import { readOracle, type TinyModelName } from "./tiny-models.ts";
 
 /** The best scores of a step, best first. */
@@ -45,12 +45,9 @@ export function titleOf({ name, prompt }: GenerateCase): string {
 /** Fields of the case that the contract's table does not have as implemented, and that would change something. */
 export function pendingFields({ parameters }: GenerateCase): string[] {
   return Object.entries(parameters).flatMap(([name, value]) => {
+    if (name === generationConfigName) return pendingFields({ parameters: value } as unknown as GenerateCase);
     const field = findGenerationField(name);
-    if (field === undefined || value === null) return field === undefined ? [name] : [];
-    if (name === "generation_config" && field.implemented) {
-      return pendingFields({ parameters: value } as unknown as GenerateCase);
-    }
-    if (field.implemented || field.neutral.some((neutral) => neutral === value)) return [];
-    return [name];
+    if (field === undefined) return [name];
+    return field.verdict === "refused" && !isNeutral(field, value) ? [name] : [];
   });
 }

@@ -1,0 +1,82 @@
+// Whether the KV cache can hold a generation at all, and whether it costs more than the deployment allows.
+
+import {
+  checkCap,
+  parameterError,
+  type FieldError,
+  type GenerationCaps,
+  type PlaceOf,
+} from "@corral/contract";
+import type { GuidanceSettings, LengthSettings, ReturnedSettings } from "../valid-generation.ts";
+
+/**
+ * That the prompt's cells and those of every sequence's new tokens fit at all: what never can is not worth a retry.
+ * Guidance computes each sequence a second time, after the negative prompt.
+ */
+export function checkCells(
+  { promptTokenCount, maxLength }: LengthSettings,
+  sequenceCount: number,
+  guidance: GuidanceSettings | null,
+  cellCount: number,
+): FieldError[] {
+  const newTokenCount = maxLength - promptTokenCount;
+  const negativeCount = guidance?.negativePromptIds.length ?? 0;
+  const ownCount = guidance === null ? newTokenCount : 2 * newTokenCount + negativeCount;
+  const neededCount = promptTokenCount + sequenceCount * ownCount;
+  if (neededCount <= cellCount) return [];
+  const leftCount = cellCount - promptTokenCount;
+  const mostSequences = Math.max(1, Math.floor(leftCount / ownCount));
+  const mostNew = Math.floor((leftCount / sequenceCount - negativeCount) / (guidance === null ? 1 : 2));
+  const message =
+    `${sequenceCount} sequences of up to ${newTokenCount} new tokens after a prompt of ${promptTokenCount}` +
+    `${guidance === null ? "" : ` and a negative one of ${negativeCount}`} need ` +
+    `${neededCount} cells of the KV cache, which has ${cellCount}. Set \`num_return_sequences\` to ${mostSequences} at most, ` +
+    `or \`max_new_tokens\` to ${Math.max(1, mostNew)}.`;
+  return [parameterError("num_return_sequences", "invalid_parameter", message)];
+}
+
+/** That the context without guidance has a beginning, and fits beside as many new tokens. */
+export function checkGuidance(
+  { promptTokenCount, maxLength }: LengthSettings,
+  guidance: GuidanceSettings | null,
+  contextLength: number,
+): FieldError[] {
+  if (guidance === null) return [];
+  const count = guidance.negativePromptIds.length;
+  const newTokenCount = maxLength - promptTokenCount;
+  if (count === 0) {
+    const message =
+      "`guidance_scale` needs `negative_prompt_ids` where there is no prompt to take an id from.";
+    return [parameterError("negative_prompt_ids", "missing_parameter", message)];
+  }
+  if (count + newTokenCount <= contextLength) return [];
+  const message =
+    `\`negative_prompt_ids\` has ${count} ids; with ${newTokenCount} new tokens they go beyond the context of ` +
+    `${contextLength}. Shorten it or lower \`max_new_tokens\`.`;
+  return [parameterError("negative_prompt_ids", "invalid_parameter", message)];
+}
+
+/** Tokens and returned scores against the deployment's caps. */
+export function checkCosts(
+  { promptTokenCount, maxLength }: LengthSettings,
+  returned: ReturnedSettings,
+  vocabSize: number,
+  caps: GenerationCaps,
+  placeOf: PlaceOf,
+): FieldError[] {
+  const { returnedSequenceCount: sequenceCount } = returned;
+  const newTokenCount = maxLength - promptTokenCount;
+  const tokens = `tokens (sequences × prompt and new tokens)`;
+  const lengthName = sequenceCount > 1 ? "num_return_sequences" : "max_new_tokens";
+  const scores = (["outputScores", "outputLogits"] as const).flatMap((name) => returned[name] ?? []);
+  const rowBytes = scores.reduce(
+    (sum, { topCount }) => sum + (topCount === null ? 4 * vocabSize : 8 * Math.min(topCount, vocabSize)),
+    0,
+  );
+  const scoresName = returned.outputScores === null ? "output_logits" : "output_scores";
+  const bytes = "bytes of scores (set `scores_top_n` to the number of best ones, or fewer tokens)";
+  return [
+    ...checkCap(lengthName, sequenceCount * maxLength, caps.tokenCount, tokens, placeOf),
+    ...checkCap(scoresName, sequenceCount * newTokenCount * rowBytes, caps.scoreBytes, bytes, placeOf),
+  ];
+}
