@@ -5,7 +5,9 @@ export interface LogitsProcessor {
   readonly name: string;
   /**
    * Changes `scores` in place: shape `[vocabSize]`, float32, -Infinity for a token that may not come.
-   * `tokens` are all ids of the sequence, prompt included.
+   * `tokens` are all ids of the sequence, prompt included. The result depends on both alone: calls may go on from any
+   * tokens, with several sequences in turns. Without a finite best or with NaN, where probabilities have no meaning, a
+   * processor that needs them leaves the row alone, and none makes a number of NaN but `remove_invalid_values`.
    */
   process(scores: Float32Array, tokens: readonly number[]): void;
 }
@@ -17,4 +19,9 @@ export interface ProcessorEnvironment {
   readonly minKeepCount: number;
   /** Shape `[vocabSize]`; contents undefined before and after a call. */
   readonly scratch: Float64Array;
+  /**
+   * Where the caller puts the logits of the unconditional context, for the same position, before each call: shape
+   * `[vocabSize]`. Absent where nothing is guided; a pipeline with guidance cannot be made without.
+   */
+  readonly unconditionalScores?: Float32Array;
 }

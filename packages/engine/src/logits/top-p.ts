@@ -1,35 +1,36 @@
 // Leaves the smallest set of best tokens whose probability reaches p (nucleus).
 
-import { expFloat32 } from "./exp.ts";
 import type { LogitsProcessor } from "./processor.ts";
+import { asTwoRows, maximum, weigh } from "./softmax.ts";
 
-/** Buckets of width 1/64 below the best score; the last one takes all the rest. */
+/** Buckets below the best score, each 1/64 wide or less; the last one takes all the rest. */
 const bucketCount = 4096;
-const bucketsPerUnit = 64;
+const leastBucketsPerUnit = 64;
 
 /**
  * In ascending order of score, equal scores in order of id, removes tokens while the sum of their probabilities is
- * at most `1 - topP`; the `minKeepCount` best always stay.
+ * at most `1 - topP`; the `minKeepCount` best always stay. A row without a finite best, or with NaN, is left alone.
  * Probabilities are float32, summed as doubles, each sum and `1 - topP` rounded to float32, as torch does on a CPU.
  * Source: transformers 5.23.0, logits_process.py, TopPLogitsWarper; without its sort: scores fall into buckets, and
  * only the bucket in which the sum passes `1 - topP` is sorted. Scratch has at least the row's length.
  */
 export function createTopP(topP: number, minKeepCount: number, scratch: Float64Array): LogitsProcessor {
   const removedMass = Math.fround(1 - topP);
+  const [weights] = asTwoRows(scratch);
   const bucketMass = new Float64Array(bucketCount);
   const bucketSize = new Uint32Array(bucketCount);
   return {
     name: "top_p",
     process(scores) {
+      const divisor = weigh(scores, weights);
+      if (!(divisor > 0)) return;
       const best = maximum(scores);
-      if (!Number.isFinite(best)) return;
-      const weights = scratch;
-      const divisor = exponentials(scores, best, weights);
+      const bucketsPerUnit = bucketsPerUnitOf(scores, best);
       bucketMass.fill(0);
       bucketSize.fill(0);
       for (let id = 0; id < scores.length; id++) {
         if (scores[id] === -Infinity) continue;
-        const bucket = bucketOf(scores[id]!, best);
+        const bucket = bucketOf(best - scores[id]!, bucketsPerUnit);
         bucketMass[bucket] = bucketMass[bucket]! + Math.fround(weights[id]! / divisor);
         bucketSize[bucket] = bucketSize[bucket]! + 1;
       }
@@ -37,7 +38,7 @@ export function createTopP(topP: number, minKeepCount: number, scratch: Float64A
       const members: number[] = [];
       for (let id = 0; id < scores.length; id++) {
         if (scores[id] === -Infinity) continue;
-        const bucket = bucketOf(scores[id]!, best);
+        const bucket = bucketOf(best - scores[id]!, bucketsPerUnit);
         if (bucket === cutBucket) members.push(id);
         else if (bucket > cutBucket) scores[id] = -Infinity;
       }
@@ -82,25 +83,16 @@ function findCut(
   return { cutBucket, massBelow, keptAbove };
 }
 
-/** 0 for the best score, rising as scores fall. */
-function bucketOf(score: number, best: number): number {
-  return Math.trunc(Math.min(bucketCount - 1, (best - score) * bucketsPerUnit));
-}
-
-function maximum(scores: Float32Array): number {
-  let best = -Infinity;
-  for (let id = 0; id < scores.length; id++) if (scores[id]! > best) best = scores[id]!;
-  return best;
-}
-
-/** exp(score - best) into `target`, -Infinity left out; gives their float32 sum, the softmax's divisor. */
-function exponentials(scores: Float32Array, best: number, target: Float64Array): number {
-  let sum = 0;
+/** Where all scores are near to each other, buckets are narrower, so that none has too many. */
+function bucketsPerUnitOf(scores: Float32Array, best: number): number {
+  let least = best;
   for (let id = 0; id < scores.length; id++) {
-    if (scores[id] === -Infinity) continue;
-    const weight = expFloat32(Math.fround(scores[id]! - best));
-    target[id] = weight;
-    sum += weight;
+    if (scores[id]! < least && scores[id] !== -Infinity) least = scores[id]!;
   }
-  return Math.fround(sum);
+  return Math.max(leastBucketsPerUnit, bucketCount / Math.max(best - least, 1e-30));
+}
+
+/** 0 for the best score, rising as scores fall. */
+function bucketOf(distance: number, bucketsPerUnit: number): number {
+  return Math.trunc(Math.min(bucketCount - 1, distance * bucketsPerUnit));
 }
