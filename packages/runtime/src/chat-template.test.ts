@@ -64,6 +64,39 @@ test("a block tag takes its own line break with it, as transformers sets it", ()
   assert.equal(render("{% if true %}\nx\n  {% endif %}\ny"), "x\ny");
 });
 
+test("a template that would work for ever, or write without end, is stopped", () => {
+  const endless = [
+    "{% for i in range(100000) %}{% for j in range(100000) %}{{ i }}{% endfor %}{% endfor %}",
+    "{{ 'x' * 1000000000 }}",
+    "{% set ns = namespace(s='x') %}{% for i in range(99) %}{% set ns.s = ns.s + ns.s %}{% endfor %}",
+    "{% set ns = namespace(l=[1]) %}{% for i in range(99) %}{% set ns.l = ns.l + ns.l %}{% endfor %}",
+    "{% macro m(n) %}{{ m(n) }}{% endmacro %}{{ m(1) }}",
+    "{{ 10 ** 1000000000 }}",
+    "{% for i in range(100000) %}{{ messages|tojson }}{% endfor %}",
+    "{{ '%*d' % (1000000000, 1) }}",
+    "{{ 'a'.center(1000000000) }}",
+    "{{ '{:>1000000000}'.format(1) }}",
+    "{{ ('x' * 100000).replace('', 'y' * 100000) }}",
+  ];
+  const message = /takes too many steps|failed on these messages/;
+  for (const template of endless) {
+    const few = { ...options, stepLimit: 100_000 };
+    assert.throws(
+      () => parseChatTemplate(template, {}).render(one, few),
+      { code: "invalid_chat", message },
+      template,
+    );
+  }
+});
+
+test("brackets and calls within each other end with an error, and not with the process", () => {
+  const deep = "(".repeat(100_000);
+  assert.throws(() => render(`{{ ${deep} }}`), { code: "no_chat_template" });
+  assert.throws(() => render(`{{ ${"not ".repeat(100_000)}1 }}`), { code: "no_chat_template" });
+  assert.throws(() => render("{% if 1 %}".repeat(100_000)), { code: "no_chat_template" });
+  assert.equal(render(`{{ ${"1 + ".repeat(500)}1 }}`), "501");
+});
+
 test("a refusal that repeats what it was given is shortened", () => {
   const template = parseChatTemplate("{{ raise_exception('no role ' + messages[0].role) }}", {});
   const messages = [{ role: "x".repeat(100_000), content: "" }];

@@ -2,12 +2,12 @@
 // Source: transformers 5.23.0, utils/chat_template_utils.py, render_jinja_template.
 
 import { ServingError, type ChatMessage } from "@corral/contract";
-import { Environment, parse, tokenize, type Node } from "./jinja.ts";
 import { NoContinuation, openFinalMessage, plainMessages, type Message } from "./final-message.ts";
+import { TemplateFailure, TemplateRefusal, TemplateTooCostly } from "./jinja/failure.ts";
+import { parseTemplate, type Template } from "./jinja/parser.ts";
+import { runTemplate } from "./jinja/run-template.ts";
 import type { SpecialTokens } from "./loaded-model.ts";
 import type { ChatOptions } from "./prompt-source.ts";
-import { PythonInterpreter } from "./python-interpreter.ts";
-import { formatTime } from "./strftime.ts";
 
 export interface RenderOptions extends Omit<ChatOptions, "addGenerationPrompt" | "continueFinalMessage"> {
   /** End with what opens the assistant's turn. */
@@ -16,6 +16,8 @@ export interface RenderOptions extends Omit<ChatOptions, "addGenerationPrompt" |
   readonly continueFinalMessage: boolean | string;
   /** Where the messages stand in the body; default `/messages`. */
   readonly pointer?: string;
+  /** Of the template's work; default `mostSteps`. */
+  readonly stepLimit?: number;
 }
 
 export interface ChatTemplate {
@@ -27,8 +29,8 @@ export interface ChatTemplate {
   readonly readsContentParts: boolean;
 }
 
-/** What a template says through `raise_exception`, told apart from a mistake inside the template. */
-class TemplateRefusal extends Error {}
+/** Many times what the longest conversations take (1,024 messages: 0.3 million); half a second of work. */
+export const mostSteps = 5_000_000;
 
 /**
  * Parses a template once. `now` is what the template's `strftime_now` formats.
@@ -39,23 +41,11 @@ export function parseChatTemplate(
   specialTokens: SpecialTokens,
   now: () => Date = () => new Date(),
 ): ChatTemplate {
-  let program: Node;
-  try {
-    program = parse(tokenize(text, { trim_blocks: true, lstrip_blocks: true }));
-  } catch (cause) {
-    throw new ServingError(
-      "no_chat_template",
-      `The model's chat template cannot be read: ${describe(cause)}`,
-      { cause },
-    );
-  }
-
+  const template = parse(text);
   const words: ReadonlySet<string> = new Set(text.match(/[\w-]+/g));
 
   function run(messages: readonly Message[], options: RenderOptions): string {
-    const environment = new Environment();
     const variables = {
-      ...templateGlobals(now),
       ...specialTokens,
       ...options.templateVariables,
       messages,
@@ -63,8 +53,7 @@ export function parseChatTemplate(
       documents: options.documents ?? null,
       add_generation_prompt: options.addGenerationPrompt,
     };
-    for (const [name, value] of Object.entries(variables)) environment.set(name, value);
-    return String(new PythonInterpreter(environment).run(program).value);
+    return runTemplate(template, { variables, now, stepLimit: options.stepLimit ?? mostSteps }).text;
   }
 
   return {
@@ -79,40 +68,29 @@ export function parseChatTemplate(
         const open = openFinalMessage(plain, field, text);
         return open.cut(run(open.messages, options));
       } catch (cause) {
-        if (cause instanceof TemplateRefusal || cause instanceof NoContinuation)
-          throw invalidChat(pointer, cause.message, cause);
-        const message = `The chat template failed on these messages: ${describe(cause)}`;
-        throw invalidChat(pointer, message, cause);
+        throw invalidChat(pointer, reasonOf(cause), cause);
       }
     },
   };
 }
 
-/** What every template may use beside its variables. `Template` of the library has the same, but for our refusal. */
-function templateGlobals(now: () => Date): Readonly<Record<string, unknown>> {
-  return {
-    true: true,
-    false: false,
-    none: null,
-    True: true,
-    False: false,
-    None: null,
-    raise_exception: (message: unknown) => {
-      throw new TemplateRefusal(String(message));
-    },
-    range: (start: number, stop?: number, step = 1) =>
-      rangeOf(stop === undefined ? 0 : start, stop ?? start, step),
-    strftime_now: (format: string) => formatTime(now(), format),
-  };
+function parse(text: string): Template {
+  try {
+    return parseTemplate(text);
+  } catch (cause) {
+    const message = `The model's chat template cannot be read: ${describe(cause)}`;
+    throw new ServingError("no_chat_template", message, { cause });
+  }
 }
 
-/** Longer lists than any template needs would only take the process's memory. */
-const longestRange = 100_000;
-
-function rangeOf(start: number, stop: number, step: number): number[] {
-  const length = Math.max(0, Math.ceil((stop - start) / step));
-  if (!(length <= longestRange)) throw new RangeError(`range() of ${length} entries`);
-  return Array.from({ length }, (_, index) => start + index * step);
+function reasonOf(cause: unknown): string {
+  if (cause instanceof TemplateRefusal || cause instanceof NoContinuation) return cause.message;
+  if (cause instanceof TemplateTooCostly) {
+    return "The chat template takes too many steps on these messages. Send fewer or shorter ones.";
+  }
+  if (cause instanceof TemplateFailure)
+    return `The chat template failed on these messages: ${cause.message}.`;
+  throw cause;
 }
 
 /** A template may repeat a role or a content in its refusal, of any length. */
