@@ -20,6 +20,7 @@ import type { GroupEnd, GroupSpec } from "./group.ts";
 import { createInbox } from "./inbox.ts";
 import type { ModelRunner } from "./model-runner.ts";
 import type { PrefixStore } from "./prefix-store.ts";
+import { createRecordedBudget, type RecordedBudget } from "./recorded-budget.ts";
 import type { StepPlan } from "./scheduler/step-plan.ts";
 import type { ScheduledStep } from "./scheduler/scheduled-step.ts";
 import { chooseSeed } from "./seed.ts";
@@ -33,7 +34,6 @@ import {
   strategyNeeds,
 } from "./strategies/create-strategy.ts";
 import type { DecodingStrategy } from "./strategies/strategy.ts";
-import { recordedByteCount } from "./strategies/score-recorder.ts";
 import { createStrategySet } from "./strategies/strategy-set.ts";
 import { createEvaluationStrategy } from "./strategies/text-evaluation.ts";
 import type { GenerationSettings } from "./valid-generation.ts";
@@ -90,9 +90,7 @@ class TextEngine implements Engine {
   /** How long to rest before that; null: until something else is to be done. */
   #quietMs: number | null;
   readonly #workspace;
-  readonly #maxRecordedBytes: number;
-  /** What each generation under way may come to; those that record nothing are not there. */
-  readonly #recordedBytes = new Map<string, number>();
+  readonly #recorded: RecordedBudget;
   readonly #generations = new Map<string, ActiveGeneration | ActiveEvaluation>();
   readonly #statistics = createGenerationStatistics();
   readonly #times: StepTimes;
@@ -115,7 +113,7 @@ class TextEngine implements Engine {
     this.#firstQuietMs = rests ? (options.quietMs ?? 1_000) : null;
     this.#quietMs = this.#firstQuietMs;
     this.#slotCount = Math.min(limits.slotCount, stepTokenBudget);
-    this.#maxRecordedBytes = options.maxRecordedBytes ?? 256 * 2 ** 20;
+    this.#recorded = createRecordedBudget(options.maxRecordedBytes ?? 256 * 2 ** 20, limits.vocabSize);
     this.#workspace = createStrategyWorkspace(limits.vocabSize, options.vocabulary);
     this.#scheduler = createScheduler({
       slotCount: this.#slotCount,
@@ -138,9 +136,10 @@ class TextEngine implements Engine {
         `The generation was resolved for a prompt of ${generation.promptTokenCount} tokens, not ${promptIds.length}.`,
       );
     }
-    const recordedBytes = this.#checkRecorded(generation);
-    const nowMs = this.#enqueue(request, { contexts: [promptIds], hasPlace, ...strategyNeeds(generation) });
-    if (recordedBytes > 0) this.#recordedBytes.set(id, recordedBytes);
+    checkNegativePrompt(generation, this.#runner.limits.contextLength);
+    this.#recorded.check(generation, hasPlace);
+    const nowMs = this.#enqueue(request, { hasPlace, ...strategyNeeds(generation, promptIds) });
+    this.#recorded.take(id, generation);
     const seed = generation.seed ?? request.seed ?? this.#chooseSeed();
     const abort = () => this.#end(id, aborted);
     const active = createActiveGeneration(request, this.#vocabulary, seed, nowMs, abort);
@@ -164,25 +163,6 @@ class TextEngine implements Engine {
     this.#begin(request, active, createEvaluationStrategy(textEvaluation), nowMs);
     this.#listen(signal, active.handle);
     return active.handle;
-  }
-
-  /** Gives the bytes that its recorded scores may come to, or throws where there is no room for them. */
-  #checkRecorded(generation: GenerationSettings): number {
-    const bytes = recordedByteCount(generation, this.#runner.limits.vocabSize);
-    const most = this.#maxRecordedBytes;
-    if (bytes > most) {
-      throw new ServingError(
-        "invalid_parameter",
-        `The scores of all steps would take up to ${bytes} bytes, and ${most} may be kept. Ask for fewer new tokens or ` +
-          "sequences, or for the best few of each row.",
-      );
-    }
-    const used = this.#recordedBytes.values().reduce((sum, other) => sum + other, 0);
-    if (bytes > 0 && used + bytes > most) {
-      const detail = `${bytes} bytes for recorded scores are not free: ${used} of ${most} are in use.`;
-      throw new ServingError("queue_full", detail, { retryAfterSeconds: 1 });
-    }
-    return bytes;
   }
 
   /** Gives the group to the scheduler, or throws why it may not be; gives the time. */
@@ -289,7 +269,7 @@ class TextEngine implements Engine {
       this.#statistics.take(event, nowMs);
       if (event.kind === "ended") {
         this.#generations.delete(event.group);
-        this.#recordedBytes.delete(event.group);
+        this.#recorded.give(event.group);
         this.#strategies.delete(event.group);
       }
     }
@@ -318,6 +298,19 @@ class TextEngine implements Engine {
     this.#generations.clear();
     throw cause;
   }
+}
+
+/** It is followed by the same new tokens as the prompt, in a context of the same length. */
+function checkNegativePrompt(generation: GenerationSettings, contextLength: number): void {
+  const { guidance, maxLength, promptTokenCount } = generation;
+  const newTokenCount = maxLength - promptTokenCount;
+  const most = contextLength - newTokenCount;
+  if (guidance === null || guidance.negativePromptIds.length <= most) return;
+  throw new ServingError(
+    "prompt_too_long",
+    `The negative prompt has ${guidance.negativePromptIds.length} tokens; beside ${newTokenCount} new ones the ` +
+      `context holds ${most}. Shorten it, or ask for fewer new tokens.`,
+  );
 }
 
 /** The process that waits for the engine's end has its own patience. */

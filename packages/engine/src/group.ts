@@ -23,7 +23,10 @@ export interface GroupSpec {
   readonly queueDeadlineAtMs: number | null;
   /** Prefixes are shared within a namespace only. */
   readonly namespace: string;
-  /** The ids its first sequences start with, one list each: the prompt; a second one for classifier-free guidance. */
+  /**
+   * The ids its first sequences start with, one list each: the prompt; a second one for classifier-free guidance.
+   * Sequence i began with context i, or was forked from one that began with context i modulo their number.
+   */
   readonly contexts: readonly (readonly number[])[];
   /** Default: the logits of the last position. */
   readonly outputs?: GroupOutputs;
@@ -33,6 +36,11 @@ export interface GroupSpec {
   readonly slotCount: number;
   /** Most cells they hold at once, shared ones counted once. */
   readonly cellCount: number;
+}
+
+/** How many ids of a sequence are those that it, or the one it was forked from, began with. */
+export function contextLengthOf({ contexts }: GroupSpec, sequenceId: number): number {
+  return contexts[sequenceId % contexts.length]?.length ?? 0;
 }
 
 /** How a group ended: by its own outcomes, or with an error (an abort is one). */

@@ -166,12 +166,11 @@ function neededCellCount(group: Group, sharing: PrefixSharing): number {
   const known =
     group.admittedAtMs !== null ? [...group.sequences.values()].map(({ tokens }) => tokens) : contexts;
   let needed = 0;
-  const [first] = known;
   for (const [index, tokens] of known.entries()) {
     const shared = sharing.sharedWithRunning(tokens, namespace);
-    // What siblings share they share with the first one, too: their prompt, and what came before they parted.
-    const withFirst = index === 0 || first === undefined ? 0 : commonLength(tokens, first);
-    needed += tokens.length - Math.max(shared, withFirst);
+    // What siblings share they share with the first one of their context, too: what came before they parted.
+    const firsts = known.slice(0, Math.min(index, contexts.length));
+    needed += tokens.length - Math.max(shared, ...firsts.map((first) => commonLength(tokens, first)));
   }
   return needed;
 }

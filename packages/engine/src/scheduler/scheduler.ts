@@ -5,7 +5,7 @@ import { schedulerIntegrity } from "../cache/integrity.ts";
 import { createKvCache } from "../cache/kv-cache.ts";
 import type { PrefixMove } from "../cache/prefix-move.ts";
 import { createStoredPrefixes } from "../cache/stored-prefixes.ts";
-import { createGroup, type Group, type GroupEnd, type GroupSpec } from "../group.ts";
+import { contextLengthOf, createGroup, type Group, type GroupEnd, type GroupSpec } from "../group.ts";
 import type { StoredPrefix } from "../prefix-store.ts";
 import type { Sequence } from "../sequence.ts";
 import { checkAdmissible, type Admissibility, type AdmissionLimits } from "./admission.ts";
@@ -215,7 +215,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
 
   /** For positions that were not charged before, by whether they belong to the prompt. */
   function charge({ spec }: Group, sequence: Sequence, tokenCount: number): void {
-    const promptTokenCount = spec.contexts[0]?.length ?? 0;
+    const promptTokenCount = contextLengthOf(spec, sequence.id);
     const end = sequence.computedTokenCount + tokenCount;
     const start = Math.min(end, Math.max(sequence.computedTokenCount, sequence.chargedTokenCount));
     const promptEnd = Math.min(end, Math.max(start, promptTokenCount));

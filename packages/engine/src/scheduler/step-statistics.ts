@@ -1,6 +1,7 @@
 // Counts of what the steps computed, for load reports.
 
 import { histogramBounds, type Histogram } from "@corral/contract";
+import { contextLengthOf } from "../group.ts";
 import { createHistogram } from "../histogram.ts";
 import type { ScheduledStep } from "./scheduled-step.ts";
 
@@ -76,9 +77,8 @@ export function createStepStatistics(): StepStatistics {
 function promptTokenCount(groupShares: CountedStep["groupShares"]): number {
   let sum = 0;
   for (const { group, shares } of groupShares) {
-    const { contexts } = group.spec;
     for (const { sequence, tokenCount } of shares) {
-      const contextLength = (contexts[sequence.id] ?? contexts[0])?.length ?? 0;
+      const contextLength = contextLengthOf(group.spec, sequence.id);
       sum += Math.min(tokenCount, Math.max(0, contextLength - sequence.computedTokenCount));
     }
   }

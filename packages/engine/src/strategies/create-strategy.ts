@@ -1,6 +1,7 @@
 // From settings to the strategy that carries them out, and what it needs of slots and cells.
 
 import type { Evaluation } from "../evaluation.ts";
+import { guideScores } from "../logits/guidance.ts";
 import { createPipeline } from "../logits/pipeline.ts";
 import { createSelectionKernels, type SelectionKernels } from "../logits/selection-kernels.ts";
 import type { StoppingCriterion } from "../stopping/criterion.ts";
@@ -37,6 +38,7 @@ export function createStrategy(
   { kernels, scratch, vocabulary }: StrategyWorkspace,
 ): DecodingStrategy {
   const { scores } = kernels;
+  const { guidance } = settings;
   const picker = createFastLane({
     settings,
     processesWholeRow: settings.outputScores !== null,
@@ -51,13 +53,13 @@ export function createStrategy(
     criteria: createCriteria(settings, vocabulary),
     scores,
     recorder: createScoreRecorder(settings, kernels),
-    guide: null,
+    guide: guidance === null ? null : (unconditional) => guideScores(scores, unconditional, guidance.scale),
     drafter: null,
   });
 }
 
 /** The first that is met gives the reason: an end token at the last position counts as `stop`. */
-function createCriteria(settings: GenerationSettings, vocabulary: Vocabulary): StoppingCriterion[] {
+export function createCriteria(settings: GenerationSettings, vocabulary: Vocabulary): StoppingCriterion[] {
   const { endTokenIds, stopStrings, maxLength, maxTimeMs } = settings;
   return [
     createEndToken(endTokenIds),
@@ -77,11 +79,12 @@ export function createTextEvaluation(
     : createTextEmbedding(ids, evaluation.pooling, evaluation.normalize);
 }
 
-/** The worst case: the prompt's cells once, and for each sequence those of its new tokens. */
-export function strategyNeeds(settings: GenerationSettings): StrategyNeeds {
-  const newTokenCount = settings.maxLength - settings.promptTokenCount;
-  return {
-    slotCount: settings.returnedSequenceCount,
-    cellCount: settings.promptTokenCount + settings.returnedSequenceCount * newTokenCount,
-  };
+/** The worst case: each context's cells once, and for each sequence those of its new tokens. */
+export function strategyNeeds(settings: GenerationSettings, promptIds: readonly number[]): StrategyNeeds {
+  const { guidance, maxLength, returnedSequenceCount } = settings;
+  const contexts = guidance === null ? [promptIds] : [promptIds, guidance.negativePromptIds];
+  const slotCount = returnedSequenceCount * contexts.length;
+  const newTokenCount = maxLength - promptIds.length;
+  const contextTokenCount = contexts.reduce((sum, { length }) => sum + length, 0);
+  return { contexts, slotCount, cellCount: contextTokenCount + slotCount * newTokenCount };
 }

@@ -19,6 +19,8 @@ export interface StepConditions {
 
 /** What a group may take at most under a strategy, for its admission. */
 export interface StrategyNeeds {
+  /** What its first sequences start with. */
+  readonly contexts: readonly (readonly number[])[];
   readonly slotCount: number;
   readonly cellCount: number;
 }
