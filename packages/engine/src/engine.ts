@@ -114,12 +114,13 @@ class TextEngine implements Engine {
     this.#quietMs = this.#firstQuietMs;
     this.#slotCount = Math.min(limits.slotCount, stepTokenBudget);
     this.#recorded = createRecordedBudget(options.maxRecordedBytes ?? 256 * 2 ** 20, limits.vocabSize);
-    this.#workspace = createStrategyWorkspace(limits.vocabSize, options.vocabulary);
+    const stepRowBudget = Math.min(limits.maxRowCount, stepTokenBudget);
+    this.#workspace = createStrategyWorkspace(limits.vocabSize, options.vocabulary, stepRowBudget);
     this.#scheduler = createScheduler({
       slotCount: this.#slotCount,
       cellCount: limits.cellCount,
       stepTokenBudget,
-      stepRowBudget: Math.min(limits.maxRowCount, stepTokenBudget),
+      stepRowBudget,
       maxStepMs: options.maxStepMs ?? 250,
       sharesPrefixes: options.isExclusive === true ? false : (options.sharesPrefixes ?? true),
       isExclusive: options.isExclusive ?? false,

@@ -28,11 +28,11 @@ export interface ReadyGroup {
   readonly sequences: readonly ReadySequence[];
 }
 
-/** What the next step is likely to be, by the running fit of what steps cost. */
+/** What the next step is likely to be, by what steps have cost so far. */
 export interface StepForecast {
   /** One more token for every running sequence. */
   readonly shape: StepShape;
-  /** Null before anything was measured. */
+  /** Null before a step of as few tokens was measured. */
   predictMs(shape: StepShape): number | null;
 }
 

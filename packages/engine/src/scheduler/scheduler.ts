@@ -19,6 +19,7 @@ import { createResidency } from "./residency.ts";
 import { createRetryPlaces } from "./retry-places.ts";
 import type { ScheduleEvent } from "./schedule-event.ts";
 import type { ScheduledStep, StepForecast } from "./scheduled-step.ts";
+import { createSmallSteps } from "./small-steps.ts";
 import { createStepCost, type StepShape } from "./step-cost.ts";
 import { createStepStatistics, type StepCounts } from "./step-statistics.ts";
 import { shapeOf, shareTokens, type GroupShare } from "./token-shares.ts";
@@ -78,6 +79,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   const { stepTokenBudget, maxStepMs, isExclusive = false } = options;
   const budget = { tokenCount: stepTokenBudget, rowCount: options.stepRowBudget ?? stepTokenBudget };
   const cost = createStepCost();
+  const smallSteps = createSmallSteps();
   const { storedPrefixes = null } = options;
   const stored = storedPrefixes === null ? null : createStoredPrefixes(storedPrefixes);
   const cache = createKvCache({ ...options, stored, costOf: (start, end) => cost.positionsMs(start, end) });
@@ -209,7 +211,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     const attendedCount = sequences.reduce((sum, { tokens }) => sum + tokens.length + 1, 0);
     return {
       shape: { tokenCount: sequences.length, attendedCount },
-      predictMs: (shape) => cost.predictMs(shape),
+      predictMs: (shape) => smallSteps.predictMs(shape.tokenCount, cost.predictMs(shape)),
     };
   }
 
@@ -250,7 +252,10 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       return true;
     },
     plan(nowMs) {
-      if (computing !== null) cost.observe(computing.shape, nowMs - computing.sinceMs);
+      if (computing !== null) {
+        cost.observe(computing.shape, nowMs - computing.sinceMs);
+        smallSteps.observe(computing.shape.tokenCount, nowMs - computing.sinceMs);
+      }
       cache.allowMoves(running.length === 0 ? Infinity : maxStepMs / 2);
       removeEnding(nowMs);
       settleFollowers();

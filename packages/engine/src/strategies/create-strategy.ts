@@ -13,29 +13,37 @@ import type { GenerationSettings } from "../valid-generation.ts";
 import type { Vocabulary } from "../vocabulary.ts";
 import { createTextEmbedding } from "./embed-text.ts";
 import { createFastLane } from "./fast-lane.ts";
+import { createLookupDrafter } from "./lookup-drafter.ts";
 import { uniformAt } from "./rng.ts";
 import { createScoreRecorder } from "./score-recorder.ts";
 import { createTextScoring } from "./score-text.ts";
 import type { DecodingStrategy, StrategyNeeds } from "./strategy.ts";
 import type { TextEvaluation } from "./text-evaluation.ts";
-import { createTokenByTokenStrategy } from "./token-by-token.ts";
+import { createTokenByTokenStrategy, type TokenDrafter } from "./token-by-token.ts";
 
 /** What all strategies of one engine share: its vocabulary, and buffers whose contents are undefined between two calls. */
 export interface StrategyWorkspace {
   readonly kernels: SelectionKernels;
   readonly scratch: Float64Array;
   readonly vocabulary: Vocabulary;
+  /** Most rows that a group may want of a step. */
+  readonly stepRowBudget: number;
 }
 
-export function createStrategyWorkspace(vocabSize: number, vocabulary: Vocabulary): StrategyWorkspace {
-  return { kernels: createSelectionKernels(vocabSize), scratch: new Float64Array(vocabSize), vocabulary };
+export function createStrategyWorkspace(
+  vocabSize: number,
+  vocabulary: Vocabulary,
+  stepRowBudget: number,
+): StrategyWorkspace {
+  const [kernels, scratch] = [createSelectionKernels(vocabSize), new Float64Array(vocabSize)];
+  return { kernels, scratch, vocabulary, stepRowBudget };
 }
 
 export function createStrategy(
   settings: GenerationSettings,
   seed: number,
   promptIndex: number,
-  { kernels, scratch, vocabulary }: StrategyWorkspace,
+  { kernels, scratch, vocabulary, stepRowBudget }: StrategyWorkspace,
 ): DecodingStrategy {
   const { scores } = kernels;
   const { guidance } = settings;
@@ -54,8 +62,17 @@ export function createStrategy(
     scores,
     recorder: createScoreRecorder(settings, kernels),
     guide: guidance === null ? null : (unconditional) => guideScores(scores, unconditional, guidance.scale),
-    drafter: null,
+    drafter: createDrafter(settings, stepRowBudget),
   });
+}
+
+/** Null also for a deterministic generation: what a draft is depends on how long steps took. */
+function createDrafter(settings: GenerationSettings, stepRowBudget: number): TokenDrafter | null {
+  const { promptLookup, deterministic, guidance, returnedSequenceCount } = settings;
+  if (promptLookup === null || deterministic) return null;
+  const sequencesPerRow = guidance === null ? 1 : 2;
+  const maxRowCount = Math.floor(stepRowBudget / (returnedSequenceCount * sequencesPerRow));
+  return createLookupDrafter({ ...settings, ...promptLookup, sequencesPerRow, maxRowCount });
 }
 
 /** The first that is met gives the reason: an end token at the last position counts as `stop`. */

@@ -1,0 +1,23 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { lookUpDraft } from "./prompt-lookup.ts";
+
+const limits = { maxNgramSize: 2, mostCount: 10, endTokenIds: [9] };
+
+test("what followed the longest n-gram first is the draft, up to what is known", () => {
+  assert.deepEqual(lookUpDraft([1, 2, 3, 4, 1, 2, 5, 1, 2], limits), [3, 4, 1, 2, 5, 1, 2]);
+  assert.deepEqual(lookUpDraft([1, 2, 3, 4, 1, 2, 5, 1, 2], { ...limits, mostCount: 2 }), [3, 4]);
+});
+
+test("a shorter n-gram is looked for where a longer one came never before", () => {
+  assert.deepEqual(lookUpDraft([2, 7, 3, 2], limits), [7, 3, 2]);
+  assert.deepEqual(lookUpDraft([2, 2, 2], limits), [2], "it may overlap with itself");
+});
+
+test("a draft ends before an end token, and there is none where nothing came before", () => {
+  assert.deepEqual(lookUpDraft([4, 5, 9, 6, 4], limits), [5]);
+  assert.deepEqual(lookUpDraft([4, 9, 6, 4], limits), []);
+  assert.deepEqual(lookUpDraft([1, 2, 3], limits), []);
+  assert.deepEqual(lookUpDraft([1], limits), []);
+  assert.deepEqual(lookUpDraft([1, 1], { ...limits, mostCount: 0 }), []);
+});
