@@ -3,6 +3,7 @@
 
 import type { CerebriumAnswer } from "./cerebrium.ts";
 import { errorTable, problemDetails, type ServingError } from "./errors.ts";
+import type { OpenAiErrorBody } from "./openai.ts";
 import type { Dialect } from "./run.ts";
 
 export interface ErrorAnswer {
@@ -32,6 +33,11 @@ export function errorAnswer(dialect: Dialect, error: ServingError, context: Erro
       });
     case "cerebrium":
       return answer(error, "application/json", cerebriumBody(error, context));
+    case "openai": {
+      const answered = answer(error, "application/json", openAiBody(error, context));
+      // Their clients know 400 for whatever is wrong with a body.
+      return { ...answered, status: error.status === 422 ? 400 : error.status };
+    }
   }
 }
 
@@ -88,4 +94,31 @@ function cerebriumBody(error: ServingError, context: ErrorContext): CerebriumAns
     code: error.code,
     ...(error.errors.length > 0 ? { errors: error.errors } : {}),
   };
+}
+
+/** Of a failed call, and of a stream that breaks off. */
+export function openAiBody(error: ServingError, context: Pick<ErrorContext, "runId">): OpenAiErrorBody {
+  const pointer = error.errors.find((one) => one.pointer !== "")?.pointer;
+  return {
+    error: {
+      message: error.message,
+      type:
+        error.status >= 500
+          ? "server_error"
+          : error.status === 429
+            ? "rate_limit_error"
+            : "invalid_request_error",
+      param: pointer === undefined ? null : pathOf(pointer),
+      code: error.code,
+      ...(error.errors.length > 0 ? { errors: error.errors } : {}),
+      ...(context.runId === null ? {} : { run_id: context.runId }),
+    },
+  };
+}
+
+/** `/messages/0/role` → `messages[0].role`. */
+function pathOf(pointer: string): string {
+  const names = pointer.slice(1).split("/");
+  const words = names.map((name) => name.replaceAll("~1", "/").replaceAll("~0", "~"));
+  return words.map((word, at) => (at === 0 ? word : /^\d+$/.test(word) ? `[${word}]` : `.${word}`)).join("");
 }

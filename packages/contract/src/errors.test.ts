@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { errorAnswer } from "./error-envelope.ts";
 import { ServingError, asServingError, errorTable, fieldsError, redact } from "./errors.ts";
+import { dialects } from "./run.ts";
 
 const context = {
   runId: "b3a5c1de-0000-4000-8000-000000000001",
@@ -72,9 +73,31 @@ test("each family has its own envelope around the same error", () => {
   assert.equal(cerebrium.run_id, context.runId);
 });
 
+test("OpenAI's envelope has 400 for a bad body, the path of its first bad field, and ours beside it", () => {
+  const error = fieldsError([
+    { pointer: "/messages/0/content", code: "missing_parameter", message: "messages[0].content is missing." },
+  ]);
+  const answer = errorAnswer("openai", error, context);
+  assert.equal(answer.status, 400);
+  const { error: body } = JSON.parse(answer.body);
+  assert.deepEqual(
+    [body.type, body.param, body.code, body.message],
+    ["invalid_request_error", "messages[0].content", "missing_parameter", "messages[0].content is missing."],
+  );
+  const kinds = (["unauthenticated", "queue_full", "deployment_not_ready"] as const).map((code) => {
+    const { status, body: text } = errorAnswer("openai", new ServingError(code, "It is so."), context);
+    return [status, JSON.parse(text).error.type, JSON.parse(text).error.param];
+  });
+  assert.deepEqual(kinds, [
+    [401, "invalid_request_error", null],
+    [429, "rate_limit_error", null],
+    [503, "server_error", null],
+  ]);
+});
+
 test("an error that may pass names when to try again, in whole seconds of at least one", () => {
   const error = new ServingError("queue_full", "32 calls wait.", { retryAfterSeconds: 0.2 });
-  for (const dialect of ["corral", "baseten", "cerebrium"] as const) {
+  for (const dialect of dialects) {
     assert.equal(errorAnswer(dialect, error, context).headers["retry-after"], "1");
   }
 });

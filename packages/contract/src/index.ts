@@ -17,9 +17,11 @@ export type {
 export { rowOf, type ParameterValue, type ValueOf } from "./generation-kinds.ts";
 export * from "./generation-ranges.ts";
 export * from "./generation-values.ts";
+export * from "./json-body.ts";
 export * from "./json.ts";
 export * from "./management.ts";
 export { editDistance, nearestName } from "./nearest-name.ts";
+export * from "./openai.ts";
 export * from "./replica.ts";
 export * from "./report.ts";
 export * from "./reserved.ts";

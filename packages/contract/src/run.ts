@@ -7,7 +7,7 @@ export const runStatuses = ["queued", "running", "succeeded", "failed", "cancele
 export type RunStatus = (typeof runStatuses)[number];
 
 /** The wire formats a predict call may come in. */
-export const dialects = ["corral", "baseten", "cerebrium"] as const;
+export const dialects = ["corral", "baseten", "cerebrium", "openai"] as const;
 export type Dialect = (typeof dialects)[number];
 
 /**

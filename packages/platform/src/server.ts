@@ -10,9 +10,11 @@ import { jsonSchemaTransform, serializerCompiler } from "fastify-type-provider-z
 import type { Logger } from "pino";
 import { answerError } from "./gateway/answer-error.ts";
 import type { Authenticate } from "./gateway/authenticate.ts";
+import { expectProject, type PredictServices } from "./gateway/forward-call.ts";
 import { collectGuards, requireScope, type GuardedRoute } from "./gateway/guard.ts";
 import { isOwnHost, readTarget, type OwnNames } from "./gateway/hosts.ts";
-import { expectProject, registerPredictRoutes, type PredictServices } from "./gateway/predict-routes.ts";
+import { registerOpenAiRoutes } from "./gateway/openai-routes.ts";
+import { registerPredictRoutes } from "./gateway/predict-routes.ts";
 import { validatorCompiler } from "./routes/check-input.ts";
 import { registerDeploymentRoutes } from "./routes/deployments.ts";
 import { registerHealthRoutes, type Readiness } from "./routes/health.ts";
@@ -125,6 +127,7 @@ export async function buildServer(services: ServerServices): Promise<CorralServe
   registerMetricsRoute(app, services.sampleDeployments);
   await app.register(async (scope) => registerPushRoute(scope, services.management));
   await app.register(async (scope) => registerPredictRoutes(scope, services.predict));
+  await app.register(async (scope) => registerOpenAiRoutes(scope, services.predict));
   const documented = [...guards];
   refuseOtherMethods(app, documented);
   app.setNotFoundHandler((request, reply) => answerError(request, reply, routeNotFound(request)));

@@ -1,7 +1,7 @@
 // Answers that arrive piece by piece: server-sent events, or bare text. Writes each piece at once, waits for a slow
 // reader instead of buffering for it, and breaks off visibly. Knows no dialect.
 
-import { errorBody, type ServingError } from "@corral/contract";
+import { errorBody, openAiBody, type ServingError } from "@corral/contract";
 import type { ServerResponse } from "node:http";
 
 /** Proxies give up on a connection that is silent for longer than this. */
@@ -26,8 +26,39 @@ export interface StreamPiece {
   readonly event: Readonly<Record<string, unknown>> | null;
 }
 
+/** How pieces, end and failure are written as server-sent events. */
+interface EventForm {
+  token(payload: unknown): string;
+  done(answer: unknown): string;
+  error(error: ServingError): string;
+}
+
+const frame = (name: string, data: unknown) => `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
+const dataFrame = (data: unknown) => `data: ${JSON.stringify(data)}\n\n`;
+
+const named: EventForm = {
+  token: (payload) => frame("token", payload),
+  done: (answer) => frame("done", answer),
+  error: (error) => frame("error", { error: errorBody(error) }),
+};
+
+const chunks: EventForm = {
+  token: dataFrame,
+  done: (last) => `${(last as readonly unknown[]).map(dataFrame).join("")}data: [DONE]\n\n`,
+  error: (error) => dataFrame(openAiBody(error, { runId: null })),
+};
+
 /** `event: token` for every piece, `event: done` with the whole answer, `event: error` where it breaks off. */
 export function createEventStream(response: ServerResponse): AnswerStream {
+  return createStream(response, named);
+}
+
+/** OpenAI's: every piece and each of the last ones a line of data, then `[DONE]`; an error ends it without that. */
+export function createChunkStream(response: ServerResponse): AnswerStream {
+  return createStream(response, chunks);
+}
+
+function createStream(response: ServerResponse, form: EventForm): AnswerStream {
   let pings: NodeJS.Timeout | null = null;
 
   function begin(): void {
@@ -47,7 +78,6 @@ export function createEventStream(response: ServerResponse): AnswerStream {
   response.once("close", () => clearInterval(pings ?? undefined));
   startPings();
 
-  const frame = (name: string, data: unknown) => `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
   function end(text: string): void {
     clearInterval(pings ?? undefined);
     begin();
@@ -61,10 +91,10 @@ export function createEventStream(response: ServerResponse): AnswerStream {
       if (event === null) return;
       begin();
       startPings();
-      await write(response, frame("token", event));
+      await write(response, form.token(event));
     },
-    finish: (answer) => end(frame("done", answer)),
-    fail: (error) => end(frame("error", { error: errorBody(error) })),
+    finish: (answer) => end(form.done(answer)),
+    fail: (error) => end(form.error(error)),
   };
 }
 

@@ -4,18 +4,18 @@
 import { asServingError, ServingError, type ReplicaConfig, type Timings } from "@corral/contract";
 import type { Clock, Engine, ValidGeneration } from "@corral/engine";
 import type { ServerResponse } from "node:http";
-import { milliseconds, stackOf, type CarryOut } from "./answer-call.ts";
+import { milliseconds, stackOf, type CarryOut, type ReceivedCall } from "./answer-call.ts";
 import type { ForwardedCall } from "./call-headers.ts";
 import { isCommitted, notCommitted } from "./commitment.ts";
 import type { ControlChannel } from "./control-channel.ts";
 import type { PredictAnswer } from "./dialects/dialect.ts";
-import { createEventStream, createTextStream, type AnswerStream } from "./event-stream.ts";
+import { createChunkStream, createEventStream, createTextStream, type AnswerStream } from "./event-stream.ts";
 import type { Engines } from "./engines.ts";
 import { finishedRun } from "./finished-run.ts";
 import { generatePrompts, type PromptsHandle, type PromptsResult } from "./generate-prompts.ts";
 import type { KeyLimits } from "./key-limits.ts";
 import type { Log } from "./log.ts";
-import { prepareCall, type PreparedCall } from "./prepare-call.ts";
+import { prepareCall, type CallForm, type PreparedCall } from "./prepare-call.ts";
 import type { PreparedGeneration } from "./prepare-generation.ts";
 import type { PromptModel } from "./prompt.ts";
 import { sendJson } from "./send-answer.ts";
@@ -35,15 +35,27 @@ export interface PredictService {
 }
 
 /** Carries out a call to `/predict`, in the dialect that its headers name. */
-export const predict: CarryOut<PredictService> = async (
-  admit,
-  { forwarded, body, query, receivedAtMs, response },
-) => {
+export const predict = createCarryOut(({ dialect }) => {
+  if (dialect !== "openai") return dialect;
+  throw new ServingError("route_not_found", "OpenAI's calls have paths of their own.");
+});
+export const completeChat = createCarryOut(() => "openai_chat");
+export const complete = createCarryOut(() => "openai_completion");
+
+function createCarryOut(formOf: (forwarded: ForwardedCall) => CallForm): CarryOut<PredictService> {
+  return (admit, received) => carryOut(admit, received, formOf(received.forwarded));
+}
+
+async function carryOut(
+  admit: () => PredictService,
+  { forwarded, body, query, receivedAtMs, response }: ReceivedCall,
+  form: CallForm,
+): Promise<void> {
   // Asked again: the state may have changed while the body arrived.
   const service = admit();
   const { model, config, engines } = service;
   const { slotCount, cellCount } = engines.shared.load();
-  const prepared = prepareCall(model, forwarded.dialect, body, {
+  const prepared = prepareCall(model, form, body, {
     runId: forwarded.runId,
     modelId: forwarded.modelId ?? config.model_id,
     deploymentId: forwarded.deploymentId ?? config.deployment_id,
@@ -53,9 +65,10 @@ export const predict: CarryOut<PredictService> = async (
     defaults: config.defaults,
     maxSequenceCount: slotCount,
     cellCount,
+    receivedAtMs,
   });
   await run(service, forwarded, prepared, response, receivedAtMs);
-};
+}
 
 /** Fails with what the caller is to be told; a stream that has begun is broken off here instead. */
 async function run(
@@ -131,6 +144,7 @@ function submit(
         deadlineAtMs,
         receivedAtMs,
         skipSpecialTokens: call.skipSpecialTokens,
+        stripsStopStrings: call.stripsStopStrings ?? false,
       },
       service.clock,
     );
@@ -163,6 +177,8 @@ function createStream({ call }: PreparedCall, response: ServerResponse): AnswerS
       return createEventStream(response);
     case "text":
       return createTextStream(response);
+    case "chunks":
+      return createChunkStream(response);
     case "none":
       return null;
   }

@@ -3,16 +3,24 @@
 
 import { fieldsError, type Dialect, type FieldError } from "@corral/contract";
 import { readBaseten } from "./dialects/baseten.ts";
+import { errorInCallersWords, inCallersWords } from "./dialects/callers-words.ts";
 import { readCerebrium } from "./dialects/cerebrium.ts";
 import { readCorral } from "./dialects/corral.ts";
+import { readOpenAiChat } from "./dialects/openai-chat.ts";
+import { readOpenAiCompletion } from "./dialects/openai-completions.ts";
 import type { DialectContext, PredictCall, ReadDialect } from "./dialects/dialect.ts";
 import { prepareGeneration, type PreparedGeneration } from "./prepare-generation.ts";
 import type { PromptModel, PromptSource } from "./prompt.ts";
 
-const readers: Readonly<Record<Dialect, ReadDialect>> = {
+/** What a body is read as: a family, or one call of a family that has several. */
+export type CallForm = Exclude<Dialect, "openai"> | "openai_chat" | "openai_completion";
+
+const readers: Readonly<Record<CallForm, ReadDialect>> = {
   corral: readCorral,
   baseten: readBaseten,
   cerebrium: readCerebrium,
+  openai_chat: readOpenAiChat,
+  openai_completion: readOpenAiCompletion,
 };
 
 export interface PreparedCall {
@@ -25,25 +33,29 @@ export interface PreparedCall {
 /** Fails with the error that lists all bad fields of the body. */
 export function prepareCall(
   model: PromptModel,
-  dialect: Dialect,
+  form: CallForm,
   body: Readonly<Record<string, unknown>>,
   context: DialectContext,
 ): PreparedCall {
-  const call = readers[dialect](body, context);
+  const call = readers[form](body, context);
+  const words = call.callersWords ?? {};
   // Without a prompt the other parameters are checked all the same, as if it were empty.
   const sources = call.sources ?? [null];
   const areSeveral = sources.length > 1;
   const read = sources.map((source) => prepareGeneration(model, call, source, context));
   const errors = [
     ...call.errors,
-    ...read.flatMap((one, index) => (areSeveral ? located(one.errors, sources[index] ?? null) : one.errors)),
+    ...read
+      .flatMap((one, index) => (areSeveral ? located(one.errors, sources[index] ?? null) : one.errors))
+      .map((error) => errorInCallersWords(error, words)),
   ];
   const prompts = read.flatMap(({ prepared }) => prepared ?? []);
   const [first, ...others] = prompts;
   if (first === undefined || prompts.length < read.length || errors.length > 0) {
     throw fieldsError(withoutRepetitions(errors));
   }
-  const warnings = [...call.warnings, ...mergeWarnings(read.map((one) => one.warnings))];
+  const told = mergeWarnings(read.map((one) => one.warnings)).map((text) => inCallersWords(text, words));
+  const warnings = [...call.warnings, ...told];
   return { call, prompts: [first, ...others], warnings };
 }
 

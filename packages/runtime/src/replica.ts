@@ -26,7 +26,7 @@ import { KeyLimits } from "./key-limits.ts";
 import { loadReport } from "./load-report.ts";
 import type { LoadedModel, LoadModel } from "./loaded-model.ts";
 import type { Log, LogFields } from "./log.ts";
-import { predict, type PredictService } from "./predict.ts";
+import { complete, completeChat, predict, type PredictService } from "./predict.ts";
 import { openPrefixFiles } from "./prefix-files.ts";
 import { vocabularyBounds } from "./prompt.ts";
 import { createHttpServer, type Health } from "./routes.ts";
@@ -124,7 +124,13 @@ class RunningReplica implements Replica {
     this.#server = createHttpServer({
       token: config.address.startsWith("unix:") ? null : config.token,
       health: () => this.health(),
-      calls: { "/predict": call(predict), "/score": call(score), "/embeddings": call(embed) },
+      calls: {
+        "/predict": call(predict),
+        "/chat/completions": call(completeChat),
+        "/completions": call(complete),
+        "/score": call(score),
+        "/embeddings": call(embed),
+      },
       openControlChannel: (socket, head) => this.#channel.accept(socket, head),
     });
   }

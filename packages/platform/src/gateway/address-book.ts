@@ -35,6 +35,9 @@ export interface Addresses {
   byDeployment(idOrName: string): AddressedDeployment;
   byModel(idOrName: string): AddressedDeployment;
   byIdentifier(identifier: string): AddressedDeployment;
+  /** Whatever of these it is: a deployment's or model's id first, then as an identifier. */
+  byAny(name: string): AddressedDeployment;
+  readonly all: readonly AddressedDeployment[];
 }
 
 export function createAddressBook(list: ListAddressed): AddressBook {
@@ -76,6 +79,15 @@ function addressesOf(deployments: readonly AddressedDeployment[]): Addresses {
       if (found !== undefined) return found;
       throw new ServingError("model_not_found", unknownIdentifier(identifier, deployments));
     },
+    byAny(name) {
+      const found =
+        deployments.find(({ id }) => id === name) ??
+        ofModel(deployments, ({ modelId }) => modelId === name) ??
+        findByIdentifier(deployments, name);
+      if (found !== undefined) return found;
+      throw new ServingError("model_not_found", unknownIdentifier(name, deployments));
+    },
+    all: deployments,
   };
 }
 

@@ -6,42 +6,18 @@ import {
   embeddingsSchema,
   scoreBodySchema,
   scoreSchema,
-  ServingError,
   type Dialect,
 } from "@corral/contract";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { z } from "zod";
-import type { LiveReplica } from "../replica/supervisor.ts";
-import type { AddressBook, AddressedDeployment, Addresses } from "./address-book.ts";
-import { answerError, principalOf } from "./answer-error.ts";
-import { requireModel } from "./guard.ts";
+import type { AddressedDeployment, Addresses } from "./address-book.ts";
+import { addressesOf, forwardCall, queryOf, type PredictServices } from "./forward-call.ts";
 import { predictBodySchema } from "./predict-schema.ts";
-import { checkBodyHeaders, headersForReplica } from "./predict-call.ts";
-import { proxyCall } from "./proxy.ts";
-import { selectReplica } from "./select-replica.ts";
-
-export interface PredictServices {
-  readonly addresses: AddressBook;
-  /** Replicas of a deployment, here and in other platform processes. */
-  readonly replicasOf: (deploymentId: string) => Promise<readonly LiveReplica[]>;
-  readonly newRunId: () => string;
-  readonly nowMs: () => number;
-}
-
-declare module "fastify" {
-  interface FastifyRequest {
-    /** Addresses that are on their way; null: none are. */
-    expected: { readonly projectId: string; readonly addresses: Promise<Addresses> } | null;
-  }
-  interface FastifyContextConfig {
-    /** Whether the route leads to a deployment by name. */
-    addressed?: boolean;
-  }
-}
+import { checkBodyHeaders } from "./predict-call.ts";
 
 interface PredictRoute {
   readonly url: string;
-  readonly dialect: Dialect;
+  readonly dialect: Exclude<Dialect, "openai">;
   readonly summary: string;
   /** Path of the call on the replica. */
   readonly path: string;
@@ -146,68 +122,12 @@ async function predict(
   request: FastifyRequest<{ Params: { name: string } }>,
   reply: FastifyReply,
 ): Promise<void> {
-  const principal = principalOf(request);
   checkBodyHeaders(request.headers);
-  const addresses = await addressesOf(request, services.addresses, principal.projectId);
-  const target = route.find(addresses, request.params.name);
-  requireModel(principal, target.modelName);
-  const replica = selectReplica(await services.replicasOf(target.id));
-  if (replica === null) throw notServing(target);
-
-  const runId = services.newRunId();
-  reply.hijack();
-  await proxyCall({
-    request: request.raw,
-    response: reply.raw,
-    upstream: replica.upstream,
+  const addresses = await addressesOf(request, services.addresses);
+  await forwardCall(services, request, reply, {
+    dialect: route.dialect,
     // The replica reads the query, too: `?result=text` and its like.
     path: route.path + queryOf(request.raw.url),
-    headers: headersForReplica(request.headers, {
-      runId,
-      dialect: route.dialect,
-      principal,
-      target: { modelId: target.modelId, deploymentId: target.id },
-      token: replica.token,
-      nowMs: services.nowMs(),
-    }),
-    answerHeaders: { "x-corral-run-id": runId },
-    refuse: (error) => answerError(request, reply, error, runId),
+    target: route.find(addresses, request.params.name),
   });
-}
-
-/** Those that were asked for while the key was looked up, where the key turned out to be of that project. */
-function addressesOf({ expected }: FastifyRequest, book: AddressBook, projectId: string): Promise<Addresses> {
-  return expected?.projectId === projectId ? expected.addresses : book.open(projectId);
-}
-
-/** To be called before it is known who calls: the answer counts only for a caller of that project. */
-export function expectProject(request: FastifyRequest, book: AddressBook, projectId: string): void {
-  if (request.routeOptions.config.addressed !== true) return;
-  const addresses = book.open(projectId);
-  // Whoever is refused never waits for it.
-  addresses.catch(() => {});
-  request.expected = { projectId, addresses };
-}
-
-/** `?a=b` of a request target, or "". */
-function queryOf(target = ""): string {
-  const at = target.indexOf("?");
-  return at === -1 ? "" : target.slice(at);
-}
-
-/** Why a deployment without a ready replica does not answer. */
-function notServing({ name, status, statusDetail }: AddressedDeployment): ServingError {
-  if (status === "failed") {
-    return new ServingError(
-      "deployment_failed",
-      `Deployment ${name} cannot start. ${statusDetail ?? ""}`.trim(),
-    );
-  }
-  return new ServingError(
-    "deployment_not_ready",
-    `Deployment ${name} is ${status === "active" ? "starting again" : status}; try again shortly.`,
-    {
-      retryAfterSeconds: status === "starting" ? 2 : 1,
-    },
-  );
 }

@@ -49,7 +49,7 @@ function severalOf<One extends z.ZodType>(one: One) {
 
 const flag = z.boolean().optional();
 /** What one family of routes has and the others have not. */
-const ownFields: Readonly<Record<Dialect, z.ZodRawShape>> = {
+const ownFields: Readonly<Record<Exclude<Dialect, "openai">, z.ZodRawShape>> = {
   corral: {
     prompt: severalOf(z.string())
       .optional()
@@ -64,18 +64,26 @@ const ownFields: Readonly<Record<Dialect, z.ZodRawShape>> = {
   cerebrium: {},
 };
 
-export function predictBodySchema(dialect: Dialect): z.ZodType {
-  const parameters = Object.fromEntries(
-    generationFields
-      .filter(({ verdict }) => verdict !== "refused")
-      .map((field) => [field.name, schemaOf(field).nullable().optional()]),
-  );
+/** A body of one of OpenAI's calls: its own fields over the parameters of `generate`. */
+export function openAiBodySchema(fields: z.ZodRawShape): z.ZodType {
+  return z.looseObject({ ...parameters(), [generationConfigName]: object.nullable().optional(), ...fields });
+}
+
+export function predictBodySchema(dialect: Exclude<Dialect, "openai">): z.ZodType {
   return z.looseObject({
     prompt: z.string().optional().describe("Exactly one prompt is given."),
     messages: messages.optional(),
-    ...parameters,
+    ...parameters(),
     [generationConfigName]: object.nullable().optional(),
     return_full_text: flag,
     ...ownFields[dialect],
   });
+}
+
+function parameters(): z.ZodRawShape {
+  return Object.fromEntries(
+    generationFields
+      .filter(({ verdict }) => verdict !== "refused")
+      .map((field) => [field.name, schemaOf(field).nullable().optional()]),
+  );
 }

@@ -12,7 +12,7 @@ export const bodyLimitBytes = 16 * 1024 * 1024;
 /** A body of a known length up to this is gathered before the replica hears of the call. */
 const smallBodyBytes = 64 * 1024;
 /** So long a caller may pause while sending. */
-const bodyPauseMs = 30_000;
+export const bodyPauseMs = 30_000;
 
 export interface Upstream {
   readonly dispatcher: Dispatcher;
@@ -29,6 +29,8 @@ export interface ProxyCall {
   readonly headers: Readonly<Record<string, string>>;
   /** Added to the replica's answer. */
   readonly answerHeaders: Readonly<Record<string, string>>;
+  /** The request's body where it was read already. */
+  readonly body?: Buffer;
   /** Called at most once, and only while nothing was answered. */
   readonly refuse: (error: ServingError) => void;
   /** Default 30,000; shorter in tests. */
@@ -122,7 +124,10 @@ export function proxyCall(call: ProxyCall): Promise<void> {
   response.on("drain", resume);
   // Who left while the key was looked up closes nothing any more.
   if (response.destroyed) callerLeft();
-  else if (lengthOf(request) <= smallBodyBytes) {
+  else if (call.body !== undefined) {
+    clearTimeout(pause);
+    send(call.body);
+  } else if (lengthOf(request) <= smallBodyBytes) {
     const chunks: Buffer[] = [];
     request.on("data", came).on("data", (chunk: Buffer) => void chunks.push(chunk));
     request.once("end", () => {

@@ -21,9 +21,12 @@ export interface DialectContext {
   /** Most sequences of one call, and cells of the KV cache that they may take together. */
   readonly maxSequenceCount: number;
   readonly cellCount: number;
+  /** Milliseconds since the epoch. */
+  readonly receivedAtMs: number;
 }
 
-export type StreamKind = "none" | "events" | "text";
+/** `chunks`: OpenAI's, one data line each, and a last one that says that it is the last. */
+export type StreamKind = "none" | "events" | "text" | "chunks";
 
 /** The engine's words for a call: `resolveGeneration` takes these. */
 export interface GenerationParameters {
@@ -38,8 +41,12 @@ export interface PredictCall {
   readonly sources: readonly PromptSource[] | null;
   readonly stream: StreamKind;
   readonly skipSpecialTokens: boolean;
+  /** Whether a stop string that ended a text is left out of it. Default false. */
+  readonly stripsStopStrings?: boolean;
   readonly errors: readonly FieldError[];
   readonly warnings: readonly string[];
+  /** Parameters of `generate` → the fields that a caller of this family gives them in. Default: the same names. */
+  readonly callersWords?: Readonly<Record<string, string>>;
   /** A prompt that leaves no room loses its beginning: only where the caller asked for that. Default false. */
   readonly cutsLongPrompts?: boolean;
   /** Some families' lengths depend on the prompt's, or on its prefix, which is counted in it. */
@@ -79,7 +86,7 @@ export interface FinishedRun {
 }
 
 export interface PredictAnswer {
-  /** The JSON body. */
+  /** The JSON body; of a stream of chunks the list of its last ones. */
   readonly body: unknown;
   /** What the run's record keeps of it: the answer without the family's envelope. */
   readonly output: unknown;

@@ -1,12 +1,12 @@
 // A body through its dialect, prompt and engine's rules, without a replica: for tests of the dialects.
 
-import type { Dialect, FieldError } from "@corral/contract";
+import type { FieldError } from "@corral/contract";
 import { isServingError } from "@corral/contract";
 import type { GeneratedSequence } from "@corral/engine";
 import { createByteTokenizer } from "@corral/engine/testing";
 import { parseChatTemplate } from "../chat-template.ts";
 import type { DialectContext, PredictAnswer } from "../dialects/dialect.ts";
-import { prepareCall, type PreparedCall } from "../prepare-call.ts";
+import { prepareCall, type CallForm, type PreparedCall } from "../prepare-call.ts";
 import type { PreparedGeneration } from "../prepare-generation.ts";
 import type { PromptModel } from "../prompt.ts";
 import { fakeChatTemplate } from "./fake-loaded-model.ts";
@@ -28,7 +28,7 @@ export interface ContextChanges extends Partial<Omit<DialectContext, "query">> {
 export interface PreparedBody extends PreparedCall, PreparedGeneration {}
 
 export function prepareBody(
-  dialect: Dialect,
+  dialect: CallForm,
   body: Readonly<Record<string, unknown>>,
   changes: ContextChanges = {},
 ): PreparedBody {
@@ -43,6 +43,7 @@ export function prepareBody(
     defaults: {},
     maxSequenceCount: 8,
     cellCount: 100_000,
+    receivedAtMs: 1_700_000_000_500,
     ...others,
   });
   return { ...prepared, ...prepared.prompts[0] };
@@ -50,7 +51,7 @@ export function prepareBody(
 
 /** The bad fields of a refused body; fails where it is accepted. */
 export function refusedFields(
-  dialect: Dialect,
+  dialect: CallForm,
   body: Readonly<Record<string, unknown>>,
   changes: ContextChanges = {},
 ): readonly FieldError[] {

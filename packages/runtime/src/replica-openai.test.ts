@@ -1,0 +1,143 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { startTestReplica } from "./testing/start-test-replica.ts";
+
+interface Chunk {
+  readonly choices: readonly {
+    readonly index: number;
+    readonly delta?: { readonly role?: string; readonly content?: string };
+    readonly text?: string;
+    readonly finish_reason: string | null;
+  }[];
+  readonly usage?: { readonly completion_tokens: number } | null;
+}
+
+/** The data lines of a stream of chunks, the closing one left out; fails where that is missing. */
+function chunksOf(text: string): Chunk[] {
+  const lines = text.split("\n\n").filter((line) => line !== "" && !line.startsWith(":"));
+  assert.equal(lines.pop(), "data: [DONE]");
+  return lines.map((line) => JSON.parse(line.replace(/^data: /, "")) as Chunk);
+}
+
+const complete = { dialect: "openai", path: "/completions" } as const;
+const chat = { dialect: "openai", path: "/chat/completions" } as const;
+const messages = [{ role: "user", content: "Hi" }];
+
+test("a completion and a chat are answered in OpenAI's shape, and recorded", async () => {
+  await using t = await startTestReplica();
+  const completion = await t.call({ ...complete, body: { model: "m", prompt: "Hi", max_tokens: 4 } });
+  assert.deepEqual(
+    [
+      completion.status,
+      completion.json.object,
+      completion.json.choices[0].text,
+      completion.json.choices[0].finish_reason,
+    ],
+    [200, "text_completion", "defg", "length"],
+  );
+  assert.deepEqual(completion.json.usage, {
+    prompt_tokens: 3,
+    completion_tokens: 4,
+    total_tokens: 7,
+    prompt_tokens_details: { cached_tokens: 0 },
+  });
+  assert.ok(Math.abs(completion.json.created - Date.now() / 1_000) < 60);
+  const answered = await t.call({ ...chat, body: { model: "m", messages, max_tokens: 2 } });
+  assert.equal(answered.json.choices[0].message.content.length, 2);
+  const started = await t.platform.until("started", answered.runId);
+  const finished = await t.platform.until("finished", answered.runId);
+  assert.equal(started.dialect, "openai");
+  assert.deepEqual(finished.output, answered.json.choices);
+});
+
+test("a stream of a chat is chunks that make up the whole answer, with usage where asked for", async () => {
+  await using t = await startTestReplica();
+  const body = { model: "m", messages, max_tokens: 5 };
+  const whole = await t.call({ ...chat, body });
+  const { text, headers } = await t.call({
+    ...chat,
+    body: { ...body, stream: true, stream_options: { include_usage: true } },
+  });
+  assert.match(headers["content-type"] ?? "", /^text\/event-stream/);
+  const chunks = chunksOf(text);
+  const deltas = chunks.flatMap(({ choices }) => choices.map(({ delta }) => delta));
+  assert.equal(deltas[0]?.role, "assistant");
+  assert.equal(deltas.map((delta) => delta?.content ?? "").join(""), whole.json.choices[0].message.content);
+  assert.deepEqual(chunks.at(-1)?.choices, []);
+  assert.equal(chunks.at(-1)?.usage?.completion_tokens, 5);
+  assert.equal(chunks.at(-2)?.choices[0]?.finish_reason, "length");
+});
+
+test("several choices of a stream are told apart by their index, each echoed and ended once", async () => {
+  await using t = await startTestReplica();
+  const { text } = await t.call({
+    ...complete,
+    body: { model: "m", prompt: "Hi", max_tokens: 3, n: 2, temperature: 0.01, echo: true, stream: true },
+  });
+  const choices = chunksOf(text).flatMap((chunk) => chunk.choices);
+  for (const index of [0, 1]) {
+    const own = choices.filter((choice) => choice.index === index);
+    assert.equal(own.map((choice) => choice.text).join(""), "Hidef");
+    assert.deepEqual(
+      own.flatMap(({ finish_reason: reason }) => reason ?? []),
+      ["length"],
+    );
+  }
+});
+
+test("several prompts in one call have choices of their own, streamed as well", async () => {
+  await using t = await startTestReplica();
+  const body = { model: "m", prompt: ["Hi", [72, 105], "Hello"], max_tokens: 3, echo: true };
+  const { json } = await t.call({ ...complete, body });
+  const texts = json.choices.map(({ text }: { text: string }) => text);
+  assert.deepEqual(texts, ["Hidef", "Hicde", "Helloghi"]);
+  const streamed = await t.call({ ...complete, body: { ...body, prompt: ["Hi", "Hello"], stream: true } });
+  const choices = chunksOf(streamed.text).flatMap((chunk) => chunk.choices);
+  const textOf = (index: number) =>
+    choices.flatMap((choice) => (choice.index === index ? (choice.text ?? "") : [])).join("");
+  assert.deepEqual([textOf(0), textOf(1)], ["Hidef", "Helloghi"]);
+});
+
+test("a stop ends a choice and is no part of its text, whole or streamed", async () => {
+  await using t = await startTestReplica();
+  const body = { model: "m", prompt: "Hi", max_tokens: 9, stop: ["fg", "x"] };
+  const { json } = await t.call({ ...complete, body });
+  const [{ text, finish_reason: reason }] = json.choices;
+  assert.deepEqual([text, reason, json.usage.completion_tokens], ["de", "stop", 4]);
+  const choices = chunksOf((await t.call({ ...complete, body: { ...body, stream: true } })).text).flatMap(
+    (chunk) => chunk.choices,
+  );
+  assert.equal(choices.map((choice) => choice.text).join(""), "de");
+  assert.equal(choices.at(-1)?.finish_reason, "stop");
+});
+
+test("a bad body is 400 with the first field's path, on a stream as well", async () => {
+  await using t = await startTestReplica();
+  for (const stream of [false, true]) {
+    const body = { model: "m", messages: [{ role: "user" }], temperature: 3, stream };
+    const { status, json } = await t.call({ ...chat, body });
+    assert.deepEqual(
+      [status, json.error.type, json.error.param, json.error.errors.length],
+      [400, "invalid_request_error", "messages[0].content", 2],
+    );
+  }
+  assert.equal((await t.call({ ...chat, path: "/predict", body: {} })).status, 404);
+});
+
+test("a stream that is not committed ends with an error and without a closing line", async () => {
+  await using t = await startTestReplica({ acknowledges: false, graces: { acknowledgementMs: 100 } });
+  const { text } = await t.call({
+    ...chat,
+    body: { model: "m", messages, max_tokens: 2, stream: true },
+  });
+  const last = JSON.parse(
+    text
+      .trim()
+      .split("\n\n")
+      .at(-1)!
+      .replace(/^data: /, ""),
+  );
+  assert.deepEqual([last.error.code, last.error.type], ["database_unavailable", "server_error"]);
+  t.platform.acknowledges = true;
+  t.platform.send({ kind: "ack", number: t.platform.reports.at(-1)!.number });
+});
