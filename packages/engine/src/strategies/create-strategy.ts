@@ -1,7 +1,6 @@
 // From settings to the strategy that carries them out, and what it needs of slots and cells.
 
 import type { Evaluation } from "../evaluation.ts";
-import { guideScores } from "../logits/guidance.ts";
 import { createPipeline } from "../logits/pipeline.ts";
 import { createSelectionKernels, type SelectionKernels } from "../logits/selection-kernels.ts";
 import type { StoppingCriterion } from "../stopping/criterion.ts";
@@ -25,6 +24,7 @@ import { createTokenByTokenStrategy, type TokenDrafter } from "./token-by-token.
 export interface StrategyWorkspace {
   readonly kernels: SelectionKernels;
   readonly scratch: Float64Array;
+  readonly unconditionalScores: Float32Array;
   readonly vocabulary: Vocabulary;
   /** Most rows that a group may want of a step. */
   readonly stepRowBudget: number;
@@ -35,22 +35,27 @@ export function createStrategyWorkspace(
   vocabulary: Vocabulary,
   stepRowBudget: number,
 ): StrategyWorkspace {
-  const [kernels, scratch] = [createSelectionKernels(vocabSize), new Float64Array(vocabSize)];
-  return { kernels, scratch, vocabulary, stepRowBudget };
+  return {
+    kernels: createSelectionKernels(vocabSize),
+    scratch: new Float64Array(vocabSize),
+    unconditionalScores: new Float32Array(vocabSize),
+    vocabulary,
+    stepRowBudget,
+  };
 }
 
 export function createStrategy(
   settings: GenerationSettings,
   seed: number,
   promptIndex: number,
-  { kernels, scratch, vocabulary, stepRowBudget }: StrategyWorkspace,
+  { kernels, scratch, unconditionalScores, vocabulary, stepRowBudget }: StrategyWorkspace,
 ): DecodingStrategy {
   const { scores } = kernels;
-  const { guidance } = settings;
+  const environment = { vocabSize: scores.length, minKeepCount: 1, scratch, unconditionalScores };
   const picker = createFastLane({
     settings,
     processesWholeRow: settings.outputScores !== null,
-    pipeline: createPipeline(settings, { vocabSize: scores.length, minKeepCount: 1, scratch }),
+    pipeline: createPipeline(settings, environment),
     kernels,
     scratch,
     uniformAt: (sequenceIndex, position) => uniformAt({ seed, promptIndex, sequenceIndex, position }),
@@ -61,7 +66,7 @@ export function createStrategy(
     criteria: createCriteria(settings, vocabulary),
     scores,
     recorder: createScoreRecorder(settings, kernels),
-    guide: guidance === null ? null : (unconditional) => guideScores(scores, unconditional, guidance.scale),
+    unconditionalScores: settings.guidance === null ? null : unconditionalScores,
     drafter: createDrafter(settings, stepRowBudget),
   });
 }

@@ -44,8 +44,8 @@ export interface TokenByTokenOptions {
   readonly scores: Float32Array;
   /** Null: nothing is recorded. */
   readonly recorder: ScoreRecorder | null;
-  /** Lets the unconditional context's row act on `scores`; null: there is one context. */
-  readonly guide: ((unconditional: Float32Array) => void) | null;
+  /** Where the picker looks for the logits of the unconditional context, as in `scores`; null: there is one context. */
+  readonly unconditionalScores: Float32Array | null;
   /** Null: one token a step. */
   readonly drafter: TokenDrafter | null;
 }
@@ -53,7 +53,7 @@ export interface TokenByTokenOptions {
 /** The sequence of row i has the id i; under guidance 2i, and 2i + 1 the unconditional one. At first only row 0 lives. */
 export function createTokenByTokenStrategy(options: TokenByTokenOptions): DecodingStrategy {
   const { drafter } = options;
-  const sequencesPerRow = options.guide === null ? 1 : 2;
+  const sequencesPerRow = options.unconditionalScores === null ? 1 : 2;
   const allRows = Array.from({ length: options.rowCount }, (_, row) => row);
   let isFirstStep = true;
   return {
@@ -97,7 +97,7 @@ interface Continuation {
  * chosen alike, and one more. Only a lone row has a draft.
  */
 function continueRows(
-  { picker, criteria, scores, recorder, guide }: TokenByTokenOptions,
+  { picker, criteria, scores, recorder, unconditionalScores }: TokenByTokenOptions,
   sequences: readonly ReadySequence[],
   rows: readonly number[],
   outputs: StepOutputs,
@@ -110,7 +110,7 @@ function continueRows(
     const tokens = main.rowCount === 1 ? main.tokens : main.tokens.slice(0, main.firstPosition + 1 + index);
     const logits = outputs.logits(main.firstRow + index);
     scores.set(logits);
-    if (free !== undefined) guide?.(outputs.logits(free.firstRow + index));
+    if (free !== undefined) unconditionalScores?.set(outputs.logits(free.firstRow + index));
     picker.process(tokens);
     const picked: number[] = [];
     for (const continuation of continuations) {

@@ -1,7 +1,6 @@
 // Generations by their definition: every step recomputes all of the history, with every processor on the whole row and
 // one token a step. What the engine's rows are compared with.
 
-import { guideScores } from "../logits/guidance.ts";
 import { createPipeline } from "../logits/pipeline.ts";
 import { createCriteria } from "../strategies/create-strategy.ts";
 import { uniformAt } from "../strategies/rng.ts";
@@ -32,7 +31,8 @@ export function generateNaively(
 ): NaiveRow {
   const scores = new Float32Array(vocabSize);
   const scratch = new Float64Array(vocabSize);
-  const pipeline = createPipeline(settings, { vocabSize, minKeepCount: 1, scratch });
+  const unconditionalScores = new Float32Array(vocabSize);
+  const pipeline = createPipeline(settings, { vocabSize, minKeepCount: 1, scratch, unconditionalScores });
   const picker = createPlainLane({
     settings,
     pipeline,
@@ -46,11 +46,8 @@ export function generateNaively(
   for (;;) {
     const tokens = [...promptIds, ...ids];
     scores.set(Float32Array.from(logits(tokens, vocabSize)));
-    if (settings.guidance !== null) {
-      const { negativePromptIds, scale } = settings.guidance;
-      const free = logits([...negativePromptIds, ...ids], vocabSize);
-      guideScores(scores, Float32Array.from(free), scale);
-    }
+    const free = [...(settings.guidance?.negativePromptIds ?? []), ...ids];
+    unconditionalScores.set(Float32Array.from(logits(free, vocabSize)));
     picker.process(tokens);
     const token = picker.pick(row, tokens.length);
     if (token === null) return { ids, scores: kept };
