@@ -42,6 +42,24 @@ export const deviations: readonly Deviation[] = [
     },
   },
   {
+    topic: "content as a list of parts, for a template that takes texts only",
+    huggingFace: "the list as Python prints it",
+    ours: "the texts of the parts, one after the other",
+    test: {
+      file: "packages/runtime/src/dialects/chat-options.test.ts",
+      name: "parts of a content are one text for a template that knows no parts, and parts for one that does",
+    },
+  },
+  {
+    topic: "fields of a message that the template does not read",
+    huggingFace: "dropped without a word",
+    ours: "refused, but for those that clients send to every model; `tools`, `documents` and `chat_template_kwargs` that it does not read are a warning",
+    test: {
+      file: "packages/runtime/src/dialects/chat-options.test.ts",
+      name: "what a template has no place for is a warning, and a field of a message that it does not read is refused",
+    },
+  },
+  {
     topic: "integers where a float is meant",
     huggingFace: "refused (`repetition_penalty: 2`)",
     ours: "accepted: JSON cannot tell 2 from 2.0",

@@ -6,10 +6,13 @@ import type {
   CreateDeployment,
   CreateKey,
   Deployment,
+  Detokenized,
   Key,
   Model,
   PushedVersion,
+  Rendered,
   Run,
+  Tokenized,
   Usage,
   Version,
 } from "@corral/contract";
@@ -57,6 +60,12 @@ export interface Client {
     readonly list: (options?: ListOptions) => Promise<Page<Model>>;
     readonly get: (model: string, options?: CallOptions) => Promise<Model>;
     readonly delete: (model: string, options?: CallOptions) => Promise<void>;
+    /** `{text, add_special_tokens}`; several texts give a list of ids for each. */
+    readonly tokenize: (model: string, body: Body, options?: CallOptions) => Promise<Tokenized>;
+    /** `{ids, skip_special_tokens}`; several lists give a list of texts. */
+    readonly detokenize: (model: string, body: Body, options?: CallOptions) => Promise<Detokenized>;
+    /** The text and ids that `generate` goes on from. */
+    readonly render: (model: string, body: Body, options?: CallOptions) => Promise<Rendered>;
   };
   readonly versions: {
     readonly list: (options?: ListOptions) => Promise<Page<Version>>;
@@ -131,6 +140,9 @@ export function createClient(options: ClientOptions): Client {
       list: (call) => list("/api/v1/models", call),
       get: (model, call) => get(api("models", model), call),
       delete: (model, call) => remove(api("models", model), call),
+      tokenize: (model, body, call) => post(`${api("models", model)}/tokenize`, body, call),
+      detokenize: (model, body, call) => post(`${api("models", model)}/detokenize`, body, call),
+      render: (model, body, call) => post(`${api("models", model)}/render`, body, call),
     },
     versions: {
       list: (call) => list("/api/v1/versions", call),

@@ -23,6 +23,7 @@ export * from "./management.ts";
 export { editDistance, nearestName } from "./nearest-name.ts";
 export * from "./openai.ts";
 export * from "./replica.ts";
+export * from "./prompts.ts";
 export * from "./report.ts";
 export * from "./reserved.ts";
 export * from "./run.ts";

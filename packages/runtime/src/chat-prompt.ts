@@ -9,7 +9,7 @@ import { beginsWithBos, removedBos, withOneBos } from "./one-bos.ts";
 import { cheapTextLength, refusal, refuseHugeText, vocabularyBounds } from "./prompt-size.ts";
 import type { ChatOptions, PreparedPrompt, PromptModel, PromptSource } from "./prompt-source.ts";
 
-/** Longer conversations than any model was made for. */
+/** More than any conversation; rendering that many takes 10 ms and more, which is left to the worker. */
 export const mostMessages = 1_024;
 
 /** Fields of a message that clients send to every model, whether its template reads them or not. */

@@ -78,14 +78,9 @@ test("a template that would work for ever, or write without end, is stopped", ()
     "{{ '{:>1000000000}'.format(1) }}",
     "{{ ('x' * 100000).replace('', 'y' * 100000) }}",
   ];
-  const message = /takes too many steps|failed on these messages/;
   for (const template of endless) {
-    const few = { ...options, stepLimit: 100_000 };
-    assert.throws(
-      () => parseChatTemplate(template, {}).render(one, few),
-      { code: "invalid_chat", message },
-      template,
-    );
+    const { kind } = parseChatTemplate(template, {}).renderWithin({ messages: one, options }, 100_000);
+    assert.notEqual(kind, "text", template);
   }
 });
 

@@ -1,35 +1,34 @@
-// The model's own chat template, rendered as transformers renders it. Text in, text out; knows no tokens.
-// Source: transformers 5.23.0, utils/chat_template_utils.py, render_jinja_template.
+// The model's own chat template, and what its outcomes are to a caller. Text in, text out; knows no tokens.
 
-import { ServingError, type ChatMessage } from "@corral/contract";
-import { NoContinuation, openFinalMessage, plainMessages, type Message } from "./final-message.ts";
-import { TemplateFailure, TemplateRefusal, TemplateTooCostly } from "./jinja/failure.ts";
-import { parseTemplate, type Template } from "./jinja/parser.ts";
-import { runTemplate } from "./jinja/run-template.ts";
+import { ServingError } from "@corral/contract";
 import type { SpecialTokens } from "./loaded-model.ts";
-import type { ChatOptions } from "./prompt-source.ts";
+import {
+  createRendering,
+  type Conversation,
+  type RenderConversation,
+  type RenderOptions,
+  type RenderOutcome,
+} from "./render-conversation.ts";
 
-export interface RenderOptions extends Omit<ChatOptions, "addGenerationPrompt" | "continueFinalMessage"> {
-  /** End with what opens the assistant's turn. */
-  readonly addGenerationPrompt: boolean;
-  /** Leave the last message open, or its field of that name, so that generation continues it. */
-  readonly continueFinalMessage: boolean | string;
+export type { RenderOptions } from "./render-conversation.ts";
+
+export interface PlacedOptions extends RenderOptions {
   /** Where the messages stand in the body; default `/messages`. */
   readonly pointer?: string;
-  /** Of the template's work; default `mostSteps`. */
-  readonly stepLimit?: number;
 }
 
 export interface ChatTemplate {
   /** Fails with `invalid_chat`, with the template's own message where it refuses the conversation. */
-  render(messages: readonly ChatMessage[], options: RenderOptions): string;
+  render(messages: Conversation["messages"], options: PlacedOptions): string;
   /** Whether the name is a word of the template's text: what does not cannot have an effect. */
   mentions(name: string): boolean;
   /** Whether the template looks into contents that are lists of parts; others take texts only. */
   readonly readsContentParts: boolean;
+  /** Within fewer steps than are allowed. */
+  readonly renderWithin: RenderConversation;
 }
 
-/** Many times what the longest conversations take (1,024 messages: 0.3 million); half a second of work. */
+/** Many times what the longest conversations take: 1,024 short messages are 0.05 million with a Llama's template. */
 export const mostSteps = 5_000_000;
 
 /**
@@ -41,70 +40,50 @@ export function parseChatTemplate(
   specialTokens: SpecialTokens,
   now: () => Date = () => new Date(),
 ): ChatTemplate {
-  const template = parse(text);
+  const renderWithin = parse(text, specialTokens, now);
   const words: ReadonlySet<string> = new Set(text.match(/[\w-]+/g));
-
-  function run(messages: readonly Message[], options: RenderOptions): string {
-    const variables = {
-      ...specialTokens,
-      ...options.templateVariables,
-      messages,
-      tools: options.tools ?? null,
-      documents: options.documents ?? null,
-      add_generation_prompt: options.addGenerationPrompt,
-    };
-    return runTemplate(template, { variables, now, stepLimit: options.stepLimit ?? mostSteps }).text;
-  }
-
   return {
     mentions: (name) => words.has(name),
     readsContentParts: /["']text["']|\.text\b/.test(text),
-    render(messages, options) {
-      const { continueFinalMessage, pointer = "/messages" } = options;
-      try {
-        const plain = plainMessages(messages);
-        if (continueFinalMessage === false) return run(plain, options);
-        const field = continueFinalMessage === true ? "content" : continueFinalMessage;
-        const open = openFinalMessage(plain, field, text);
-        return open.cut(run(open.messages, options));
-      } catch (cause) {
-        throw invalidChat(pointer, reasonOf(cause), cause);
-      }
-    },
+    renderWithin,
+    render: (messages, { pointer, ...options }) =>
+      textOrFailure(renderWithin({ messages, options }, mostSteps), pointer),
   };
 }
 
-function parse(text: string): Template {
-  try {
-    return parseTemplate(text);
-  } catch (cause) {
-    const message = `The model's chat template cannot be read: ${describe(cause)}`;
-    throw new ServingError("no_chat_template", message, { cause });
+/** Fails with `invalid_chat` where there is no text. */
+export function textOrFailure(outcome: RenderOutcome, pointer = "/messages"): string {
+  switch (outcome.kind) {
+    case "text":
+      return outcome.text;
+    case "refused":
+      throw invalidChat(pointer, outcome.message);
+    case "costly":
+      throw invalidChat(
+        pointer,
+        `The chat template takes over ${mostSteps} steps on these messages. Send fewer or shorter ones.`,
+      );
   }
 }
 
-function reasonOf(cause: unknown): string {
-  if (cause instanceof TemplateRefusal || cause instanceof NoContinuation) return cause.message;
-  if (cause instanceof TemplateTooCostly) {
-    return "The chat template takes too many steps on these messages. Send fewer or shorter ones.";
+function parse(text: string, specialTokens: SpecialTokens, now: () => Date): RenderConversation {
+  try {
+    return createRendering(text, specialTokens, now);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new ServingError("no_chat_template", `The model's chat template cannot be read: ${reason}`, {
+      cause,
+    });
   }
-  if (cause instanceof TemplateFailure)
-    return `The chat template failed on these messages: ${cause.message}.`;
-  throw cause;
 }
 
 /** A template may repeat a role or a content in its refusal, of any length. */
 const longestMessage = 500;
 
-function invalidChat(pointer: string, fullMessage: string, cause?: unknown): ServingError {
+export function invalidChat(pointer: string, fullMessage: string): ServingError {
   const isLong = fullMessage.length > longestMessage;
   const message = isLong ? `${fullMessage.slice(0, longestMessage)}…` : fullMessage;
   return new ServingError("invalid_chat", message, {
     errors: [{ pointer, code: "invalid_chat", message }],
-    cause,
   });
-}
-
-function describe(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }

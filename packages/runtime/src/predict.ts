@@ -17,7 +17,9 @@ import type { KeyLimits } from "./key-limits.ts";
 import type { Log } from "./log.ts";
 import { prepareCall, type CallForm, type PreparedCall } from "./prepare-call.ts";
 import type { PreparedGeneration } from "./prepare-generation.ts";
+import { prepareOffLoop } from "./prepare-off-loop.ts";
 import type { PromptModel } from "./prompt.ts";
+import type { Renderer } from "./renderer.ts";
 import { sendJson } from "./send-answer.ts";
 import type { ActiveRun, RunLedger, RunResult } from "./run-ledger.ts";
 
@@ -28,6 +30,8 @@ export interface PredictService {
   readonly channel: ControlChannel;
   readonly ledger: RunLedger;
   readonly keyLimits: KeyLimits;
+  /** Null where the model has no chat template. */
+  readonly renderer: Renderer | null;
   readonly clock: Clock;
   readonly log: Log;
   /** What the platform may take to commit the end of a run. */
@@ -55,7 +59,7 @@ async function carryOut(
   const service = admit();
   const { model, config, engines } = service;
   const { slotCount, cellCount } = engines.shared.load();
-  const prepared = prepareCall(model, form, body, {
+  const context = {
     runId: forwarded.runId,
     modelId: forwarded.modelId ?? config.model_id,
     deploymentId: forwarded.deploymentId ?? config.deployment_id,
@@ -66,7 +70,10 @@ async function carryOut(
     maxSequenceCount: slotCount,
     cellCount,
     receivedAtMs,
-  });
+  };
+  const prepared = await prepareOffLoop(model, service.renderer, (current) =>
+    prepareCall(current, form, body, context),
+  );
   await run(service, forwarded, prepared, response, receivedAtMs);
 }
 

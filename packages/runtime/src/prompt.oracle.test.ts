@@ -5,11 +5,20 @@ import type { ChatMessage } from "@corral/contract";
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { parseChatTemplate } from "./chat-template.ts";
+import { BodyReader } from "./dialects/body-reader.ts";
+import { detokenize } from "./prompt-calls/detokenize.ts";
+import { tokenize } from "./prompt-calls/tokenize.ts";
 import { preparePrompt, type PromptModel } from "./prompt.ts";
 import { readOracle, tinyModel, tinyModelNames } from "./testing/tiny-models.ts";
 
 interface TokenizerRecording {
-  readonly cases: readonly { readonly text: string; readonly ids_with_special_tokens: readonly number[] }[];
+  readonly cases: readonly {
+    readonly text: string;
+    readonly ids: readonly number[];
+    readonly ids_with_special_tokens: readonly number[];
+    readonly decoded: string;
+    readonly decoded_skipping_special_tokens: string;
+  }[];
 }
 
 interface TemplateRecording {
@@ -54,12 +63,30 @@ for (const name of tinyModelNames) {
 
     test("a raw prompt has the ids that transformers gives it, the BOS token once", () => {
       const { cases } = readOracle<TokenizerRecording>(`tokenizer-${suffix}.json`);
-      assert.ok(cases.length >= 50, "the recording has cases");
+      assert.ok(cases.length >= 100, "the recording has cases");
       const bos = llama.vocabulary.bosId;
       for (const { text, ids_with_special_tokens: recorded } of cases) {
         // A prompt that writes the BOS token itself has it more than once in transformers and once here, with a warning.
         const expected = recorded.filter((id, index) => id !== bos || recorded[index + 1] !== bos);
         assert.deepEqual(preparePrompt(model, { kind: "text", text }).ids, expected, JSON.stringify(text));
+      }
+    });
+
+    test("texts become the ids of the tokenizer, and ids its texts", async () => {
+      const { cases } = readOracle<TokenizerRecording>(`tokenizer-${suffix}.json`);
+      const answer = (call: typeof tokenize, body: Record<string, unknown>) =>
+        call(new BodyReader(body), model);
+      for (const recorded of cases) {
+        const { text, ids, ids_with_special_tokens: withSpecial } = recorded;
+        const shown = JSON.stringify(text);
+        assert.deepEqual(await answer(tokenize, { text, add_special_tokens: false }), { ids }, shown);
+        assert.deepEqual(await answer(tokenize, { text }), { ids: withSpecial }, shown);
+        assert.deepEqual(await answer(detokenize, { ids: withSpecial }), { text: recorded.decoded }, shown);
+        assert.deepEqual(
+          await answer(detokenize, { ids: withSpecial, skip_special_tokens: true }),
+          { text: recorded.decoded_skipping_special_tokens },
+          shown,
+        );
       }
     });
 

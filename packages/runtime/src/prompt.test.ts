@@ -132,7 +132,7 @@ function bytesOfLongVocabulary(id: number): Uint8Array {
   return new TextEncoder().encode(id === 0 ? "a ".repeat(500) : id === 1 ? "\0b" : "é");
 }
 
-const untouched = { mentions: () => true, readsContentParts: true };
+const untouched = { mentions: () => true, readsContentParts: true, renderWithin: () => assert.fail() };
 
 test("messages that cannot fit are refused before they are rendered, their roles counted", () => {
   const chatTemplate = { ...untouched, render: () => assert.fail("it was rendered") };

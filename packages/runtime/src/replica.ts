@@ -28,7 +28,9 @@ import type { LoadedModel, LoadModel } from "./loaded-model.ts";
 import type { Log, LogFields } from "./log.ts";
 import { complete, completeChat, predict, type PredictService } from "./predict.ts";
 import { openPrefixFiles } from "./prefix-files.ts";
+import { promptCalls } from "./prompt-calls/prompt-call.ts";
 import { vocabularyBounds } from "./prompt.ts";
+import { startRenderer, type Renderer } from "./renderer.ts";
 import { createHttpServer, type Health } from "./routes.ts";
 import { RunLedger } from "./run-ledger.ts";
 
@@ -98,6 +100,7 @@ class RunningReplica implements Replica {
   #status: Health["status"] = "loading";
   #loadProgress = 0;
   #model: LoadedModel | null = null;
+  #renderer: Renderer | null = null;
   #service: PredictService | null = null;
   #reportTimer: NodeJS.Timeout | undefined;
   #lossTimer: NodeJS.Timeout | undefined;
@@ -130,6 +133,9 @@ class RunningReplica implements Replica {
         "/completions": call(complete),
         "/score": call(score),
         "/embeddings": call(embed),
+        "/tokenize": call(promptCalls["/tokenize"]),
+        "/detokenize": call(promptCalls["/detokenize"]),
+        "/render": call(promptCalls["/render"]),
       },
       openControlChannel: (socket, head) => this.#channel.accept(socket, head),
     });
@@ -231,18 +237,21 @@ class RunningReplica implements Replica {
 
   #createService(model: LoadedModel, engines: Engines): PredictService {
     vocabularyBounds(model.vocabulary);
+    const { chatTemplate: template, specialTokens } = model;
+    const chatTemplate = template === null ? null : parseChatTemplate(template, specialTokens);
+    this.#renderer = template === null ? null : startRenderer({ template, specialTokens, log: this.#log });
     return {
       config: this.#config,
       engines,
       model: {
         vocabulary: model.vocabulary,
-        chatTemplate:
-          model.chatTemplate === null ? null : parseChatTemplate(model.chatTemplate, model.specialTokens),
+        chatTemplate,
         contextLength: model.runner.limits.contextLength,
       },
       channel: this.#channel,
       ledger: this.#ledger,
       keyLimits: new KeyLimits(),
+      renderer: this.#renderer,
       clock: this.#clock,
       log: this.#log,
       acknowledgementMs: this.#graces.acknowledgementMs,
@@ -324,6 +333,7 @@ class RunningReplica implements Replica {
   }
 
   #release(): void {
+    this.#renderer?.[Symbol.dispose]();
     this.#model?.[Symbol.dispose]();
     this.#model = null;
   }

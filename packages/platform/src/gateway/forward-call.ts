@@ -36,6 +36,8 @@ export interface AddressedCall {
   readonly target: AddressedDeployment;
   /** The body where it was read already; else it is passed on as it comes. */
   readonly body?: Buffer;
+  /** Whether it is kept and found by an id; default true. */
+  readonly isRun?: boolean;
 }
 
 /** Fails while nothing was answered; from then on it answers in every case. */
@@ -43,7 +45,7 @@ export async function forwardCall(
   { replicasOf, newRunId, nowMs }: PredictServices,
   request: FastifyRequest,
   reply: FastifyReply,
-  { dialect, path, target, body }: AddressedCall,
+  { dialect, path, target, body, isRun = true }: AddressedCall,
 ): Promise<void> {
   const principal = principalOf(request);
   requireModel(principal, target.modelName);
@@ -65,9 +67,9 @@ export async function forwardCall(
       token: replica.token,
       nowMs: nowMs(),
     }),
-    answerHeaders: { "x-corral-run-id": runId },
+    answerHeaders: isRun ? { "x-corral-run-id": runId } : {},
     ...(body === undefined ? {} : { body }),
-    refuse: (error) => answerError(request, reply, error, runId),
+    refuse: (error) => answerError(request, reply, error, isRun ? runId : null),
   });
 }
 

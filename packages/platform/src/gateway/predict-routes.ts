@@ -2,10 +2,16 @@
 // answers leave through `proxy.ts`, errors in the envelope of the route's family.
 
 import {
+  detokenizeBodySchema,
+  detokenizedSchema,
   embeddingsBodySchema,
   embeddingsSchema,
+  renderBodySchema,
+  renderedSchema,
   scoreBodySchema,
   scoreSchema,
+  tokenizeBodySchema,
+  tokenizedSchema,
   type Dialect,
 } from "@corral/contract";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
@@ -25,6 +31,8 @@ interface PredictRoute {
   readonly body?: z.ZodType;
   /** Of an answer, where it is one of ours that is always the same. */
   readonly answer?: z.ZodType;
+  /** Whether the call is a run, kept and found by its id; default true. */
+  readonly isRun?: boolean;
   readonly find: (addresses: Addresses, name: string) => AddressedDeployment;
 }
 
@@ -53,6 +61,36 @@ const routes: readonly PredictRoute[] = [
     body: embeddingsBodySchema,
     answer: embeddingsSchema,
     find: (addresses, name) => addresses.byDeployment(name),
+  },
+  {
+    url: "/api/v1/models/:name/tokenize",
+    dialect: "corral",
+    summary: "Token ids of texts, by the tokenizer of the model's production deployment",
+    path: "/tokenize",
+    body: tokenizeBodySchema,
+    answer: tokenizedSchema,
+    isRun: false,
+    find: (addresses, name) => addresses.byModel(name),
+  },
+  {
+    url: "/api/v1/models/:name/detokenize",
+    dialect: "corral",
+    summary: "The text of token ids",
+    path: "/detokenize",
+    body: detokenizeBodySchema,
+    answer: detokenizedSchema,
+    isRun: false,
+    find: (addresses, name) => addresses.byModel(name),
+  },
+  {
+    url: "/api/v1/models/:name/render",
+    dialect: "corral",
+    summary: "The very text and ids that generate goes on from, by the model's chat template",
+    path: "/render",
+    body: renderBodySchema,
+    answer: renderedSchema,
+    isRun: false,
+    find: (addresses, name) => addresses.byModel(name),
   },
   {
     url: "/model_versions/:name/predict",
@@ -129,5 +167,6 @@ async function predict(
     // The replica reads the query, too: `?result=text` and its like.
     path: route.path + queryOf(request.raw.url),
     target: route.find(addresses, request.params.name),
+    isRun: route.isRun ?? true,
   });
 }

@@ -7,6 +7,7 @@ import { milliseconds, stackOf } from "../answer-call.ts";
 import { isCommitted, notCommitted } from "../commitment.ts";
 import type { PredictAnswer } from "../dialects/dialect.ts";
 import type { PredictService } from "../predict.ts";
+import { prepareOffLoop } from "../prepare-off-loop.ts";
 import { usageOnWire } from "../run-ledger.ts";
 import { sendJson } from "../send-answer.ts";
 import { evaluateTexts, type TextsResult } from "./evaluate-texts.ts";
@@ -21,7 +22,8 @@ function createCarryOut(read: ReadEvaluation): CarryOut<PredictService> {
   return async (admit, received) => {
     // Asked again: the state may have changed while the body arrived.
     const service = admit();
-    await run(service, read(received.body, service.model), received);
+    const call = await prepareOffLoop(service.model, service.renderer, (model) => read(received.body, model));
+    await run(service, call, received);
   };
 }
 

@@ -68,19 +68,24 @@ function ownItem(value: Value, index: Value, budget: Budget): Value | undefined 
     if (character === "") return undefined;
     return typeof value === "string" ? character : new SafeText(character);
   }
-  return rowOf(value)?.at(at);
+  if (value instanceof Range) {
+    const from = at < 0 ? at + value.length : at;
+    return from >= 0 && from < value.length ? value.start + from * value.step : undefined;
+  }
+  return rowOf(value, budget)?.at(at);
 }
 
 /** The items of what has an order and can be indexed. */
-function rowOf(value: Value): readonly Value[] | null {
+function rowOf(value: Value, budget: Budget): readonly Value[] | null {
   if (isList(value)) return value;
+  if (value instanceof Range) budget.spend(value.length / 8);
   return value instanceof Tuple || value instanceof Range ? value.items : null;
 }
 
 /** `value[start:stop:step]`. Fails where the value has no order or a bound is no int. */
 export function getSlice(value: Value, bounds: readonly (Value | undefined)[], budget: Budget): Value {
   if (value instanceof Undefined) return value.fail();
-  const row = isText(value) ? null : rowOf(value);
+  const row = isText(value) ? null : rowOf(value, budget);
   if (row === null && !isText(value))
     throw new TemplateFailure(`'${kindOf(value)}' object is not subscriptable`);
   const [start = null, stop = null, step = null] = bounds.map((bound) =>
@@ -112,7 +117,7 @@ function ownAttribute(value: Value, name: string, budget: Budget): Value | undef
   if (isDict(value)) return dictMethod(value, name, budget);
   if (value instanceof Instance) return value.attribute(name);
   if (value instanceof Tuple && value.names.includes(name)) return value.items[value.names.indexOf(name)];
-  const row = rowOf(value);
+  const row = rowOf(value, budget);
   if (row !== null) return rowMethod(value, row, name, budget);
   if (value instanceof Float) return floatAttribute(value, name);
   if (isInt(value) || typeof value === "boolean") return intAttribute(BigInt(value), name);

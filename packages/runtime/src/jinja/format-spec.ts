@@ -78,7 +78,7 @@ function numberDigits(
     return /[.einf]/.test(shown) ? shown : `${shown}.0`;
   }
   if (precision !== null) throw new TemplateFailure("Precision not allowed in integer format specifier");
-  if (kind === "c") return String.fromCodePoint(asNumber);
+  if (kind === "c" && asNumber >= 0 && asNumber <= 0x10ffff) return String.fromCodePoint(asNumber);
   const base = { "": 10, d: 10, n: 10, x: 16, X: 16, o: 8, b: 2 }[kind];
   if (base === undefined) throw new TemplateFailure(`Unknown format code '${kind}' for int`);
   const digits = (value < 0 ? -BigInt(value) : BigInt(value)).toString(base);

@@ -157,7 +157,7 @@ function percentValue(
     if (value instanceof Undefined) value.fail();
     throw new TemplateFailure(`%${kind} format: a real number is required, not ${kindOf(value)}`);
   }
-  const digits = percentDigits(value, kind, precision, flags.includes("#"));
+  const digits = percentDigits(value, kind, precision, flags.includes("#"), budget);
   const isNegative = digits.startsWith("-");
   const sign = isNegative ? "-" : flags.includes("+") ? "+" : flags.includes(" ") ? " " : "";
   const bare = isNegative ? digits.slice(1) : digits;
@@ -171,6 +171,7 @@ function percentDigits(
   kind: string,
   precision: number | null,
   alternative: boolean,
+  budget: Budget,
 ): string {
   if ("eEfFgG".includes(kind) && kind !== "")
     return formatFloat(
@@ -185,7 +186,7 @@ function percentDigits(
   const base = kind === "x" || kind === "X" ? 16 : kind === "o" ? 8 : 10;
   if (!"diuxXo".includes(kind) || kind === "")
     throw new TemplateFailure(`unsupported format character '${kind}'`);
-  const digits = (whole < 0n ? -whole : whole).toString(base).padStart(precision ?? 0, "0");
+  const digits = pad((whole < 0n ? -whole : whole).toString(base), precision ?? 0, "0", "left", budget);
   const prefix = alternative && base === 16 ? "0x" : alternative && base === 8 ? "0o" : "";
   const cased = kind === "X" ? (prefix + digits).toUpperCase() : prefix + digits;
   return whole < 0n ? `-${cased}` : cased;
@@ -193,6 +194,6 @@ function percentDigits(
 
 function characterOf(value: Value): string {
   if (isText(value) && Array.from(textOf(value)).length === 1) return textOf(value);
-  if (isInt(value)) return String.fromCodePoint(Number(value));
+  if (isInt(value) && value >= 0 && value <= 0x10ffff) return String.fromCodePoint(Number(value));
   throw new TemplateFailure("%c requires int or char");
 }

@@ -32,8 +32,11 @@ import {
   type Value,
 } from "./values.ts";
 
-const length = filter("", (value) => {
-  if (isText(value)) return lengthOf(textOf(value));
+const length = filter("", (value, _, { budget }) => {
+  if (isText(value)) {
+    budget.spendCharacters(textOf(value).length);
+    return lengthOf(textOf(value));
+  }
   if (isList(value) || value instanceof Range) return value.length;
   if (value instanceof Tuple) return value.items.length;
   if (isDict(value)) return value.size;
@@ -60,6 +63,7 @@ export const sequenceFilters: Readonly<Record<string, Filter>> = {
   }),
   reverse: filter("", (value, _, context) => {
     if (isText(value)) {
+      context.budget.spend(textOf(value).length / 8);
       const reversed = Array.from(textOf(value)).toReversed().join("");
       return typeof value === "string" ? reversed : new SafeText(reversed);
     }

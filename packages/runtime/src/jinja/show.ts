@@ -29,7 +29,7 @@ export function repr(value: Value, budget: Budget): string {
   budget.spend(1);
   if (value === null) return "None";
   if (typeof value === "boolean") return value ? "True" : "False";
-  if (isInt(value)) return String(value);
+  if (isInt(value)) return intText(value);
   if (value instanceof Float) return floatText(value.value);
   if (isText(value)) {
     budget.spendCharacters(textOf(value).length);
@@ -51,6 +51,14 @@ export function repr(value: Value, budget: Budget): string {
     return step === 1 ? `range(${start}, ${stop})` : `range(${start}, ${stop}, ${step})`;
   }
   return value instanceof Generator ? "<generator object>" : value.shown;
+}
+
+/** Python writes no int of more than 4,300 digits. */
+function intText(value: number | bigint): string {
+  const limit = 10n ** 4_300n;
+  if (typeof value === "bigint" && (value >= limit || value <= -limit))
+    throw new TemplateFailure("Exceeds the limit (4300 digits) for integer string conversion");
+  return String(value);
 }
 
 /** Python's `repr` of a float: the fewest digits that read back, with an exponent below 1e-4 and from 1e16. */
@@ -110,22 +118,22 @@ export function toJson(value: Value, form: JsonForm, budget: Budget, depth = 0):
   budget.spend(1);
   if (value === null) return "null";
   if (typeof value === "boolean") return String(value);
-  if (isInt(value)) return String(value);
+  if (isInt(value)) return intText(value);
   if (value instanceof Float) return jsonFloat(value.value);
   if (isText(value)) {
     budget.spendCharacters(textOf(value).length);
     return jsonText(textOf(value), form.ensureAscii);
   }
   const nested = (entry: Value) => toJson(entry, form, budget, depth + 1);
-  if (isList(value)) return enclose("[", value.map(nested), "]", form, depth);
-  if (value instanceof Tuple) return enclose("[", value.items.map(nested), "]", form, depth);
+  if (isList(value)) return enclose("[", value.map(nested), "]", form, depth, budget);
+  if (value instanceof Tuple) return enclose("[", value.items.map(nested), "]", form, depth, budget);
   if (!isDict(value)) throw new TemplateFailure(`Object of type ${kindOf(value)} is not JSON serializable`);
   let entries = [...value];
   if (form.sortKeys) entries = sortedByKey(entries);
   const shown = entries.map(
     ([key, entry]) => jsonText(jsonKey(key), form.ensureAscii) + form.keySeparator + nested(entry),
   );
-  return enclose("{", shown, "}", form, depth);
+  return enclose("{", shown, "}", form, depth, budget);
 }
 
 function sortedByKey(entries: readonly (readonly [Value, Value])[]): [Value, Value][] {
@@ -142,8 +150,10 @@ function enclose(
   close: string,
   { indent, itemSeparator }: JsonForm,
   depth: number,
+  budget: Budget,
 ): string {
   if (entries.length === 0 || indent === null) return open + entries.join(itemSeparator) + close;
+  budget.spendCharacters(indent.length * (depth + 1) * entries.length);
   const inner = `\n${indent.repeat(depth + 1)}`;
   return open + inner + entries.join(itemSeparator + inner) + `\n${indent.repeat(depth)}` + close;
 }

@@ -1,6 +1,7 @@
 // Filters that make texts. Source: Jinja 3.1.6, filters.py.
 
 import { callValue, getAttribute } from "./attributes.ts";
+import type { Budget } from "./budget.ts";
 import { TemplateFailure } from "./failure.ts";
 import { filter, itemsFor, openFilter, type Filter, type FilterContext } from "./filter-context.ts";
 import { formatFloat } from "./format-spec.ts";
@@ -14,7 +15,15 @@ import { isDict, isTrue, isText, SafeText, textOf, Tuple, Undefined, type Value 
 
 /** A safe text stays one: `soft_str`. */
 function softText(value: Value, { budget }: FilterContext): string | SafeText {
-  return isText(value) ? value : toText(value, budget);
+  const text = isText(value) ? value : toText(value, budget);
+  budget.spendCharacters(textOf(text).length);
+  return text;
+}
+
+function charged(value: Value, budget: Budget): string {
+  const text = toText(value, budget);
+  budget.spendCharacters(text.length);
+  return text;
 }
 
 function callMethod(value: Value, name: string, positional: readonly Value[], context: FilterContext): Value {
@@ -26,7 +35,7 @@ const methodFilter = (name: string): Filter =>
   filter("", (value, _, context) => callMethod(value, name, [], context));
 
 const escaping = filter("", (value, _, { budget }) =>
-  value instanceof SafeText ? value : new SafeText(escapeHtml(toText(value, budget))),
+  value instanceof SafeText ? value : new SafeText(escapeHtml(charged(value, budget))),
 );
 
 export const textFilters: Readonly<Record<string, Filter>> = {
@@ -53,8 +62,8 @@ export const textFilters: Readonly<Record<string, Filter>> = {
   ),
   escape: escaping,
   e: escaping,
-  forceescape: filter("", (value, _, { budget }) => new SafeText(escapeHtml(toText(value, budget)))),
-  striptags: filter("", (value, _, { budget }) => stripTags(toText(value, budget))),
+  forceescape: filter("", (value, _, { budget }) => new SafeText(escapeHtml(charged(value, budget)))),
+  striptags: filter("", (value, _, { budget }) => stripTags(charged(value, budget), budget)),
   replace: filter("old new count", (value, [old, fresh, count], { budget }) =>
     replaceText(
       toText(value, budget),
@@ -139,7 +148,9 @@ function truncate(
   return (isTrue(killWords) ? cut : (splitText(cut, " ", 1, true)[0] ?? "")) + ending;
 }
 
-function stripTags(text: string): string {
+function stripTags(text: string, budget: Budget): string {
+  // Each tag that goes moves all that is behind it.
+  budget.spend(text.length ** 2 / 1e5);
   let bare = text;
   for (const [open, close] of [
     ["<!--", "-->"],
@@ -159,20 +170,24 @@ function stripTags(text: string): string {
       (_, decimal?: string, hex?: string, name?: string) =>
         name !== undefined
           ? (names[name.toLowerCase()] ?? "")
-          : String.fromCodePoint(decimal === undefined ? parseInt(hex ?? "0", 16) : Number(decimal)),
+          : characterOf(decimal === undefined ? parseInt(hex ?? "0", 16) : Number(decimal)),
     );
+}
+
+function characterOf(code: number): string {
+  return code <= 0x10ffff ? String.fromCodePoint(code) : "\ufffd";
 }
 
 function urlEncode(value: Value, _: unknown, context: FilterContext): string {
   const { budget } = context;
-  if (isText(value)) return quoteUrl(textOf(value), "/");
+  if (isText(value)) return quoteUrl(charged(value, budget), "/");
   if (value === null || (!isDict(value) && !Array.isArray(value) && !(value instanceof Tuple)))
-    return quoteUrl(toText(value, budget), "/");
+    return quoteUrl(charged(value, budget), "/");
   const pairs = isDict(value) ? [...value] : Array.from(itemsFor(value, context), pairOf);
   return pairs
     .map(
       ([key, entry]) =>
-        `${quoteUrl(toText(key, budget), "", true)}=${quoteUrl(toText(entry, budget), "", true)}`,
+        `${quoteUrl(charged(key, budget), "", true)}=${quoteUrl(charged(entry, budget), "", true)}`,
     )
     .join("&");
 }
