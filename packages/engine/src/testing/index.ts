@@ -16,3 +16,4 @@ export {
 } from "./fake-model.ts";
 export { createMemoryPrefixStore, type MemoryPrefixStore } from "./memory-prefix-store.ts";
 export { validGeneration } from "./valid-generation.ts";
+export { createStopStringSearch } from "../text/stop-strings.ts";
