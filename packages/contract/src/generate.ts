@@ -167,10 +167,10 @@ export const generationFieldGroups: readonly GenerationFieldGroup[] = [
   {
     title: "What is returned beside the text",
     fields: [
-      pending("return_dict_in_generate", "boolean", false),
-      pending("output_scores", "boolean", false),
-      pending("output_logits", "boolean", null, { neutral: [false] }),
-      pending("scores_top_n", "integer", null, { ...extension, range: atLeast(1) }),
+      implemented("return_dict_in_generate", "boolean", false),
+      implemented("output_scores", "boolean", false),
+      implemented("output_logits", "boolean", null, { neutral: [false] }),
+      implemented("scores_top_n", "integer", null, { ...extension, range: atLeast(1) }),
       pending("logprobs", "integer", null, { ...extension, range: within(0, 20) }),
       inert("output_attentions", "boolean", null, "It acts only beside return_dict_in_generate.", {
         neutral: [false],

@@ -10,6 +10,7 @@ import {
   type ParameterValue,
 } from "@corral/contract";
 import { checkCells, checkCosts, checkGuidance } from "./generation-config/costs.ts";
+import { effectiveParameters, type EffectiveParameters } from "./generation-config/effective-parameters.ts";
 import { inertWarnings } from "./generation-config/inert-warnings.ts";
 import { resolveLength, type LengthResult } from "./generation-config/lengths.ts";
 import { parameterValues, type ParameterValues } from "./generation-config/parameter-values.ts";
@@ -48,6 +49,8 @@ export interface ResolvedGeneration {
   readonly generation: ValidGeneration;
   /** Whole sentences for the caller, in the order of the rules. */
   readonly warnings: readonly string[];
+  /** What each parameter came to, and who set it. */
+  explain(): EffectiveParameters;
 }
 
 export interface GenerationRefusal {
@@ -112,7 +115,12 @@ export function resolveGeneration(input: ResolveGenerationInput): ResolvedGenera
     seed: values.number("seed") ?? (deterministic ? 0 : null),
   };
   const warnings = [...read.warnings, ...inertWarnings(values, context), ...length.warnings];
-  return { kind: "valid", generation: Object.freeze(settings) as ValidGeneration, warnings };
+  return {
+    kind: "valid",
+    generation: Object.freeze(settings) as ValidGeneration,
+    warnings,
+    explain: () => effectiveParameters(read.of, settings),
+  };
 }
 
 /** In the order given and without duplicates. A null from the caller means that no token ends a sequence. */

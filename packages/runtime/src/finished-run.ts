@@ -35,13 +35,14 @@ export function finishedRun(
 function finishedPrompt(
   { vocabulary }: PromptModel,
   { skipSpecialTokens }: PredictCall,
-  { prompt, promptIds, generation }: PreparedGeneration,
+  { prompt, promptIds, generation, effectiveParameters }: PreparedGeneration,
   { sequences }: GenerationResult,
 ): FinishedPrompt {
   return {
     prompt,
     sequences,
     padTokenId: generation.padTokenId,
+    ...(effectiveParameters === undefined ? {} : { effectiveParameters }),
     fullText({ text, ids }) {
       // A prompt that came as text is echoed byte for byte; one that came as ids has only what they decode to.
       if (prompt.source.kind === "text") return prompt.source.text + text;

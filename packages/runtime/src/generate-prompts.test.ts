@@ -188,3 +188,43 @@ test("a key's cap counts all prompts of a call", async () => {
   const two = await t.call({ body: { ...one, prompt: ["Hi", "Ho"] }, headers });
   assert.deepEqual([two.status, two.json.code], [422, "invalid_parameter"]);
 });
+
+test("scores of each step stand beside the result, whole or the best of them, and are not kept with the run", async () => {
+  await using t = await startTestReplica();
+  const asked = { max_new_tokens: 2, return_dict_in_generate: true, output_scores: true };
+  const whole = await t.call({ body: { ...asked, prompt: "Hi" } });
+  assert.equal(whole.status, 200, whole.text);
+  const { scores } = whole.json;
+  assert.deepEqual([scores.length, scores[0].length], [2, 1]);
+  assert.equal(scores[0][0].indexOf(10), "d".codePointAt(0));
+  assert.equal(scores[1][0].indexOf(10), "e".codePointAt(0));
+  assert.ok(!JSON.stringify((await t.platform.until("finished", whole.runId)).output).includes("scores"));
+
+  const best = await t.call({
+    body: { ...asked, prompt: ["Hi", "Ho!"], output_logits: true, scores_top_n: 2 },
+  });
+  const [[[first]], [[second]]] = best.json.scores;
+  assert.deepEqual([first.ids[0], first.values, first.chosen], [100, [10, 0], 10]);
+  assert.equal(second.ids[0], 101);
+  assert.equal(best.json.logits.length, 2);
+
+  const rows = await t.call({
+    body: {
+      ...asked,
+      input_ids: [
+        [1, 2, 3],
+        [1, 2, 3, 4],
+      ],
+      scores_top_n: 1,
+    },
+  });
+  assert.deepEqual(
+    rows.json.scores.map((step: { ids: number[] }[]) => step.map(({ ids }) => ids)),
+    [
+      [[100], [101]],
+      [[101], [102]],
+    ],
+  );
+  const huge = await t.call({ body: { ...asked, prompt: Array(100).fill("Hi"), max_new_tokens: 100 } });
+  assert.deepEqual([huge.status, huge.json.errors[0].pointer], [422, "/output_scores"]);
+});

@@ -1,7 +1,8 @@
 // A body and its dialect → generations that may be submitted, or every reason why not. Touches no engine loop and
 // no response.
 
-import { fieldsError, type Dialect, type FieldError } from "@corral/contract";
+import { defaultCaps, fieldsError, type Dialect, type FieldError } from "@corral/contract";
+import { returnedScoreBytes } from "@corral/engine";
 import { readBaseten } from "./dialects/baseten.ts";
 import { errorInCallersWords, inCallersWords } from "./dialects/callers-words.ts";
 import { readCerebrium } from "./dialects/cerebrium.ts";
@@ -54,9 +55,26 @@ export function prepareCall(
   if (first === undefined || prompts.length < read.length || errors.length > 0) {
     throw fieldsError(withoutRepetitions(errors));
   }
+  const tooMany = checkScoreBytes(prompts, model.vocabulary.tokenCount, context);
+  if (tooMany !== null) throw fieldsError([tooMany]);
   const told = mergeWarnings(read.map((one) => one.warnings)).map((text) => inCallersWords(text, words));
   const warnings = [...call.warnings, ...told];
   return { call, prompts: [first, ...others], warnings };
+}
+
+/** Each prompt was checked alone; what is returned of several is held together until the answer. */
+function checkScoreBytes(
+  prompts: readonly PreparedGeneration[],
+  vocabSize: number,
+  { caps = defaultCaps }: DialectContext,
+): FieldError | null {
+  const bytes = prompts.reduce((sum, { generation }) => sum + returnedScoreBytes(generation, vocabSize), 0);
+  if (prompts.length === 1 || bytes <= caps.scoreBytes) return null;
+  const pointer = prompts[0]?.generation.outputScores === null ? "/output_logits" : "/output_scores";
+  const message =
+    `The scores of ${prompts.length} prompts come to ${bytes} bytes; at most ${caps.scoreBytes} are returned. ` +
+    "Set `scores_top_n`, fewer tokens or fewer prompts.";
+  return { pointer, code: "invalid_parameter", message };
 }
 
 /** What is wrong with a prompt, and not with any field of the body, is where the prompt stands. */

@@ -1,7 +1,7 @@
 // One prompt of a call → a generation that may be submitted, or every reason why not.
 
 import { isServingError, type FieldError } from "@corral/contract";
-import { resolveGeneration, type ValidGeneration } from "@corral/engine";
+import { resolveGeneration, type EffectiveParameters, type ValidGeneration } from "@corral/engine";
 import type { DialectContext, GenerationParameters, PredictCall } from "./dialects/dialect.ts";
 import { cutLongPrompt, longestCutPrompt } from "./long-prompt.ts";
 import { withoutPadding, type UnpaddedPrompt } from "./padding.ts";
@@ -13,6 +13,8 @@ export interface PreparedGeneration {
   readonly promptIds: readonly number[];
   /** Resolved for the number of `promptIds`. */
   readonly generation: ValidGeneration;
+  /** Where the call explains. */
+  readonly effectiveParameters?: EffectiveParameters;
 }
 
 export interface PreparedOne {
@@ -31,11 +33,16 @@ export function prepareGeneration(
 ): PreparedOne {
   const errors: FieldError[] = [];
   const prompt = source === null ? null : orNoted(errors, () => readPrompt(model, call, source));
+  const negative = call.negativePrompt ?? null;
+  const negativePrompt = negative === null ? null : orNoted(errors, () => preparePrompt(model, negative));
   const parameters = parametersOf(call, prompt);
   errors.push(...parameters.errors);
   const promptTokenCount = prompt?.ids.length ?? 0;
   const resolved = resolveGeneration({
-    parameters: parameters.parameters,
+    parameters:
+      negativePrompt === null
+        ? parameters.parameters
+        : { ...parameters.parameters, negative_prompt_ids: negativePrompt.ids },
     modelConfig: parameters.modelConfig,
     promptTokenCount,
     lastPromptId: prompt?.ids.at(-1),
@@ -44,12 +51,14 @@ export function prepareGeneration(
       vocabSize: model.vocabulary.tokenCount,
       maxSequenceCount: context.maxSequenceCount,
       cellCount: context.cellCount,
+      ...(context.caps === undefined ? {} : { caps: context.caps }),
     },
     endOfGenerationIds: model.vocabulary.endOfGenerationIds,
   });
   if (resolved.kind === "refused") {
     const lengthIsRefused = parameters.errors.some(({ code }) => code === "prompt_too_long");
-    errors.push(...resolved.errors.filter(({ code }) => !(lengthIsRefused && code === "prompt_too_long")));
+    const others = resolved.errors.filter(({ code }) => !(lengthIsRefused && code === "prompt_too_long"));
+    errors.push(...others);
     return { prepared: null, errors, warnings: [] };
   }
   if (prompt === null || errors.length > 0) return { prepared: null, errors, warnings: [] };
@@ -57,7 +66,12 @@ export function prepareGeneration(
   if (unpadded === null) return { prepared: null, errors, warnings: [] };
   const { promptIds, generation } = unpadded;
   return {
-    prepared: { prompt, promptIds, generation },
+    prepared: {
+      prompt,
+      promptIds,
+      generation,
+      ...(call.explains === true ? { effectiveParameters: resolved.explain() } : {}),
+    },
     errors,
     warnings: [...prompt.warnings, ...parameters.warnings, ...resolved.warnings, ...unpadded.warnings],
   };

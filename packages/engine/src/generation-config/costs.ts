@@ -65,18 +65,27 @@ export function checkCosts(
   placeOf: PlaceOf,
 ): FieldError[] {
   const { returnedSequenceCount: sequenceCount } = returned;
-  const newTokenCount = maxLength - promptTokenCount;
   const tokens = `tokens (sequences × prompt and new tokens)`;
   const lengthName = sequenceCount > 1 ? "num_return_sequences" : "max_new_tokens";
-  const scores = (["outputScores", "outputLogits"] as const).flatMap((name) => returned[name] ?? []);
-  const rowBytes = scores.reduce(
-    (sum, { topCount }) => sum + (topCount === null ? 4 * vocabSize : 8 * Math.min(topCount, vocabSize)),
-    0,
-  );
+  const scoreBytes = returnedScoreBytes({ promptTokenCount, maxLength, ...returned }, vocabSize);
   const scoresName = returned.outputScores === null ? "output_logits" : "output_scores";
   const bytes = "bytes of scores (set `scores_top_n` to the number of best ones, or fewer tokens)";
   return [
     ...checkCap(lengthName, sequenceCount * maxLength, caps.tokenCount, tokens, placeOf),
-    ...checkCap(scoresName, sequenceCount * newTokenCount * rowBytes, caps.scoreBytes, bytes, placeOf),
+    ...checkCap(scoresName, scoreBytes, caps.scoreBytes, bytes, placeOf),
   ];
+}
+
+/** Of the scores and logits in the answer, if every sequence becomes as long as it may: four for each number. */
+export function returnedScoreBytes(
+  settings: Pick<LengthSettings, "promptTokenCount" | "maxLength"> & ReturnedSettings,
+  vocabSize: number,
+): number {
+  const { promptTokenCount, maxLength, returnedSequenceCount, outputScores, outputLogits } = settings;
+  const rowBytes = [outputScores, outputLogits].reduce((sum, recorded) => {
+    if (recorded === null) return sum;
+    const { topCount } = recorded;
+    return sum + (topCount === null ? 4 * vocabSize : 8 * Math.min(topCount, vocabSize));
+  }, 0);
+  return returnedSequenceCount * (maxLength - promptTokenCount) * rowBytes;
 }

@@ -5,6 +5,7 @@ import { padRows } from "@corral/engine";
 import { commonFinishReason, type FinishedPrompt, type PredictCall } from "./dialect.ts";
 import { generatedText } from "./generated-text.ts";
 import type { ReturnForm } from "./return-form.ts";
+import { scoresOnWire } from "./scores-on-wire.ts";
 
 export interface CorralAnswerOptions {
   readonly runId: string;
@@ -23,14 +24,17 @@ export function createCorralAnswer(options: CorralAnswerOptions): Pick<PredictCa
       const groups = isNested ? run.prompts.map((finished) => [finished]) : [run.prompts];
       const rows = groups.map((together) => rowsOf(together, returnForm));
       const result = isNested ? rows : rows.flat();
+      const scores = groups.map((together) => scoresOnWire(together.flatMap(({ sequences }) => sequences)));
       const body = {
         run_id: runId,
         run_time_ms: run.runTimeMs,
         result,
+        ...(isNested ? nested(scores) : scores[0]),
         usage: run.usage,
         finish_reason: commonFinishReason(run.prompts.flatMap(({ sequences }) => sequences)),
         ...(run.seed === null ? {} : { seed: run.seed }),
         warnings: run.warnings,
+        ...explanations(run.prompts, areListed),
       };
       return { body, output: result, headers: {} };
     },
@@ -41,6 +45,19 @@ export function createCorralAnswer(options: CorralAnswerOptions): Pick<PredictCa
       ids,
     }),
   };
+}
+
+/** Of prompts that came as a list a list, as their lengths differ. */
+function explanations(prompts: readonly FinishedPrompt[], areListed: boolean) {
+  const explained = prompts.map(({ effectiveParameters }) => effectiveParameters);
+  if (explained[0] === undefined) return {};
+  return { effective_parameters: areListed ? explained : explained[0] };
+}
+
+/** A list for each prompt under each name. */
+function nested(scores: readonly ReturnType<typeof scoresOnWire>[]) {
+  const names = Object.keys(scores[0] ?? {}) as (keyof ReturnType<typeof scoresOnWire>)[];
+  return Object.fromEntries(names.map((name) => [name, scores.map((one) => one[name])]));
 }
 
 /** One row for each sequence; those of one list are equally long where the prompts are. */

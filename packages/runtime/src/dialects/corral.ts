@@ -3,7 +3,8 @@
 // Source: transformers 5.23.0, pipelines/text_generation.py, _sanitize_parameters.
 
 import { takeAttentionMask } from "./attention-mask.ts";
-import { BodyReader } from "./body-reader.ts";
+import type { PromptSource } from "../prompt.ts";
+import { BodyReader, show, type Body } from "./body-reader.ts";
 import { takeChatOptions } from "./chat-options.ts";
 import { createCorralAnswer } from "./corral-answer.ts";
 import type { GenerationParameters, ReadDialect } from "./dialect.ts";
@@ -20,9 +21,12 @@ export const readCorral: ReadDialect = (body, context) => {
   const returnForm = takeReturnForm(reader);
   const skipSpecialTokens = reader.takeBoolean("skip_special_tokens") ?? true;
   warnOfCleanUp(reader);
+  const negativePrompt = takeNegativePrompt(reader, body);
+  const stopStrings = takeStopSequence(reader, body);
   const cutsLongPrompts = reader.takeWord("handle_long_generation", ["hole"]) === "hole";
+  const explains = reader.takeBoolean("explain") ?? false;
   const stream = reader.takeBoolean("stream") ?? false;
-  const parameters = reader.rest();
+  const parameters = { ...reader.rest(), ...(stopStrings === null ? {} : { stop_strings: stopStrings }) };
   const modelConfig = context.generationConfig;
 
   return {
@@ -31,6 +35,12 @@ export const readCorral: ReadDialect = (body, context) => {
     skipSpecialTokens,
     errors: reader.errors,
     warnings: reader.warnings,
+    negativePrompt,
+    callersWords: {
+      ...(stopStrings === null ? {} : { stop_strings: "stop_sequence" }),
+      ...(negativePrompt === null ? {} : { negative_prompt_ids: "negative_prompt" }),
+    },
+    explains,
     cutsLongPrompts,
     generationFor(_promptTokenCount, prefixTokenCount) {
       const lengths = lengthsWithPrefix({ parameters, modelConfig }, prefixTokenCount);
@@ -45,6 +55,38 @@ export const readCorral: ReadDialect = (body, context) => {
     }),
   };
 };
+
+/** An extension: the text whose ids are `negative_prompt_ids`. */
+function takeNegativePrompt(reader: BodyReader, body: Body): PromptSource | null {
+  const value = reader.take("negative_prompt") ?? null;
+  if (value === null) return null;
+  const pointer = "/negative_prompt";
+  if (typeof value !== "string") {
+    const message = `negative_prompt is ${show(value)}; it must be a string.`;
+    reader.refuse(pointer, "invalid_parameter", message);
+    return null;
+  }
+  if (isGiven(body, "negative_prompt_ids")) {
+    const message =
+      "negative_prompt and negative_prompt_ids exclude each other: the one is the other as text. Give one of them.";
+    reader.refuse(pointer, "invalid_parameter", message);
+    return null;
+  }
+  return { kind: "text", text: value, pointer };
+}
+
+/** The pipeline's word for `stop_strings`; there it wins over the other without a word, here they exclude each other. */
+function takeStopSequence(reader: BodyReader, body: Body): unknown {
+  const value = reader.take("stop_sequence") ?? null;
+  if (value === null || !isGiven(body, "stop_strings")) return value;
+  const message = "stop_sequence and stop_strings exclude each other: they mean the same. Give one of them.";
+  reader.refuse("/stop_sequence", "invalid_parameter", message);
+  return null;
+}
+
+function isGiven(body: Body, name: string): boolean {
+  return (body[name] ?? null) !== null;
+}
 
 /** The tokenizers of all Llamas are BPE, where transformers does no such thing either. */
 function warnOfCleanUp(reader: BodyReader): void {

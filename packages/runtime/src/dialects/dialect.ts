@@ -1,8 +1,14 @@
 // What every dialect turns a body into, and what it turns a finished run back into. One internal call for all
 // families; the families' own words stay in their files.
 
-import { finishReasons, type FieldError, type FinishReason, type Usage } from "@corral/contract";
-import type { GeneratedSequence } from "@corral/engine";
+import {
+  finishReasons,
+  type FieldError,
+  type GenerationCaps,
+  type FinishReason,
+  type Usage,
+} from "@corral/contract";
+import type { EffectiveParameters, GeneratedSequence } from "@corral/engine";
 import type { PreparedPrompt, PromptSource } from "../prompt.ts";
 
 /** What the gateway and the deployment add to a body. */
@@ -23,6 +29,8 @@ export interface DialectContext {
   readonly cellCount: number;
   /** Milliseconds since the epoch. */
   readonly receivedAtMs: number;
+  /** What a call may cost. Default: `defaultCaps`. */
+  readonly caps?: GenerationCaps;
 }
 
 /** `chunks`: OpenAI's, one data line each, and a last one that says that it is the last. */
@@ -45,8 +53,12 @@ export interface PredictCall {
   readonly stripsStopStrings?: boolean;
   readonly errors: readonly FieldError[];
   readonly warnings: readonly string[];
+  /** Tokenized as a prompt is, it becomes `negative_prompt_ids`. */
+  readonly negativePrompt?: PromptSource | null;
   /** Parameters of `generate` → the fields that a caller of this family gives them in. Default: the same names. */
   readonly callersWords?: Readonly<Record<string, string>>;
+  /** The answer tells what each parameter came to. Default false. */
+  readonly explains?: boolean;
   /** A prompt that leaves no room loses its beginning: only where the caller asked for that. Default false. */
   readonly cutsLongPrompts?: boolean;
   /** Some families' lengths depend on the prompt's, or on its prefix, which is counted in it. */
@@ -71,6 +83,8 @@ export interface FinishedPrompt {
   /** The prompt and the new text of a sequence, as one text. */
   fullText(sequence: GeneratedSequence): string;
   readonly sequences: readonly GeneratedSequence[];
+  /** Where the call explains. */
+  readonly effectiveParameters?: EffectiveParameters;
   /** What fills shorter rows; null: nothing is known that could. */
   readonly padTokenId: number | null;
 }

@@ -58,8 +58,3 @@ function lengthErrors(tokenCount: number, contextLength: number, pointer: string
   const message = `The text has ${tokenCount} tokens, and the model's context is ${contextLength} tokens. Shorten it.`;
   return [{ pointer, code: "prompt_too_long", message }];
 }
-
-/** A float32 as the shortest number that is surely read as the same one; null for the logarithm of 0. */
-export function float32OnWire(value: number): number | null {
-  return Number.isFinite(value) ? Number(value.toPrecision(9)) : null;
-}

@@ -3,7 +3,8 @@
 import { mostInputs, poolings } from "@corral/contract";
 import type { EvaluationOutput } from "@corral/engine";
 import { BodyReader, mostErrors, pointerTo, show } from "../dialects/body-reader.ts";
-import { float32OnWire, prepareTexts, type ReadEvaluation, type TextSource } from "./evaluation-call.ts";
+import { float32OnWire } from "../float32-on-wire.ts";
+import { prepareTexts, type ReadEvaluation, type TextSource } from "./evaluation-call.ts";
 
 const fields = ["input", "pooling", "normalize", "add_special_tokens"] as const;
 

@@ -4,7 +4,8 @@ import { mostTopCount, type Score } from "@corral/contract";
 import type { EvaluationOutput } from "@corral/engine";
 import { BodyReader } from "../dialects/body-reader.ts";
 import { takeSource } from "../dialects/read-sources.ts";
-import { float32OnWire, prepareTexts, type ReadEvaluation } from "./evaluation-call.ts";
+import { float32OnWire } from "../float32-on-wire.ts";
+import { prepareTexts, type ReadEvaluation } from "./evaluation-call.ts";
 
 const fields = ["prompt", "messages", "input_ids", "top_n", "add_special_tokens"] as const;
 

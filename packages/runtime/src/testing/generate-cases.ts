@@ -45,6 +45,8 @@ export function titleOf({ name, prompt }: GenerateCase): string {
 /** Fields of the case that the contract's table does not have as implemented, and that would change something. */
 export function pendingFields({ parameters }: GenerateCase): string[] {
   return Object.entries(parameters).flatMap(([name, value]) => {
+    // It is of our own call, beside the parameters.
+    if (name === "attention_mask") return [];
     if (name === generationConfigName) return pendingFields({ parameters: value } as unknown as GenerateCase);
     const field = findGenerationField(name);
     if (field === undefined) return [name];

@@ -70,12 +70,13 @@ export function answerWith(prepared: PreparedCall, ...texts: readonly string[]):
     const ids = [...new TextEncoder().encode(text)];
     return { ids, text, finishReason: "stop", generatedTokenCount: ids.length };
   });
-  const [{ prompt, generation }] = prepared.prompts;
+  const [{ prompt, generation, effectiveParameters }] = prepared.prompts;
   const { source } = prompt;
   const finished = {
     prompt,
     sequences,
     padTokenId: generation.padTokenId,
+    ...(effectiveParameters === undefined ? {} : { effectiveParameters }),
     fullText: ({ text }: GeneratedSequence) => (source.kind === "text" ? source.text : "") + text,
   };
   return prepared.call.answer({
