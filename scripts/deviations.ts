@@ -96,6 +96,61 @@ export const deviations: readonly Deviation[] = [
     test: { file: replica, name: "sequences of one stream are told apart by their index" },
   },
   {
+    topic: "padding",
+    huggingFace:
+      "masked positions stay in the prompt: n-gram bans and `encoder_repetition_penalty` see the pad token",
+    ours: "not computed and not seen by processors; lengths count it all the same",
+    test: {
+      file: "packages/runtime/src/padding.test.ts",
+      name: "what the mask leaves out on the left is not computed, and counts in the lengths as in transformers",
+    },
+  },
+  {
+    topic: "padding on the right, or a hole in `attention_mask`",
+    huggingFace: "goes on from there; a warning for padding on the right of several rows",
+    ours: "refused; pad tokens that are inferred may stand inside, and do not count",
+    test: {
+      file: "packages/runtime/src/padding.test.ts",
+      name: "a prompt that ends in padding is refused, be it told or inferred",
+    },
+  },
+  {
+    topic: "rows of one call",
+    huggingFace: "one batch: all rows run until the longest has ended",
+    ours: "a generation each; rows of `input_ids` are filled to one length with the pad token afterwards",
+    test: {
+      file: "packages/runtime/src/generate-prompts.test.ts",
+      name: "rows of ids are answered as generate answers them: one list of rows, filled to one length",
+    },
+  },
+  {
+    topic: "scores after a row's end",
+    huggingFace: "of a row that goes on with pad tokens",
+    ours: "null",
+    test: {
+      file: "packages/runtime/src/dialects/scores-on-wire.test.ts",
+      name: "scores stand by step, row and id, and -Infinity is null",
+    },
+  },
+  {
+    topic: '`handle_long_generation: "hole"` without a length',
+    huggingFace: "the pipeline's own default, 256 new tokens",
+    ours: "20 new tokens, as in `generate`; the call's `warnings` say what was left out",
+    test: {
+      file: "packages/runtime/src/long-prompt.test.ts",
+      name: "the new tokens come from max_new_tokens, from max_length, or are 20",
+    },
+  },
+  {
+    topic: "`stop_sequence` beside `stop_strings`; `prefix` beside a chat",
+    huggingFace: "the one wins over the other; the prefix only lengthens `max_length`",
+    ours: "refused",
+    test: {
+      file: "packages/runtime/src/dialects/corral-results.test.ts",
+      name: "stop_sequence is stop_strings under the pipeline's name, and is refused under it",
+    },
+  },
+  {
     topic: "`seed`",
     huggingFace: "no such parameter",
     ours: "an extension: the same seed gives the same ids, whatever runs beside it",

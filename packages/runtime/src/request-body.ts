@@ -2,7 +2,6 @@
 
 import { parseBody, ServingError } from "@corral/contract";
 import type { IncomingMessage } from "node:http";
-import { withWrittenFloats } from "./written-floats.ts";
 
 /**
  * Fails with `body_too_large`, `unsupported_media_type`, `invalid_json` or `client_closed`. What is refused is still
@@ -21,7 +20,7 @@ export async function readJsonObject(
     );
   }
   const bytes = await readBytes(request, limitBytes);
-  return withWrittenFloats(bytes, parseBody(bytes));
+  return parseBody(bytes);
 }
 
 function readBytes(request: IncomingMessage, limitBytes: number): Promise<Buffer> {
