@@ -13,6 +13,7 @@ export interface Deviation {
 }
 
 const settings = "packages/engine/src/generation-config.test.ts";
+const lookup = "packages/engine/src/prompt-lookup.property.test.ts";
 const replica = "packages/runtime/src/replica.test.ts";
 
 export const deviations: readonly Deviation[] = [
@@ -88,6 +89,42 @@ export const deviations: readonly Deviation[] = [
     huggingFace: "a warning, and it goes on",
     ours: "clipped at the context, with a warning and the finish reason `length`",
     test: { file: settings, name: "a length beyond the context is clipped with a warning" },
+  },
+  {
+    topic: "stop strings among several tokens that were drafted",
+    huggingFace: "looked for once, after all of them: the row may run past one",
+    ours: "looked for after each token, so that prompt lookup gives the ids of plain decoding",
+    test: {
+      file: lookup,
+      name: "the ids are those of plain decoding, whatever a step costs and whoever else is there",
+    },
+  },
+  {
+    topic: "drafts by prompt lookup",
+    huggingFace: "verified in every step, without tokens that processors ban",
+    ours: "verified where measured steps say that it pays, never in a deterministic call",
+    test: {
+      file: lookup,
+      name: "fewer steps are taken where steps cost by themselves, and as many as ever where tokens do",
+    },
+  },
+  {
+    topic: "rows that met a stop string, without an end token",
+    huggingFace: "go on generating until the last row is done",
+    ours: "end there and are padded",
+    test: {
+      file: "packages/engine/src/stop.test.ts",
+      name: "rows without an end token end at their own stop strings and are padded",
+    },
+  },
+  {
+    topic: "`guidance_scale` with several sequences",
+    huggingFace: "a negative prompt beside several rows raises",
+    ours: "a context of its own for each sequence",
+    test: {
+      file: "packages/engine/src/guidance.property.test.ts",
+      name: "every row has the ids of a context pair of its own, whatever runs beside it",
+    },
   },
   {
     topic: "streams of several sequences",
