@@ -4,7 +4,7 @@ import { checkArchitecture, checkRepository } from "./check-architecture.ts";
 import { readImports } from "./read-imports.ts";
 
 const manifests: Readonly<Record<string, string>> = {
-  "package.json": JSON.stringify({ devDependencies: { "fast-check": "1.0.0" } }),
+  "package.json": JSON.stringify({ devDependencies: { "fast-check": "1.0.0", openai: "1.0.0" } }),
   "packages/contract/package.json": manifest({ zod: "1.0.0" }),
   "packages/engine/package.json": manifest(
     { "@corral/contract": "1.0.0" },
@@ -48,7 +48,7 @@ test("imports along the edge table pass", () => {
     "packages/llama/src/model.ts": `import { x } from "@corral/contract";`,
     "packages/platform/src/server.ts": `import { x } from "@corral/contract";\nimport { runs } from "./routes/runs.ts";`,
     "packages/platform/src/routes/runs.ts": `export const runs = 1;`,
-    "e2e/story.test.ts": `import { runSchema } from "@corral/contract";`,
+    "e2e/story.test.ts": `import { runSchema } from "@corral/contract";\nimport OpenAI from "openai";`,
   };
   assert.deepEqual(violations(sources), []);
 });
