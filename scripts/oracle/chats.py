@@ -139,4 +139,10 @@ CHATS = [
     {"name": "documents", "messages": [user("Where do llamas live?")], "documents": [{"title": "Llamas", "text": "In the Andes."}, {"title": "Wool", "text": "Warm \"& soft\"."}], "add_generation_prompt": True},
     {"name": "a named user and a long history", "messages": [{"role": "user", "content": "Hi", "name": "Ann"}] + [m for n in range(6) for m in (assistant(f"Answer {n}"), user(f"Question {n}\n"))], "add_generation_prompt": True},
     {"name": "a call at the end", "messages": [user("Time?"), assistant("Now.", tool_calls=[call("clock", {"zone": "CET", "list": [], "none": {}})])], "tools": [CLOCK]},
+    {
+        "name": "floats that are whole",
+        "messages": [user("Set it."), assistant("", tool_calls=[call("set", {"x": 2.0, "y": -0.0, "n": 3, "big": 1e16})]), tool("ok", name="set")],
+        "tools": [{"type": "function", "function": {"name": "set", "description": "Sets.", "parameters": {"type": "object", "properties": {"x": {"type": "number", "description": "A number", "minimum": 0.0, "default": 1.0, "multipleOf": 1e3, "enum": [1.0, 2, 2.5]}}, "required": ["x"]}}}],
+        "add_generation_prompt": True,
+    },
 ]

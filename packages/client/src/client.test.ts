@@ -58,7 +58,7 @@ const page = (items: unknown[], next: string | null = null) => Response.json({ i
 
 describe("the client", () => {
   it("sends the key, the path and the body of each call", async () => {
-    const { client, seen } = clientOf(Array.from({ length: 8 }, () => Response.json({})));
+    const { client, seen } = clientOf(Array.from({ length: 9 }, () => Response.json({})));
     await client.models.list({ limit: 3, cursor: "c d" });
     await client.deployments.create({ source: "corral-tiny-3", name: "a" });
     await client.deployments.logs("d/1", { tail: 10 });
@@ -67,6 +67,7 @@ describe("the client", () => {
     await client.predictIdentifier("llamav2-7b-chat-webhook", { prompt: "x" });
     await client.versions.push(new Blob(["tar"]), { model: "m" });
     await client.runs.get("r");
+    await client.models.tokenize("m/1", { text: "x" });
     assert.deepEqual(
       seen.map(({ method, url, body }) => [method, url.replace("http://corral.test", ""), body]),
       [
@@ -78,6 +79,7 @@ describe("the client", () => {
         ["POST", "/llamav2-7b-chat-webhook/predict", '{"prompt":"x"}'],
         ["POST", "/api/v1/versions?model=m", "tar"],
         ["GET", "/api/v1/runs/r", null],
+        ["POST", "/api/v1/models/m%2F1/tokenize", '{"text":"x"}'],
       ],
     );
     assert.ok(seen.every(({ headers }) => headers.get("authorization") === "Api-Key k"));

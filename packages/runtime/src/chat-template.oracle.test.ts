@@ -10,6 +10,7 @@ import { describe, test } from "node:test";
 import { gunzipSync } from "node:zlib";
 import { parseChatTemplate, type ChatTemplate } from "./chat-template.ts";
 import { llamaTemplates } from "./testing/llama-templates.ts";
+import { parseWithFloats } from "./written-floats.ts";
 
 interface Chat {
   readonly name: string;
@@ -40,7 +41,7 @@ interface Recording {
 }
 
 const file = new URL("../test-data/oracle/chat-templates.json.gz", import.meta.url);
-const recording = JSON.parse(gunzipSync(readFileSync(file)).toString("utf8")) as Recording;
+const recording = parseWithFloats(gunzipSync(readFileSync(file)).toString("utf8")) as Recording;
 const { now, chats, templates, special_tokens: specialTokens } = recording;
 const source = llamaTemplates();
 

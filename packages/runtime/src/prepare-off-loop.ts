@@ -6,7 +6,7 @@ import type { PromptModel } from "./prompt.ts";
 import type { Conversation, RenderOutcome } from "./render-conversation.ts";
 import type { Renderer } from "./renderer.ts";
 
-/** Steps that a call's conversations may take together on the event loop: about 3 ms. */
+/** Steps that a call's conversations may take together on the event loop: 2 to 8 ms. */
 export const stepsOnLoop = 10_000;
 
 /** That a conversation is left to the worker. */

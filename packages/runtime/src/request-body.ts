@@ -2,6 +2,7 @@
 
 import { parseBody, ServingError } from "@corral/contract";
 import type { IncomingMessage } from "node:http";
+import { withWrittenFloats } from "./written-floats.ts";
 
 /**
  * Fails with `body_too_large`, `unsupported_media_type`, `invalid_json` or `client_closed`. What is refused is still
@@ -20,7 +21,7 @@ export async function readJsonObject(
     );
   }
   const bytes = await readBytes(request, limitBytes);
-  return parseBody(bytes);
+  return withWrittenFloats(bytes, parseBody(bytes));
 }
 
 function readBytes(request: IncomingMessage, limitBytes: number): Promise<Buffer> {

@@ -53,10 +53,11 @@ export function repr(value: Value, budget: Budget): string {
   return value instanceof Generator ? "<generator object>" : value.shown;
 }
 
-/** Python writes no int of more than 4,300 digits. */
+/** Python writes no int of more digits. */
+const longestInt = 10n ** 4_300n;
+
 function intText(value: number | bigint): string {
-  const limit = 10n ** 4_300n;
-  if (typeof value === "bigint" && (value >= limit || value <= -limit))
+  if (typeof value === "bigint" && (value >= longestInt || value <= -longestInt))
     throw new TemplateFailure("Exceeds the limit (4300 digits) for integer string conversion");
   return String(value);
 }

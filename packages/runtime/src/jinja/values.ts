@@ -162,7 +162,7 @@ export class Namespace extends Instance {
   }
 }
 
-/** A JSON value as a template sees it. Whole numbers are ints, as JSON.parse does not tell 1.0 from 1. */
+/** A JSON value as a template sees it. A whole number is an int, but a float where it is a `Number` object. */
 export function fromJson(value: unknown): Value {
   switch (typeof value) {
     case "string":
@@ -173,6 +173,7 @@ export function fromJson(value: unknown): Value {
     case "object":
       if (value === null) return null;
       if (Array.isArray(value)) return value.map(fromJson);
+      if (value instanceof Number) return new Float(value.valueOf());
       return new Map(
         Object.entries(value)
           .filter(([, entry]) => entry !== undefined)
