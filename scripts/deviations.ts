@@ -14,6 +14,8 @@ export interface Deviation {
 
 const settings = "packages/engine/src/generation-config.test.ts";
 const lookup = "packages/engine/src/prompt-lookup.property.test.ts";
+const fields = "packages/engine/src/generation-fields.test.ts";
+const rules = "packages/engine/src/generation-rules.test.ts";
 const replica = "packages/runtime/src/replica.test.ts";
 
 export const deviations: readonly Deviation[] = [
@@ -71,6 +73,58 @@ export const deviations: readonly Deviation[] = [
     huggingFace: "`max_new_tokens: 2.5` makes three tokens; others raise an accidental exception",
     ours: "refused with `invalid_parameter`, all bad fields at once",
     test: { file: settings, name: "strings are no numbers, and only true and false are booleans" },
+  },
+  {
+    topic: '`stop_strings` `""` and `[]`',
+    huggingFace: "the first stops after one token, the second raises",
+    ours: "refused",
+    test: { file: fields, name: "stop_strings: one text or several, none of them empty" },
+  },
+  {
+    topic: "ids that are not in the vocabulary",
+    huggingFace:
+      "refused for biases and bad words when the first token is computed, an exception for forced ones once they act, and an end or pad token that never comes",
+    ours: "refused at once, naming the id; suppressed ones are ignored as there, with a warning",
+    test: {
+      file: fields,
+      name: "eos_token_id: one id or several of the vocabulary; null lets only the length end a sequence",
+    },
+  },
+  {
+    topic: "values that are off without a word (`no_repeat_ngram_size: -1`, `top_p: 1.5`)",
+    huggingFace: "silent",
+    ours: "off as there, with a warning to the caller who wrote them",
+    test: { file: fields, name: "no_repeat_ngram_size: 0 and less are off" },
+  },
+  {
+    topic: "`max_time` below 0",
+    huggingFace: "one token",
+    ours: "refused; 0 gives one token",
+    test: { file: fields, name: "max_time: seconds from 0" },
+  },
+  {
+    topic: "`compile_config`, `watermarking_config` of SynthID",
+    huggingFace: "objects of Python classes; a dictionary is refused, or always means green lists",
+    ours: "JSON objects; `ngram_len` tells SynthID",
+    test: { file: fields, name: "watermarking_config: green lists, or SynthID where ngram_len is named" },
+  },
+  {
+    topic: "`assistant_early_exit`",
+    huggingFace: "drafts with the first layers, which changes no greedy output",
+    ours: "refused: inner layers are not read",
+    test: { file: fields, name: "refused with the reason" },
+  },
+  {
+    topic: "what a call may cost",
+    huggingFace: "no limits",
+    ours: "caps of the deployment on tokens, returned scores, stop strings, bad words and biases; SynthID takes up to 64 keys",
+    test: { file: rules, name: "a call over a cap is refused with the field, the count and the cap" },
+  },
+  {
+    topic: "`presence_penalty`, `frequency_penalty`, `logprobs`, `scores_top_n`, `deterministic`",
+    huggingFace: "no such parameters",
+    ours: "extensions, also inside a `generation_config`",
+    test: { file: fields, name: "presence_penalty: OpenAI's, from -2 to 2; 0 is off" },
   },
   {
     topic: "`max_length: null`",

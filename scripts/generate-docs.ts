@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { errorTable, generationFieldGroups, generationFields, type GenerationField } from "@corral/contract";
 import { routeTable } from "@corral/platform";
+import { clarifications } from "./clarifications.ts";
 import { deviations, type Deviation } from "./deviations.ts";
 import { listFiles, repository } from "./repository.ts";
 
@@ -65,7 +66,7 @@ function generateDocument(root: string): string {
       `## ${title}`,
       "",
       table(
-        ["parameter", "verdict", "kind", "default", "range", "notes"],
+        ["parameter", "verdict", "kind", "default", "range", "notes", "test"],
         fields.map((field) => [
           name(field),
           field.verdict === "inert" ? "no effect" : field.verdict,
@@ -73,10 +74,16 @@ function generateDocument(root: string): string {
           value(field.default),
           rangeOf(field),
           notesOf(field),
+          fieldTest(root, field),
         ]),
       ),
       "",
     ]),
+    `The tests of the parameters are in [\`${fieldTests}\`](../${fieldTests}), each titled with the parameter's name;`,
+    "rules over several parameters, `generation_config` objects and caps in",
+    "[`generation-rules.test.ts`](../packages/engine/src/generation-rules.test.ts); two hundred combinations as transformers",
+    "itself prepares them in [`generation-config.oracle.test.ts`](../packages/engine/src/generation-config.oracle.test.ts).",
+    "",
     "## Deliberate deviations",
     "",
     "Where Corral differs from `generate` on purpose, and the test that shows it.",
@@ -86,7 +93,16 @@ function generateDocument(root: string): string {
       deviations.map(({ topic, huggingFace, ours, test }) => [topic, huggingFace, ours, testOf(root, test)]),
     ),
     "",
-    "Source: `packages/contract/src/generate.ts`, `scripts/deviations.ts`.",
+    "## What transformers does",
+    "",
+    "Where its documentation leaves it open or reads otherwise, as recorded from it; Corral does the same.",
+    "",
+    table(
+      ["topic", "transformers 5.23.0, and Corral", "test"],
+      clarifications.map(({ topic, behaviour, test }) => [topic, behaviour, testOf(root, test)]),
+    ),
+    "",
+    "Source: `packages/contract/src/generate.ts`, `scripts/deviations.ts`, `scripts/clarifications.ts`.",
   ]);
 }
 
@@ -108,6 +124,21 @@ function notesOf(field: GenerationField): string {
     field.remedy,
   ];
   return sentences.filter((sentence) => sentence !== "").join(" ");
+}
+
+const fieldTests = "packages/engine/src/generation-fields.test.ts";
+
+/** The rest of the title of the parameter's test, which begins with its name. */
+function fieldTest(root: string, { name: parameter }: GenerationField): string {
+  const source = readFileSync(join(root, fieldTests), "utf8");
+  const own = new RegExp(`^field\\(\\s*(["'])${parameter}: (.+?)\\1,`, "m").exec(source)?.[2];
+  if (own !== undefined) return own;
+  // Parameters that are alike share a loop over their names.
+  const shared = new RegExp(`"${parameter}"[,\\]].*?field\\(\\s*.\\$\\{name\\}: (.+?)\u0060,`, "s").exec(
+    source,
+  )?.[1];
+  if (shared === undefined) throw new Error(`${fieldTests} has no test of ${parameter}`);
+  return shared;
 }
 
 function testOf(root: string, { file, name: testName }: Deviation["test"]): string {

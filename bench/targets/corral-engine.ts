@@ -42,6 +42,7 @@ const config: ReplicaConfig = {
     thread_count: settings.threadCount,
     queue_length: 256,
     body_bytes: 16 * 1024 * 1024,
+    call_caps: {},
   },
   log_level: "error",
 };

@@ -11,6 +11,7 @@ import {
   nearestName,
   unsupportedValue,
   type ErrorCode,
+  type RangeLimits,
 } from "@corral/contract";
 import { z } from "zod";
 
@@ -64,7 +65,7 @@ export function unknownKey(key: string, parent: readonly PropertyKey[], known: r
  */
 export function checkDefaults(
   defaults: Readonly<Record<string, unknown>>,
-  mostSequences: number,
+  given: Pick<RangeLimits, "maxSequenceCount" | "caps">,
   report: (name: string, code: ErrorCode, message: string) => void,
 ): void {
   const known = generationFields.filter(({ verdict }) => verdict !== "refused").map(({ name }) => name);
@@ -87,7 +88,7 @@ export function checkDefaults(
     }
   }
   const doSample = defaults["do_sample"] !== false;
-  const limits = { doSample, maxSequenceCount: mostSequences, vocabSize: null };
+  const limits = { ...given, doSample, vocabSize: null };
   for (const { pointer: at, code, message } of checkModelValues(defaults, limits)) {
     report(at.slice(1), code, `defaults: ${message}`);
   }

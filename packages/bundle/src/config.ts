@@ -2,10 +2,13 @@
 // not know whether the weights exist.
 
 import {
+  callCapsSchema,
   checkModelValues,
+  generationCaps,
   modelDefaultsSchema,
   parseJson,
   precisions,
+  type CallCaps,
   type FieldError,
   type ModelDefaults,
   type Precision,
@@ -35,6 +38,8 @@ export interface BundleLimits {
   readonly queueLength: number | null;
   /** How long prompts may make a step while others wait for their next token. Absent, not null: digests stay. */
   readonly maxStepMs?: number;
+  /** What one call may cost; by their wire names. Absent, not null: digests stay. */
+  readonly callCaps?: CallCaps;
 }
 
 /** What a model directory says of itself. Frozen, JSON-able. */
@@ -74,6 +79,7 @@ const corralSchema = z.strictObject({
   threads: count.nullish(),
   queue_length: count.nullish(),
   max_step_ms: count.nullish(),
+  call_caps: callCapsSchema.nullish(),
 });
 
 /** Fails with `invalid_bundle`; its `errors` hold every mistake with pointer, line and remedy. */
@@ -130,9 +136,13 @@ function checkConfig(source: YamlSource): ParsedConfig {
   } else {
     check(corralSchema, corral, at);
     // Looked at in any case: a mistake beside them must not hide these.
-    const { weights, defaults, slots } = isRecord(corral) ? corral : {};
+    const { weights, defaults, slots, call_caps: givenCaps } = isRecord(corral) ? corral : {};
     if (isRecord(defaults)) {
-      checkDefaults(defaults, typeof slots === "number" ? slots : mostSlots, (name, code, message) =>
+      const limits = {
+        maxSequenceCount: typeof slots === "number" ? slots : mostSlots,
+        caps: generationCaps(callCapsSchema.safeParse(givenCaps ?? {}).data ?? {}),
+      };
+      checkDefaults(defaults, limits, (name, code, message) =>
         report([...at, "defaults", name], code, message),
       );
     }
@@ -158,6 +168,7 @@ function checkConfig(source: YamlSource): ParsedConfig {
         threadCount: settings.threads ?? null,
         queueLength: settings.queue_length ?? null,
         ...(typeof settings.max_step_ms !== "number" ? {} : { maxStepMs: settings.max_step_ms }),
+        ...(isRecord(settings.call_caps) ? { callCaps: settings.call_caps } : {}),
       },
     }),
     warnings,
@@ -214,6 +225,7 @@ export function parseGenerationConfig(
     doSample: value["do_sample"] === true || config.defaults["do_sample"] === true,
     maxSequenceCount: config.limits.slotCount ?? mostSlots,
     vocabSize: null,
+    caps: generationCaps(config.limits.callCaps ?? {}),
   });
   if (errors.length === 0) return value;
   // JSON is YAML, too, which tells the lines.

@@ -1,6 +1,7 @@
 // What a replica is started with: one JSON document, the same for a process, a container and a pod.
 
 import { z } from "zod";
+import { callCapsSchema } from "./generation-caps.ts";
 
 export const precisions = ["default", "reference"] as const;
 export type Precision = (typeof precisions)[number];
@@ -57,6 +58,8 @@ export const replicaConfigSchema = z.strictObject({
     /** Calls that may wait; one more is answered with 429. */
     queue_length: z.int().positive(),
     body_bytes: z.int().positive(),
+    /** What one call may cost; what is absent is at its default. */
+    call_caps: callCapsSchema,
   }),
   log_level: z.enum(["debug", "info", "warn", "error"]),
 });

@@ -93,7 +93,7 @@ export function resolveGeneration(input: ResolveGenerationInput): ResolvedGenera
   const returned = returnedSettings(values, endTokenIds);
   const { lengths } = length;
   errors.push(
-    ...checkCells(lengths, returned.returnedSequenceCount, processors.guidance, limits.cellCount),
+    ...checkCells(lengths, returned.returnedSequenceCount, processors.guidance, limits),
     ...checkCosts(lengths, returned, vocabSize, caps, placeOf),
     ...checkGuidance(lengths, processors.guidance, limits.contextLength),
   );

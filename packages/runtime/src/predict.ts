@@ -1,7 +1,13 @@
 // One predict call from its body to its last byte: prepare, submit, stream or collect, report, wait for the
 // acknowledgement, answer.
 
-import { asServingError, ServingError, type ReplicaConfig, type Timings } from "@corral/contract";
+import {
+  asServingError,
+  generationCaps,
+  ServingError,
+  type ReplicaConfig,
+  type Timings,
+} from "@corral/contract";
 import type { Clock, Engine, ValidGeneration } from "@corral/engine";
 import type { ServerResponse } from "node:http";
 import { milliseconds, stackOf, type CarryOut, type ReceivedCall } from "./answer-call.ts";
@@ -70,6 +76,7 @@ async function carryOut(
     maxSequenceCount: slotCount,
     cellCount,
     receivedAtMs,
+    caps: generationCaps(config.limits.call_caps),
   };
   const prepared = await prepareOffLoop(model, service.renderer, (current) =>
     prepareCall(current, form, body, context),

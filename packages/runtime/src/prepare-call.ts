@@ -1,7 +1,14 @@
 // A body and its dialect → generations that may be submitted, or every reason why not. Touches no engine loop and
 // no response.
 
-import { defaultCaps, fieldsError, type Dialect, type FieldError } from "@corral/contract";
+import {
+  callersPlace,
+  checkCap,
+  defaultCaps,
+  fieldsError,
+  type Dialect,
+  type FieldError,
+} from "@corral/contract";
 import { returnedScoreBytes } from "@corral/engine";
 import { readBaseten } from "./dialects/baseten.ts";
 import { errorInCallersWords, inCallersWords } from "./dialects/callers-words.ts";
@@ -55,26 +62,39 @@ export function prepareCall(
   if (first === undefined || prompts.length < read.length || errors.length > 0) {
     throw fieldsError(withoutRepetitions(errors));
   }
-  const tooMany = checkScoreBytes(prompts, model.vocabulary.tokenCount, context);
-  if (tooMany !== null) throw fieldsError([tooMany]);
+  const tooMuch = [
+    ...checkTokens(prompts, context),
+    ...checkScoreBytes(prompts, model.vocabulary.tokenCount, context),
+  ];
+  if (tooMuch.length > 0) throw fieldsError(tooMuch.map((error) => errorInCallersWords(error, words)));
   const told = mergeWarnings(read.map((one) => one.warnings)).map((text) => inCallersWords(text, words));
   const warnings = [...call.warnings, ...told];
   return { call, prompts: [first, ...others], warnings };
 }
 
-/** Each prompt was checked alone; what is returned of several is held together until the answer. */
+/** Each prompt alone is within the cap; so must all together be. */
+function checkTokens(
+  prompts: readonly PreparedGeneration[],
+  { caps = defaultCaps }: DialectContext,
+): FieldError[] {
+  const tokenCount = prompts.reduce(
+    (sum, { generation }) => sum + generation.returnedSequenceCount * generation.maxLength,
+    0,
+  );
+  const what = `tokens (sequences × prompt and new tokens, over ${prompts.length} prompts)`;
+  return checkCap("max_new_tokens", tokenCount, caps.tokenCount, what, callersPlace);
+}
+
+/** What is returned of several prompts is held together until the answer. */
 function checkScoreBytes(
   prompts: readonly PreparedGeneration[],
   vocabSize: number,
   { caps = defaultCaps }: DialectContext,
-): FieldError | null {
+): FieldError[] {
   const bytes = prompts.reduce((sum, { generation }) => sum + returnedScoreBytes(generation, vocabSize), 0);
-  if (prompts.length === 1 || bytes <= caps.scoreBytes) return null;
-  const pointer = prompts[0]?.generation.outputScores === null ? "/output_logits" : "/output_scores";
-  const message =
-    `The scores of ${prompts.length} prompts come to ${bytes} bytes; at most ${caps.scoreBytes} are returned. ` +
-    "Set `scores_top_n`, fewer tokens or fewer prompts.";
-  return { pointer, code: "invalid_parameter", message };
+  const name = prompts[0]?.generation.outputScores === null ? "output_logits" : "output_scores";
+  const what = `bytes of scores over ${prompts.length} prompts (set \`scores_top_n\`, fewer tokens or fewer prompts)`;
+  return checkCap(name, bytes, caps.scoreBytes, what, callersPlace);
 }
 
 /** What is wrong with a prompt, and not with any field of the body, is where the prompt stands. */

@@ -17,21 +17,28 @@ export function checkCells(
   { promptTokenCount, maxLength }: LengthSettings,
   sequenceCount: number,
   guidance: GuidanceSettings | null,
-  cellCount: number,
+  { cellCount, maxSequenceCount }: { readonly cellCount: number; readonly maxSequenceCount: number },
 ): FieldError[] {
+  const contextCount = guidance === null ? 1 : 2;
+  if (sequenceCount * contextCount > maxSequenceCount) {
+    const message =
+      `\`num_return_sequences\` asks for ${sequenceCount} sequences, each computed twice for \`guidance_scale\`; ` +
+      `${Math.floor(maxSequenceCount / contextCount)} of such are the most.`;
+    return [parameterError("num_return_sequences", "invalid_parameter", message)];
+  }
   const newTokenCount = maxLength - promptTokenCount;
   const negativeCount = guidance?.negativePromptIds.length ?? 0;
-  const ownCount = guidance === null ? newTokenCount : 2 * newTokenCount + negativeCount;
-  const neededCount = promptTokenCount + sequenceCount * ownCount;
+  const ownCount = contextCount * newTokenCount;
+  const neededCount = promptTokenCount + negativeCount + sequenceCount * ownCount;
   if (neededCount <= cellCount) return [];
-  const leftCount = cellCount - promptTokenCount;
+  const leftCount = cellCount - promptTokenCount - negativeCount;
   const mostSequences = Math.max(1, Math.floor(leftCount / ownCount));
-  const mostNew = Math.floor((leftCount / sequenceCount - negativeCount) / (guidance === null ? 1 : 2));
+  const mostNew = Math.max(1, Math.floor(leftCount / (sequenceCount * contextCount)));
   const message =
     `${sequenceCount} sequences of up to ${newTokenCount} new tokens after a prompt of ${promptTokenCount}` +
     `${guidance === null ? "" : ` and a negative one of ${negativeCount}`} need ` +
     `${neededCount} cells of the KV cache, which has ${cellCount}. Set \`num_return_sequences\` to ${mostSequences} at most, ` +
-    `or \`max_new_tokens\` to ${Math.max(1, mostNew)}.`;
+    `or \`max_new_tokens\` to ${mostNew}.`;
   return [parameterError("num_return_sequences", "invalid_parameter", message)];
 }
 

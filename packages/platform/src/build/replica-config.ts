@@ -76,6 +76,7 @@ export function replicaConfig(
       thread_count: limits.threadCount,
       queue_length: limits.queueLength ?? defaultLimits.queueLength,
       body_bytes: bodyLimitBytes,
+      call_caps: limits.callCaps ?? {},
     },
     log_level: host.logLevel,
   };

@@ -10,7 +10,14 @@ import {
   type BundleConfig,
   type Manifest,
 } from "@corral/bundle";
-import { ServingError, checkModelValues, fieldsError, nameFrom, nameProblem } from "@corral/contract";
+import {
+  ServingError,
+  checkModelValues,
+  fieldsError,
+  generationCaps,
+  nameFrom,
+  nameProblem,
+} from "@corral/contract";
 import {
   checkGguf,
   findCatalogueRow,
@@ -162,6 +169,7 @@ function requireUsable(
     doSample,
     maxSequenceCount: limits.slotCount ?? defaultLimits.slotCount,
     vocabSize,
+    caps: generationCaps(limits.callCaps ?? {}),
   });
   if (errors.length === 0) return;
   const sentences = errors.map(({ message }) => message).join(" ");

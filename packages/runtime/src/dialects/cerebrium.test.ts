@@ -185,7 +185,7 @@ const refused = [
     pointers: ["/num_return_sequences"],
   },
   { name: "beams", body: { num_beams: "4" }, pointers: ["/num_beams"] },
-  { name: "a known parameter that is not there yet", body: { typical_p: 0.5 }, pointers: ["/typical_p"] },
+  { name: "a parameter that is not carried out", body: { dola_layers: "low" }, pointers: ["/dola_layers"] },
   { name: "a webhook", body: { webhook_endpoint: "https://example.com/x" }, pointers: ["/webhook_endpoint"] },
   { name: "a prompt that is no text", body: { prompt: 5 }, pointers: ["/prompt"] },
   {

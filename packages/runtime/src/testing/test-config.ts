@@ -52,6 +52,7 @@ export function testConfig(socketPath: string, changes: ConfigChanges = {}): Rep
       thread_count: 1,
       queue_length: 4,
       body_bytes: 1024 * 1024,
+      call_caps: {},
       ...changes.limits,
     },
   };
