@@ -136,4 +136,5 @@ SNIPPETS = [
     "{% set x = [] %}{% for i in range(3) %}{% set x = x + [i] %}{% endfor %}{{ x }} {% set ns = namespace(l=[]) %}{% for i in range(3) %}{% set ns.l = ns.l + [i] %}{% endfor %}{{ ns.l }}",
     "{% for m in [{'role': 'a', 'content': [{'type': 'text', 'text': 'x'}]}, {'role': 'b', 'content': 'y'}] %}{% if m.content is string %}{{ m.content }}{% else %}{% for c in m.content if c.type == 'text' %}{{ c.text }}{% endfor %}{% endif %}{% if not loop.last %}, {% endif %}{% endfor %}",
     "{%- macro render(value, depth=0) -%}{%- if value is mapping -%}{%- for k, v in value|dictsort -%}{{ '  ' * depth }}{{ k }}:{{ render(v, depth + 1) }}\n{%- endfor -%}{%- elif value is iterable and value is not string -%}[{% for v in value %}{{ render(v, depth + 1) }}{{ ', ' if not loop.last }}{% endfor %}]{%- else -%} {{ value }}{%- endif -%}{%- endmacro -%}{{ render(d) }}",
+    "{{ [[1], [2]]|unique|list }}", "{{ [{}]|unique|list }}", "{{ rows|unique(attribute='v')|map(attribute='v')|list }} {{ [(1, 2), (1, 2), none, none, 'a', 'A']|unique|list }}",
 ]

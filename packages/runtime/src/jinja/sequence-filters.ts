@@ -11,7 +11,7 @@ import {
   type Filter,
   type FilterContext,
 } from "./filter-context.ts";
-import { areEqual, combine, compare, iterate } from "./operators.ts";
+import { areEqual, combine, compare, iterate, keyOf } from "./operators.ts";
 import { asInt } from "./parameters.ts";
 import { toText } from "./show.ts";
 import { lengthOf } from "./text.ts";
@@ -206,7 +206,8 @@ function* select(
 function* unique(value: Value, key: (entry: Value) => Value, context: FilterContext): Generator_<Value> {
   const seen: Value[] = [];
   for (const item of itemsFor(value, context)) {
-    const own = key(item);
+    // Fails, as in Python, for what cannot be in a set.
+    const own = keyOf(key(item));
     if (seen.some((other) => areEqual(other, own, context.budget))) continue;
     seen.push(own);
     yield item;
