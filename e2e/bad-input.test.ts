@@ -166,7 +166,9 @@ for (const family of families) {
     test("no prompt, a prompt of a wrong type and a body that is no object are refused", async () => {
       assert.match((await refused({})).message, /prompt/);
       assert.ok((await refused({ prompt: 5 })).fields.includes("/prompt"));
-      assert.ok((await refused({ prompt: ["a", "b"] })).fields.includes("/prompt"));
+      // Our own route takes a list of texts.
+      const place = family.name === "ours" ? "/prompt/1" : "/prompt";
+      assert.ok((await refused({ prompt: ["a", 5] })).fields.includes(place));
       for (const body of ["[]", '"Hi"', "5", "null"]) await refused(body);
     });
 

@@ -1,4 +1,4 @@
-import { forwardedHeaders, ServingError } from "@corral/contract";
+import { forwardedHeaders, generateAnswerSchema, ServingError } from "@corral/contract";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -194,6 +194,7 @@ test("scores of each step stand beside the result, whole or the best of them, an
   const asked = { max_new_tokens: 2, return_dict_in_generate: true, output_scores: true };
   const whole = await t.call({ body: { ...asked, prompt: "Hi" } });
   assert.equal(whole.status, 200, whole.text);
+  generateAnswerSchema.parse(whole.json);
   const { scores } = whole.json;
   assert.deepEqual([scores.length, scores[0].length], [2, 1]);
   assert.equal(scores[0][0].indexOf(10), "d".codePointAt(0));
@@ -207,6 +208,7 @@ test("scores of each step stand beside the result, whole or the best of them, an
   assert.deepEqual([first.ids[0], first.values, first.chosen], [100, [10, 0], 10]);
   assert.equal(second.ids[0], 101);
   assert.equal(best.json.logits.length, 2);
+  generateAnswerSchema.parse(best.json);
 
   const rows = await t.call({
     body: {

@@ -17,7 +17,7 @@ import { readCorral } from "./dialects/corral.ts";
 import { readOpenAiChat } from "./dialects/openai-chat.ts";
 import { readOpenAiCompletion } from "./dialects/openai-completions.ts";
 import type { DialectContext, PredictCall, ReadDialect } from "./dialects/dialect.ts";
-import { prepareGeneration, type PreparedGeneration } from "./prepare-generation.ts";
+import { prepareGeneration, readNegativePrompt, type PreparedGeneration } from "./prepare-generation.ts";
 import type { PromptModel, PromptSource } from "./prompt.ts";
 
 /** What a body is read as: a family, or one call of a family that has several. */
@@ -50,9 +50,12 @@ export function prepareCall(
   // Without a prompt the other parameters are checked all the same, as if it were empty.
   const sources = call.sources ?? [null];
   const areSeveral = sources.length > 1;
-  const read = sources.map((source) => prepareGeneration(model, call, source, context));
+  const negativeErrors: FieldError[] = [];
+  const negative = readNegativePrompt(model, call, negativeErrors);
+  const read = sources.map((source) => prepareGeneration(model, call, source, context, negative));
   const errors = [
     ...call.errors,
+    ...negativeErrors,
     ...read
       .flatMap((one, index) => (areSeveral ? located(one.errors, sources[index] ?? null) : one.errors))
       .map((error) => errorInCallersWords(error, words)),

@@ -24,25 +24,34 @@ export interface PreparedOne {
   readonly warnings: readonly string[];
 }
 
-/** Without a prompt (null) the parameters are checked all the same, as if it were empty. */
+/** The parameters that a call's negative prompt makes, the same for all of its prompts. */
+export function readNegativePrompt(
+  model: PromptModel,
+  { negativePrompt = null }: PredictCall,
+  errors: FieldError[],
+): Readonly<Record<string, unknown>> {
+  if (negativePrompt === null) return {};
+  const negative = orNoted(errors, () => preparePrompt(model, negativePrompt));
+  return negative === null ? {} : { negative_prompt_ids: negative.ids };
+}
+
+/**
+ * Without a prompt (null) the parameters are checked all the same, as if it were empty. `more` are further parameters.
+ */
 export function prepareGeneration(
   model: PromptModel,
   call: PredictCall,
   source: PromptSource | null,
   context: DialectContext,
+  more: Readonly<Record<string, unknown>>,
 ): PreparedOne {
   const errors: FieldError[] = [];
   const prompt = source === null ? null : orNoted(errors, () => readPrompt(model, call, source));
-  const negative = call.negativePrompt ?? null;
-  const negativePrompt = negative === null ? null : orNoted(errors, () => preparePrompt(model, negative));
   const parameters = parametersOf(call, prompt);
   errors.push(...parameters.errors);
   const promptTokenCount = prompt?.ids.length ?? 0;
   const resolved = resolveGeneration({
-    parameters:
-      negativePrompt === null
-        ? parameters.parameters
-        : { ...parameters.parameters, negative_prompt_ids: negativePrompt.ids },
+    parameters: { ...parameters.parameters, ...more },
     modelConfig: parameters.modelConfig,
     promptTokenCount,
     lastPromptId: prompt?.ids.at(-1),

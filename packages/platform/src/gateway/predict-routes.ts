@@ -6,6 +6,7 @@ import {
   detokenizedSchema,
   embeddingsBodySchema,
   embeddingsSchema,
+  generateAnswerSchema,
   renderBodySchema,
   renderedSchema,
   scoreBodySchema,
@@ -42,6 +43,7 @@ const routes: readonly PredictRoute[] = [
     dialect: "corral",
     summary: "Generate with Hugging Face's parameters and defaults",
     path: "/predict",
+    answer: generateAnswerSchema,
     find: (addresses, name) => addresses.byDeployment(name),
   },
   {

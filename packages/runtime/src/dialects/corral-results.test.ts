@@ -60,6 +60,8 @@ test("clean_up_tokenization_spaces changes nothing, and says so", () => {
 });
 
 test("a negative prompt is a text, and stands alone", () => {
+  const { generation } = prepareBody("corral", { prompt: "Hi", negative_prompt: "No", guidance_scale: 1.5 });
+  assert.equal(generation.guidance?.negativePromptIds.length, 3);
   const pointersOf = (body: object) =>
     refusedFields("corral", { prompt: "Hi", ...body }).map(({ pointer }) => pointer);
   assert.deepEqual(pointersOf({ negative_prompt: 3 }), ["/negative_prompt"]);
