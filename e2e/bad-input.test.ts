@@ -169,6 +169,7 @@ for (const family of families) {
       // Our own route takes a list of texts.
       const place = family.name === "ours" ? "/prompt/1" : "/prompt";
       assert.ok((await refused({ prompt: ["a", 5] })).fields.includes(place));
+      assert.ok((await refused({ prompt: { text: "a" } })).fields.includes("/prompt"));
       for (const body of ["[]", '"Hi"', "5", "null"]) await refused(body);
     });
 
@@ -195,11 +196,30 @@ for (const family of families) {
       }
     });
 
-    test("another generate parameter that is not there yet is refused by name, never dropped", async () => {
+    test("a strategy that transformers itself moved out is refused by name, never dropped", async () => {
       assert.match(
-        (await refused({ prompt: "Hi", no_repeat_ngram_size: 2 })).message,
-        /no_repeat_ngram_size/,
+        (await refused({ prompt: "Hi", dola_layers: "low" })).message,
+        /dola_layers.*moved it out/,
       );
+      const contrastive = { prompt: "Hi", do_sample: false, penalty_alpha: 0.6, top_k: 4 };
+      assert.match((await refused(contrastive)).message, /penalty_alpha.*contrastive search/);
+    });
+
+    test("every processor may stand in one call, within the deployment's caps", async () => {
+      const call = {
+        prompt: "Hi",
+        max_new_tokens: 4,
+        no_repeat_ngram_size: 2,
+        bad_words_ids: [[5, 6]],
+        sequence_bias: [[[7], -1.5]],
+        min_new_tokens: 2,
+        suppress_tokens: [9],
+        watermarking_config: {},
+      };
+      const response = await corral.post(family.path, call);
+      assert.equal(response.status, 200, await response.text());
+      const stops = Array.from({ length: 65 }, (_, index) => `stop ${index}`);
+      assert.match((await refused({ ...call, stop_strings: stops })).message, /65 stop strings.* 64\./);
     });
 
     test("more sequences than there are slots are refused with the limit", async () => {

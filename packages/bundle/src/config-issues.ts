@@ -31,8 +31,8 @@ export function reportIssue(
 ): void {
   const at = [...path, ...issue.path];
   if (issue.code === "unrecognized_keys") {
-    for (const key of issue.keys)
-      report([...at, key], "unknown_parameter", unknownKey(key, at, keysOf(schema)));
+    const known = keysOf(schemaAt(schema, issue.path));
+    for (const key of issue.keys) report([...at, key], "unknown_parameter", unknownKey(key, at, known));
     return;
   }
   const given = issue.path.reduce<unknown>(
@@ -118,7 +118,23 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function keysOf(schema: z.ZodType): string[] {
+/** Of what stands at the path in an object of the schema. */
+function schemaAt(schema: z.ZodType, path: readonly PropertyKey[]): z.ZodType {
+  return path.reduce<z.ZodType>((outer, step) => {
+    const object = unwrapped(outer);
+    const inner: unknown = object instanceof z.ZodObject ? object.shape[String(step)] : undefined;
+    return inner instanceof z.ZodType ? inner : outer;
+  }, schema);
+}
+
+function unwrapped(schema: z.ZodType): z.ZodType {
+  let inner: unknown = schema;
+  while (inner instanceof z.ZodOptional || inner instanceof z.ZodNullable) inner = inner.unwrap();
+  return inner instanceof z.ZodType ? inner : schema;
+}
+
+function keysOf(given: z.ZodType): string[] {
+  const schema = unwrapped(given);
   return schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
 }
 

@@ -31,6 +31,7 @@ model_metadata:
     context_length: 2048
     slots: 8
     max_step_ms: 100
+    call_caps: { tokens: 5000, stop_strings: 4 }
 `);
     assert.deepEqual(warnings, []);
     assert.deepEqual(config, {
@@ -47,6 +48,7 @@ model_metadata:
         threadCount: null,
         queueLength: null,
         maxStepMs: 100,
+        callCaps: { tokens: 5000, stop_strings: 4 },
       },
     });
     assert.ok(Object.isFrozen(config) && Object.isFrozen(config.defaults) && Object.isFrozen(config.limits));
@@ -157,6 +159,18 @@ model_metadata:
       assert.match(found[0]?.message ?? "", message);
     }
     assert.equal(error.errors.length, expected.length + 1, "and threads");
+  });
+
+  it("holds defaults against the caps of the same config", () => {
+    const error = refusal(() =>
+      parseConfig(`${minimal}    call_caps: {stop_strings: 1}\n    defaults: {stop_strings: [a, b]}\n`),
+    );
+    assert.match(
+      error.message,
+      /`stop_strings` asks for 2 stop strings; a call of this deployment may have 1\./,
+    );
+    const unknown = refusal(() => parseConfig(`${minimal}    call_caps: {token: 1}\n`));
+    assert.match(unknown.message, /call_caps\.token is not a known setting; did you mean "tokens"\?/);
   });
 
   it("takes defaults that Hugging Face takes, and sampling's ranges count only where it may sample", () => {

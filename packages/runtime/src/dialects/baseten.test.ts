@@ -74,6 +74,18 @@ for (const { name, body, total, context } of lengths) {
   });
 }
 
+test("a generation_config sets lengths and sequences as the caller's own fields do", () => {
+  const body = { prompt: prompt(600), generation_config: { max_new_tokens: 7 } };
+  const { generation, warnings } = prepareBody("baseten", body, { defaults: llama3, generationConfig });
+  assert.equal(generation.maxLength, 607);
+  assert.doesNotMatch(warnings.join(), /default length/);
+  const several = { messages, stream: true, generation_config: { num_return_sequences: 2, do_sample: true } };
+  assert.deepEqual(
+    refusedFields("baseten", several).map(({ pointer }) => pointer),
+    ["/num_return_sequences"],
+  );
+});
+
 test("a default that the prompt alone exceeds is warned of", () => {
   const { warnings } = prepareBody(
     "baseten",

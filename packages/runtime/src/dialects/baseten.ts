@@ -11,6 +11,7 @@ import {
   type ReadDialect,
 } from "./dialect.ts";
 import { defaultedLength, hasValue, mergeConfig, tooLong, withoutLengths } from "./lengths.ts";
+import { settledValue } from "./settled-number.ts";
 import { takeSource } from "./read-sources.ts";
 
 export const readBaseten: ReadDialect = (body, context) => {
@@ -22,9 +23,7 @@ export const readBaseten: ReadDialect = (body, context) => {
   const parameters = reader.rest();
   const stream = !wantsStream ? "none" : context.acceptsEventStream ? "events" : "text";
   const merged = mergeConfig(context.generationConfig, context.defaults);
-  const sequenceCount = Object.hasOwn(parameters, "num_return_sequences")
-    ? parameters["num_return_sequences"]
-    : merged["num_return_sequences"];
+  const sequenceCount = settledValue({ parameters, modelConfig: merged }, "num_return_sequences");
   const severalAsked = Number(sequenceCount ?? 1) > 1;
   if (stream === "text" && severalAsked) {
     const message =

@@ -13,6 +13,7 @@ import { generatedText } from "./generated-text.ts";
 import type { GenerationParameters, ReadDialect } from "./dialect.ts";
 import { encodeWarnings } from "./header-text.ts";
 import { defaultedLength, hasValue, mergeConfig, withoutLengths } from "./lengths.ts";
+import { settledValue } from "./settled-number.ts";
 import { takeSource } from "./read-sources.ts";
 
 export const readCerebrium: ReadDialect = (body, context) => {
@@ -26,7 +27,7 @@ export const readCerebrium: ReadDialect = (body, context) => {
   const parameters = greedy ? asGreedy(given) : given;
   // A forced greedy answer is the same however often it is asked for.
   const merged = mergeConfig(context.generationConfig, context.defaults);
-  const copiesAsked = given["num_return_sequences"] ?? merged["num_return_sequences"] ?? 1;
+  const copiesAsked = settledValue({ parameters: given, modelConfig: merged }, "num_return_sequences") ?? 1;
   const copies = greedy ? readCopies(reader, copiesAsked, context.maxSequenceCount) : 1;
 
   function generationFor(promptTokenCount: number): GenerationParameters {

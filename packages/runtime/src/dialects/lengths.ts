@@ -3,14 +3,16 @@
 
 import { maxTokensLimit, type FieldError } from "@corral/contract";
 import type { GenerationParameters } from "./dialect.ts";
+import { configValue } from "./settled-number.ts";
 
 /** All names under which a default may set the length of an answer. */
 const lengthNames = ["max_length", "max_new_tokens", "max_tokens"] as const;
 
 type Values = Readonly<Record<string, unknown>>;
 
+/** Also where it stands in the caller's `generation_config`. */
 export function hasValue(values: Values, name: string): boolean {
-  return (values[name] ?? null) !== null;
+  return (values[name] ?? configValue(values, name)) !== null;
 }
 
 /** A deployment's defaults over the model's generation_config.json. A length among them displaces the file's. */

@@ -11,6 +11,7 @@ import {
 import { isObject, mostErrors, pointerTo, show, type BodyReader } from "./body-reader.ts";
 import type { DialectContext, GenerationParameters } from "./dialect.ts";
 import { defaultedLength, hasValue, mergeConfig, withoutLengths } from "./lengths.ts";
+import { settledValue } from "./settled-number.ts";
 import { refusedNames } from "./openai-refused.ts";
 
 export interface OpenAiFields {
@@ -75,9 +76,7 @@ export function readFields(
 
   const parameters = { ...knownRest(reader, [...ownNames, ...lengthNames, ...commonNames]), ...given };
   const merged = mergeConfig(context.generationConfig, context.defaults);
-  const sequenceCount = Object.hasOwn(parameters, "num_return_sequences")
-    ? parameters["num_return_sequences"]
-    : merged["num_return_sequences"];
+  const sequenceCount = settledValue({ parameters, modelConfig: merged }, "num_return_sequences");
   return {
     model,
     choiceCount: Number(sequenceCount ?? 1),
