@@ -1,22 +1,9 @@
 // Rules over several parameters, the `generation_config` object, and the caps of a deployment.
 
-import {
-  checkModelValues,
-  defaultCaps,
-  findGenerationField,
-  generationCaps,
-  type FieldError,
-} from "@corral/contract";
+import { checkModelValues, defaultCaps, generationCaps, type FieldError } from "@corral/contract";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { refusals, resolved, settingsOf, warningsOf, type WireValues } from "./testing/resolve-wire.ts";
-
-/** For tests of what is not carried out yet. */
-const pending = (...names: readonly string[]) => ({
-  skip: names.some((name) => findGenerationField(name)?.verdict === "refused")
-    ? "not carried out yet"
-    : false,
-});
 
 const five = { max_new_tokens: 5 };
 const sampling = { ...five, do_sample: true };
@@ -163,16 +150,11 @@ const conflicts: readonly (readonly [
   ],
 ];
 for (const [name, call, expected, says] of conflicts) {
-  const fields = Object.keys(call).filter((field) => expected.every((pointer) => pointer !== `/${field}`));
-  test(
-    name,
-    pending(...fields.filter((field) => field !== "num_beams" && field !== "assistant_ensemble_weight")),
-    () => {
-      const errors = refusals(call);
-      assert.deepEqual(pointers(errors), expected);
-      for (const { message } of errors) assert.match(message, says);
-    },
-  );
+  test(name, () => {
+    const errors = refusals(call);
+    assert.deepEqual(pointers(errors), expected);
+    for (const { message } of errors) assert.match(message, says);
+  });
 }
 
 test("one forced id that is not suppressed is enough", () => {
@@ -195,18 +177,14 @@ test("penalty_alpha alone asks for contrastive search; with sampling or one cand
   }
 });
 
-test(
-  "guidance without a negative prompt begins at the prompt's last id, and needs one",
-  pending("guidance_scale"),
-  () => {
-    assert.deepEqual(settingsOf({ ...five, guidance_scale: 2 }).guidance, {
-      scale: 2,
-      negativePromptIds: [9],
-    });
-    const [error] = refusals({ ...five, guidance_scale: 2 }, {}, { lastPromptId: undefined });
-    assert.deepEqual([error!.pointer, error!.code], ["/negative_prompt_ids", "missing_parameter"]);
-  },
-);
+test("guidance without a negative prompt begins at the prompt's last id, and needs one", () => {
+  assert.deepEqual(settingsOf({ ...five, guidance_scale: 2 }).guidance, {
+    scale: 2,
+    negativePromptIds: [9],
+  });
+  const [error] = refusals({ ...five, guidance_scale: 2 }, {}, { lastPromptId: undefined });
+  assert.deepEqual([error!.pointer, error!.code], ["/negative_prompt_ids", "missing_parameter"]);
+});
 
 test("guidance needs cells and slots for its second context", () => {
   const call = { ...sampling, max_new_tokens: 60, guidance_scale: 2 };
@@ -223,7 +201,7 @@ test("guidance needs cells and slots for its second context", () => {
   );
 });
 
-test("what has no effect for want of another parameter is warned of", pending("output_scores"), () => {
+test("what has no effect for want of another parameter is warned of", () => {
   const cases: readonly (readonly [WireValues, RegExp])[] = [
     [
       { output_scores: true },
@@ -257,7 +235,7 @@ const capped = (caps: Parameters<typeof generationCaps>[0]) => ({
   },
 });
 
-test("a call over a cap is refused with the field, the count and the cap", pending("output_scores"), () => {
+test("a call over a cap is refused with the field, the count and the cap", () => {
   const scores = { ...sampling, return_dict_in_generate: true, output_scores: true };
   const cases: readonly (readonly [WireValues, Parameters<typeof generationCaps>[0], string, RegExp])[] = [
     [five, { tokens: 14 }, "/max_new_tokens", /asks for 15 tokens .* may have 14\./],
