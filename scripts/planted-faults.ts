@@ -1,32 +1,8 @@
 // `npm run planted-faults`: does the suite notice? Plants one fault at a time in a copy of the checkout and runs the
-// tests that should turn red. Ends with 1 where a fault stayed green.
+// tests that should turn red. Ends with 1 where a fault stayed green. `npm run mutations` does the same to each logits
+// processor.
 
-import { spawnSync } from "node:child_process";
-import {
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  readdirSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { listFiles, repository as root } from "./repository.ts";
-
-interface Fault {
-  readonly name: string;
-  readonly file: string;
-  /** Stands in the file exactly once. */
-  readonly text: string;
-  readonly fault: string;
-  /** Test files that must notice; a glob. */
-  readonly tests: string;
-  /** The one test of them that must, where the others take long. */
-  readonly test?: string;
-}
+import { plantFaults, type Fault } from "./plant-faults.ts";
 
 const faults: readonly Fault[] = [
   {
@@ -81,57 +57,4 @@ const faults: readonly Fault[] = [
   },
 ];
 
-const copy = mkdtempSync(join(tmpdir(), "corral-faults-"));
-let unnoticedCount = 0;
-try {
-  copyCheckout();
-  for (const fault of faults) {
-    const noticed = plantAndTest(fault);
-    if (!noticed) unnoticedCount += 1;
-    process.stdout.write(`${noticed ? "noticed  " : "UNNOTICED"} ${fault.name} (${fault.file})\n`);
-  }
-} finally {
-  rmSync(copy, { recursive: true, force: true });
-}
-process.stdout.write(
-  `${faults.length - unnoticedCount} of ${faults.length} planted faults turned the suite red\n`,
-);
-process.exitCode = unnoticedCount === 0 ? 0 : 1;
-
-/** Packages of our own must lead into the copy, all others may be shared. */
-function copyCheckout(): void {
-  for (const file of listFiles()) {
-    mkdirSync(dirname(join(copy, file)), { recursive: true });
-    cpSync(join(root, file), join(copy, file));
-  }
-  const modules = join(copy, "node_modules");
-  mkdirSync(join(modules, "@corral"), { recursive: true });
-  for (const name of readdirSync(join(root, "node_modules"))) {
-    if (name !== "@corral") symlinkSync(join(root, "node_modules", name), join(modules, name));
-  }
-  for (const name of readdirSync(join(copy, "packages"))) {
-    symlinkSync(join(copy, "packages", name), join(modules, "@corral", name));
-  }
-}
-
-/** True where the tests are green without the fault and red with it. */
-function plantAndTest({ file, text, fault, name, ...suite }: Fault): boolean {
-  const path = join(copy, file);
-  const sound = readFileSync(path, "utf8");
-  if (sound.split(text).length !== 2)
-    throw new Error(`${name}: the place is not there exactly once in ${file}`);
-  if (!isGreen(suite)) throw new Error(`${name}: ${suite.tests} is red without the fault`);
-  writeFileSync(
-    path,
-    sound.replace(text, () => fault),
-  );
-  const noticed = !isGreen(suite);
-  writeFileSync(path, sound);
-  return noticed;
-}
-
-function isGreen({ tests, test }: Pick<Fault, "tests" | "test">): boolean {
-  const only = test === undefined ? [] : [`--test-name-pattern=${test}`];
-  const args = ["--test", "--test-timeout=60000", ...only, tests];
-  return spawnSync(process.execPath, args, { cwd: copy, timeout: 180_000 }).status === 0;
-}
+process.exitCode = plantFaults(faults) ? 0 : 1;

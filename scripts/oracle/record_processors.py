@@ -226,7 +226,9 @@ def contexts(name: str) -> list[tuple[list[int], list[int]]]:
     if name in ("no_repeat_ngram_size", "encoder_no_repeat_ngram_size"):
         return [*middle, (REPEATED[:6], REPEATED), ([20], [20]), ([20, 21], [20, 21]), ([20, 21, 20], [20, 21, 20])]
     if name == "watermarking_config":
-        return [*middle, ([20], [20]), ([1, 2], [1, 2, 9, 9, 9, 9]), ([1], [1, 0, 0, 0, 0, 0])]
+        # Contexts that came one, two and three positions before, and zeros as they are before the first token.
+        repeated = [[1, 9, 9, 9, 9], [1, 9, 8, 9], [1, 9, 8, 7, 9], [1, 0, 0, 0, 0, 0]]
+        return [*middle, ([20], [20]), *(([1], tokens) for tokens in repeated)]
     if name in ("sequence_bias", "bad_words_ids"):
         return [*middle, ([22], [22]), (PROMPT, [*TOKENS, 23])]
     return middle

@@ -27,23 +27,14 @@ export function createMersenneTwister(seed = 0): MersenneTwister {
     place = size;
   }
 
-  function mix(index: number, next: number, other: number): void {
-    const bits = (state[index]! & 0x80000000) | (state[next]! & 0x7fffffff);
-    state[index] = state[other]! ^ (bits >>> 1) ^ (bits & 1 ? 0x9908b0df : 0);
-  }
-
-  function twist(): void {
-    for (let index = 0; index < size - middle; index++) mix(index, index + 1, index + middle);
-    for (let index = size - middle; index < size - 1; index++) mix(index, index + 1, index + middle - size);
-    mix(size - 1, 0, middle - 1);
-    place = 0;
-  }
-
   seedWith(seed);
   return {
     seed: seedWith,
     next() {
-      if (place === size) twist();
+      if (place === size) {
+        twist(state);
+        place = 0;
+      }
       let bits = state[place++]!;
       bits ^= bits >>> 11;
       bits ^= (bits << 7) & 0x9d2c5680;
@@ -51,6 +42,17 @@ export function createMersenneTwister(seed = 0): MersenneTwister {
       return (bits ^ (bits >>> 18)) >>> 0;
     },
   };
+}
+
+function twist(state: Int32Array): void {
+  let current = state[0]!;
+  for (let index = 0; index < size; index++) {
+    const following = state[index + 1 < size ? index + 1 : 0]!;
+    const other = state[index < size - middle ? index + middle : index + middle - size]!;
+    const bits = (current & 0x80000000) | (following & 0x7fffffff);
+    state[index] = other ^ (bits >>> 1) ^ (-(bits & 1) & 0x9908b0df);
+    current = following;
+  }
 }
 
 /**
@@ -63,7 +65,7 @@ export function fillPermutation(target: Int32Array, count: number, random: Merse
   for (let index = 0; index < length; index++) target[index] = index;
   const end = Math.min(count, length - 1);
   for (let index = 0; index < end; index++) {
-    const other = index + (random.next() % (length - index));
+    const other = index + ((random.next() >>> 0) % ((length - index) >>> 0));
     const moved = target[index]!;
     target[index] = target[other]!;
     target[other] = moved;
@@ -80,7 +82,7 @@ export function isEarlyInPermutation(
   const end = Math.min(count, length - 1);
   let place = value;
   for (let index = 0; index < end; index++) {
-    const other = index + (random.next() % (length - index));
+    const other = index + ((random.next() >>> 0) % ((length - index) >>> 0));
     if (other === place) return true;
     if (index === place) place = other;
   }

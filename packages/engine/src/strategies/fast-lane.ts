@@ -1,21 +1,24 @@
-// Greedy decoding and sampling by kernels. What can survive top_k is gathered into a shortlist first, and the same
-// warpers as ever act on that instead of on the whole row; where there is no shortlist, they act on the row.
+// Greedy decoding and sampling by kernels. What can survive top_k or top_h is gathered into a shortlist first, and the
+// same warpers as ever act on that instead of on the whole row; where there is no shortlist, they act on the row.
 
 import { processScores } from "../logits/pipeline.ts";
 import type { LogitsProcessor } from "../logits/processor.ts";
+import { topHCandidateCount } from "../logits/top-h.ts";
 import type { SelectionKernels, Shortlist } from "../logits/selection-kernels.ts";
 import type { GenerationSettings } from "../valid-generation.ts";
 import { pickBySampling } from "./sample.ts";
 import type { TokenPicker } from "./token-by-token.ts";
 
 /**
- * Warpers that do the same on a shortlist as on the row: they look at nothing but scores, and -Infinity is as good as
- * absent. Up to top_k the shortlist must keep what they keep (`SelectionKernels.shortlist`).
+ * Warpers that do the same on a shortlist as on the row: they look at nothing but scores in order of id, and -Infinity
+ * is as good as absent. The first of them but temperature leaves only the best tokens and their ties, which the shortlist
+ * must hold (`SelectionKernels.shortlist`). A watermark is none of them: it goes by the id.
  */
-const shortlistWarpers = /^(temperature,)?top_k(,top_p)?$/;
+const shortlistWarpers =
+  /^(temperature,)?(top_h|top_k)(,(top_k|top_p|min_p|typical_p|epsilon_cutoff|eta_cutoff|renormalize_logits))*$/;
 
 export interface FastLaneOptions {
-  readonly settings: Pick<GenerationSettings, "doSample" | "topK" | "temperature">;
+  readonly settings: Pick<GenerationSettings, "doSample" | "topH" | "topK" | "temperature">;
   /** Every processor acts on the whole row, for someone who wants to see what it comes to. Default false. */
   readonly processesWholeRow?: boolean;
   readonly pipeline: readonly LogitsProcessor[];
@@ -42,8 +45,9 @@ function createSamplingPicker(options: FastLaneOptions): TokenPicker {
   const { settings, pipeline, kernels, scratch, uniformAt } = options;
   const { processors, warpers } =
     options.processesWholeRow === true ? { processors: pipeline, warpers: [] } : splitForShortlist(pipeline);
-  const { temperature, topK } = settings;
-  const shortlistCount = warpers.length === 0 ? null : topK;
+  const { temperature, topH, topK } = settings;
+  const bestCount = topH === null ? topK : Math.min(topHCandidateCount, kernels.scores.length);
+  const shortlistCount = warpers.length === 0 ? null : bestCount;
   let shortlist: Shortlist | null = null;
   return {
     process(tokens) {
@@ -69,7 +73,7 @@ interface SplitPipeline {
 }
 
 function splitForShortlist(pipeline: readonly LogitsProcessor[]): SplitPipeline {
-  const start = pipeline.findIndex(({ name }) => name === "temperature" || name === "top_k");
+  const start = pipeline.findIndex(({ name }) => /^(temperature|top_h|top_k)$/.test(name));
   const warpers = start < 0 ? [] : pipeline.slice(start);
   const isKnown = shortlistWarpers.test(warpers.map(({ name }) => name).join());
   return isKnown ? { processors: pipeline.slice(0, start), warpers } : { processors: pipeline, warpers: [] };
