@@ -48,8 +48,8 @@ class Want:
 def alone(name: str, *values: Any, acts: bool = True, **more: Any) -> list[Want]:
     """A field by itself at each of these values."""
     wants = []
-    for value in values:
-        shown = "computed" if callable(value) else str(value)
+    for index, value in enumerate(values):
+        shown = f"({index + 1})" if callable(value) else str(value)
         parameters = (lambda value: lambda s: {name: value(s)})(value) if callable(value) else {name: value}
         wants.append(Want(f"{name} {shown}", parameters, acts=(name,) if acts else (), **more))
     return wants

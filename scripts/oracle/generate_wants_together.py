@@ -20,7 +20,7 @@ def neighbours() -> list[Want]:
         pair("sequence_bias", "encoder_repetition_penalty",
              lambda s: {"sequence_bias": [[[i], 3.0] for i in s.prompt], "encoder_repetition_penalty": 1.8},
              ("SequenceBiasLogitsProcessor", "EncoderRepetitionPenaltyLogitsProcessor")),
-        pair("sequence_bias", "repetition_penalty", lambda s: {"sequence_bias": [[[i], 4.0] for i in s.prompt], "repetition_penalty": 1.5},
+        pair("sequence_bias", "repetition_penalty", lambda s: {"sequence_bias": [[[i], 5.0] for i in [*s.prompt, *s.plain]], "repetition_penalty": 1.3},
              ("SequenceBiasLogitsProcessor", "RepetitionPenaltyLogitsProcessor")),
         pair("encoder_repetition_penalty", "repetition_penalty", {"encoder_repetition_penalty": 1.5, "repetition_penalty": 1.9}),
         pair("repetition_penalty", "no_repeat_ngram_size", {"repetition_penalty": 0.7, "no_repeat_ngram_size": 2}),

@@ -23,13 +23,15 @@ class Outcome:
     scores: list[torch.Tensor]
     logits: list[torch.Tensor]
 
-    def margins(self) -> list[float]:
-        """Of each step: by how much the best score leads, in the row where that is least."""
+    def margins(self, ends: list[int]) -> list[float]:
+        """Of each step: by how much the best score leads, in the row not yet ended where that is least."""
         found = []
-        for step in self.scores:
+        for index, step in enumerate(self.scores):
             best = step.topk(2, dim=-1).values
             lead = best[:, 0] - best[:, 1]
-            found.append(float(torch.where(torch.isnan(lead), torch.inf, lead).min()))
+            lead = torch.where(torch.isnan(lead), torch.inf, lead).tolist()
+            going_on = [row for row, ids in enumerate(self.rows) if not set(ids[:index]) & set(ends)]
+            found.append(min((lead[row] for row in going_on), default=float("inf")))
         return found
 
 

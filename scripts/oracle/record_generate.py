@@ -5,12 +5,14 @@ neighbouring processors does too, and the ids are firm. Firm means that every st
 `MARGIN`, and that the ids stay under noise of `NOISE` on all logits: other implementations differ from torch by about
 1e-4. A case for which no prompt is firm is kept and says at which step it is not (`near_tie_at`).
 
-Arguments are parts of names: only those cases are made again, the others stay as they are in the record.
+Arguments are parts of names: those cases are made again. Without any, those are made that the record lacks; the others
+stay as they are, so remove a record's file to make all again.
 """
 
 import json
 import sys
 import warnings
+from pathlib import Path
 
 import torch
 import transformers
@@ -55,7 +57,6 @@ class Recorder:
     def record(self, want: Want) -> list[dict]:
         names = list(want.prompts or self.prompts)
         if not want.prompts:
-            self.offset += 1
             names = names[self.offset % len(names) :] + names[: self.offset % len(names)]
         found: list[tuple[int, dict]] = []
         for name in names:
@@ -126,7 +127,8 @@ class Recorder:
     def near_tie(self, prompt: list[int], parameters: dict, outcome: Outcome, want: Want) -> int | None:
         """The first step that another implementation's noise may turn."""
         if not want.by_chance:
-            for step, margin in enumerate(outcome.margins()):
+            ends = self.ends if len(outcome.rows) > 1 else []
+            for step, margin in enumerate(outcome.margins(ends)):
                 # Two forced tokens are exactly equal whatever the logits are; the runs under noise tell other ties.
                 if 0 < margin < MARGIN:
                     return step
@@ -199,20 +201,28 @@ def wanted() -> list[Want]:
 
 def record_model(short: str, parts: list[str]) -> None:
     path = RUNTIME_RECORDS / f"generate-{short}.json"
-    kept = json.loads(path.read_text())["cases"] if parts else []
-    recorder, cases = Recorder(short), []
-    for want in wanted():
-        if parts and not any(part in want.name for part in parts):
-            cases += [case for case in kept if case["name"] == want.name]
-        else:
-            cases += recorder.record(want)
-    ties = sum(1 for case in cases if "near_tie_at" in case)
+    known: dict[str, list[dict]] = {}
+    for case in json.loads(path.read_text())["cases"] if path.exists() else []:
+        known.setdefault(case["name"], []).append(case)
+    recorder, wants = Recorder(short), wanted()
+    assert len({want.name for want in wants}) == len(wants)
     with torch.no_grad():
         noise = measure_noise(recorder)
     header = {"origin": origin(__file__, short) | {"float32_noise": noise, "margin": MARGIN, "noise": NOISE}}
+    for want in wants:
+        recorder.offset += 1
+        if any(part in want.name for part in parts) or want.name not in known:
+            known[want.name] = recorder.record(want)
+            write(path, header, [case for want in wants for case in known.get(want.name, [])])
+    cases = [case for want in wants for case in known[want.name]]
+    write(path, header, cases)
+    ties = sum(1 for case in cases if "near_tie_at" in case)
+    print(path.name, path.stat().st_size, "bytes,", len(cases), "cases,", ties, "near ties")
+
+
+def write(path: Path, header: dict, cases: list[dict]) -> None:
     lines = [json.dumps(case, ensure_ascii=False, separators=(",", ":")) for case in cases]
     path.write_text(json.dumps(header)[:-1] + ', "cases": [\n' + ",\n".join(lines) + "\n]}\n")
-    print(path.name, path.stat().st_size, "bytes,", len(cases), "cases,", ties, "near ties")
 
 
 def main() -> None:

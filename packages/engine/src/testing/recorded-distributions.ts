@@ -1,6 +1,5 @@
 // Distributions recorded from transformers by scripts/oracle/record_distributions.py.
 
-import { findGenerationField } from "@corral/contract";
 import { readFileSync } from "node:fs";
 
 export interface Distribution {
@@ -69,9 +68,4 @@ function read({ ids, probabilities }: Written): Distribution {
 function floats(base64: string): Float32Array {
   const bytes = Uint8Array.from(Buffer.from(base64, "base64"));
   return new Float32Array(bytes.buffer);
-}
-
-/** Fields that the contract's table does not have as implemented. */
-export function pendingFields(parameters: Readonly<Record<string, unknown>>): string[] {
-  return Object.keys(parameters).filter((name) => findGenerationField(name)?.verdict !== "implemented");
 }

@@ -1,7 +1,6 @@
-// Whole `generate` calls recorded from transformers by scripts/oracle/record_generate.py, and what of them can be
-// asked for already. Knows no replica.
+// Whole `generate` calls recorded from transformers by scripts/oracle/record_generate.py.
+// Knows no replica.
 
-import { findGenerationField, generationConfigName, isNeutral } from "@corral/contract";
 import { readOracle, type TinyModelName } from "./tiny-models.ts";
 
 /** The best scores of a step, best first. */
@@ -40,16 +39,4 @@ export function readGenerateRecord(name: TinyModelName): GenerateRecord {
 
 export function titleOf({ name, prompt }: GenerateCase): string {
   return `${name} · ${prompt}`;
-}
-
-/** Fields of the case that the contract's table does not have as implemented, and that would change something. */
-export function pendingFields({ parameters }: GenerateCase): string[] {
-  return Object.entries(parameters).flatMap(([name, value]) => {
-    // It is of our own call, beside the parameters.
-    if (name === "attention_mask") return [];
-    if (name === generationConfigName) return pendingFields({ parameters: value } as unknown as GenerateCase);
-    const field = findGenerationField(name);
-    if (field === undefined) return [name];
-    return field.verdict === "refused" && !isNeutral(field, value) ? [name] : [];
-  });
 }
