@@ -100,6 +100,20 @@ test("completions go on from texts and ids, echo them, and end before a stop", a
   assert.equal(stopped.choices[0]?.finish_reason, "stop");
 });
 
+test("log-probabilities belong to the text's tokens, and their helper gathers the same from a stream", async () => {
+  const body = { ...ask, temperature: 0, logprobs: true, top_logprobs: 2 };
+  const whole = (await client.chat.completions.create(body)).choices[0]!;
+  const tokens = whole.logprobs?.content ?? [];
+  assert.equal(tokens.map(({ token }) => token).join(""), whole.message.content);
+  // Greedy: what was chosen is the likeliest.
+  for (const { logprob, top_logprobs: top } of tokens) assert.equal(logprob, top[0]?.logprob);
+  const streamed = await client.chat.completions.stream(body).finalChatCompletion();
+  assert.deepEqual(
+    streamed.choices[0]?.logprobs?.content?.map(({ token }) => token),
+    tokens.map(({ token }) => token),
+  );
+});
+
 test("models are listed and read by their names", async () => {
   const names: string[] = [];
   for await (const { id } of client.models.list()) names.push(id);

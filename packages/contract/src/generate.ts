@@ -7,7 +7,6 @@ import {
   atLeast,
   implemented,
   inert,
-  pending,
   refused,
   whenSampling,
   within,
@@ -171,7 +170,7 @@ export const generationFieldGroups: readonly GenerationFieldGroup[] = [
       implemented("output_scores", "boolean", false),
       implemented("output_logits", "boolean", null, { neutral: [false] }),
       implemented("scores_top_n", "integer", null, { ...extension, range: atLeast(1) }),
-      pending("logprobs", "integer", null, { ...extension, range: within(0, 20) }),
+      implemented("logprobs", "integer", null, { ...extension, range: within(0, 20) }),
       inert("output_attentions", "boolean", null, "It acts only beside return_dict_in_generate.", {
         neutral: [false],
       }),

@@ -108,12 +108,6 @@ export function implemented(
   return field("implemented", name, kind, value, "", options);
 }
 
-/** Its values are read, but nothing carries them out yet. */
-export function pending(...row: Parameters<typeof implemented>): GenerationField {
-  const [name, kind, value, options = {}] = row;
-  return field("refused", name, kind, value, "", options);
-}
-
 export function inert(
   name: string,
   kind: GenerationFieldKind,

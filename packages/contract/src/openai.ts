@@ -52,6 +52,8 @@ export const chatBodyFields = {
     .min(1)
     .describe("The role developer is read as system."),
   ...generationFields,
+  logprobs: flag,
+  top_logprobs: z.int().min(0).max(mostChatAlternatives).nullable().optional(),
   max_completion_tokens: z.int().min(1).nullable().optional().describe("Most new tokens of a choice."),
 } satisfies z.ZodRawShape;
 
@@ -59,6 +61,7 @@ export const completionBodyFields = {
   prompt: z.union([z.string(), z.array(z.string()), z.array(z.int()), z.array(z.array(z.int()))]),
   ...generationFields,
   echo: flag.describe("Whether the prompt stands before each text."),
+  logprobs: z.int().min(0).max(mostCompletionAlternatives).nullable().optional(),
   best_of: z.int().nullable().optional().describe("Nothing but n."),
 } satisfies z.ZodRawShape;
 
@@ -72,6 +75,24 @@ export type OpenAiUsage = z.infer<typeof openAiUsageSchema>;
 
 const finishReason = z.enum(["stop", "length"]);
 export type OpenAiFinishReason = z.infer<typeof finishReason>;
+
+const tokenFields = {
+  token: z.string(),
+  logprob: z.number().describe("-9999 for the logarithm of 0."),
+  bytes: z.array(z.int()),
+};
+const chatLogprobsSchema = z.object({
+  content: z
+    .array(z.object({ ...tokenFields, top_logprobs: z.array(z.object(tokenFields)) }))
+    .describe("Of the tokens that are part of the text, by the model's own logits."),
+  refusal: z.null(),
+});
+const completionLogprobsSchema = z.object({
+  tokens: z.array(z.string()),
+  token_logprobs: z.array(z.number()),
+  top_logprobs: z.array(z.record(z.string(), z.number())),
+  text_offset: z.array(z.int()).describe("Characters of the text before each token."),
+});
 
 const answerFields = {
   id: z.string(),
@@ -90,7 +111,7 @@ export const chatCompletionSchema = z.object({
     z.object({
       index: z.int(),
       message: z.object({ role: z.literal("assistant"), content: z.string(), refusal: z.null() }),
-      logprobs: z.null(),
+      logprobs: chatLogprobsSchema.nullable(),
       finish_reason: finishReason,
     }),
   ),
@@ -101,7 +122,12 @@ export const completionSchema = z.object({
   object: z.literal("text_completion"),
   ...answerFields,
   choices: z.array(
-    z.object({ index: z.int(), text: z.string(), logprobs: z.null(), finish_reason: finishReason }),
+    z.object({
+      index: z.int(),
+      text: z.string(),
+      logprobs: completionLogprobsSchema.nullable(),
+      finish_reason: finishReason,
+    }),
   ),
 });
 export type Completion = z.infer<typeof completionSchema>;

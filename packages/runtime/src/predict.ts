@@ -76,6 +76,7 @@ async function carryOut(
     maxSequenceCount: slotCount,
     cellCount,
     receivedAtMs,
+    vocabulary: model.vocabulary,
     caps: generationCaps(config.limits.call_caps),
   };
   const prepared = await prepareOffLoop(model, service.renderer, (current) =>
@@ -202,14 +203,17 @@ function createStream({ call }: PreparedCall, response: ServerResponse): AnswerS
 function followEvents(
   ledger: RunLedger,
   active: ActiveRun<PromptsHandle>,
-  { call }: PreparedCall,
+  { call, prompts }: PreparedCall,
   stream: AnswerStream | null,
 ): Promise<void> {
   return active.handle.follow(async (prompt, event) => {
     if (event.kind === "first_token" || event.kind === "text") ledger.advance(active);
     if (event.kind !== "text" || stream === null) return;
-    const { sequence, text, ids } = event;
-    await stream.token({ text, event: call.tokenEvent({ prompt, sequence, text, ids }) });
+    const { sequence, text, ids, logprobs } = event;
+    const promptIds = prompts[prompt]?.promptIds ?? [];
+    const recorded = logprobs === undefined ? {} : { logprobs };
+    const piece = call.tokenEvent({ prompt, sequence, text, ids, promptIds, ...recorded });
+    await stream.token({ text, event: piece });
   });
 }
 

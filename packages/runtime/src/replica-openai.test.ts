@@ -111,6 +111,57 @@ test("a stop ends a choice and is no part of its text, whole or streamed", async
   assert.equal(choices.at(-1)?.finish_reason, "stop");
 });
 
+test("log-probabilities are told of the text's tokens, the same whole and streamed", async () => {
+  await using t = await startTestReplica();
+  const body = { model: "m", prompt: "Hi", max_tokens: 9, stop: "fg", logprobs: 2 };
+  const { json } = await t.call({ ...complete, body });
+  const {
+    tokens,
+    token_logprobs: chosen,
+    top_logprobs: top,
+    text_offset: offsets,
+  } = json.choices[0].logprobs;
+  assert.deepEqual(
+    [tokens, offsets],
+    [
+      ["d", "e"],
+      [0, 1],
+    ],
+  );
+  assert.ok(chosen.every((logprob: number) => logprob < 0 && logprob > -1));
+  assert.deepEqual([Object.keys(top[0]).length, top[0].d], [2, chosen[0]]);
+  const streamed = await t.call({ ...complete, body: { ...body, stream: true } });
+  const told = streamed.text
+    .split("\n\n")
+    .filter((line) => line.startsWith("data: {"))
+    .flatMap((line) => JSON.parse(line.slice(6)).choices[0].logprobs?.tokens ?? []);
+  assert.deepEqual(told, tokens);
+  const answered = await t.call({
+    ...chat,
+    body: { model: "m", messages, max_tokens: 2, logprobs: true, top_logprobs: 1 },
+  });
+  const [{ message, logprobs }] = answered.json.choices;
+  assert.equal(logprobs.content.map(({ token }: { token: string }) => token).join(""), message.content);
+  assert.equal(logprobs.content[0].top_logprobs.length, 1);
+  const own = await t.call({ body: { prompt: "Hi", max_new_tokens: 2, logprobs: 1 } });
+  const [first] = own.json.result[0].logprobs;
+  assert.deepEqual([first.id, first.top[0].logprob], ["d".charCodeAt(0), first.logprob]);
+});
+
+test("a bias and a penalty change what is chosen", async () => {
+  await using t = await startTestReplica();
+  const z = String("z".charCodeAt(0));
+  const textOf = async (changes: object): Promise<string> => {
+    const body = { model: "m", prompt: "Hi", max_tokens: 3, temperature: 0, ...changes };
+    return (await t.call({ ...complete, body })).json.choices[0].text;
+  };
+  assert.equal(await textOf({}), "def");
+  assert.equal(await textOf({ logit_bias: { [z]: 100 } }), "zzz");
+  // One z, which is then 1 behind, and the model's own.
+  assert.equal(await textOf({ logit_bias: { [z]: 11 }, frequency_penalty: 2 }), "zef");
+  assert.equal(await textOf({ logit_bias: { [z]: 11 }, presence_penalty: 2 }), "zef");
+});
+
 test("a bad body is 400 with the first field's path, on a stream as well", async () => {
   await using t = await startTestReplica();
   for (const stream of [false, true]) {

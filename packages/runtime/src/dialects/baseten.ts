@@ -11,6 +11,7 @@ import {
   type ReadDialect,
 } from "./dialect.ts";
 import { defaultedLength, hasValue, mergeConfig, tooLong, withoutLengths } from "./lengths.ts";
+import { refuseScores, scoreNames, scoresElsewhere } from "./refuse-scores.ts";
 import { settledValue } from "./settled-number.ts";
 import { takeSource } from "./read-sources.ts";
 
@@ -20,6 +21,7 @@ export const readBaseten: ReadDialect = (body, context) => {
   const returnFullText = reader.takeBoolean("return_full_text") ?? false;
   const wantsStream = reader.takeBoolean("stream") ?? false;
   const maxTokens = readMaxTokens(reader);
+  refuseScores(reader, [...scoreNames, "logprobs"], scoresElsewhere);
   const parameters = reader.rest();
   const stream = !wantsStream ? "none" : context.acceptsEventStream ? "events" : "text";
   const merged = mergeConfig(context.generationConfig, context.defaults);

@@ -13,6 +13,7 @@ import { generatedText } from "./generated-text.ts";
 import type { GenerationParameters, ReadDialect } from "./dialect.ts";
 import { encodeWarnings } from "./header-text.ts";
 import { defaultedLength, hasValue, mergeConfig, withoutLengths } from "./lengths.ts";
+import { refuseScores, scoreNames, scoresElsewhere } from "./refuse-scores.ts";
 import { settledValue } from "./settled-number.ts";
 import { takeSource } from "./read-sources.ts";
 
@@ -22,6 +23,7 @@ export const readCerebrium: ReadDialect = (body, context) => {
   const returnFullText = reader.takeBoolean("return_full_text") ?? true;
   refuseAsync(reader, context.query);
   const asText = readResultForm(reader, context.query);
+  refuseScores(reader, [...scoreNames, "logprobs"], scoresElsewhere);
   const given = readParameters(reader);
   const greedy = impliesGreedy(given);
   const parameters = greedy ? asGreedy(given) : given;

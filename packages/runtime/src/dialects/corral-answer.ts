@@ -1,11 +1,11 @@
 // What our own call is answered with, shaped as the text-generation pipeline shapes it. Knows no field of a body.
 // Source: transformers 5.23.0, pipelines/text_generation.py, postprocess.
 
-import { padRows } from "@corral/engine";
+import { padRows, type GeneratedSequence } from "@corral/engine";
 import { commonFinishReason, type FinishedPrompt, type PredictCall } from "./dialect.ts";
 import { generatedText } from "./generated-text.ts";
 import type { ReturnForm } from "./return-form.ts";
-import { scoresOnWire } from "./scores-on-wire.ts";
+import { logprobsOnWire, scoresOnWire } from "./scores-on-wire.ts";
 
 export interface CorralAnswerOptions {
   readonly runId: string;
@@ -38,11 +38,12 @@ export function createCorralAnswer(options: CorralAnswerOptions): Pick<PredictCa
       };
       return { body, output: result, headers: {} };
     },
-    tokenEvent: ({ prompt, sequence, text, ids }) => ({
+    tokenEvent: ({ prompt, sequence, text, ids, logprobs }) => ({
       ...(areListed ? { prompt } : {}),
       sequence,
       text,
       ids,
+      ...(logprobs === undefined ? {} : { logprobs: logprobsOnWire(ids, logprobs) }),
     }),
   };
 }
@@ -52,6 +53,12 @@ function explanations(prompts: readonly FinishedPrompt[], areListed: boolean) {
   const explained = prompts.map(({ effectiveParameters }) => effectiveParameters);
   if (explained[0] === undefined) return {};
   return { effective_parameters: areListed ? explained : explained[0] };
+}
+
+/** Where they were asked for: one entry for each new id. */
+function logprobsOf({ ids, recorded = [] }: GeneratedSequence) {
+  const known = recorded.flatMap(({ logprobs }) => logprobs ?? []);
+  return known.length === 0 ? {} : { logprobs: logprobsOnWire(ids, known) };
 }
 
 /** A list for each prompt under each name. */
@@ -70,6 +77,7 @@ function rowsOf(together: readonly FinishedPrompt[], returnForm: ReturnForm) {
       ? { generated_token_ids: [...finished.prompt.ids, ...(padded[index] ?? [])] }
       : { generated_text: generatedText(finished, sequence, returnForm === "full_text") }),
     finish_reason: sequence.finishReason,
+    ...logprobsOf(sequence),
     generated_tokens: sequence.generatedTokenCount,
   }));
 }

@@ -67,3 +67,25 @@ test("a negative prompt is a text, and stands alone", () => {
   assert.deepEqual(pointersOf({ negative_prompt: 3 }), ["/negative_prompt"]);
   assert.ok(pointersOf({ negative_prompt: "a", negative_prompt_ids: [1] }).includes("/negative_prompt"));
 });
+
+test("logprobs stand beside each event, by id", () => {
+  const prepared = prepareBody("corral", { prompt: "Hi", logprobs: 1, max_new_tokens: 2 });
+  assert.equal(prepared.generation.logprobCount, 1);
+  const logprobs = [{ chosen: -0.5, top: [{ id: 98, score: -0.25 }] }];
+  const piece = { prompt: 0, sequence: 0, text: "a", ids: [97], logprobs, promptIds: [] };
+  assert.deepEqual(prepared.call.tokenEvent(piece)?.["logprobs"], [
+    { id: 97, logprob: -0.5, top: [{ id: 98, logprob: -0.25 }] },
+  ]);
+});
+
+test("families without a place for scores refuse them by name", () => {
+  const config = { return_dict_in_generate: true };
+  const body = { prompt: "Hi", output_scores: true, logprobs: 2, generation_config: config };
+  const pointers = ["/output_scores", "/logprobs", "/generation_config/return_dict_in_generate"];
+  for (const form of ["baseten", "cerebrium"] as const) {
+    assert.deepEqual(
+      refusedFields(form, body).map(({ pointer }) => pointer),
+      pointers,
+    );
+  }
+});

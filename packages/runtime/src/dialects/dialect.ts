@@ -8,7 +8,7 @@ import {
   type FinishReason,
   type Usage,
 } from "@corral/contract";
-import type { EffectiveParameters, GeneratedSequence } from "@corral/engine";
+import type { EffectiveParameters, GeneratedSequence, TopScores, Vocabulary } from "@corral/engine";
 import type { PreparedPrompt, PromptSource } from "../prompt.ts";
 
 /** What the gateway and the deployment add to a body. */
@@ -29,6 +29,8 @@ export interface DialectContext {
   readonly cellCount: number;
   /** Milliseconds since the epoch. */
   readonly receivedAtMs: number;
+  /** The model's. */
+  readonly vocabulary: Vocabulary;
   /** What a call may cost. Default: `defaultCaps`. */
   readonly caps?: GenerationCaps;
 }
@@ -75,6 +77,10 @@ export interface TextEvent {
   readonly sequence: number;
   readonly text: string;
   readonly ids: readonly number[];
+  /** By id, where they were asked for. */
+  readonly logprobs?: readonly TopScores[];
+  /** Of the prompt. */
+  readonly promptIds: readonly number[];
 }
 
 /** What became of one prompt. */

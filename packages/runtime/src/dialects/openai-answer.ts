@@ -1,9 +1,10 @@
 // What OpenAI's two calls are answered with: whole answers and the chunks of a stream. Knows no field of a body.
 
 import type { OpenAiFinishReason, OpenAiUsage, Usage } from "@corral/contract";
-import type { GeneratedSequence } from "@corral/engine";
+import type { GeneratedSequence, Vocabulary } from "@corral/engine";
 import type { DialectContext, FinishedRun, PredictAnswer, TextEvent } from "./dialect.ts";
 import type { OpenAiFields } from "./openai-fields.ts";
+import { createTokenLog, type LoggedToken, type TokenLog } from "./openai-logprobs.ts";
 
 /** How one of the two calls writes a choice. */
 export interface ChoiceForm {
@@ -14,6 +15,7 @@ export interface ChoiceForm {
   whole(text: string): Record<string, unknown>;
   /** The same of a chunk; `isFirst`: nothing of this choice was sent before. */
   part(text: string, isFirst: boolean): Record<string, unknown>;
+  logprobs(vocabulary: Vocabulary, tokens: readonly LoggedToken[]): Record<string, unknown>;
 }
 
 export interface OpenAiAnswers {
@@ -24,11 +26,13 @@ export interface OpenAiAnswers {
 /** `echoed`: the prompts' texts where they stand before each text of theirs; null: they do not. */
 export function createAnswers(
   form: ChoiceForm,
-  { model, streams, includesUsage, keepsOutput, choiceCount }: OpenAiFields,
-  { runId, deploymentId, receivedAtMs }: DialectContext,
+  { model, streams, includesUsage, keepsOutput, choiceCount, tellsLogprobs }: OpenAiFields,
+  { runId, deploymentId, receivedAtMs, vocabulary }: DialectContext,
   echoed: readonly string[] | null = null,
 ): OpenAiAnswers {
   const begun = new Set<number>();
+  /** Of a stream, by index of the choice. */
+  const logs = new Map<number, TokenLog>();
   const common = {
     id: form.idPrefix + runId,
     created: Math.floor(receivedAtMs / 1_000),
@@ -39,27 +43,50 @@ export function createAnswers(
   function chunk(choices: readonly unknown[], usage: OpenAiUsage | null = null): Record<string, unknown> {
     return { ...common, object: form.chunkObject, choices, ...(includesUsage ? { usage } : {}) };
   }
-  function partOf(prompt: number, sequence: number, newText: string, end: OpenAiFinishReason | null) {
-    const index = prompt * choiceCount + sequence;
+  function partOf(
+    prompt: number,
+    index: number,
+    newText: string,
+    tokens: readonly LoggedToken[],
+    end: OpenAiFinishReason | null,
+  ) {
     const isFirst = !begun.has(index);
     begun.add(index);
     const text = isFirst ? (echoed?.[prompt] ?? "") + newText : newText;
-    return { index, ...form.part(text, isFirst), logprobs: null, finish_reason: end };
+    const logprobs = tokens.length === 0 ? null : form.logprobs(vocabulary, tokens);
+    return { index, ...form.part(text, isFirst), logprobs, finish_reason: end };
+  }
+  function logOf(index: number, promptIds: readonly number[]): TokenLog {
+    const log = logs.get(index) ?? createTokenLog(vocabulary, promptIds);
+    logs.set(index, log);
+    return log;
+  }
+  function logprobsOf(
+    { ids, text, recorded = [], finishReason }: GeneratedSequence,
+    promptIds: readonly number[],
+  ) {
+    const log = createTokenLog(vocabulary, promptIds);
+    const known = recorded.flatMap(({ logprobs }) => logprobs ?? []);
+    const tokens = log.push(ids, known, text);
+    return form.logprobs(vocabulary, [...tokens, ...log.end(finishReason === "stop_sequence")]);
   }
   function wholes(run: FinishedRun) {
     return run.prompts.flatMap((one, prompt) =>
       one.sequences.map((sequence, index) => ({
         index: prompt * choiceCount + index,
         ...form.whole(echoed === null ? sequence.text : one.fullText(sequence)),
-        logprobs: null,
+        logprobs: tellsLogprobs ? logprobsOf(sequence, one.prompt.ids) : null,
         finish_reason: finishReasonOf(sequence),
       })),
     );
   }
 
   return {
-    tokenEvent: ({ prompt, sequence, text }) =>
-      text === "" ? null : chunk([partOf(prompt, sequence, text, null)]),
+    tokenEvent({ prompt, sequence, text, ids, promptIds, logprobs = [] }) {
+      const index = prompt * choiceCount + sequence;
+      const tokens = tellsLogprobs ? logOf(index, promptIds).push(ids, logprobs, text) : [];
+      return text === "" && tokens.length === 0 ? null : chunk([partOf(prompt, index, text, tokens, null)]);
+    },
     answer(run) {
       const choices = wholes(run);
       const output = keepsOutput ? choices : null;
@@ -71,7 +98,11 @@ export function createAnswers(
       if (!streams)
         return { body: { ...common, object: form.object, choices, usage, ...notes }, output, headers: {} };
       const ends = run.prompts.flatMap(({ sequences }, prompt) =>
-        sequences.map((sequence, index) => chunk([partOf(prompt, index, "", finishReasonOf(sequence))])),
+        sequences.map((sequence, at) => {
+          const index = prompt * choiceCount + at;
+          const tokens = logs.get(index)?.end(sequence.finishReason === "stop_sequence") ?? [];
+          return chunk([partOf(prompt, index, "", tokens, finishReasonOf(sequence))]);
+        }),
       );
       const last = ends.pop();
       const chunks = [...ends, { ...last, ...notes }, ...(includesUsage ? [chunk([], usage)] : [])];

@@ -1,11 +1,12 @@
 // `POST /v1/completions`: prompts as texts or as token ids, the answer as the texts that go on from them.
 
-import { mostPrompts } from "@corral/contract";
+import { mostCompletionAlternatives, mostPrompts } from "@corral/contract";
 import type { PromptSource } from "../prompt.ts";
 import { BodyReader, show } from "./body-reader.ts";
 import type { ReadDialect } from "./dialect.ts";
 import { createAnswers, type ChoiceForm } from "./openai-answer.ts";
 import { readFields } from "./openai-fields.ts";
+import { completionLogprobs } from "./openai-logprobs.ts";
 import { refuseUnsupported } from "./openai-refused.ts";
 
 const form: ChoiceForm = {
@@ -14,6 +15,7 @@ const form: ChoiceForm = {
   chunkObject: "text_completion",
   whole: (text) => ({ text }),
   part: (text) => ({ text }),
+  logprobs: completionLogprobs,
 };
 
 export const readOpenAiCompletion: ReadDialect = (body, context) => {
@@ -21,10 +23,18 @@ export const readOpenAiCompletion: ReadDialect = (body, context) => {
   const sources = readPrompts(reader);
   const echoes = reader.takeBoolean("echo") ?? false;
   readBestOf(reader, body["n"] ?? 1);
-  if ((reader.take("logprobs") ?? null) !== null)
-    reader.refuse("/logprobs", "unsupported_parameter", "logprobs is not supported here yet; leave it out.");
+  const count = reader.takeInteger("logprobs", 0, mostCompletionAlternatives);
+  if (echoes && count !== null) {
+    const message =
+      "echo and logprobs exclude each other: log-probabilities of a prompt are told by POST /api/v1/deployments/{d}/score.";
+    reader.refuse("/logprobs", "unsupported_parameter", message);
+  }
   refuseUnsupported(reader);
-  const fields = readFields(reader, context, ["max_tokens"], ["prompt", "echo", "best_of", "logprobs"]);
+  const fields = readFields(reader, context, {
+    lengthNames: ["max_tokens"],
+    ownNames: ["prompt", "echo", "best_of", "logprobs"],
+    logprobs: count === null ? null : { field: "logprobs", count },
+  });
   const texts = (sources ?? []).flatMap((source) => (source.kind === "text" ? source.text : []));
   if (echoes && fields.streams && texts.length < (sources?.length ?? 0)) {
     const message = "echo in a stream is for prompts that are texts; token ids have none of their own.";

@@ -12,6 +12,7 @@ import { isObject, mostErrors, pointerTo, show, type BodyReader } from "./body-r
 import type { DialectContext, GenerationParameters } from "./dialect.ts";
 import { defaultedLength, hasValue, mergeConfig, withoutLengths } from "./lengths.ts";
 import { settledValue } from "./settled-number.ts";
+import { refuseScores, scoreNames, scoresElsewhere } from "./refuse-scores.ts";
 import { refusedNames } from "./openai-refused.ts";
 
 export interface OpenAiFields {
@@ -21,6 +22,8 @@ export interface OpenAiFields {
   readonly choiceCount: number;
   /** A last chunk has the usage. */
   readonly includesUsage: boolean;
+  /** Of each token, and of the most probable ones beside it. */
+  readonly tellsLogprobs: boolean;
   /** Whether the run's record may have the output. */
   readonly keepsOutput: boolean;
   /** Parameters of `generate` → the fields that the caller gave them in. */
@@ -28,16 +31,27 @@ export interface OpenAiFields {
   readonly generationFor: (promptTokenCount: number) => GenerationParameters;
 }
 
+/** What differs between the two calls. */
+export interface OwnFields {
+  /** Fields that each set the most new tokens. */
+  readonly lengthNames: readonly string[];
+  /** Every other field that the other call has not. */
+  readonly ownNames: readonly string[];
+  /** How many alternatives of each token are told, and the field that says so; null: no log-probabilities are. */
+  readonly logprobs: { readonly field: string; readonly count: number } | null;
+}
+
 /** Takes all that is left; the call's own fields are to be taken before. */
 export function readFields(
   reader: BodyReader,
   context: DialectContext,
-  lengthNames: readonly string[],
-  ownNames: readonly string[],
+  { lengthNames, ownNames, logprobs }: OwnFields,
 ): OpenAiFields {
   const model = readModel(reader);
   const stream = readStream(reader);
   const keepsOutput = reader.takeBoolean("store") ?? true;
+  refuseScores(reader, scoreNames, scoresElsewhere);
+  if (isObject(reader.rest()[generationConfigName])) refuseConfigured(reader);
   const given: Record<string, unknown> = {};
   const callersWords: Record<string, string> = {};
   /** A value of OpenAI's under its name in `generate`, which must not be there as well. */
@@ -59,6 +73,7 @@ export function readFields(
     const value = reader.take(field) ?? null;
     if (value !== null) put(field, parameter, value);
   }
+  if (logprobs !== null) put(logprobs.field, "logprobs", logprobs.count);
   const stops = readStops(reader);
   if (stops.length > 0) put("stop", "stop_strings", stops);
   const biases = readBiases(reader);
@@ -83,6 +98,7 @@ export function readFields(
     streams: stream.isOn,
     includesUsage: stream.includesUsage,
     keepsOutput,
+    tellsLogprobs: logprobs !== null,
     callersWords,
     generationFor(promptTokenCount) {
       if (hasValue(parameters, "max_length") || hasValue(parameters, "max_new_tokens"))
@@ -90,6 +106,14 @@ export function readFields(
       return defaultedLength(promptTokenCount, parameters, merged);
     },
   };
+}
+
+/** Whether log-probabilities are told is said by OpenAI's own field alone. */
+function refuseConfigured(reader: BodyReader): void {
+  const config = reader.rest()[generationConfigName] as Readonly<Record<string, unknown>>;
+  if ((config["logprobs"] ?? null) === null) return;
+  const message = "generation_config has logprobs; send it as a field of its own.";
+  reader.refuse(`/${generationConfigName}/logprobs`, "unsupported_parameter", message);
 }
 
 const commonNames = [

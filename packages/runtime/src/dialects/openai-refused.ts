@@ -16,8 +16,6 @@ const isOneOf =
     values.includes(value);
 const never = () => false;
 const textOnly = "Only texts are read and written.";
-const noScores =
-  "OpenAI's answers have no place for it; POST /api/v1/deployments/{d}/generate has, or ask for logprobs.";
 const noTools = "Calls of tools are not read from the model's answer; describe the tools in a message.";
 
 const refused: Readonly<Record<string, Refused>> = {
@@ -41,10 +39,6 @@ const refused: Readonly<Record<string, Refused>> = {
   web_search_options: { isNeutral: never, remedy: "Nothing is searched here." },
   service_tier: { isNeutral: isOneOf("auto", "default"), remedy: "A key's weight says what share it has." },
   prompt_cache_retention: { isNeutral: never, remedy: "Common prefixes are kept while there is room." },
-  return_dict_in_generate: { isNeutral: isOneOf(false), remedy: noScores },
-  output_scores: { isNeutral: isOneOf(false), remedy: noScores },
-  output_logits: { isNeutral: isOneOf(false), remedy: noScores },
-  scores_top_n: { isNeutral: never, remedy: noScores },
   suffix: { isNeutral: isOneOf(""), remedy: "No model here fills in between two texts." },
 };
 

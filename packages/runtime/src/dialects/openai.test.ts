@@ -53,7 +53,7 @@ test("several prompts have their choices one after the other", () => {
     prompts.map(({ prompt }) => prompt.ids.length),
     [3, 1],
   );
-  const chunk = call.tokenEvent({ prompt: 1, sequence: 1, text: "a", ids: [97] });
+  const chunk = call.tokenEvent({ prompt: 1, sequence: 1, text: "a", ids: [97], promptIds: [] });
   assert.equal((chunk as { choices: { index: number }[] }).choices[0]!.index, 3);
   assert.deepEqual(pointersOf("openai_completion", { ...body, prompt: ["a", 5, [-1]] }), [
     "/prompt/1",
@@ -119,6 +119,28 @@ test("parameters of generate stand beside OpenAI's fields", () => {
   assert.deepEqual([topK, repetitionPenalty, returnedSequenceCount, seed], [7, 1.3, 3, 4]);
 });
 
+test("OpenAI's biases, penalties, stops and log-probabilities are generate's", () => {
+  const { generation, call } = prepareBody("openai_chat", {
+    ...chat,
+    logit_bias: { "97": -100, "98": 5 },
+    presence_penalty: 0.5,
+    frequency_penalty: -1,
+    stop: "x",
+    logprobs: true,
+    top_logprobs: 3,
+  });
+  assert.deepEqual(generation.sequenceBias, [
+    { ids: [97], bias: -100 },
+    { ids: [98], bias: 5 },
+  ]);
+  assert.deepEqual([generation.presencePenalty, generation.frequencyPenalty], [0.5, -1]);
+  assert.deepEqual([generation.stopStrings, call.stripsStopStrings], [["x"], true]);
+  assert.equal(generation.logprobCount, 3);
+  assert.equal(prepareBody("openai_completion", { ...completion, logprobs: 0 }).generation.logprobCount, 0);
+  const [beyond] = refusedFields("openai_chat", { ...chat, logit_bias: { "100000": 1 } });
+  assert.match(beyond!.pointer, /^\/logit_bias/);
+});
+
 test("the role developer is system, and a content in parts is one text", () => {
   const rendered = (given: unknown) => prepareBody("openai_chat", { ...chat, messages: given }).prompt.ids;
   const plain = [
@@ -177,6 +199,8 @@ const refused: readonly [string, Record<string, unknown>, readonly string[]][] =
     { logit_bias: { "-1": 1, x: 1, "7": 101 } },
     ["/logit_bias/7", "/logit_bias/-1", "/logit_bias/x"],
   ],
+  ["alternatives without log-probabilities", { top_logprobs: 2 }, ["/top_logprobs"]],
+  ["too many alternatives", { logprobs: true, top_logprobs: 21 }, ["/top_logprobs"]],
   [
     "penalties out of range",
     { presence_penalty: 2.5, frequency_penalty: "1" },
@@ -204,6 +228,11 @@ const refused: readonly [string, Record<string, unknown>, readonly string[]][] =
     "scores that have no place in the answer",
     { return_dict_in_generate: true },
     ["/return_dict_in_generate"],
+  ],
+  [
+    "scores in a generation_config",
+    { generation_config: { output_scores: true, logprobs: 3 } },
+    ["/generation_config/output_scores", "/generation_config/logprobs"],
   ],
   ["a field that nobody knows", { temprature: 1 }, ["/temprature"]],
 ];
@@ -266,14 +295,19 @@ test("each choice of a stream begins with its role, ends with its reason, and us
     sequence: 1,
     text: "a",
     ids: [97],
+    promptIds: [],
   }) as unknown as Chunk;
   const second = prepared.call.tokenEvent({
     prompt: 0,
     sequence: 1,
     text: "b",
     ids: [98],
+    promptIds: [],
   }) as unknown as Chunk;
-  assert.equal(prepared.call.tokenEvent({ prompt: 0, sequence: 1, text: "", ids: [98] }), null);
+  assert.equal(
+    prepared.call.tokenEvent({ prompt: 0, sequence: 1, text: "", ids: [98], promptIds: [] }),
+    null,
+  );
   assert.deepEqual(first.choices[0]!.delta, { role: "assistant", content: "a" });
   assert.deepEqual(second.choices[0]!.delta, { content: "b" });
   assert.equal(first.usage, null);

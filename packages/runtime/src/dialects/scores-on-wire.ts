@@ -3,7 +3,7 @@
 // Source: transformers 5.23.0, generation/utils.py, GenerateDecoderOnlyOutput. Deviates after a row's end, where
 // transformers goes on computing what a row of pad tokens would go on with: there it is null.
 
-import type { GeneratedSequence, RecordedRow } from "@corral/engine";
+import type { GeneratedSequence, RecordedRow, TopScores } from "@corral/engine";
 import { float32OnWire } from "../float32-on-wire.ts";
 
 /** By id; null for -Infinity. */
@@ -32,6 +32,15 @@ export function scoresOnWire(
       rows.map(({ recorded = [] }) => rowOnWire(recorded[step]?.[kind] ?? null)),
     );
   return Object.fromEntries(kinds.map((kind) => [kind, stepsOf(kind)]));
+}
+
+/** By the model's own logits, of each new id and of the best ones in its place. */
+export function logprobsOnWire(ids: readonly number[], logprobs: readonly TopScores[]) {
+  return logprobs.map(({ chosen, top }, index) => ({
+    id: ids[index],
+    logprob: float32OnWire(chosen),
+    top: top.map(({ id, score }) => ({ id, logprob: float32OnWire(score) })),
+  }));
 }
 
 function rowOnWire(row: RecordedRow | null): WholeRow | TopRow | null {

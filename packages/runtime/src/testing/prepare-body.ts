@@ -44,6 +44,7 @@ export function prepareBody(
     maxSequenceCount: 8,
     cellCount: 100_000,
     receivedAtMs: 1_700_000_000_500,
+    vocabulary: testModel.vocabulary,
     ...others,
   });
   return { ...prepared, ...prepared.prompts[0] };
