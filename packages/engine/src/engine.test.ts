@@ -416,3 +416,19 @@ test("an idle engine waits without stepping and wakes for the next generation", 
   assert.equal((await fixture.submit(nine).result).error, null);
   assert.equal(fixture.engine.load().stepCount, 2 * stepCount);
 });
+
+test("what cannot be begun is not waited for", async () => {
+  let isFirst = true;
+  const chooseSeed = () => {
+    if (!isFirst) return 7;
+    isFirst = false;
+    throw new Error("no entropy");
+  };
+  const fixture = start({}, { chooseSeed });
+  const sampled = { do_sample: true, max_new_tokens: 3 };
+  assert.throws(() => fixture.submit(sampled), /no entropy/);
+  assert.equal(fixture.engine.load().waitingGroupCount, 0);
+  const { error, seed } = await fixture.submit(sampled).result;
+  assert.deepEqual([error, seed], [null, 7]);
+  await fixture.engine.stop({ drain: true });
+});

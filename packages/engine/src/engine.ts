@@ -139,12 +139,15 @@ class TextEngine implements Engine {
     }
     checkNegativePrompt(generation, this.#runner.limits.contextLength);
     this.#recorded.check(generation, hasPlace);
-    const nowMs = this.#enqueue(request, { hasPlace, ...strategyNeeds(generation, promptIds) });
-    this.#recorded.take(id, generation);
+    const nowMs = this.#clock.now();
     const seed = generation.seed ?? request.seed ?? this.#chooseSeed();
     const abort = () => this.#end(id, aborted);
+    // Made before the scheduler has it: what cannot be begun must not wait there.
     const active = createActiveGeneration(request, this.#vocabulary, seed, nowMs, abort);
-    this.#begin(request, active, createStrategy(generation, seed, promptIndex, this.#workspace), nowMs);
+    const strategy = createStrategy(generation, seed, promptIndex, this.#workspace);
+    this.#enqueue(request, { hasPlace, ...strategyNeeds(generation, promptIds) }, nowMs);
+    this.#recorded.take(id, generation);
+    this.#begin(request, active, strategy, nowMs);
     this.#listen(signal, active.handle);
     return active.handle;
   }
@@ -159,15 +162,17 @@ class TextEngine implements Engine {
     const textEvaluation = createTextEvaluation(evaluation, promptIds, this.#workspace);
     const { context, outputs } = textEvaluation;
     const needs = { contexts: [context], outputs, slotCount: 1, cellCount: context.length, hasPlace };
-    const nowMs = this.#enqueue(request, needs);
+    const nowMs = this.#clock.now();
     const active = createActiveEvaluation(request, textEvaluation, nowMs, () => this.#end(id, aborted));
-    this.#begin(request, active, createEvaluationStrategy(textEvaluation), nowMs);
+    const strategy = createEvaluationStrategy(textEvaluation);
+    this.#enqueue(request, needs, nowMs);
+    this.#begin(request, active, strategy, nowMs);
     this.#listen(signal, active.handle);
     return active.handle;
   }
 
-  /** Gives the group to the scheduler, or throws why it may not be; gives the time. */
-  #enqueue(request: PromptRequest, needs: GroupNeeds): number {
+  /** Gives the group to the scheduler, or throws why it may not be. */
+  #enqueue(request: PromptRequest, needs: GroupNeeds, nowMs: number): void {
     const { id, owner, priority, deadlineAtMs } = request;
     const { weight = 1, queueDeadlineAtMs = null, namespace = "" } = request;
     if (this.#isStopping) throw new ServingError("shutting_down", "The engine takes nothing new.");
@@ -175,10 +180,9 @@ class TextEngine implements Engine {
     if (this.#generations.has(id)) {
       throw new ServingError("engine_misuse", `Something with the id ${id} is under way.`);
     }
-    const nowMs = this.#clock.now();
     const spec = { id, owner, weight, priority, deadlineAtMs, queueDeadlineAtMs, namespace, ...needs };
     const answer = this.#scheduler.submit(spec, nowMs);
-    if (answer.kind === "accepted") return nowMs;
+    if (answer.kind === "accepted") return;
     const { code, detail, retryAfterSeconds } = answer;
     throw new ServingError(code, detail, retryAfterSeconds === null ? {} : { retryAfterSeconds });
   }
