@@ -151,7 +151,8 @@ test("a replica that is killed answers its callers with 502 or 503, comes back, 
 test("a killed PostgreSQL comes back by itself and no acknowledged run is lost, nor any caller answered 500", async () => {
   await using corral = await startCorral();
   using load = keepCalling(corral);
-  await soon(400);
+  await waitUntil("a call is acknowledged", 30_000, () => load.acknowledged.length > 0);
+  await soon(100);
   process.kill((await one(corral, postmaster)).pid, "SIGKILL");
   await soon(2_500);
   await load.stop();
@@ -166,7 +167,8 @@ test("a killed platform leaves no process behind, and what it had acknowledged i
   try {
     const first = await startCorral({ home });
     using load = keepCalling(first);
-    await soon(500);
+    await waitUntil("a call is acknowledged", 30_000, () => load.acknowledged.length > 0);
+    await soon(100);
     const family = await descendants(first.process.pid ?? 0);
     process.kill((await one(first, platformProcess)).pid, "SIGKILL");
     first.process.kill("SIGKILL");
