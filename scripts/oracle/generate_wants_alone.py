@@ -163,6 +163,7 @@ def watermarks() -> list[Want]:
         {"ngram_len": 5, "keys": KEYS, "skip_first_ngram_calls": True}, {"ngram_len": 2, "keys": KEYS, "context_history_size": 1},
         {"ngram_len": 4, "keys": KEYS, "sampling_table_size": 1000, "sampling_table_seed": 3},
         {"ngram_len": 3, "keys": [5, 6, 7, 8], "debug_mode": True},
+        {"ngram_len": 1, "keys": [5, 9, 30]}, {"ngram_len": 2, "keys": KEYS, "context_history_size": 0},
     ]  # fmt: skip
     return [
         *[Want(f"watermark {kgw_config}", {"watermarking_config": kgw_config}, acts=("watermarking_config",)) for kgw_config in kgw],

@@ -46,7 +46,7 @@ const kgwSettings: Readonly<Record<string, Setting>> = {
 const mostKeys = 64;
 
 const synthIdSettings: Readonly<Record<string, Setting>> = {
-  ngram_len: integer(2, 1024),
+  ngram_len: integer(1, 1024),
   keys: {
     must: `a list of 1 to ${mostKeys} integers`,
     allows: (value) =>
@@ -55,7 +55,7 @@ const synthIdSettings: Readonly<Record<string, Setting>> = {
       value.length <= mostKeys &&
       value.every(Number.isSafeInteger),
   },
-  context_history_size: integer(1, 2 ** 20, 1024),
+  context_history_size: integer(0, 2 ** 20, 1024),
   sampling_table_seed: integer(0, most, 0),
   sampling_table_size: integer(1, 2 ** 24, 2 ** 16),
   skip_first_ngram_calls: boolean,

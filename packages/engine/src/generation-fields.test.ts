@@ -528,6 +528,21 @@ field("watermarking_config: green lists, or SynthID where ngram_len is named", {
         },
       },
     ],
+    [
+      { ngram_len: 1, keys: [654], context_history_size: 0 },
+      {
+        watermark: {
+          kind: "synthid",
+          ngramLength: 1,
+          keys: [654],
+          contextHistorySize: 0,
+          samplingTableSeed: 0,
+          samplingTableSize: 65_536,
+          skipFirstNgramCalls: false,
+          debugMode: false,
+        },
+      },
+    ],
   ],
   refuses: [
     [[], /an object such as/],
@@ -538,7 +553,8 @@ field("watermarking_config: green lists, or SynthID where ngram_len is named", {
     [{ bias: null }, /bias is a number/],
     [{ made_up: 1 }, /only, without "made_up"/],
     [{ ngram_len: 5 }, /keys is a list of 1 to 64 integers/],
-    [{ ngram_len: 1, keys: [1] }, /ngram_len is an integer from 2/],
+    [{ ngram_len: 0, keys: [1] }, /ngram_len is an integer from 1/],
+    [{ ngram_len: 5, keys: [1], context_history_size: -1 }, /context_history_size is an integer from 0/],
     [
       { ngram_len: 5, keys: [1], sampling_table_size: 2 ** 24 + 1 },
       /sampling_table_size is an integer from 1 to 16777216/,

@@ -129,9 +129,10 @@ export interface KgwWatermark {
 /** Tournament sampling (Dathathri et al.). */
 export interface SynthIdWatermark {
   readonly kind: "synthid";
-  /** At least 2. */
+  /** At least 1. */
   readonly ngramLength: number;
   readonly keys: readonly number[];
+  /** At least 0. */
   readonly contextHistorySize: number;
   readonly samplingTableSeed: number;
   /** At most 2^24. */
