@@ -21,7 +21,7 @@ import { finishedRun } from "./finished-run.ts";
 import { generatePrompts, type PromptsHandle, type PromptsResult } from "./generate-prompts.ts";
 import type { KeyLimits } from "./key-limits.ts";
 import type { Log } from "./log.ts";
-import { prepareCall, type CallForm, type PreparedCall } from "./prepare-call.ts";
+import { prepareInTurns, type CallForm, type PreparedCall } from "./prepare-call.ts";
 import type { PreparedGeneration } from "./prepare-generation.ts";
 import { prepareOffLoop } from "./prepare-off-loop.ts";
 import type { PromptModel } from "./prompt.ts";
@@ -80,7 +80,7 @@ async function carryOut(
     caps: generationCaps(config.limits.call_caps),
   };
   const prepared = await prepareOffLoop(model, service.renderer, (current) =>
-    prepareCall(current, form, body, context),
+    prepareInTurns(current, form, body, context),
   );
   await run(service, forwarded, prepared, response, receivedAtMs);
 }

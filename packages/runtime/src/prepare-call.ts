@@ -10,6 +10,7 @@ import {
   type FieldError,
 } from "@corral/contract";
 import { returnedScoreBytes } from "@corral/engine";
+import { setImmediate } from "node:timers/promises";
 import { readBaseten } from "./dialects/baseten.ts";
 import { errorInCallersWords, inCallersWords } from "./dialects/callers-words.ts";
 import { readCerebrium } from "./dialects/cerebrium.ts";
@@ -17,7 +18,12 @@ import { readCorral } from "./dialects/corral.ts";
 import { readOpenAiChat } from "./dialects/openai-chat.ts";
 import { readOpenAiCompletion } from "./dialects/openai-completions.ts";
 import type { DialectContext, PredictCall, ReadDialect } from "./dialects/dialect.ts";
-import { prepareGeneration, readNegativePrompt, type PreparedGeneration } from "./prepare-generation.ts";
+import {
+  prepareGeneration,
+  readNegativePrompt,
+  type PreparedGeneration,
+  type PreparedOne,
+} from "./prepare-generation.ts";
 import type { PromptModel, PromptSource } from "./prompt.ts";
 
 /** What a body is read as: a family, or one call of a family that has several. */
@@ -38,13 +44,36 @@ export interface PreparedCall {
   readonly warnings: readonly string[];
 }
 
-/** Fails with the error that lists all bad fields of the body. */
-export function prepareCall(
+type CallToPrepare = readonly [
   model: PromptModel,
   form: CallForm,
   body: Readonly<Record<string, unknown>>,
   context: DialectContext,
-): PreparedCall {
+];
+
+/** Fails with the error that lists all bad fields of the body. */
+export function prepareCall(...of: CallToPrepare): PreparedCall {
+  const steps = preparePromptByPrompt(...of);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+  }
+}
+
+/** As `prepareCall`; others have their turn between two prompts: each may take 30 ms to tokenize, and a call has 128. */
+export async function prepareInTurns(...of: CallToPrepare): Promise<PreparedCall> {
+  const steps = preparePromptByPrompt(...of);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+    await setImmediate();
+  }
+}
+
+/** Halts between two prompts. */
+function* preparePromptByPrompt(
+  ...[model, form, body, context]: CallToPrepare
+): Generator<undefined, PreparedCall, undefined> {
   const call = readers[form](body, context);
   const words = call.callersWords ?? {};
   // Without a prompt the other parameters are checked all the same, as if it were empty.
@@ -52,7 +81,11 @@ export function prepareCall(
   const areSeveral = sources.length > 1;
   const negativeErrors: FieldError[] = [];
   const negative = readNegativePrompt(model, call, negativeErrors);
-  const read = sources.map((source) => prepareGeneration(model, call, source, context, negative));
+  const read: PreparedOne[] = [];
+  for (const source of sources) {
+    if (read.length > 0) yield;
+    read.push(prepareGeneration(model, call, source, context, negative));
+  }
   const errors = [
     ...call.errors,
     ...negativeErrors,

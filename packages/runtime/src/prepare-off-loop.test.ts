@@ -4,11 +4,12 @@ import { test } from "node:test";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { parseChatTemplate } from "./chat-template.ts";
 import { createLog } from "./log.ts";
+import { prepareInTurns } from "./prepare-call.ts";
 import { prepareOffLoop } from "./prepare-off-loop.ts";
 import { preparePrompt, type PromptModel, type PromptSource } from "./prompt.ts";
 import type { RenderConversation } from "./render-conversation.ts";
 import { startRenderer, type Renderer } from "./renderer.ts";
-import { testModel } from "./testing/prepare-body.ts";
+import { testContext, testModel } from "./testing/prepare-body.ts";
 
 const template =
   "{% for m in messages %}{% for i in range(m.content|int) %}{% endfor %}[{{ m.content }}]{% endfor %}";
@@ -95,6 +96,35 @@ test("the thread renders while the event loop goes on, and gives up at its limit
     message: /steps/,
   });
   assert.deepEqual(await prepareOffLoop(model, renderer, prepare([chat("20000")])), ["[20000]"]);
+});
+
+test("a call of more long conversations than may wait before the worker is prepared all the same", async () => {
+  using renderer = startRenderer({ template, specialTokens: {}, log });
+  const sources = Array.from({ length: 40 }, () => chat("15000"));
+  const texts = await prepareOffLoop(model, renderer, prepare(sources));
+  assert.deepEqual([texts.length, new Set(texts)], [40, new Set(["[15000]"])]);
+});
+
+test("others have their turn while the prompts of one call are prepared", async () => {
+  const context = testContext();
+  const turns: number[] = [];
+  let tokenized = 0;
+  const tokenize: PromptModel["vocabulary"]["tokenize"] = (text, options) => {
+    tokenized += 1;
+    return testModel.vocabulary.tokenize(text, options);
+  };
+  const counting = { ...testModel, vocabulary: { ...testModel.vocabulary, tokenize } };
+  let isDone = false;
+  const watch = () => {
+    turns.push(tokenized);
+    if (!isDone) setImmediate(watch);
+  };
+  setImmediate(watch);
+  const { prompts } = await prepareInTurns(counting, "corral", { prompt: ["a", "b", "c", "d"] }, context);
+  isDone = true;
+  assert.equal(prompts.length, 4);
+  const between = new Set(turns.filter((count) => count > 0 && count < tokenized));
+  assert.equal(between.size, 3, `of ${tokenized} texts ${turns.join()} were tokenized at each turn`);
 });
 
 test("more conversations than may wait are told to come again, and an ended thread fails what waits", async () => {

@@ -19,7 +19,7 @@ class LeftToWorker extends Error {}
 export async function prepareOffLoop<Prepared>(
   model: PromptModel,
   renderer: Renderer | null,
-  prepare: (model: PromptModel) => Prepared,
+  prepare: (model: PromptModel) => Prepared | Promise<Prepared>,
 ): Promise<Prepared> {
   const { chatTemplate } = model;
   if (chatTemplate === null || renderer === null) return prepare(model);
@@ -28,7 +28,7 @@ export async function prepareOffLoop<Prepared>(
   let stepsLeft = stepsOnLoop;
   for (;;) {
     try {
-      return prepareWith(model, chatTemplate, prepare, (index, conversation) => {
+      return await prepareWith(model, chatTemplate, prepare, (index, conversation) => {
         const outcome = outcomes.get(index) ?? chatTemplate.renderWithin(conversation, stepsLeft);
         if (outcome.kind === "costly" && !outcomes.has(index)) throw new LeftToWorker();
         if (outcome.kind === "text" && !outcomes.has(index)) stepsLeft -= outcome.steps;
@@ -40,20 +40,18 @@ export async function prepareOffLoop<Prepared>(
     }
     // What is left from here on goes to the worker, however short.
     stepsLeft = 0;
-    const left = conversationsLeft(model, chatTemplate, prepare, outcomes);
-    const rendered = [...left].map(async ([index, conversation]) => {
-      outcomes.set(index, await renderer.render(conversation));
-    });
-    await Promise.all(rendered);
+    const left = await conversationsLeft(model, chatTemplate, prepare, outcomes);
+    // One after the other: a call takes one of the places before the worker, however many conversations it has.
+    for (const [index, conversation] of left) outcomes.set(index, await renderer.render(conversation));
   }
 }
 
 function prepareWith<Prepared>(
   model: PromptModel,
   chatTemplate: ChatTemplate,
-  prepare: (model: PromptModel) => Prepared,
+  prepare: (model: PromptModel) => Prepared | Promise<Prepared>,
   outcomeOf: (index: number, conversation: Conversation) => RenderOutcome,
-): Prepared {
+): Prepared | Promise<Prepared> {
   let count = 0;
   const render: ChatTemplate["render"] = (messages, { pointer, ...options }) => {
     count += 1;
@@ -63,15 +61,15 @@ function prepareWith<Prepared>(
 }
 
 /** Prepares the call with some text in place of each, only to learn which conversations there are. */
-function conversationsLeft<Prepared>(
+async function conversationsLeft<Prepared>(
   model: PromptModel,
   chatTemplate: ChatTemplate,
-  prepare: (model: PromptModel) => Prepared,
+  prepare: (model: PromptModel) => Prepared | Promise<Prepared>,
   outcomes: ReadonlyMap<number, RenderOutcome>,
-): ReadonlyMap<number, Conversation> {
+): Promise<ReadonlyMap<number, Conversation>> {
   const left = new Map<number, Conversation>();
   try {
-    prepareWith(model, chatTemplate, prepare, (index, conversation) => {
+    await prepareWith(model, chatTemplate, prepare, (index, conversation) => {
       const known = outcomes.get(index);
       if (known === undefined) left.set(index, conversation);
       return known ?? { kind: "text", text: ".", steps: 0 };

@@ -33,7 +33,16 @@ export function prepareBody(
   changes: ContextChanges = {},
 ): PreparedBody {
   const { query = "", contextLength = testModel.contextLength, ...others } = changes;
-  const prepared = prepareCall({ ...testModel, contextLength }, dialect, body, {
+  const context = testContext(query, others);
+  const prepared = prepareCall({ ...testModel, contextLength }, dialect, body, context);
+  return { ...prepared, ...prepared.prompts[0] };
+}
+
+export function testContext(
+  query = "",
+  changes: Partial<Omit<DialectContext, "query">> = {},
+): DialectContext {
+  return {
     runId: testRunId,
     modelId: "model-1",
     deploymentId: "deployment-1",
@@ -45,9 +54,8 @@ export function prepareBody(
     cellCount: 100_000,
     receivedAtMs: 1_700_000_000_500,
     vocabulary: testModel.vocabulary,
-    ...others,
-  });
-  return { ...prepared, ...prepared.prompts[0] };
+    ...changes,
+  };
 }
 
 /** The bad fields of a refused body; fails where it is accepted. */
