@@ -55,7 +55,7 @@ function generateDocument(root: string): string {
     `- **no effect** (${counts[1]}): accepted and checked, and without effect as it is there for a Llama; a value that is`,
     "  not neutral is answered with a warning;",
     `- **refused** (${counts[2]}): answered with \`unsupported_parameter\` and the reason, unless the value is null or says`,
-    "  the same as leaving it out.",
+    "  the same as leaving it out; *elsewhere*: Corral's own call takes it, as the prompt or beside it.",
     "",
     "The caller's values stand over those of the caller's `generation_config` object, these over the model's own",
     "(`generation_config.json`, the deployment's defaults), these over the defaults below. An explicit `null` of the",
@@ -69,7 +69,7 @@ function generateDocument(root: string): string {
         ["parameter", "verdict", "kind", "default", "range", "notes", "test"],
         fields.map((field) => [
           name(field),
-          field.verdict === "inert" ? "no effect" : field.verdict,
+          verdictOf(field),
           kindOf(field),
           value(field.default),
           rangeOf(field),
@@ -104,6 +104,14 @@ function generateDocument(root: string): string {
     "",
     "Source: `packages/contract/src/generate.ts`, `scripts/deviations.ts`, `scripts/clarifications.ts`.",
   ]);
+}
+
+/** What the field table refuses, and our own call takes before it asks the table. */
+const ownInputs: readonly string[] = ["input_ids", "attention_mask"];
+
+function verdictOf({ name, verdict }: GenerationField): string {
+  if (ownInputs.includes(name)) return "refused elsewhere";
+  return verdict === "inert" ? "no effect" : verdict;
 }
 
 function kindOf({ kind, words }: GenerationField): string {

@@ -24,7 +24,8 @@ const onlyBeams = "It acts in beam search only.";
 const onlyGroups = "It acts in group beam search only, which transformers 5 moved out of `generate`.";
 const speed = "It is about speed or storage, never about the output; Corral decides that itself.";
 const records = "It is the record keeping of a generation_config.json.";
-const elsewhere = "This route takes its prompt in another field.";
+const ownPrompt = "Only Corral's own call takes it, as its prompt.";
+const ownMask = "Only Corral's own call takes it, beside input_ids.";
 
 const extension = { isExtension: true } as const;
 const tokenIds = { holdsTokenIds: true } as const;
@@ -237,8 +238,8 @@ export const generationFieldGroups: readonly GenerationFieldGroup[] = [
     title: "Prompt and Python arguments",
     fields: [
       refused("inputs", "other", null, "Send the prompt as prompt, messages or input_ids.", input),
-      refused("input_ids", "other", null, elsewhere, input),
-      refused("attention_mask", "other", null, elsewhere, input),
+      refused("input_ids", "other", null, ownPrompt, input),
+      refused("attention_mask", "other", null, ownMask, input),
       refused("streamer", "other", null, "Set stream to true instead.", argument),
       refused("tokenizer", "other", null, "The server has the model's tokenizer.", input),
       refused("assistant_tokenizer", "other", null, draft, input),
