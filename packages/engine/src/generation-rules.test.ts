@@ -242,6 +242,7 @@ test("a call over a cap is refused with the field, the count and the cap", () =>
     [{ ...sampling, num_return_sequences: 3 }, { tokens: 44 }, "/num_return_sequences", /45 tokens .* 44\./],
     [scores, { score_bytes: 19_999 }, "/output_scores", /20000 bytes of scores .*`scores_top_n`.* 19999\./],
     [{ ...scores, scores_top_n: 10 }, { score_bytes: 399 }, "/output_scores", /400 bytes of scores .* 399\./],
+    [{ ...five, logprobs: 4 }, { score_bytes: 199 }, "/logprobs", /200 bytes of scores .*`logprobs`.* 199\./],
     [
       { ...five, stop_strings: ["a", "b", "c"] },
       { stop_strings: 2 },

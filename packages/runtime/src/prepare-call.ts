@@ -9,7 +9,7 @@ import {
   type Dialect,
   type FieldError,
 } from "@corral/contract";
-import { returnedScoreBytes } from "@corral/engine";
+import { returnedScoreBytes, returnedScores } from "@corral/engine";
 import { setImmediate } from "node:timers/promises";
 import { readBaseten } from "./dialects/baseten.ts";
 import { errorInCallersWords, inCallersWords } from "./dialects/callers-words.ts";
@@ -100,7 +100,7 @@ function* preparePromptByPrompt(
   }
   const tooMuch = [
     ...checkTokens(prompts, context),
-    ...checkScoreBytes(prompts, model.vocabulary.tokenCount, context),
+    ...checkScoreBytes([first, ...others], model.vocabulary.tokenCount, context),
   ];
   if (tooMuch.length > 0) throw fieldsError(tooMuch.map((error) => errorInCallersWords(error, words)));
   const told = mergeWarnings(read.map((one) => one.warnings)).map((text) => inCallersWords(text, words));
@@ -123,13 +123,13 @@ function checkTokens(
 
 /** What is returned of several prompts is held together until the answer. */
 function checkScoreBytes(
-  prompts: readonly PreparedGeneration[],
+  prompts: PreparedCall["prompts"],
   vocabSize: number,
   { caps = defaultCaps }: DialectContext,
 ): FieldError[] {
   const bytes = prompts.reduce((sum, { generation }) => sum + returnedScoreBytes(generation, vocabSize), 0);
-  const name = prompts[0]?.generation.outputScores === null ? "output_logits" : "output_scores";
-  const what = `bytes of scores over ${prompts.length} prompts (set \`scores_top_n\`, fewer tokens or fewer prompts)`;
+  const { name, remedy } = returnedScores(prompts[0].generation);
+  const what = `bytes of scores over ${prompts.length} prompts (${remedy}, fewer tokens or fewer prompts)`;
   return checkCap(name, bytes, caps.scoreBytes, what, callersPlace);
 }
 

@@ -75,24 +75,40 @@ export function checkCosts(
   const tokens = `tokens (sequences × prompt and new tokens)`;
   const lengthName = sequenceCount > 1 ? "num_return_sequences" : "max_new_tokens";
   const scoreBytes = returnedScoreBytes({ promptTokenCount, maxLength, ...returned }, vocabSize);
-  const scoresName = returned.outputScores === null ? "output_logits" : "output_scores";
-  const bytes = "bytes of scores (set `scores_top_n` to the number of best ones, or fewer tokens)";
+  const { name: scoresName, remedy } = returnedScores(returned);
+  const bytes = `bytes of scores (${remedy}, or fewer tokens)`;
   return [
     ...checkCap(lengthName, sequenceCount * maxLength, caps.tokenCount, tokens, placeOf),
     ...checkCap(scoresName, scoreBytes, caps.scoreBytes, bytes, placeOf),
   ];
 }
 
-/** Of the scores and logits in the answer, if every sequence becomes as long as it may: four for each number. */
+/** The parameter that a refusal of too many returned scores is about, and what it is told. */
+export function returnedScores({ outputScores, outputLogits }: ReturnedSettings): {
+  readonly name: string;
+  readonly remedy: string;
+} {
+  if (outputScores === null && outputLogits === null)
+    return { name: "logprobs", remedy: "set `logprobs` to fewer" };
+  const name = outputScores === null ? "output_logits" : "output_scores";
+  return { name, remedy: "set `scores_top_n` to the number of best ones" };
+}
+
+/**
+ * Of the scores, logits and log-probabilities in the answer, if every sequence becomes as long as it may: four for each
+ * number.
+ */
 export function returnedScoreBytes(
   settings: Pick<LengthSettings, "promptTokenCount" | "maxLength"> & ReturnedSettings,
   vocabSize: number,
 ): number {
-  const { promptTokenCount, maxLength, returnedSequenceCount, outputScores, outputLogits } = settings;
+  const { promptTokenCount, maxLength, returnedSequenceCount, outputScores, outputLogits, logprobCount } =
+    settings;
   const rowBytes = [outputScores, outputLogits].reduce((sum, recorded) => {
     if (recorded === null) return sum;
     const { topCount } = recorded;
     return sum + (topCount === null ? 4 * vocabSize : 8 * Math.min(topCount, vocabSize));
   }, 0);
-  return returnedSequenceCount * (maxLength - promptTokenCount) * rowBytes;
+  const logprobBytes = logprobCount === null ? 0 : 8 * (1 + logprobCount);
+  return returnedSequenceCount * (maxLength - promptTokenCount) * (rowBytes + logprobBytes);
 }

@@ -112,6 +112,11 @@ const refused = [
     },
     pointers: ["/messages/0/role", "/messages/1/content", "/messages/2"],
   },
+  {
+    name: "log-probabilities of more tokens than an answer may hold, over all prompts",
+    body: { prompt: Array(128).fill("a"), max_new_tokens: 700, logprobs: 20 },
+    pointers: ["/logprobs"],
+  },
   { name: "rows of ids, one of them empty", body: { input_ids: [[1], []] }, pointers: ["/input_ids/1"] },
   { name: "a bad id in a row", body: { input_ids: [[1], [2, 999]] }, pointers: ["/input_ids/1/1"] },
   {
