@@ -70,7 +70,8 @@ export const deviations: readonly Deviation[] = [
   },
   {
     topic: "impossible values",
-    huggingFace: "`max_new_tokens: 2.5` makes three tokens; others raise an accidental exception",
+    huggingFace:
+      "taken without a word (`max_new_tokens: 2.5` makes three tokens, `num_return_sequences: 0` one row, `eos_token_id: []` ends nothing), or an accidental exception",
     ours: "refused with `invalid_parameter`, all bad fields at once",
     test: { file: settings, name: "strings are no numbers, and only true and false are booleans" },
   },
@@ -143,6 +144,15 @@ export const deviations: readonly Deviation[] = [
     huggingFace: "a warning, and it goes on",
     ours: "clipped at the context, with a warning and the finish reason `length`",
     test: { file: settings, name: "a length beyond the context is clipped with a warning" },
+  },
+  {
+    topic: "`guidance_scale` or SynthID beside `prompt_lookup_num_tokens`",
+    huggingFace: "other ids than plain decoding gives: both keep a state that rejected drafts have moved on",
+    ours: "the ids of plain decoding",
+    test: {
+      file: lookup,
+      name: "the ids are those of plain decoding, whatever a step costs and whoever else is there",
+    },
   },
   {
     topic: "stop strings among several tokens that were drafted",
