@@ -2,11 +2,15 @@
 // A temperature says whether tokens are drawn; a length counts new tokens.
 
 import {
+  callersPlace,
+  checkCap,
+  defaultCaps,
   findGenerationField,
   generationConfigName,
   generationFields,
   mostStops,
   nearestName,
+  type GenerationCaps,
 } from "@corral/contract";
 import { isObject, mostErrors, pointerTo, show, type BodyReader } from "./body-reader.ts";
 import type { DialectContext, GenerationParameters } from "./dialect.ts";
@@ -76,7 +80,7 @@ export function readFields(
   if (logprobs !== null) put(logprobs.field, "logprobs", logprobs.count);
   const stops = readStops(reader);
   if (stops.length > 0) put("stop", "stop_strings", stops);
-  const biases = readBiases(reader);
+  const biases = readBiases(reader, context.caps ?? defaultCaps);
   if (biases.length > 0) put("logit_bias", "sequence_bias", biases);
   for (const name of ["presence_penalty", "frequency_penalty"]) {
     const value = readNumber(reader, name, -2, 2);
@@ -198,7 +202,10 @@ function readStops(reader: BodyReader): readonly string[] {
 }
 
 /** `{"50256": -100}` as `generate` writes it: `[[[50256], -100]]`. */
-function readBiases(reader: BodyReader): readonly (readonly [readonly [number], number])[] {
+function readBiases(
+  reader: BodyReader,
+  { biasCount }: GenerationCaps,
+): readonly (readonly [readonly [number], number])[] {
   const value = reader.take("logit_bias") ?? null;
   if (value === null) return [];
   if (!isObject(value)) {
@@ -206,7 +213,12 @@ function readBiases(reader: BodyReader): readonly (readonly [readonly [number], 
     reader.refuse("/logit_bias", "invalid_parameter", message);
     return [];
   }
-  return Object.entries(value).flatMap(([id, bias]) => {
+  const entries = Object.entries(value);
+  // Before each is looked at: a body has room for a million.
+  const tooMany = checkCap("logit_bias", entries.length, biasCount, "biased tokens", callersPlace);
+  for (const { pointer, code, message } of tooMany) reader.refuse(pointer, code, message);
+  if (tooMany.length > 0) return [];
+  return entries.flatMap(([id, bias]) => {
     if (/^(0|[1-9]\d{0,9})$/.test(id) && typeof bias === "number" && Math.abs(bias) <= 100)
       return [[[Number(id)], bias] as const];
     const message = `logit_bias has ${show(id)}: ${show(bias)}; it must be a token id and a number from -100 to 100.`;

@@ -193,6 +193,11 @@ const refused: readonly [string, Record<string, unknown>, readonly string[]][] =
   ["a length of 0", { max_tokens: 0 }, ["/max_tokens"]],
   ["five stops", { stop: ["a", "b", "c", "d", "e"] }, ["/stop"]],
   ["an empty stop", { stop: ["a", ""] }, ["/stop"]],
+  [
+    "more biases than a call may have, one by one",
+    { logit_bias: Object.fromEntries(Array.from({ length: 5_000 }, (_, id) => [id, "x"])) },
+    ["/logit_bias"],
+  ],
   ["biases that are no object", { logit_bias: [1] }, ["/logit_bias"]],
   [
     "a bias of no token",
