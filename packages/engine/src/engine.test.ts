@@ -357,11 +357,16 @@ test("an error that is not of one step ends the loop and leaves nobody waiting",
   });
 });
 
-test("a row without a possible token ends its generation with no_token_possible", async () => {
-  await using fixture = start({ logits: (_history, size) => new Float32Array(size).fill(-Infinity) });
-  for (const parameters of [nine, sampled]) {
-    const { error, sequences } = await fixture.submit(parameters).result;
-    assert.equal(error?.code, "no_token_possible");
+test("a model that gives no scores has failed, and so have parameters that leave no token", async () => {
+  const cases = [
+    [-Infinity, {}, "decode_failed"],
+    [Number.NaN, {}, "decode_failed"],
+    [0, { suppress_tokens: Array.from({ length: 4_000 }, (_, id) => id) }, "no_token_possible"],
+  ] as const;
+  for (const [logit, banned, code] of cases) {
+    await using fixture = start({ logits: (_history, size) => new Float32Array(size).fill(logit) });
+    const { error, sequences } = await fixture.submit({ ...sampled, ...banned }).result;
+    assert.equal(error?.code, code);
     assert.equal(sequences[0]!.finishReason, "error");
   }
 });

@@ -66,7 +66,10 @@ export function createTokenByTokenStrategy(options: TokenByTokenOptions): Decodi
         const rows = isFirstStep ? allRows : [main.id / sequencesPerRow];
         const continuations = continueRows(options, own, rows, outputs, conditions.nowMs - admittedAtMs);
         for (const { row, tokens, recorded, reason } of continuations) {
-          if (reason === "impossible") return noTokenPossible(row, main.firstPosition + tokens.length + 1);
+          if (reason === "impossible") {
+            const isModel = own.some(({ firstRow }) => !hasScores(outputs.logits(firstRow)));
+            return noTokenPossible(row, main.firstPosition + tokens.length + 1, isModel);
+          }
           const known = drafter === null || reason !== null ? null : knownIds(main, tokens);
           const draft = known === null ? [] : (drafter?.draft(row, known, tokens.length, conditions) ?? []);
           const sources = own.map(({ id, tokens: { length }, firstPosition }, index) => ({
@@ -137,12 +140,17 @@ function knownIds({ tokens, firstPosition }: ReadySequence, chosen: readonly num
   return [...tokens.slice(0, firstPosition + 1), ...chosen];
 }
 
-function noTokenPossible(row: number, position: number): GroupOutcome {
-  return {
-    kind: "fail",
-    code: "no_token_possible",
-    detail:
-      `Sequence ${row} has no possible token at position ${position}: every score is -Infinity, ` +
-      "or the model gave a value that is not a number.",
-  };
+/** Numbers, and not all of them -Infinity. */
+function hasScores(logits: Float32Array): boolean {
+  return logits.some((logit) => logit > -Infinity) && !logits.some(Number.isNaN);
+}
+
+function noTokenPossible(row: number, position: number, isModel: boolean): GroupOutcome {
+  const where = `Sequence ${row} has no possible token at position ${position}`;
+  if (isModel) {
+    const detail = `${where}: the model gave no scores, or some that are not numbers.`;
+    return { kind: "fail", code: "decode_failed", detail };
+  }
+  const detail = `${where}: the parameters ban every token, or put its score out of a number's range. Ban fewer, or lower what scales the scores.`;
+  return { kind: "fail", code: "no_token_possible", detail };
 }
