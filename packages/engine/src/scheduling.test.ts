@@ -163,6 +163,33 @@ test("inside an owner the first to come is the first to be served", async () => 
   assert.deepEqual(order, [0, 1, 2, 3, 4]);
 });
 
+/** Times of the steps that take in a prompt of 256 tokens, which comes when `streamCount` streams of a hog are running. */
+async function stepsOfPrompt(owner: string, streamCount: number): Promise<number[]> {
+  const times: number[] = [];
+  let late: GenerationHandle | null = null;
+  await using fixture = start({
+    beforeDecode(plan, index) {
+      if (late !== null && plan.entries.some(({ tokens }) => tokens.length > 1)) times.push(stepMs(plan));
+      if (index === 60) late = fixture.submit(256, 2, { owner });
+    },
+  });
+  const streams = Array.from({ length: streamCount }, () => fixture.submit(8, 120, { owner: "hog" }));
+  await Promise.all(streams.map(({ result }) => result));
+  return times;
+}
+
+test("a guest's prompt has the bound to itself beside another owner's many streams, and no step is twice as long", async () => {
+  // Thirty-two next tokens take 37 of the 50 ms, which would leave 16 steps or more.
+  const times = await stepsOfPrompt("guest", 32);
+  assert.ok(times.length >= 5 && times.length <= 8, `${times.length} steps`);
+  assert.ok(Math.max(...times) <= 100, `${Math.max(...times)} ms`);
+});
+
+test("a prompt of the streams' own owner has only what they leave of the bound", async () => {
+  const times = await stepsOfPrompt("hog", 20);
+  assert.ok(Math.max(...times) <= 51, `${Math.max(...times)} ms`);
+});
+
 test("a deadline for the queue ends what still waits, and not what has begun", async () => {
   await using fixture = start({ slotCount: 1 });
   const running = fixture.submit(20, 100, { queueDeadlineAtMs: fixture.clock.now() + 10 });

@@ -2,6 +2,7 @@
 
 import type { ErrorCode } from "@corral/contract";
 import type { Group, GroupSpec } from "../group.ts";
+import type { RetryLine } from "./retry-line.ts";
 
 export type Admissibility =
   | { readonly kind: "accepted" }
@@ -28,7 +29,8 @@ export function checkAdmissible(
   limits: AdmissionLimits,
   backlog: readonly Group[],
   waitingGroupCount: number,
-  nextPlaceSeconds: () => number,
+  retryLine: RetryLine,
+  nowMs: number,
 ): Admissibility {
   if (backlog.some((group) => group.spec.id === spec.id)) {
     return rejected("engine_misuse", `A generation with the id ${spec.id} is queued or running already.`);
@@ -49,14 +51,30 @@ export function checkAdmissible(
         "Ask for fewer new tokens or fewer sequences.",
     );
   }
-  if (waitingGroupCount >= limits.maxWaitingGroupCount && spec.hasPlace !== true) {
-    const retryAfterSeconds = nextPlaceSeconds();
-    const detail =
-      `${waitingGroupCount} generations are waiting, and ${limits.maxWaitingGroupCount} may. ` +
-      `Try again in about ${Math.ceil(retryAfterSeconds)} s.`;
-    return { kind: "rejected", code: "queue_full", detail, retryAfterSeconds };
+  if (spec.hasPlace === true) return { kind: "accepted" };
+  const { maxWaitingGroupCount } = limits;
+  const { owner, weight } = spec;
+  const call = { owner, weight, content: contentOf(spec) };
+  const retryAfterSeconds = retryLine.ask(call, maxWaitingGroupCount - waitingGroupCount, nowMs);
+  if (retryAfterSeconds === null) return { kind: "accepted" };
+  const others =
+    waitingGroupCount < maxWaitingGroupCount ? ", and the places left are promised to others" : "";
+  const detail =
+    `${waitingGroupCount} generations are waiting, and ${maxWaitingGroupCount} may${others}. ` +
+    `Try again in about ${Math.ceil(retryAfterSeconds)} s.`;
+  return { kind: "rejected", code: "queue_full", detail, retryAfterSeconds };
+}
+
+/** The same for a call and its retry. Source of the hash: FNV-1a over ids, and a second one like it. */
+function contentOf({ contexts, namespace, slotCount, cellCount }: GroupSpec): string {
+  let [first, second] = [0x811c9dc5, 0xdeadbeef];
+  for (const ids of contexts) {
+    for (const id of ids) {
+      first = Math.imul(first ^ id, 0x01000193);
+      second = Math.imul(second ^ id ^ (first >>> 7), 0x85ebca6b);
+    }
   }
-  return { kind: "accepted" };
+  return `${namespace} ${slotCount} ${cellCount} ${first} ${second}`;
 }
 
 function rejected(code: ErrorCode, detail: string): Admissibility {

@@ -240,7 +240,11 @@ test("budget, slots and cells hold and every group ends exactly once, whatever h
             const rowCount = isEvaluation ? 0 : null;
             submitted.set(id, { sequenceCount, length: prompt.length + newTokenCount, rowCount });
           } else if (answer.code === "queue_full") {
-            assert.ok(scheduler.load().waitingGroupCount >= limits.maxWaitingGroupCount);
+            const leastWaitingCount = Math.ceil(limits.maxWaitingGroupCount / 2);
+            assert.ok(
+              scheduler.load().waitingGroupCount >= leastWaitingCount,
+              "half of the places are for anybody",
+            );
             assert.ok(answer.retryAfterSeconds! > 0 && answer.retryAfterSeconds! <= 600);
           }
         }

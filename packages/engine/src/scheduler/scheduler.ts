@@ -16,13 +16,13 @@ import type { StepOutcomes } from "./outcome.ts";
 import { createServiceOrder, leadersFirst } from "./policy.ts";
 import { createPrefixSharing } from "./prefix-sharing.ts";
 import { createResidency } from "./residency.ts";
-import { createRetryPlaces } from "./retry-places.ts";
+import { createRetryLine } from "./retry-line.ts";
 import type { ScheduleEvent } from "./schedule-event.ts";
 import type { ScheduledStep, StepForecast } from "./scheduled-step.ts";
 import { createSmallSteps } from "./small-steps.ts";
 import { createStepCost, type StepShape } from "./step-cost.ts";
 import { createStepStatistics, type StepCounts } from "./step-statistics.ts";
-import { shapeOf, shareTokens, type GroupShare } from "./token-shares.ts";
+import { shapeOf, shareTokens, type GroupShare, type StepSoFar } from "./token-shares.ts";
 
 export interface SchedulerOptions extends AdmissionLimits {
   /** How long prompts may make a step while sequences wait for their next token. */
@@ -70,6 +70,8 @@ export interface Scheduler {
 
 /** A prompt goes on by so many tokens a step however slow the device is, or no step would ever end it. */
 const leastChunkTokenCount = 16;
+/** No prompt makes a step longer than so many bounds. */
+const longestStep = 2;
 /** While nobody waits for a next token, chunks are at least as long as the device needs to work well. */
 const leastLoneChunkTokenCount = 128;
 /** An exclusive generation's chunks: always the same. */
@@ -85,7 +87,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   const cache = createKvCache({ ...options, stored, costOf: (start, end) => cost.positionsMs(start, end) });
   const fairness = createFairness();
   const serviceOrder = createServiceOrder(fairness);
-  const retryPlaces = createRetryPlaces();
+  const retryLine = createRetryLine(options.maxWaitingGroupCount);
   const statistics = createStepStatistics();
   const waiting: Group[] = [];
   const running: Group[] = [];
@@ -113,7 +115,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       const ending = list.filter((group) => group.ending !== null || isLate(group, nowMs));
       for (const group of ending) {
         remove(list, group, group.ending ?? missedDeadline(group, nowMs));
-        if (list === waiting) retryPlaces.placeFreed(nowMs);
+        if (list === waiting) retryLine.placeFreed(nowMs);
       }
     }
   }
@@ -136,7 +138,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
         continue;
       }
       head.admittedAtMs = nowMs;
-      retryPlaces.placeFreed(nowMs);
+      retryLine.placeFreed(nowMs);
       const looksUp = head.spec.outputs?.everyPosition !== true;
       statistics.countPrefixLookup(looksUp ? (head.spec.contexts[0]?.length ?? 0) : 0, cachedTokenCount);
       events.push({ kind: "admitted", group: head.spec.id, atMs: nowMs, cachedTokenCount });
@@ -185,11 +187,19 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     events.push({ kind: "prefix_shared", group: group.spec.id, tokenCount });
   }
 
-  function chunkLimit(base: StepShape, start: number, chunkedTokenCount: number): number {
+  /** What a step costs by those whom a prompt goes before; its fixed part, too, where there is nobody else. */
+  function behindMs(all: StepShape, ahead: StepShape): number {
+    if (all.tokenCount === ahead.tokenCount) return 0;
+    return (cost.predictMs(all) ?? 0) - (ahead.tokenCount === 0 ? 0 : (cost.predictMs(ahead) ?? 0));
+  }
+
+  /** A prompt has the bound to itself beside groups that it goes before, so that many streams do not keep it waiting. */
+  function chunkLimit({ all, ahead, chunkedTokenCount }: StepSoFar, start: number): number {
     if (isExclusive) return exclusiveChunkTokenCount;
-    const isLone = base.tokenCount === chunkedTokenCount;
+    const isLone = all.tokenCount === chunkedTokenCount;
     const least = (isLone ? leastLoneChunkTokenCount : leastChunkTokenCount) - chunkedTokenCount;
-    return Math.max(least, cost.tokensWithin(base, start, maxStepMs) ?? least, 0);
+    const boundMs = Math.min(longestStep * maxStepMs, maxStepMs + behindMs(all, ahead));
+    return Math.max(least, cost.tokensWithin(all, start, boundMs) ?? least, 0);
   }
 
   /** Shares for which there is room: while there is not, the group that may best wait does. */
@@ -237,9 +247,8 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
 
   return {
     submit(spec, nowMs) {
-      const answer = checkAdmissible(spec, options, [...running, ...waiting], waiting.length, () =>
-        retryPlaces.next(nowMs, 1),
-      );
+      const backlog = [...running, ...waiting];
+      const answer = checkAdmissible(spec, options, backlog, waiting.length, retryLine, nowMs);
       if (answer.kind === "rejected") return answer;
       fairness.enter(spec.owner, spec.weight);
       waiting.push(createGroup(spec, arrivalCount++));
@@ -260,7 +269,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       removeEnding(nowMs);
       settleFollowers();
       admit(nowMs);
-      if (waiting.length === 0) retryPlaces.queueEmptied();
+      retryLine.settled(waiting.length, nowMs);
       const shares = planShares();
       const step = buildStep(shares, cache, events.length > 0, forecast());
       computing = step.tokenCount === 0 ? null : { shape: shapeOf(shares), sinceMs: nowMs };
@@ -300,7 +309,10 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       keptSlotCount: cache.keptSlotCount,
       ...statistics.read(),
     }),
-    integrity: () => schedulerIntegrity(running, waiting, cache, options.slotCount),
+    integrity: () => [
+      ...schedulerIntegrity(running, waiting, cache, options.slotCount),
+      ...retryLine.integrity(),
+    ],
   };
 }
 

@@ -23,11 +23,17 @@ export interface StepBudget {
   readonly rowCount: number;
 }
 
-/**
- * Most tokens of prompts that may join a step of the shape `base`, where `chunkedTokenCount` tokens of prompts are in
- * already and the next one goes on at position `start`.
- */
-export type ChunkLimit = (base: StepShape, start: number, chunkedTokenCount: number) => number;
+/** What is in a step already when a prompt is to join it. */
+export interface StepSoFar {
+  readonly all: StepShape;
+  /** Without the next tokens of groups that the prompt's goes before: whose owners had more, or have less priority. */
+  readonly ahead: StepShape;
+  /** Of prompts. */
+  readonly chunkedTokenCount: number;
+}
+
+/** Most tokens of a prompt that may join a step, where it goes on at position `start`. */
+export type ChunkLimit = (step: StepSoFar, start: number) => number;
 
 /**
  * Gives each group, in the order given, all its uncomputed tokens or, where they do not fit, a chunk without rows.
@@ -66,10 +72,20 @@ export function shareTokens(
     if (shares.length > 0) result.push({ group, shares, completes });
   }
 
-  for (const group of ready) give(group, budget.tokenCount - shape.tokenCount);
+  const readyShapes = ready.map((group) => {
+    const before = shape;
+    give(group, budget.tokenCount - shape.tokenCount);
+    return { group, rank: groups.indexOf(group), shape: minus(shape, before) };
+  });
   for (const group of chunked) {
     const before = shape.tokenCount;
-    const limit = chunkLimit(shape, startOf(group), chunkedTokenCount);
+    const rank = groups.indexOf(group);
+    let ahead = shape;
+    for (const other of readyShapes) {
+      const isBehind = other.rank > rank && other.group.spec.owner !== group.spec.owner;
+      if (isBehind) ahead = minus(ahead, other.shape);
+    }
+    const limit = chunkLimit({ all: shape, ahead, chunkedTokenCount }, startOf(group));
     give(group, Math.min(budget.tokenCount - before, limit));
     chunkedTokenCount += shape.tokenCount - before;
   }
@@ -82,6 +98,10 @@ function grow(shape: StepShape, start: number, tokenCount: number): StepShape {
     tokenCount: shape.tokenCount + tokenCount,
     attendedCount: shape.attendedCount + attendedBetween(start, start + tokenCount),
   };
+}
+
+function minus(a: StepShape, b: StepShape): StepShape {
+  return { tokenCount: a.tokenCount - b.tokenCount, attendedCount: a.attendedCount - b.attendedCount };
 }
 
 export function shapeOf(groupShares: readonly GroupShare[]): StepShape {
