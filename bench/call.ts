@@ -15,10 +15,14 @@ export interface Turn {
   readonly newTokenCount: number;
   readonly sampleCount: number;
   readonly sampling: Sampling;
+  /** Nothing that was said before belongs to the prompt. Default false. */
+  readonly startsAnew?: boolean;
 }
 
 export interface Caller {
   readonly group: string;
+  /** Whose key it calls with; callers without one have the project's. Only our replica knows of keys. */
+  readonly key?: string;
   /** From the beginning of the measurement. */
   readonly startMs: number;
   /** Begins only once the caller of group "interactive" has had this many tokens. */
@@ -51,6 +55,7 @@ export interface CallRecord {
   readonly endMs: number | null;
   readonly promptTokens: number;
   readonly cachedTokens: number;
+  /** Of a call that was cut those that came. */
   readonly generatedTokens: number;
 }
 

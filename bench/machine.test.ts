@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cpuOfTree, cpuUseBetween, parseBusyMs, parseProcessTimes } from "./machine.ts";
+import { cpuOfTree, cpuUseBetween, parseBusyMs, parseProcessTimes, parseResidentBytes } from "./machine.ts";
 
 test("a process's name may look like anything", () => {
   const line = "42 (a) b (c) S 7 42 42 0 -1 4194560 1 2 3 4 100 20 3 4 20 0 1 0 999 0 0";
@@ -9,6 +9,11 @@ test("a process's name may look like anything", () => {
 
 test("idle time and waiting for disks are not work", () => {
   assert.equal(parseBusyMs("cpu  10 1 5 1000 500 2 3 4 0 0\ncpu0 1 1 1 1\n"), 250);
+});
+
+test("resident memory is read in bytes, and is none where a process has ended", () => {
+  assert.equal(parseResidentBytes("Name:\tnode\nVmHWM:\t    9 kB\nVmRSS:\t    3 kB\n"), 3_072);
+  assert.equal(parseResidentBytes("Name:\tnode\nState:\tZ (zombie)\n"), 0);
 });
 
 test("a tree is a process with everything below it", () => {

@@ -59,6 +59,25 @@ export async function untilQuiet(maxForeignCores: number): Promise<void> {
   }
 }
 
+/** Resident memory of the processes that `root` started, without its own; 0 where it cannot be read. */
+export function readMemoryBelow(root: number): number {
+  let bytes = 0;
+  for (const [pid, { parent }] of readProcesses()) {
+    if (parent !== root) continue;
+    try {
+      bytes += parseResidentBytes(readFileSync(`/proc/${pid}/status`, "utf8"));
+    } catch {
+      // It ended in between.
+    }
+  }
+  return bytes;
+}
+
+/** Of /proc/PID/status, which counts in KiB. Source: proc(5). */
+export function parseResidentBytes(status: string): number {
+  return 1024 * Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0);
+}
+
 export interface ProcessTimes {
   readonly parent: number;
   /** With its ended children's. */

@@ -12,6 +12,8 @@ export interface CallOptions {
   readonly agent: Agent;
   readonly wire: Wire;
   readonly call: WireCall;
+  /** Null: the project's. */
+  readonly key: string | null;
   readonly onTokens: (count: number) => void;
 }
 
@@ -28,9 +30,11 @@ export interface Answer extends WireEnd {
   readonly endMs: number | null;
   readonly replyIds: readonly number[];
   readonly failure: string | null;
+  /** What `Retry-After` said to a call that was refused with 429; null: it was not. */
+  readonly retryAfterMs: number | null;
 }
 
-export function makeCall({ url, headers, agent, wire, call, onTokens }: CallOptions): OpenCall {
+export function makeCall({ url, headers, agent, wire, call, key, onTokens }: CallOptions): OpenCall {
   const body = JSON.stringify(wire.body(call));
   const startedAt = performance.now();
   const elapsed = () => Math.round((performance.now() - startedAt) * 100) / 100;
@@ -41,7 +45,7 @@ export function makeCall({ url, headers, agent, wire, call, onTokens }: CallOpti
       "content-type": "application/json",
       "content-length": Buffer.byteLength(body),
       ...headers,
-      ...wire.headers(),
+      ...wire.headers(key),
     },
   });
   sent.end(body);
@@ -65,9 +69,11 @@ export function makeCall({ url, headers, agent, wire, call, onTokens }: CallOpti
   const answerOf = async (): Promise<Answer> => {
     let endMs: number | null = null;
     let failure: string | null;
+    let retryAfterMs: number | null = null;
     try {
       const response = await responseTo(sent);
       if (response.statusCode !== 200) {
+        if (response.statusCode === 429) retryAfterMs = 1_000 * Number(response.headers["retry-after"] ?? 0);
         failure = `${response.statusCode}: ${(await text(response)).slice(0, 300)}`;
       } else {
         response.setEncoding("utf8");
@@ -78,7 +84,15 @@ export function makeCall({ url, headers, agent, wire, call, onTokens }: CallOpti
     } catch (error) {
       failure = error instanceof Error ? error.message : String(error);
     }
-    return { eventMs, endMs, replyIds, failure, ...end };
+    const { length } = replyIds;
+    return {
+      eventMs,
+      endMs,
+      replyIds,
+      failure,
+      retryAfterMs,
+      ...(endMs === null ? { ...end, generatedTokens: length } : end),
+    };
   };
   return { sent, answer: answerOf() };
 }

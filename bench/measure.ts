@@ -7,8 +7,15 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
+import {
+  capacityOf,
+  stepCountersOf,
+  type ArrivalsJob,
+  type ArrivalsResult,
+  type StepCounters,
+} from "./arrivals.ts";
 import { caller, greedyTurn, type LoadJob, type LoadResult } from "./call.ts";
-import { cpuUseBetween, readCpuTimes, type CpuUse } from "./machine.ts";
+import { cpuUseBetween, readCpuTimes, readMemoryBelow, type CpuUse } from "./machine.ts";
 import { startTarget, type LoadReport, type Target } from "./targets/target.ts";
 import type { ServerSettings } from "./targets/entry.ts";
 import type { Contender, LoadDelta, Measured, Phase, RoundContext, SetUp } from "./workload.ts";
@@ -34,6 +41,9 @@ export interface RunningContender {
 
 /** Between two servers' turns: threads that still spin from the last one go to sleep. */
 const pauseMs = 300;
+/** Of a client whose calls do not wait for each other. */
+const connectionCount = 256;
+const memorySampleCount = 100;
 /** A replica reports its load once a second. */
 const loadReportMs = 2_500;
 
@@ -49,6 +59,7 @@ export async function startContender(
     slotCount: contender.slotCount,
     cellCount: contender.cellCount,
     contextLength: contender.contextLength,
+    queueLength: contender.queueLength ?? 256,
     state: join(place.directory, `contender-${index}`),
   };
   const start = () => startTargetOf(contender.setUp, settings, place);
@@ -57,12 +68,12 @@ export async function startContender(
   const readsLoad = isOurs && place.readsLoad;
 
   async function calls(phase: Phase & { kind: "calls" }): Promise<LoadResult> {
-    const result = await runClient({
+    const result = await runClient<LoadResult>("serving-client", {
       url: target.url,
       headers: target.headers,
       wire: isOurs ? "corral" : "llama-server",
       callers: phase.callers,
-      limitMs: place.limitMs,
+      limitMs: phase.limitMs ?? place.limitMs,
       endsWithGroup: phase.endsWithGroup ?? null,
     });
     if (result.failures.length === 0) return result;
@@ -81,6 +92,43 @@ export async function startContender(
     return { wallMs: performance.now() - started, clientCpuMs: 0, cut: false, calls: [], failures: [] };
   }
 
+  async function arrivals(
+    phase: Phase & { kind: "arrivals" },
+    round: RoundContext,
+    capacity: number,
+  ): Promise<ArrivalsResult> {
+    const { durationMs, promptLength, newTokenCount, keys, factor } = phase;
+    const memory: { atMs: number; bytes: number }[] = [];
+    const steps: StepCounters[] = [];
+    const startedAt = performance.now();
+    const watching = setInterval(() => {
+      memory.push({ atMs: Math.round(performance.now() - startedAt), bytes: readMemoryBelow(target.pid) });
+    }, durationMs / memorySampleCount);
+    const counting = setInterval(() => {
+      const counters = stepCountersOf(target.load);
+      if (counters !== null) steps.push(counters);
+    }, 1_000);
+    try {
+      const result = await runClient<ArrivalsResult>("arrivals-client", {
+        url: target.url,
+        headers: target.headers,
+        seed: `arrivals/${round.random.next()}`,
+        tokens: round.tokens,
+        promptLength,
+        newTokenCount,
+        keys,
+        perSecond: factor * capacity,
+        durationMs,
+        connectionCount,
+      });
+      if (result.failures.length === 0) return { ...result, memory, steps };
+      throw new Error(`${contender.name}, ${phase.name}: ${result.failures.join("; ")}`);
+    } finally {
+      clearInterval(watching);
+      clearInterval(counting);
+    }
+  }
+
   // Pages of the weights are read and threads are started before anything counts.
   const warm = caller([
     greedyTurn(
@@ -97,6 +145,7 @@ export async function startContender(
       const phases: Record<string, LoadResult> = {};
       const cpu: Record<string, CpuUse> = {};
       const loads: Record<string, LoadDelta> = {};
+      const arrived: Record<string, ArrivalsResult> = {};
       for (const phase of contender.phases(round)) {
         if (phase.kind === "restart") {
           await target.stop();
@@ -106,11 +155,15 @@ export async function startContender(
         await sleep(pauseMs);
         const loadBefore = readsLoad ? await freshLoad(target) : null;
         const before = readCpuTimes(process.pid, target.pid);
-        phases[phase.name] = phase.kind === "calls" ? await calls(phase) : await request(phase);
+        if (phase.kind === "arrivals") {
+          const capacity = phases[phase.capacityPhase];
+          if (capacity === undefined) throw new Error(`${phase.name} needs the phase ${phase.capacityPhase}`);
+          arrived[phase.name] = await arrivals(phase, round, capacityOf(capacity));
+        } else phases[phase.name] = phase.kind === "calls" ? await calls(phase) : await request(phase);
         cpu[phase.name] = cpuUseBetween(before, readCpuTimes(process.pid, target.pid));
         loads[phase.name] = { before: loadBefore, after: readsLoad ? await freshLoad(target) : null };
       }
-      return { phases, cpu, loads };
+      return { phases, cpu, loads, arrivals: arrived };
     },
     stop: () => target.stop(),
   };
@@ -134,13 +187,13 @@ function startTargetOf(setUp: SetUp, settings: ServerSettings, { llamaServer }: 
   return startTarget(setUp, entry("llama-server"), [JSON.stringify(settings), "--", llamaServer, ...flags]);
 }
 
-async function runClient(job: LoadJob): Promise<LoadResult> {
-  const path = fileURLToPath(new URL("serving-client.ts", import.meta.url));
+async function runClient<Result>(name: string, job: LoadJob | ArrivalsJob): Promise<Result> {
+  const path = fileURLToPath(new URL(`${name}.ts`, import.meta.url));
   const client = spawn(process.execPath, [path], { stdio: ["pipe", "pipe", "inherit"] });
   const exited = once(client, "exit");
   client.stdin.end(JSON.stringify(job));
   const output = await text(client.stdout);
   await exited;
   if (client.exitCode !== 0) throw new Error(`the client ended with ${client.exitCode}`);
-  return JSON.parse(output) as LoadResult;
+  return JSON.parse(output) as Result;
 }

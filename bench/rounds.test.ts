@@ -10,6 +10,7 @@ const contender = (name: string): Contender => ({
   slotCount: 1,
   cellCount: 256,
   contextLength: 256,
+  queueLength: 256,
   phases: () => [],
 });
 
@@ -27,6 +28,7 @@ function pretend(names: readonly string[], foreign: (turn: number) => number) {
       slotCount: 1,
       cellCount: 256,
       contextLength: 256,
+      queueLength: 256,
       state: "",
     };
     return { contender: contender(name), settings, measure, stop: async () => undefined };

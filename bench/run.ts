@@ -10,7 +10,7 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { checkGguf, sha256OfFile } from "@corral/weights";
-import { compareFigure, printComparison } from "./report.ts";
+import { compareFigure, printComparison, type Column } from "./report.ts";
 import { foreignCoresOf, measureRounds, type MeasuredRounds, type RoundOptions } from "./rounds.ts";
 import { describeCommit, describeMachine, untilQuiet } from "./machine.ts";
 import { startContender, type Place, type RunningContender } from "./measure.ts";
@@ -22,6 +22,8 @@ import { workloads } from "./workloads.ts";
 interface Options extends RoundOptions {
   readonly shape: string;
   readonly quick: boolean;
+  /** Null: what the workload has. */
+  readonly seconds: number | null;
   readonly threadCount: number;
   readonly seed: number;
   /** Names of contenders or set-ups; empty: all. */
@@ -37,6 +39,7 @@ async function main(): Promise<void> {
       shape: { type: "string", default: "1b" },
       rounds: { type: "string" },
       quick: { type: "boolean", default: false },
+      seconds: { type: "string" },
       threads: { type: "string" },
       seed: { type: "string", default: "1" },
       only: { type: "string", multiple: true, default: [] },
@@ -49,31 +52,35 @@ async function main(): Promise<void> {
   const chosen = workloads.filter(
     ({ name }) => values.workload.includes(name) || values.workload.includes("all"),
   );
-  const roundCount = Number(values.rounds ?? (values.quick ? 2 : 9));
-  if (unknown !== undefined || chosen.length === 0 || !(roundCount >= 1)) {
+  const roundCount = values.rounds === undefined ? null : Number(values.rounds);
+  if (unknown !== undefined || chosen.length === 0 || !((roundCount ?? 1) >= 1)) {
     const names = workloads.map(({ name, question }) => `  ${name.padEnd(14)} ${question}`).join("\n");
     process.stderr.write(
-      `usage: npm run bench -- --workload NAME [--rounds N] [--shape small|1b|7b] [--quick] [--threads N] [--only CONTENDER] [--max-foreign CORES] [--seed N]\n\n${names}\n`,
+      `usage: npm run bench -- --workload NAME [--rounds N] [--shape small|1b|7b] [--quick] [--seconds N] [--threads N] [--only CONTENDER] [--max-foreign CORES] [--seed N]\n\n${names}\n`,
     );
     process.exitCode = 2;
     return;
   }
   const options: Options = {
     shape: values.shape,
-    roundCount,
+    roundCount: roundCount ?? (values.quick ? 2 : 9),
     quick: values.quick,
+    seconds: values.seconds === undefined ? null : Number(values.seconds),
     threadCount: Number(values.threads ?? availableParallelism()),
     seed: Number(values.seed),
     only: values.only,
     maxForeignCores: Number(values["max-foreign"]),
     untilQuiet,
   };
-  for (const workload of chosen) await runWorkload(workload, options);
+  for (const workload of chosen) {
+    const own = roundCount ?? workload.roundCount ?? options.roundCount;
+    await runWorkload(workload, { ...options, roundCount: own });
+  }
 }
 
 async function runWorkload(workload: Workload, options: Options): Promise<void> {
   const contenders = workload
-    .contenders({ quick: options.quick })
+    .contenders({ quick: options.quick, ...(options.seconds === null ? {} : { seconds: options.seconds }) })
     .filter(
       ({ name, setUp }) =>
         options.only.length === 0 || options.only.includes(name) || options.only.includes(setUp),
@@ -148,13 +155,19 @@ async function runWorkload(workload: Workload, options: Options): Promise<void> 
     foreign_cores: foreign.length === 0 ? null : { median: median(foreign), max: Math.max(...foreign) },
     cut_phases: cutCount,
     figures,
-    samples: columns,
-    disturbed_rounds: disturbed,
+    samples: columns.map((column) => keptOf(workload, column)),
+    disturbed_rounds: disturbed.map((round) =>
+      Object.fromEntries(Object.entries(round).map(([name, seen]) => [name, workload.kept?.(seen) ?? seen])),
+    ),
   };
   const name = `${workload.name}-${options.shape}${options.quick ? ".tmp" : ""}.json`;
   mkdirSync(new URL("results/", import.meta.url), { recursive: true });
   writeFileSync(new URL(`results/${name}`, import.meta.url), `${JSON.stringify(result)}\n`);
   process.stderr.write(`\nsamples: bench/results/${name}\n`);
+}
+
+function keptOf(workload: Workload, column: Column): Column {
+  return { ...column, rounds: column.rounds.map((measured) => workload.kept?.(measured) ?? measured) };
 }
 
 function printResult(

@@ -61,11 +61,11 @@ class LoadRun {
   async #follow(caller: Caller, index: number): Promise<void> {
     await this.#pause(caller.startMs);
     await this.#untilInteractiveTokens(caller.startAfterTokens);
-    const history: number[] = [];
-    for (const [turn, { thinkMs, ids, ...wanted }] of caller.turns.entries()) {
+    let history: number[] = [];
+    for (const [turn, { thinkMs, ids, startsAnew = false, ...wanted }] of caller.turns.entries()) {
       await this.#pause(thinkMs);
       if (this.#ending.signal.aborted) return;
-      history.push(...ids);
+      history = startsAnew ? [...ids] : [...history, ...ids];
       const sentMs = this.#now();
       const { url, headers, wire } = this.#job;
       const { sent, answer } = makeCall({
@@ -74,12 +74,13 @@ class LoadRun {
         agent: this.#agent,
         wire: wires[wire],
         call: { ids: history, ...wanted },
+        key: caller.key ?? null,
         onTokens: (count) => {
           if (caller.group === "interactive") this.#countInteractive(count);
         },
       });
       this.#open.add(sent);
-      const { replyIds, failure, ...seen } = await answer;
+      const { replyIds, failure, retryAfterMs: _, ...seen } = await answer;
       this.#open.delete(sent);
       this.#calls.push({ caller: index, group: caller.group, turn, sentMs, ...seen });
       history.push(...replyIds);

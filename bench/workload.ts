@@ -1,6 +1,7 @@
 // What a workload is: the servers it needs, what is asked of each, and the figures that come of it. Data and pure
 // functions; the runner alone knows processes.
 
+import type { ArrivalsResult } from "./arrivals.ts";
 import type { Caller, LoadResult } from "./call.ts";
 import type { CpuUse } from "./machine.ts";
 import { createRandom, type Random } from "./random.ts";
@@ -22,13 +23,19 @@ export interface Workload {
   readonly figures: readonly Figure[];
   /** Of one phase; what is not done by then is cut. */
   readonly limitMs: number;
+  /** Default 9. */
+  readonly roundCount?: number;
   /** Its figures come from load reports, which take a second to come. */
   readonly readsLoad?: boolean;
+  /** What is kept of a round, where everything would be too much; figures are taken before. Default: all. */
+  kept?(measured: Measured): Measured;
 }
 
 export interface Scale {
   /** Shortened, to try the workload; its figures mean little. */
   readonly quick: boolean;
+  /** How long calls arrive, where a workload has such a time; default: its own. */
+  readonly seconds?: number;
 }
 
 export interface Contender {
@@ -38,6 +45,8 @@ export interface Contender {
   readonly cellCount: number;
   /** Tokens of one sequence. */
   readonly contextLength: number;
+  /** Calls that may wait; default 256. */
+  readonly queueLength?: number;
   /** Everything of one round, in order. */
   phases(round: RoundContext): readonly Phase[];
 }
@@ -48,6 +57,19 @@ export type Phase =
       readonly name: string;
       readonly callers: readonly Caller[];
       readonly endsWithGroup?: string;
+      /** Everything is cut after this time; default: the workload's limit. */
+      readonly limitMs?: number;
+    }
+  /** Calls that come at random, so many times as often as those of an earlier phase were answered. */
+  | {
+      readonly kind: "arrivals";
+      readonly name: string;
+      readonly capacityPhase: string;
+      readonly factor: number;
+      readonly durationMs: number;
+      readonly promptLength: number;
+      readonly newTokenCount: number;
+      readonly keys: readonly string[];
     }
   /** Ends the server as an operator would, and starts it again. */
   | { readonly kind: "restart" }
@@ -69,6 +91,7 @@ export interface RoundContext {
 /** What one contender did in one round, by the name of the phase. */
 export interface Measured {
   readonly phases: Readonly<Record<string, LoadResult>>;
+  readonly arrivals?: Readonly<Record<string, ArrivalsResult>>;
   /** The server's last load report before and after the phase. */
   readonly loads: Readonly<Record<string, LoadDelta>>;
   /** What the machine did meanwhile. */

@@ -19,8 +19,11 @@ for (const workload of workloads) {
         for (const contender of contenders) {
           assert.ok(contender.slotCount <= 256);
           for (const { turns } of callersOf(workload, contender)) {
-            const length = turns.reduce((sum, { ids, newTokenCount }) => sum + ids.length + newTokenCount, 0);
-            assert.ok(length <= contender.contextLength, `${length} in ${contender.contextLength}`);
+            let length = 0;
+            for (const { ids, newTokenCount, startsAnew = false } of turns) {
+              length = (startsAnew ? 0 : length) + ids.length + newTokenCount;
+              assert.ok(length <= contender.contextLength, `${length} in ${contender.contextLength}`);
+            }
             assert.ok(turns.every(({ sampleCount }) => sampleCount <= contender.slotCount));
           }
         }

@@ -3,8 +3,10 @@
 import { callers16, callers32, callers8 } from "./workloads/callers.ts";
 import { chat } from "./workloads/chat.ts";
 import { decode } from "./workloads/decode.ts";
+import { hog } from "./workloads/hog.ts";
 import { hostTime } from "./workloads/host-time.ts";
 import { interactive } from "./workloads/interactive.ts";
+import { overload } from "./workloads/overload.ts";
 import { prefill2048, prefill512 } from "./workloads/prefill.ts";
 import { restart } from "./workloads/restart.ts";
 import { samples } from "./workloads/samples.ts";
@@ -22,6 +24,8 @@ export const workloads: readonly Workload[] = [
   samples,
   chat,
   interactive,
+  hog,
+  overload,
   restart,
   hostTime,
 ];

@@ -24,10 +24,11 @@ interface DoneData {
 }
 
 export const corralWire: Wire = {
-  headers: () => ({
+  headers: (key) => ({
     [forwardedHeaders.runId]: randomUUID(),
     [forwardedHeaders.dialect]: "corral",
     [forwardedHeaders.project]: "bench",
+    ...(key === null ? {} : { [forwardedHeaders.key]: key }),
   }),
   body: ({ ids, newTokenCount, sampleCount, sampling }) => ({
     input_ids: ids,

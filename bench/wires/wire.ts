@@ -24,7 +24,8 @@ export interface WireEnd {
 }
 
 export interface Wire {
-  headers(): Record<string, string>;
+  /** `key` is null for the project's own. */
+  headers(key: string | null): Record<string, string>;
   body(call: WireCall): Record<string, unknown>;
   /** `name` is the event's, or "" where it has none. */
   read(name: string, data: unknown): WireEvent;
