@@ -1,10 +1,11 @@
 // The tests that `npm test` promises, on npm packages alone: check, unit, property, oracle and model tests, then the
 // end-to-end stories. Arguments keep only the test files whose path contains one of them: `npm test -- engine`.
 
-import { chmodSync, globSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join, relative } from "node:path";
 import { run } from "node:test";
+import { pathToFileURL } from "node:url";
 import { runChecks } from "./check.ts";
 import { LeftoverWatch } from "./leftovers.ts";
 import { repository } from "./repository.ts";
@@ -50,7 +51,13 @@ async function main(filters: readonly string[]): Promise<number> {
       );
       if (chosen.length === 0 || giveUp.signal.aborted) continue;
       console.log(`\n${title}`);
-      await runFiles(chosen, { home, concurrency, signal: giveUp.signal, totals });
+      const options = { home, concurrency, signal: giveUp.signal, totals };
+      const random = process.env["CORRAL_LONG_TESTS"] === "1" ? [] : chosen.filter(drawsInput);
+      await runFiles(
+        chosen.filter((file) => !random.includes(file)),
+        options,
+      );
+      await runFiles(random, { ...options, nodeOptions: ["--import", propertySeed] });
     }
     if (giveUp.signal.aborted) count(totals, false, "the tests did not end in time, or were interrupted");
     if (totals.passed + totals.failed === 0) {
@@ -68,9 +75,16 @@ async function main(filters: readonly string[]): Promise<number> {
   return totals.failed === 0 ? 0 : 1;
 }
 
+const propertySeed = pathToFileURL(join(repository, "scripts/property-seed.ts")).href;
+
+function drawsInput(file: string): boolean {
+  return readFileSync(join(repository, file), "utf8").includes('from "fast-check"');
+}
+
 /** Nothing of the user's own Corral, database, keys or Hugging Face cache reaches a test. */
 function isolateEnvironment(home: string): void {
   for (const name of Object.keys(process.env)) {
+    if (name === "CORRAL_LONG_TESTS") continue;
     if (/^(CORRAL_|HF_|PG|NODE_OPTIONS$|NODE_TEST_CONTEXT$|DATABASE_URL$|LOG_LEVEL$|OTEL_)/.test(name))
       delete process.env[name];
   }
@@ -88,13 +102,16 @@ interface RunOptions {
   readonly concurrency: number;
   readonly signal: AbortSignal;
   readonly totals: Totals;
+  /** Of the processes of the files. Default: none. */
+  readonly nodeOptions?: readonly string[];
 }
 
 /** Runs test files in processes of their own, prints a line for each, and fails for what they leave running. */
 async function runFiles(
   files: readonly string[],
-  { home, concurrency, signal, totals }: RunOptions,
+  { home, concurrency, signal, totals, nodeOptions = [] }: RunOptions,
 ): Promise<void> {
+  if (files.length === 0 || signal.aborted) return;
   const watch = new LeftoverWatch(basename(home));
   const reports = new Map<string, FileReport>();
   const reportOf = (path: string | undefined) => {
@@ -106,6 +123,7 @@ async function runFiles(
   const stream = run({
     files: files.map((file) => join(repository, file)),
     cwd: repository,
+    execArgv: nodeOptions,
     concurrency,
     timeout: fileMs,
     signal,

@@ -110,7 +110,7 @@ test("the ids are those of plain decoding, whatever a step costs and whoever els
       fc.array(call, { minLength: 1, maxLength: 3 }),
       fc.constantFrom([20, 0.1], [5, 5], [0, 0]),
       fc.constantFrom(12, 20, 64),
-      fc.constantFrom(200, 1024),
+      fc.constantFrom(250, 1024),
       async (calls, [fixedMs, eachMs], maxBatchTokenCount, cellCount) => {
         await using fixture = start(fixedMs, eachMs, { maxBatchTokenCount, cellCount, slotCount: 12 });
         // So that the first step's cost is known before the calls begin.
