@@ -19,8 +19,6 @@ const repository = "Transformers 5 moved it out of `generate` into a repository 
 const draft = "No draft model can be configured here; prompt_lookup_num_tokens needs none.";
 const ofDraft =
   "It acts only beside a draft model, which `generate` takes as an object and JSON cannot carry.";
-const notWithBeams = "Beam search is not available yet: set num_beams to 1 or leave it out.";
-const onlyBeams = "It acts in beam search only.";
 const onlyGroups = "It acts in group beam search only, which transformers 5 moved out of `generate`.";
 const speed = "It is about speed or storage, never about the output; Corral decides that itself.";
 const records = "It is the record keeping of a generation_config.json.";
@@ -54,12 +52,14 @@ export const generationFieldGroups: readonly GenerationFieldGroup[] = [
     fields: [
       implemented("do_sample", "boolean", false),
       implemented("num_return_sequences", "integer", 1, { range: atLeast(1) }),
-      refused("num_beams", "integer", 1, notWithBeams, { range: atLeast(1) }),
-      inert("early_stopping", "boolean or word", false, onlyBeams, { words: ["never"] }),
-      inert("length_penalty", "number", 1, onlyBeams),
+      implemented("num_beams", "integer", 1, { range: atLeast(1) }),
+      implemented("early_stopping", "boolean or word", false, { words: ["never"] }),
+      implemented("length_penalty", "number", 1),
       inert("num_beam_groups", "integer", 1, onlyGroups),
       inert("diversity_penalty", "number", 0, onlyGroups),
-      inert("low_memory", "boolean", null, onlyBeams, { neutral: [false] }),
+      inert("low_memory", "boolean", null, "With several beams it is refused, as in transformers 5.", {
+        neutral: [false],
+      }),
       inert(
         "penalty_alpha",
         "number",

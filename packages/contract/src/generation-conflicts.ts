@@ -27,6 +27,9 @@ export function checkConflicts(valueOf: ValueOf, limits: RangeLimits, placeOf: P
 
 const rules: readonly Rule[] = [
   greedySequences,
+  beamSequences,
+  beamMemory,
+  beamSamplingSize,
   contrastiveSearch,
   groupBeams,
   forcedAndSuppressed,
@@ -37,18 +40,50 @@ const rules: readonly Rule[] = [
 
 function greedySequences(valueOf: ValueOf, { doSample, maxSequenceCount }: RangeLimits, placeOf: PlaceOf) {
   const count = valueOf("num_return_sequences");
-  if (doSample || typeof count !== "number" || count <= 1 || count > maxSequenceCount) return [];
+  if (doSample || beamCountOf(valueOf) > 1) return [];
+  if (typeof count !== "number" || count <= 1 || count > maxSequenceCount) return [];
   const place = placeOf("num_return_sequences");
   const message =
     `\`num_return_sequences\` must be 1 in greedy decoding, where all sequences would be the same; ` +
-    `given: ${count}${place.origin}. Set \`do_sample\` to true for different ones.`;
+    `given: ${count}${place.origin}. Set \`do_sample\` to true for different ones, or \`num_beams\` to as many.`;
   return [{ pointer: place.pointer, code: "invalid_parameter" as const, message }];
+}
+
+/** What is out of range counts as one beam: that is refused by itself. */
+function beamCountOf(valueOf: ValueOf): number {
+  const count = valueOf("num_beams");
+  return typeof count === "number" && count > 1 ? count : 1;
+}
+
+function beamSequences(valueOf: ValueOf, { maxSequenceCount }: RangeLimits, placeOf: PlaceOf) {
+  const [count, beamCount] = [valueOf("num_return_sequences"), beamCountOf(valueOf)];
+  if (beamCount === 1 || typeof count !== "number" || count <= beamCount || count > maxSequenceCount)
+    return [];
+  const must = `be at most \`num_beams\`, ${beamCount}, as each sequence is one of its beams`;
+  return [invalidValue("num_return_sequences", must, count, placeOf("num_return_sequences"))];
+}
+
+function beamMemory(valueOf: ValueOf, _limits: RangeLimits, placeOf: PlaceOf) {
+  if (valueOf("low_memory") !== true || beamCountOf(valueOf) === 1) return [];
+  const why = "transformers 5 refuses it with several beams, which share their memory here. Leave it out.";
+  return [unsupported("low_memory", true, placeOf, why)];
+}
+
+/** As `torch.multinomial`, so that no call works here alone. */
+const mostSampledCount = 2 ** 24;
+
+function beamSamplingSize(valueOf: ValueOf, { doSample, vocabSize }: RangeLimits, placeOf: PlaceOf) {
+  const beamCount = beamCountOf(valueOf);
+  if (!doSample || beamCount === 1 || beamCount * (vocabSize ?? 0) <= mostSampledCount) return [];
+  const most = Math.floor(mostSampledCount / (vocabSize ?? 1));
+  const must = `be at most ${most} when sampling from a vocabulary of ${vocabSize}`;
+  return [invalidValue("num_beams", must, beamCount, placeOf("num_beams"))];
 }
 
 /** Above 0 it selects another strategy by itself, as `top_k` is 50 where nobody sets it. */
 function contrastiveSearch(valueOf: ValueOf, { doSample }: RangeLimits, placeOf: PlaceOf) {
   const [alpha, topK] = [valueOf("penalty_alpha"), valueOf("top_k")];
-  if (doSample || typeof alpha !== "number" || alpha <= 0) return [];
+  if (doSample || beamCountOf(valueOf) > 1 || typeof alpha !== "number" || alpha <= 0) return [];
   if (typeof topK !== "number" || topK <= 1) return [];
   return [
     unsupported(
@@ -63,8 +98,7 @@ function contrastiveSearch(valueOf: ValueOf, { doSample }: RangeLimits, placeOf:
 
 function groupBeams(valueOf: ValueOf, _limits: RangeLimits, placeOf: PlaceOf) {
   const groups = valueOf("num_beam_groups");
-  const beams = valueOf("num_beams");
-  if (typeof groups !== "number" || groups <= 1 || typeof beams !== "number" || beams <= 1) return [];
+  if (typeof groups !== "number" || groups <= 1 || beamCountOf(valueOf) === 1) return [];
   const why =
     "with several beams it asks for group beam search, which transformers 5 moved out of `generate` into a " +
     "repository of remote code. Leave it out.";
@@ -88,7 +122,8 @@ function forcedAndSuppressed(valueOf: ValueOf, _limits: RangeLimits, placeOf: Pl
 
 function promptLookup(valueOf: ValueOf, { maxSequenceCount }: RangeLimits, placeOf: PlaceOf) {
   const value = valueOf("prompt_lookup_num_tokens");
-  if (value === null) return [];
+  // With beams nothing is drafted, as in Hugging Face.
+  if (value === null || beamCountOf(valueOf) > 1) return [];
   const errors: FieldError[] = [];
   const beside = " beside `prompt_lookup_num_tokens`";
   const count = valueOf("num_return_sequences");

@@ -33,7 +33,8 @@ function checkFieldRange(
   const { name, range } = field;
   const value = valueOf(name);
   if (value === null) return [];
-  if (name === "num_return_sequences" && ((value as number) < 1 || (value as number) > maxSequenceCount)) {
+  const counts = name === "num_return_sequences" || name === "num_beams";
+  if (counts && ((value as number) < 1 || (value as number) > maxSequenceCount)) {
     return [invalidValue(name, `be from 1 to ${maxSequenceCount}`, value, placeOf(name))];
   }
   if (range !== null && (doSample || !range.whenSampling) && !range.allows(value as number)) {

@@ -101,7 +101,7 @@ export function createActiveGeneration(
           for (const made of rows.emit(event.row, event.tokens, event.recorded)) queue.push(made);
           return;
         case "row_finished":
-          for (const made of rows.finish(event.row, event.reason)) queue.push(made);
+          for (const made of rows.finish(event.row, event.reason, event.beam)) queue.push(made);
           return;
         case "ended":
           return end(event.end, nowMs);

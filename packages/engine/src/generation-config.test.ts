@@ -243,7 +243,7 @@ test("all bad fields are reported at once", () => {
   const errors = refused({
     do_sample: true,
     temperatur: 1,
-    num_beams: 4,
+    assistant_model: "small",
     top_p: -1,
     repetition_penalty: 0,
     seed: -1,
@@ -252,7 +252,7 @@ test("all bad fields are reported at once", () => {
     errors.map(({ pointer, code }) => [pointer, code]),
     [
       ["/temperatur", "unknown_parameter"],
-      ["/num_beams", "unsupported_parameter"],
+      ["/assistant_model", "unsupported_parameter"],
       ["/top_p", "invalid_parameter"],
       ["/repetition_penalty", "invalid_parameter"],
       ["/seed", "invalid_parameter"],
@@ -268,13 +268,52 @@ test("an unknown name is refused with the nearest known one, and ignored with a 
   assert.equal(refused({ "a/b": 1 })[0]!.pointer, "/a~1b");
 });
 
-test("beam search is refused by name, with the value and the remedy", () => {
-  const [error] = refused({ num_beams: 4 });
-  assert.equal(error!.code, "unsupported_parameter");
-  assert.match(
-    error!.message,
-    /`num_beams`.*given: 4\. Beam search is not available yet: set num_beams to 1/,
-  );
+test("with several beams the search is as asked for; with one its parameters have no effect", () => {
+  const given = { num_beams: 4, num_return_sequences: 3, early_stopping: "never", length_penalty: -0.5 };
+  const { generation } = valid({ ...given, max_new_tokens: 5 });
+  assert.deepEqual(generation.beams, { beamCount: 4, earlyStopping: "never", lengthPenalty: -0.5 });
+  assert.deepEqual(valid({ num_beams: 2, max_new_tokens: 5 }).generation.beams, {
+    beamCount: 2,
+    earlyStopping: false,
+    lengthPenalty: 1,
+  });
+  assert.equal(valid({ num_beams: 1, max_new_tokens: 5 }).generation.beams, null);
+});
+
+test("more sequences than beams are refused, and as many are not", () => {
+  const [error] = refused({ num_beams: 2, num_return_sequences: 3 });
+  assert.equal(error!.pointer, "/num_return_sequences");
+  assert.match(error!.message, /must be at most `num_beams`, 2, .*given: 3/);
+  assert.equal(valid({ num_beams: 3, num_return_sequences: 3 }).kind, "valid");
+});
+
+test("beams that the key-value cache or the vocabulary has no room for are refused by name", () => {
+  const limits = { contextLength: 100, vocabSize: 1000, maxSequenceCount: 8, cellCount: 300 };
+  const [cells] = refused({ num_beams: 8, max_new_tokens: 50 }, {}, { limits });
+  assert.equal(cells!.pointer, "/num_beams");
+  assert.match(cells!.message, /Set `num_beams` to 5 at most/);
+  const large = { limits: { ...limits, vocabSize: 2 ** 22 } };
+  const [draws] = refused({ num_beams: 8, do_sample: true }, {}, large);
+  assert.match(draws!.message, /`num_beams` must be at most 4 when sampling/);
+  assert.equal(valid({ num_beams: 8 }, {}, large).kind, "valid");
+});
+
+test("a length penalty is refused where a length to its power is no number", () => {
+  for (const length_penalty of [1000, -1000]) {
+    const [error] = refused({ num_beams: 2, length_penalty, max_new_tokens: 30 });
+    assert.equal(error!.pointer, "/length_penalty");
+    assert.match(error!.message, /given: -?1000\. Usual are/);
+  }
+  assert.equal(valid({ num_beams: 1, length_penalty: 1000, max_new_tokens: 30 }).kind, "valid");
+});
+
+test("beams fill up with the end token where the pad token is 0, and draft nothing", () => {
+  const given = { pad_token_id: 0, eos_token_id: 7, max_new_tokens: 5, prompt_lookup_num_tokens: 3 };
+  const { generation, warnings } = valid({ ...given, num_beams: 2 });
+  assert.equal(generation.padTokenId, 7);
+  assert.equal(generation.promptLookup, null);
+  assert.match(warnings.join(), /`prompt_lookup_num_tokens` \(3\) has no effect as `num_beams` is above 1/);
+  assert.equal(valid(given).generation.padTokenId, 0);
 });
 
 test("every field that is not implemented is refused or warned of, unless it is null or says nothing", () => {

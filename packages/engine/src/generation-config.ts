@@ -9,6 +9,7 @@ import {
   type GenerationCaps,
   type ParameterValue,
 } from "@corral/contract";
+import { beamSettings, checkLengthPenalty } from "./generation-config/beam-settings.ts";
 import { checkCells, checkCosts, checkGuidance } from "./generation-config/costs.ts";
 import { effectiveParameters, type EffectiveParameters } from "./generation-config/effective-parameters.ts";
 import { inertWarnings } from "./generation-config/inert-warnings.ts";
@@ -90,11 +91,13 @@ export function resolveGeneration(input: ResolveGenerationInput): ResolvedGenera
   if (errors.length > 0 || length?.kind !== "resolved") return { kind: "refused", errors };
 
   const processors = processorSettings(values, context);
-  const returned = returnedSettings(values, endTokenIds);
+  const beams = beamSettings(values);
+  const returned = returnedSettings(values, endTokenIds, beams !== null);
   const { lengths } = length;
   errors.push(
-    ...checkCells(lengths, returned.returnedSequenceCount, processors.guidance, limits),
-    ...checkCosts(lengths, returned, vocabSize, caps, placeOf),
+    ...checkCells(lengths, { ...returned, beams }, processors.guidance, limits),
+    ...checkCosts(lengths, { ...returned, beams }, vocabSize, caps, placeOf),
+    ...checkLengthPenalty(lengths, beams, placeOf),
     ...checkGuidance(lengths, processors.guidance, limits.contextLength),
   );
   if (errors.length > 0) return { kind: "refused", errors };
@@ -106,10 +109,11 @@ export function resolveGeneration(input: ResolveGenerationInput): ResolvedGenera
     ...warperSettings(values, doSample),
     ...returned,
     doSample,
+    beams,
     endTokenIds,
     stopStrings: [...new Set(values.list<string>("stop_strings"))],
     maxTimeMs: milliseconds(values.number("max_time")),
-    promptLookup: promptLookup(values),
+    promptLookup: beams === null ? promptLookup(values) : null,
     deterministic,
     // The same bytes for the same request: chance must not come in by a seed that nobody gave.
     seed: values.number("seed") ?? (deterministic ? 0 : null),
@@ -164,12 +168,15 @@ function lengthOf(
 function returnedSettings(
   { number, isTrue }: ParameterValues,
   endTokenIds: readonly number[],
+  hasBeams: boolean,
 ): ReturnedSettings {
   const recorded = (name: string) =>
     isTrue("return_dict_in_generate") && isTrue(name) ? { topCount: number("scores_top_n") } : null;
+  const pad = number("pad_token_id");
   return {
     returnedSequenceCount: number("num_return_sequences") ?? 1,
-    padTokenId: number("pad_token_id") ?? endTokenIds[0] ?? null,
+    // In beam search 0 is as good as unset there.
+    padTokenId: (hasBeams && pad === 0 ? endTokenIds[0] : null) ?? pad ?? endTokenIds[0] ?? null,
     outputScores: recorded("output_scores"),
     outputLogits: recorded("output_logits"),
     logprobCount: number("logprobs"),

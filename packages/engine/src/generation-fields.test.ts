@@ -142,7 +142,7 @@ field("do_sample: true alone switches sampling on", {
   ],
   refuses: boolean,
 });
-field("num_return_sequences: several only when sampling, at most as many as there are slots", {
+field("num_return_sequences: several only when sampling or of beams, at most as many as there are slots", {
   beside: sampling,
   becomes: [
     [3, { returnedSequenceCount: 3 }],
@@ -150,10 +150,23 @@ field("num_return_sequences: several only when sampling, at most as many as ther
   ],
   refuses: [...integer, [0, /from 1 to 8; given: 0/], [9, /from 1 to 8; given: 9/]],
 });
-field("num_beams: 1 alone is carried out", {
+field("num_beams: above 1 a search with so many beams, at most as many as there are slots", {
   silent: [1, null],
-  refuses: [...integer, [0, /must be at least 1; given: 0/], [-1, /at least 1/]],
-  unsupported: [[4, /given: 4\. Beam search is not available yet: set num_beams to 1/]],
+  becomes: [
+    [1, { beams: null }],
+    [null, { beams: null }],
+    [4, { beams: { beamCount: 4, earlyStopping: false, lengthPenalty: 1 } }],
+  ],
+  refuses: [...integer, [0, /from 1 to 8; given: 0/], [-1, /from 1 to 8/], [9, /from 1 to 8; given: 9/]],
+});
+field("early_stopping: true, false or “never” of several beams", {
+  beside: { num_beams: 2 },
+  becomes: [
+    [true, { beams: { beamCount: 2, earlyStopping: true, lengthPenalty: 1 } }],
+    [false, { beams: { beamCount: 2, earlyStopping: false, lengthPenalty: 1 } }],
+    ["never", { beams: { beamCount: 2, earlyStopping: "never", lengthPenalty: 1 } }],
+    [null, { beams: { beamCount: 2, earlyStopping: false, lengthPenalty: 1 } }],
+  ],
 });
 field('early_stopping: true, false or "never", without effect where there is one beam', {
   silent: [false, null],
@@ -164,6 +177,15 @@ field('early_stopping: true, false or "never", without effect where there is one
   refuses: [
     ["true", /must be true, false or "never"; given: "true"/],
     [1, /true, false or "never"/],
+  ],
+});
+field("length_penalty: any number, beside several beams", {
+  beside: { num_beams: 2 },
+  becomes: [
+    [2, { beams: { beamCount: 2, earlyStopping: false, lengthPenalty: 2 } }],
+    [-1.5, { beams: { beamCount: 2, earlyStopping: false, lengthPenalty: -1.5 } }],
+    [0, { beams: { beamCount: 2, earlyStopping: false, lengthPenalty: 0 } }],
+    [null, { beams: { beamCount: 2, earlyStopping: false, lengthPenalty: 1 } }],
   ],
 });
 field("length_penalty: without effect where there is one beam", {

@@ -4,6 +4,7 @@ import type { FinishReason } from "@corral/contract";
 import type { GeneratedSequence, GenerationEvent, GenerationRequest } from "./generation.ts";
 import type { RecordedToken } from "./recorded-token.ts";
 import { createDetokenizer, type Detokenizer } from "./text/detokenizer.ts";
+import type { FinishedBeam } from "./scheduler/outcome.ts";
 import type { Vocabulary } from "./vocabulary.ts";
 
 export interface GenerationRows {
@@ -11,7 +12,7 @@ export interface GenerationRows {
   /** The event that the new ids of a row make. */
   emit(row: number, tokens: readonly number[], recorded?: readonly RecordedToken[]): GenerationEvent[];
   /** The events of a row's end: text that was held back, then the end itself. */
-  finish(row: number, reason: FinishReason): GenerationEvent[];
+  finish(row: number, reason: FinishReason, beam?: FinishedBeam): GenerationEvent[];
   /** Ends every row that has not ended. */
   finishAll(reason: FinishReason): GenerationEvent[];
   /** Only after all rows ended. */
@@ -24,6 +25,7 @@ interface Row {
   readonly detokenizer: Detokenizer;
   text: string;
   finishReason: FinishReason | null;
+  beam: FinishedBeam | null;
 }
 
 export function createGenerationRows(request: GenerationRequest, vocabulary: Vocabulary): GenerationRows {
@@ -36,6 +38,7 @@ export function createGenerationRows(request: GenerationRequest, vocabulary: Voc
     detokenizer: createDetokenizer(vocabulary, request.promptIds, options),
     text: "",
     finishReason: null,
+    beam: null,
   }));
   let generatedTokenCount = 0;
 
@@ -45,9 +48,10 @@ export function createGenerationRows(request: GenerationRequest, vocabulary: Voc
     return row;
   }
 
-  function finish(index: number, reason: FinishReason): GenerationEvent[] {
+  function finish(index: number, reason: FinishReason, beam: FinishedBeam | null = null): GenerationEvent[] {
     const row = rowAt(index);
     row.finishReason = reason;
+    row.beam = beam;
     const text = row.detokenizer.flush();
     row.text += text;
     const held: GenerationEvent[] = text === "" ? [] : [{ kind: "text", sequence: index, text, ids: [] }];
@@ -73,12 +77,13 @@ export function createGenerationRows(request: GenerationRequest, vocabulary: Voc
     finishAll: (reason) =>
       rows.flatMap((row, index) => (row.finishReason === null ? finish(index, reason) : [])),
     sequences: () =>
-      rows.map(({ ids, text, finishReason, recorded }) => ({
+      rows.map(({ ids, text, finishReason, recorded, beam }) => ({
         ids,
         text,
         finishReason: finishReason ?? "error",
         generatedTokenCount: ids.length,
         ...(recorded.length === 0 ? {} : { recorded }),
+        ...(beam === null ? {} : { beam }),
       })),
   };
 }

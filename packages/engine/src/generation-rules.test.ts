@@ -63,7 +63,7 @@ test("a name that a generation_config does not know has no effect there, and is 
 test("errors of a generation_config point into it, and own values beside it are warned of", () => {
   const errors = refusals({
     ...sampling,
-    generation_config: { top_k: -1, temperature: "hot", num_beams: 4 },
+    generation_config: { top_k: -1, temperature: "hot", num_beams: 0 },
   });
   const names = ["num_beams", "temperature", "top_k"].map((name) => `/generation_config/${name}`);
   assert.deepEqual(pointers(errors).toSorted(), names);
@@ -133,8 +133,14 @@ const conflicts: readonly (readonly [
   [
     "group beam search is refused with the reason",
     { ...five, num_beams: 4, num_beam_groups: 2 },
-    ["/num_beams"],
-    /Beam search is not available yet/,
+    ["/num_beam_groups"],
+    /group beam search/,
+  ],
+  [
+    "several beams with little memory are refused, as in transformers",
+    { ...five, num_beams: 4, low_memory: true },
+    ["/low_memory"],
+    /refuses it with several beams/,
   ],
   [
     "attentions and hidden states are refused beside return_dict_in_generate",

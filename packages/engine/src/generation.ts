@@ -5,6 +5,7 @@ import type { FinishReason, ServingError } from "@corral/contract";
 import type { EvaluationHandle, EvaluationRequest } from "./evaluation.ts";
 import type { GenerationCounts } from "./generation-statistics.ts";
 import type { RecordedToken, TopScores } from "./recorded-token.ts";
+import type { FinishedBeam } from "./scheduler/outcome.ts";
 import type { StepCounts } from "./scheduler/step-statistics.ts";
 import type { StepTimeCounts } from "./step-times.ts";
 import type { ValidGeneration } from "./valid-generation.ts";
@@ -76,6 +77,8 @@ export interface GeneratedSequence {
   readonly generatedTokenCount: number;
   /** What was asked to be kept of the scores behind each of `ids`; absent where nothing was, or there are no ids. */
   readonly recorded?: readonly RecordedToken[];
+  /** Absent where it was not found by beam search, or not found at all. */
+  readonly beam?: FinishedBeam;
 }
 
 export interface GenerationResult {

@@ -50,7 +50,13 @@ export { padRows } from "./stopping/padding.ts";
 export { chooseSeed } from "./seed.ts";
 export type { RecordedRow, RecordedToken, TopScores } from "./recorded-token.ts";
 export { recordedByteCount } from "./strategies/score-recorder.ts";
+export type { FinishedBeam } from "./scheduler/outcome.ts";
 export { createStepPlan, type PlanEntry, type StepPlan } from "./scheduler/step-plan.ts";
 export { createDetokenizer, type Detokenizer, type DetokenizerOptions } from "./text/detokenizer.ts";
-export type { GenerationSettings, RecordedScores, ValidGeneration } from "./valid-generation.ts";
+export {
+  sequenceCountOf,
+  type GenerationSettings,
+  type RecordedScores,
+  type ValidGeneration,
+} from "./valid-generation.ts";
 export type { TokenizeOptions, Vocabulary } from "./vocabulary.ts";

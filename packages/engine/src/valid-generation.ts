@@ -6,12 +6,32 @@ declare const checked: unique symbol;
 export interface GenerationSettings
   extends LengthSettings, ProcessorSettings, WarperSettings, StoppingSettings, ReturnedSettings {
   readonly doSample: boolean;
+  /** Null: each returned sequence is decoded by itself. */
+  readonly beams: BeamSettings | null;
   /** Draft by prompt lookup; the ids are those of plain decoding. Null: none. */
   readonly promptLookup: PromptLookupSettings | null;
   /** Computed alone, in a context of its own and with its prompt always cut alike. */
   readonly deterministic: boolean;
   /** In `[0, 2^53 - 1]`; null: the engine draws one and returns it. */
   readonly seed: number | null;
+}
+
+/** Beam search, or beam sampling where the generation samples. */
+export interface BeamSettings {
+  /** At least 2, and at least as many as are returned. */
+  readonly beamCount: number;
+  /** True: ends when as many have finished as there are beams; "never": when none can do better; false: by a guess. */
+  readonly earlyStopping: boolean | "never";
+  /** The sum of log-probabilities is divided by the number of new tokens to this power. */
+  readonly lengthPenalty: number;
+}
+
+/** Sequences that are computed at once, without those of guidance. */
+export function sequenceCountOf({
+  beams,
+  returnedSequenceCount,
+}: Pick<GenerationSettings, "beams" | "returnedSequenceCount">): number {
+  return beams?.beamCount ?? returnedSequenceCount;
 }
 
 export interface LengthSettings {
@@ -157,6 +177,7 @@ export interface RecordedScores {
 
 /** Everything that may be off, off. */
 export const nothingBesides = {
+  beams: null,
   minLength: 0,
   minNewTokenCount: 0,
   guidance: null,

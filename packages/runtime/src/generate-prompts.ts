@@ -4,6 +4,7 @@
 import { asServingError, ServingError } from "@corral/contract";
 import {
   chooseSeed,
+  sequenceCountOf,
   type Clock,
   type Engine,
   type GenerationEvent,
@@ -67,7 +68,7 @@ interface Done extends Submitted {
 export function generatePrompts(engine: Engine, request: PromptsRequest, clock: Clock): PromptsHandle {
   const { prompts, mostSequencesAtOnce, ...common } = request;
   const areSeveral = prompts.length > 1;
-  const widest = Math.max(...prompts.map(({ generation }) => generation.returnedSequenceCount));
+  const widest = Math.max(...prompts.map(({ generation }) => sequenceCountOf(generation)));
   const mostAtOnce = Math.max(1, Math.floor(mostSequencesAtOnce / widest));
   // The draws of a call have one seed, told apart by the prompt's index.
   const seed = areSeveral ? { seed: chooseSeed() } : {};

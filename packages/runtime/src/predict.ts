@@ -8,7 +8,7 @@ import {
   type ReplicaConfig,
   type Timings,
 } from "@corral/contract";
-import type { Clock, Engine, ValidGeneration } from "@corral/engine";
+import { sequenceCountOf, type Clock, type Engine, type ValidGeneration } from "@corral/engine";
 import type { ServerResponse } from "node:http";
 import { milliseconds, stackOf, type CarryOut, type ReceivedCall } from "./answer-call.ts";
 import type { ForwardedCall } from "./call-headers.ts";
@@ -141,7 +141,7 @@ function submit(
   }
   const releaseClaim = service.keyLimits.claim({
     holder: keyId ?? projectId,
-    tokenCount: sumOf(prompts, ({ returnedSequenceCount, maxLength }) => returnedSequenceCount * maxLength),
+    tokenCount: sumOf(prompts, (generation) => sequenceCountOf(generation) * generation.maxLength),
     cap: forwarded.tokenCap,
   });
   try {

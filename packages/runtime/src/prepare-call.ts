@@ -6,10 +6,11 @@ import {
   checkCap,
   defaultCaps,
   fieldsError,
+  parameterError,
   type Dialect,
   type FieldError,
 } from "@corral/contract";
-import { returnedScoreBytes, returnedScores } from "@corral/engine";
+import { returnedScoreBytes, returnedScores, sequenceCountOf } from "@corral/engine";
 import { setImmediate } from "node:timers/promises";
 import { readBaseten } from "./dialects/baseten.ts";
 import { errorInCallersWords, inCallersWords } from "./dialects/callers-words.ts";
@@ -99,6 +100,7 @@ function* preparePromptByPrompt(
     throw fieldsError(withoutRepetitions(errors));
   }
   const tooMuch = [
+    ...checkBeamStream(first, call),
     ...checkTokens(prompts, context),
     ...checkScoreBytes([first, ...others], model.vocabulary.tokenCount, context),
   ];
@@ -114,11 +116,21 @@ function checkTokens(
   { caps = defaultCaps }: DialectContext,
 ): FieldError[] {
   const tokenCount = prompts.reduce(
-    (sum, { generation }) => sum + generation.returnedSequenceCount * generation.maxLength,
+    (sum, { generation }) => sum + sequenceCountOf(generation) * generation.maxLength,
     0,
   );
   const what = `tokens (sequences × prompt and new tokens, over ${prompts.length} prompts)`;
   return checkCap("max_new_tokens", tokenCount, caps.tokenCount, what, callersPlace);
+}
+
+/** Which of several beams is the first, and with it every event's sequence, is known at the end alone. */
+function checkBeamStream({ generation }: PreparedGeneration, { stream }: PredictCall): FieldError[] {
+  const { beams, returnedSequenceCount: count } = generation;
+  if (stream === "none" || beams === null || count === 1) return [];
+  const message =
+    `\`num_return_sequences\` (${count}) above 1 cannot be streamed with \`num_beams\` (${beams.beamCount}): which ` +
+    "sequence is the best is known at the end. Leave out `stream`, or ask for one sequence.";
+  return [parameterError("num_return_sequences", "unsupported_parameter", message)];
 }
 
 /** What is returned of several prompts is held together until the answer. */

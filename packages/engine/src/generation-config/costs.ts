@@ -7,7 +7,13 @@ import {
   type GenerationCaps,
   type PlaceOf,
 } from "@corral/contract";
-import type { GuidanceSettings, LengthSettings, ReturnedSettings } from "../valid-generation.ts";
+import {
+  sequenceCountOf,
+  type GenerationSettings,
+  type GuidanceSettings,
+  type LengthSettings,
+  type ReturnedSettings,
+} from "../valid-generation.ts";
 
 /**
  * That the prompt's cells and those of every sequence's new tokens fit at all: what never can is not worth a retry.
@@ -15,16 +21,18 @@ import type { GuidanceSettings, LengthSettings, ReturnedSettings } from "../vali
  */
 export function checkCells(
   { promptTokenCount, maxLength }: LengthSettings,
-  sequenceCount: number,
+  sequences: SequenceSettings,
   guidance: GuidanceSettings | null,
   { cellCount, maxSequenceCount }: { readonly cellCount: number; readonly maxSequenceCount: number },
 ): FieldError[] {
   const contextCount = guidance === null ? 1 : 2;
+  const sequenceCount = sequenceCountOf(sequences);
+  const name = sequencesName(sequences);
   if (sequenceCount * contextCount > maxSequenceCount) {
     const message =
-      `\`num_return_sequences\` asks for ${sequenceCount} sequences, each computed twice for \`guidance_scale\`; ` +
+      `\`${name}\` asks for ${sequenceCount} sequences, each computed twice for \`guidance_scale\`; ` +
       `${Math.floor(maxSequenceCount / contextCount)} of such are the most.`;
-    return [parameterError("num_return_sequences", "invalid_parameter", message)];
+    return [parameterError(name, "invalid_parameter", message)];
   }
   const newTokenCount = maxLength - promptTokenCount;
   const negativeCount = guidance?.negativePromptIds.length ?? 0;
@@ -37,9 +45,16 @@ export function checkCells(
   const message =
     `${sequenceCount} sequences of up to ${newTokenCount} new tokens after a prompt of ${promptTokenCount}` +
     `${guidance === null ? "" : ` and a negative one of ${negativeCount}`} need ` +
-    `${neededCount} cells of the KV cache, which has ${cellCount}. Set \`num_return_sequences\` to ${mostSequences} at most, ` +
+    `${neededCount} cells of the KV cache, which has ${cellCount}. Set \`${name}\` to ${mostSequences} at most, ` +
     `or \`max_new_tokens\` to ${mostNew}.`;
-  return [parameterError("num_return_sequences", "invalid_parameter", message)];
+  return [parameterError(name, "invalid_parameter", message)];
+}
+
+type SequenceSettings = Pick<GenerationSettings, "beams" | "returnedSequenceCount">;
+
+/** The parameter that asks for several sequences. */
+function sequencesName({ beams }: SequenceSettings): string {
+  return beams === null ? "num_return_sequences" : "num_beams";
 }
 
 /** That the context without guidance has a beginning, and fits beside as many new tokens. */
@@ -66,14 +81,14 @@ export function checkGuidance(
 /** Tokens and returned scores against the deployment's caps. */
 export function checkCosts(
   { promptTokenCount, maxLength }: LengthSettings,
-  returned: ReturnedSettings,
+  returned: ReturnedSettings & SequenceSettings,
   vocabSize: number,
   caps: GenerationCaps,
   placeOf: PlaceOf,
 ): FieldError[] {
-  const { returnedSequenceCount: sequenceCount } = returned;
+  const sequenceCount = sequenceCountOf(returned);
   const tokens = `tokens (sequences × prompt and new tokens)`;
-  const lengthName = sequenceCount > 1 ? "num_return_sequences" : "max_new_tokens";
+  const lengthName = sequenceCount > 1 ? sequencesName(returned) : "max_new_tokens";
   const scoreBytes = returnedScoreBytes({ promptTokenCount, maxLength, ...returned }, vocabSize);
   const { name: scoresName, remedy } = returnedScores(returned);
   const bytes = `bytes of scores (${remedy}, or fewer tokens)`;

@@ -28,7 +28,7 @@ function isCallers(source: ParameterSource): boolean {
 
 function inertField(field: GenerationField, { of }: ParameterValues): string[] {
   const { value, source } = of(field.name);
-  if (field.verdict !== "inert" || beamFlags.includes(field.name)) return [];
+  if (field.verdict !== "inert") return [];
   if (!isCallers(source) || isNeutral(field, value)) return [];
   return [`\`${field.name}\` (${describeValue(value)}) has no effect. ${field.remedy}`];
 }
@@ -59,8 +59,9 @@ function withoutSampling({ of }: ParameterValues): string[] {
 
 const beamFlags: readonly string[] = ["early_stopping", "length_penalty"];
 
-function withoutBeams({ of }: ParameterValues): string[] {
+function withoutBeams({ of, number }: ParameterValues): string[] {
   const beams = of("num_beams");
+  if ((number("num_beams") ?? 1) > 1) return [];
   return beamFlags.flatMap((name) => {
     const { value, source } = of(name);
     if (value === null || value === false || value === 1) return [];
@@ -75,6 +76,7 @@ function withoutWhatItNeeds(
 ): string[] {
   const { of, number, isTrue } = values;
   const scale = number("guidance_scale");
+  const hasBeams = (number("num_beams") ?? 1) > 1;
   const returnsDict = isTrue("return_dict_in_generate");
   const needs: readonly (readonly [name: string, isMet: boolean, reason: string])[] = [
     ["output_scores", returnsDict, "`return_dict_in_generate` is not true"],
@@ -85,6 +87,7 @@ function withoutWhatItNeeds(
       "no scores or logits are returned",
     ],
     ["negative_prompt_ids", scale !== null && scale !== 1, "`guidance_scale` is not set, or 1"],
+    ["prompt_lookup_num_tokens", !hasBeams, "`num_beams` is above 1, and beams are not drafted"],
     [
       "max_matching_ngram_size",
       number("prompt_lookup_num_tokens") !== null,

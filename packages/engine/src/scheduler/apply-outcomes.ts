@@ -97,12 +97,7 @@ function applyOutcome(
     case "finish":
       if (group.finishedRows.has(outcome.row)) return `Row ${outcome.row} is finished already.`;
       group.finishedRows.add(outcome.row);
-      events.push({
-        kind: "row_finished",
-        group: group.spec.id,
-        row: outcome.row,
-        reason: outcome.reason,
-      });
+      events.push({ ...outcome, kind: "row_finished", group: group.spec.id });
       return null;
     default:
       return outcome satisfies never;

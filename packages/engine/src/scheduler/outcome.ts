@@ -4,6 +4,14 @@
 import type { ErrorCode, FinishReason } from "@corral/contract";
 import type { RecordedToken } from "../recorded-token.ts";
 
+/** What beam search has to say of a returned sequence. */
+export interface FinishedBeam {
+  /** As `sequences_scores`: sum of log-probabilities over a power of the length; float32. */
+  readonly score: number;
+  /** For each id the place of the beam that it continued. */
+  readonly indices: readonly number[];
+}
+
 /** Applied in the order given. Sequences are named by their id within the group. */
 export type Outcome =
   /** `tokens` become known; the rows of all of them are wanted, which verifies several at once. */
@@ -23,8 +31,13 @@ export type Outcome =
       readonly tokens: readonly number[];
       readonly recorded?: readonly RecordedToken[];
     }
-  /** Nothing more will be emitted for the row. */
-  | { readonly kind: "finish"; readonly row: number; readonly reason: FinishReason };
+  /** Nothing more will be emitted for the row. `beam`: where it was found by beam search. */
+  | {
+      readonly kind: "finish";
+      readonly row: number;
+      readonly reason: FinishReason;
+      readonly beam?: FinishedBeam;
+    };
 
 /**
  * What becomes of one group. After `advance` every sequence that still lives must have an uncomputed token;

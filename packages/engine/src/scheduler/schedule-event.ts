@@ -3,6 +3,7 @@
 import type { FinishReason } from "@corral/contract";
 import type { GroupEnd } from "../group.ts";
 import type { RecordedToken } from "../recorded-token.ts";
+import type { FinishedBeam } from "./outcome.ts";
 
 export type ScheduleEvent =
   /** `cachedTokenCount`: tokens of its prompt that were computed before. */
@@ -27,6 +28,8 @@ export type ScheduleEvent =
       readonly group: string;
       readonly row: number;
       readonly reason: FinishReason;
+      /** Absent where it was not found by beam search. */
+      readonly beam?: FinishedBeam;
     }
   /** Exactly once per accepted group, and its last event. */
   | { readonly kind: "ended"; readonly group: string; readonly end: GroupEnd };

@@ -8,13 +8,17 @@ import { createEndToken } from "../stopping/end-token.ts";
 import { createMaxLength } from "../stopping/max-length.ts";
 import { createMaxTime } from "../stopping/max-time.ts";
 import { createStopString } from "../stopping/stop-string.ts";
-import type { GenerationSettings } from "../valid-generation.ts";
+import { sequenceCountOf, type BeamSettings, type GenerationSettings } from "../valid-generation.ts";
 import type { Vocabulary } from "../vocabulary.ts";
+import { candidateCount, createBeamSearch } from "./beams/beam-search.ts";
+import { createBeamStrategy } from "./beams/beam-strategy.ts";
+import { createCandidatePool, type CandidatePool } from "./beams/candidates.ts";
 import { createTextEmbedding } from "./embed-text.ts";
 import { createFastLane } from "./fast-lane.ts";
 import { createLookupDrafter } from "./lookup-drafter.ts";
 import { uniformAt } from "./rng.ts";
 import { createScoreRecorder } from "./score-recorder.ts";
+import { createShortlistLane } from "./shortlist-lane.ts";
 import { createTextScoring } from "./score-text.ts";
 import type { DecodingStrategy, StrategyNeeds } from "./strategy.ts";
 import type { TextEvaluation } from "./text-evaluation.ts";
@@ -26,6 +30,7 @@ export interface StrategyWorkspace {
   readonly scratch: Float64Array;
   readonly unconditionalScores: Float32Array;
   readonly vocabulary: Vocabulary;
+  readonly beamPool: CandidatePool;
   /** Most rows that a group may want of a step. */
   readonly stepRowBudget: number;
 }
@@ -40,6 +45,7 @@ export function createStrategyWorkspace(
     scratch: new Float64Array(vocabSize),
     unconditionalScores: new Float32Array(vocabSize),
     vocabulary,
+    beamPool: createCandidatePool(),
     stepRowBudget,
   };
 }
@@ -48,8 +54,10 @@ export function createStrategy(
   settings: GenerationSettings,
   seed: number,
   promptIndex: number,
-  { kernels, scratch, unconditionalScores, vocabulary, stepRowBudget }: StrategyWorkspace,
+  workspace: StrategyWorkspace,
 ): DecodingStrategy {
+  if (settings.beams !== null) return createBeams(settings, settings.beams, seed, promptIndex, workspace);
+  const { kernels, scratch, unconditionalScores, vocabulary, stepRowBudget } = workspace;
   const { scores } = kernels;
   const environment = { vocabSize: scores.length, minKeepCount: 1, scratch, unconditionalScores };
   const picker = createFastLane({
@@ -68,6 +76,52 @@ export function createStrategy(
     recorder: createScoreRecorder(settings, kernels),
     unconditionalScores: settings.guidance === null ? null : unconditionalScores,
     drafter: createDrafter(settings, stepRowBudget),
+  });
+}
+
+function createBeams(
+  settings: GenerationSettings,
+  { beamCount, earlyStopping, lengthPenalty }: BeamSettings,
+  seed: number,
+  promptIndex: number,
+  { kernels, scratch, unconditionalScores, vocabulary, beamPool }: StrategyWorkspace,
+): DecodingStrategy {
+  const { endTokenIds, maxLength, promptTokenCount, guidance } = settings;
+  const rankedCount = candidateCount(beamCount, endTokenIds.length);
+  const minKeepCount = Math.max(2, endTokenIds.length + 1);
+  const vocabSize = kernels.scores.length;
+  const environment = { vocabSize, minKeepCount, scratch, unconditionalScores };
+  const recorder = createScoreRecorder(settings, kernels);
+  return createBeamStrategy({
+    search: createBeamSearch({
+      beamCount,
+      earlyStopping,
+      lengthPenalty,
+      maxNewTokenCount: maxLength - promptTokenCount,
+      rankedCount,
+    }),
+    beamCount,
+    rankedCount,
+    returnedSequenceCount: settings.returnedSequenceCount,
+    lane: createShortlistLane({
+      settings,
+      processesWholeRow: settings.outputScores !== null,
+      pipeline: createPipeline(settings, environment),
+      minKeepCount,
+      kernels,
+    }),
+    kernels,
+    criteria: createCriteria(settings, vocabulary),
+    maxLength,
+    maxTimeMs: settings.maxTimeMs,
+    sampling: settings.doSample
+      ? {
+          pool: beamPool,
+          uniformAt: (draw, position) => uniformAt({ seed, promptIndex, sequenceIndex: draw, position }),
+        }
+      : null,
+    recorder,
+    unconditionalScores: guidance === null ? null : unconditionalScores,
   });
 }
 
@@ -103,9 +157,9 @@ export function createTextEvaluation(
 
 /** The worst case: each context's cells once, and for each sequence those of its new tokens. */
 export function strategyNeeds(settings: GenerationSettings, promptIds: readonly number[]): StrategyNeeds {
-  const { guidance, maxLength, returnedSequenceCount } = settings;
+  const { guidance, maxLength } = settings;
   const contexts = guidance === null ? [promptIds] : [promptIds, guidance.negativePromptIds];
-  const slotCount = returnedSequenceCount * contexts.length;
+  const slotCount = sequenceCountOf(settings) * contexts.length;
   const newTokenCount = maxLength - promptIds.length;
   const contextTokenCount = contexts.reduce((sum, { length }) => sum + length, 0);
   return { contexts, slotCount, cellCount: contextTokenCount + slotCount * newTokenCount };

@@ -1,21 +1,12 @@
-// Greedy decoding and sampling by kernels. What can survive top_k or top_h is gathered into a shortlist first, and the
-// same warpers as ever act on that instead of on the whole row; where there is no shortlist, they act on the row.
+// Greedy decoding and sampling by kernels, from the row or from a shortlist of it.
 
 import { processScores } from "../logits/pipeline.ts";
 import type { LogitsProcessor } from "../logits/processor.ts";
-import { topHCandidateCount } from "../logits/top-h.ts";
 import type { SelectionKernels, Shortlist } from "../logits/selection-kernels.ts";
 import type { GenerationSettings } from "../valid-generation.ts";
 import { pickBySampling } from "./sample.ts";
+import { createShortlistLane } from "./shortlist-lane.ts";
 import type { TokenPicker } from "./token-by-token.ts";
-
-/**
- * Warpers that do the same on a shortlist as on the row: they look at nothing but scores in order of id, and -Infinity
- * is as good as absent. The first of them but temperature leaves only the best tokens and their ties, which the shortlist
- * must hold (`SelectionKernels.shortlist`). A watermark is none of them: it goes by the id.
- */
-const shortlistWarpers =
-  /^(temperature,)?(top_h|top_k)(,(top_k|top_p|min_p|typical_p|epsilon_cutoff|eta_cutoff|renormalize_logits))*$/;
 
 export interface FastLaneOptions {
   readonly settings: Pick<GenerationSettings, "doSample" | "topH" | "topK" | "temperature">;
@@ -42,18 +33,12 @@ function createGreedyPicker({ pipeline, kernels }: FastLaneOptions): TokenPicker
 }
 
 function createSamplingPicker(options: FastLaneOptions): TokenPicker {
-  const { settings, pipeline, kernels, scratch, uniformAt } = options;
-  const { processors, warpers } =
-    options.processesWholeRow === true ? { processors: pipeline, warpers: [] } : splitForShortlist(pipeline);
-  const { temperature, topH, topK } = settings;
-  const bestCount = topH === null ? topK : Math.min(topHCandidateCount, kernels.scores.length);
-  const shortlistCount = warpers.length === 0 ? null : bestCount;
+  const { kernels, scratch, uniformAt } = options;
+  const lane = createShortlistLane(options);
   let shortlist: Shortlist | null = null;
   return {
     process(tokens) {
-      processScores(processors, kernels.scores, tokens);
-      shortlist = shortlistCount === null ? null : kernels.shortlist(shortlistCount, { temperature });
-      processScores(warpers, shortlist?.scores ?? kernels.scores, tokens);
+      shortlist = lane.process(tokens);
       if (shortlist === null) kernels.weigh();
     },
     pick(row, position) {
@@ -63,18 +48,4 @@ function createSamplingPicker(options: FastLaneOptions): TokenPicker {
       return index === null ? null : shortlist.ids[index]!;
     },
   };
-}
-
-interface SplitPipeline {
-  /** For the row. */
-  readonly processors: readonly LogitsProcessor[];
-  /** For the shortlist; none where the pipeline ends in other warpers. */
-  readonly warpers: readonly LogitsProcessor[];
-}
-
-function splitForShortlist(pipeline: readonly LogitsProcessor[]): SplitPipeline {
-  const start = pipeline.findIndex(({ name }) => /^(temperature|top_h|top_k)$/.test(name));
-  const warpers = start < 0 ? [] : pipeline.slice(start);
-  const isKnown = shortlistWarpers.test(warpers.map(({ name }) => name).join());
-  return isKnown ? { processors: pipeline.slice(0, start), warpers } : { processors: pipeline, warpers: [] };
 }

@@ -3,7 +3,7 @@
 import { topScoresOf, type ScoredToken } from "../logits/top-scores.ts";
 import type { SelectionKernels } from "../logits/selection-kernels.ts";
 import type { RecordedRow, RecordedToken, TopScores } from "../recorded-token.ts";
-import type { GenerationSettings, RecordedScores } from "../valid-generation.ts";
+import { sequenceCountOf, type GenerationSettings, type RecordedScores } from "../valid-generation.ts";
 
 type RecordingSettings = Pick<GenerationSettings, "outputScores" | "outputLogits" | "logprobCount">;
 
@@ -68,7 +68,7 @@ const scoredTokenBytes = 64;
 /** Bytes that a generation's recorded scores may come to, if every sequence becomes as long as it may. */
 export function recordedByteCount(
   settings: RecordingSettings &
-    Pick<GenerationSettings, "promptTokenCount" | "maxLength" | "returnedSequenceCount">,
+    Pick<GenerationSettings, "promptTokenCount" | "maxLength" | "returnedSequenceCount" | "beams">,
   vocabSize: number,
 ): number {
   const { outputScores, outputLogits, logprobCount } = settings;
@@ -78,6 +78,6 @@ export function recordedByteCount(
     return wanted.topCount === null ? vocabSize * 4 : topBytes(wanted.topCount);
   };
   const logprobBytes = logprobCount === null ? 0 : topBytes(logprobCount);
-  const tokenCount = settings.returnedSequenceCount * (settings.maxLength - settings.promptTokenCount);
+  const tokenCount = sequenceCountOf(settings) * (settings.maxLength - settings.promptTokenCount);
   return tokenCount * (rowBytes(outputScores) + rowBytes(outputLogits) + logprobBytes);
 }

@@ -10,6 +10,7 @@ import type { GroupOutcome } from "../scheduler/outcome.ts";
 import type { ReadySequence } from "../scheduler/scheduled-step.ts";
 import type { StoppingCriterion } from "../stopping/criterion.ts";
 import { finishReasonOf } from "../stopping/finish-reason.ts";
+import { noTokenPossible } from "./no-token-possible.ts";
 import { rowAdvances, rowForks, type RowChoice } from "./row-choice.ts";
 import type { ScoreRecorder } from "./score-recorder.ts";
 import type { DecodingStrategy, StepConditions } from "./strategy.ts";
@@ -67,8 +68,8 @@ export function createTokenByTokenStrategy(options: TokenByTokenOptions): Decodi
         const continuations = continueRows(options, own, rows, outputs, conditions.nowMs - admittedAtMs);
         for (const { row, tokens, recorded, reason } of continuations) {
           if (reason === "impossible") {
-            const isModel = own.some(({ firstRow }) => !hasScores(outputs.logits(firstRow)));
-            return noTokenPossible(row, main.firstPosition + tokens.length + 1, isModel);
+            const logits = own.map(({ firstRow }) => outputs.logits(firstRow));
+            return noTokenPossible(row, main.firstPosition + tokens.length + 1, logits);
           }
           const known = drafter === null || reason !== null ? null : knownIds(main, tokens);
           const draft = known === null ? [] : (drafter?.draft(row, known, tokens.length, conditions) ?? []);
@@ -138,19 +139,4 @@ function continueRows(
 /** All ids of a row with those that were just chosen for it. */
 function knownIds({ tokens, firstPosition }: ReadySequence, chosen: readonly number[]): readonly number[] {
   return [...tokens.slice(0, firstPosition + 1), ...chosen];
-}
-
-/** Numbers, and not all of them -Infinity. */
-function hasScores(logits: Float32Array): boolean {
-  return logits.some((logit) => logit > -Infinity) && !logits.some(Number.isNaN);
-}
-
-function noTokenPossible(row: number, position: number, isModel: boolean): GroupOutcome {
-  const where = `Sequence ${row} has no possible token at position ${position}`;
-  if (isModel) {
-    const detail = `${where}: the model gave no scores, or some that are not numbers.`;
-    return { kind: "fail", code: "decode_failed", detail };
-  }
-  const detail = `${where}: the parameters ban every token, or put its score out of a number's range. Ban fewer, or lower what scales the scores.`;
-  return { kind: "fail", code: "no_token_possible", detail };
 }

@@ -150,11 +150,11 @@ test("several sequences come as outputs, a full text as the conversation, warnin
   assert.ok(Array.isArray(full["warnings"]), "Hugging Face warns where no length is given");
 });
 
-test("an unknown parameter and beams are refused by name, all at once", () => {
+test("an unknown parameter and too many beams are refused by name, all at once", () => {
   const errors = refusedFields("baseten", {
     messages: [{ role: "user" }],
     maxtokens: 4,
-    num_beams: 4,
+    num_beams: 400,
     max_tokens: 5000,
   });
   assert.deepEqual(

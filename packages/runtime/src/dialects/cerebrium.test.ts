@@ -184,7 +184,7 @@ const refused = [
     body: { do_sample: false, top_p: 0, num_return_sequences: 2 },
     pointers: ["/num_return_sequences"],
   },
-  { name: "beams", body: { num_beams: "4" }, pointers: ["/num_beams"] },
+  { name: "too many beams", body: { num_beams: "400" }, pointers: ["/num_beams"] },
   { name: "a parameter that is not carried out", body: { dola_layers: "low" }, pointers: ["/dola_layers"] },
   { name: "a webhook", body: { webhook_endpoint: "https://example.com/x" }, pointers: ["/webhook_endpoint"] },
   { name: "a prompt that is no text", body: { prompt: 5 }, pointers: ["/prompt"] },

@@ -174,7 +174,12 @@ const refused = [
     body: { prompt: "a", topk: 4, max_new_tokens: 0 },
     pointers: ["/topk", "/max_new_tokens"],
   },
-  { name: "beams", body: { prompt: "a", num_beams: 4 }, pointers: ["/num_beams"] },
+  { name: "too many beams", body: { prompt: "a", num_beams: 400 }, pointers: ["/num_beams"] },
+  {
+    name: "several sequences of beams as a stream",
+    body: { prompt: "a", num_beams: 4, num_return_sequences: 2, stream: true },
+    pointers: ["/num_return_sequences"],
+  },
   {
     name: "a huge number of sequences",
     body: { prompt: "a", num_return_sequences: 1e9, do_sample: true },

@@ -134,8 +134,9 @@ test("trap 34: early_stopping takes true, false and “never”, not a string of
   assert.match(refusal({ early_stopping: "true" }).pointer, /early_stopping/);
 });
 
-test("trap 41: beams are refused, streamed or not, until there are any", () => {
-  for (const stream of [false, true]) isRefused("num_beams", { num_beams: 2, stream });
+test("trap 41: one sequence of beams may be streamed, several may not", () => {
+  assert.equal(settingsOf({ num_beams: 2, stream: true }).beams?.beamCount, 2);
+  isRefused("num_return_sequences", { num_beams: 2, num_return_sequences: 2, stream: true });
 });
 
 test("trap 48: output_scores without return_dict_in_generate is a warning, not an error", () => {
