@@ -17,7 +17,7 @@ import {
 import { caller, greedyTurn, type LoadJob, type LoadResult } from "./call.ts";
 import { cpuUseBetween, readCpuTimes, readMemoryBelow, type CpuUse } from "./machine.ts";
 import { startTarget, type LoadReport, type Target } from "./targets/target.ts";
-import type { ServerSettings } from "./targets/entry.ts";
+import { defaultMaxStepMs, type ServerSettings } from "./targets/entry.ts";
 import type { Contender, LoadDelta, Measured, Phase, RoundContext, SetUp } from "./workload.ts";
 
 export interface Place {
@@ -60,6 +60,7 @@ export async function startContender(
     cellCount: contender.cellCount,
     contextLength: contender.contextLength,
     queueLength: contender.queueLength ?? 256,
+    maxStepMs: contender.maxStepMs ?? defaultMaxStepMs,
     state: join(place.directory, `contender-${index}`),
   };
   const start = () => startTargetOf(contender.setUp, settings, place);

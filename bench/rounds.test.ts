@@ -29,6 +29,7 @@ function pretend(names: readonly string[], foreign: (turn: number) => number) {
       cellCount: 256,
       contextLength: 256,
       queueLength: 256,
+      maxStepMs: 250,
       state: "",
     };
     return { contender: contender(name), settings, measure, stop: async () => undefined };

@@ -47,6 +47,8 @@ export interface Contender {
   readonly contextLength: number;
   /** Calls that may wait; default 256. */
   readonly queueLength?: number;
+  /** Of our replica; default: the platform's. */
+  readonly maxStepMs?: number;
   /** Everything of one round, in order. */
   phases(round: RoundContext): readonly Phase[];
 }

@@ -10,14 +10,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { controlPath, controlProtocol, type ReplicaConfig } from "@corral/contract";
 import { sha256OfFile } from "@corral/weights";
-import {
-  batchTokenCount,
-  findFreePort,
-  maxStepMs,
-  readSettings,
-  startServer,
-  untilHealthy,
-} from "./entry.ts";
+import { batchTokenCount, findFreePort, readSettings, startServer, untilHealthy } from "./entry.ts";
 import { announce } from "./target.ts";
 
 const { settings } = readSettings();
@@ -45,7 +38,7 @@ const config: ReplicaConfig = {
     slot_count: settings.slotCount,
     cell_count: settings.cellCount,
     max_batch_tokens: Math.min(batchTokenCount, settings.cellCount),
-    max_step_ms: maxStepMs,
+    max_step_ms: settings.maxStepMs,
     thread_count: settings.threadCount,
     queue_length: settings.queueLength,
     body_bytes: 16 * 1024 * 1024,

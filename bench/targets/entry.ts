@@ -19,6 +19,8 @@ export interface ServerSettings {
   readonly contextLength: number;
   /** Calls that may wait. */
   readonly queueLength: number;
+  /** Of our replica: how long a prompt may make a step beside running sequences. */
+  readonly maxStepMs: number;
   /** A directory that survives a restart within a run. */
   readonly state: string;
 }
@@ -26,8 +28,8 @@ export interface ServerSettings {
 /** Most tokens of a step, and what the processor takes at once: llama-server's defaults, for both. */
 export const batchTokenCount = 2_048;
 export const microBatchTokenCount = 512;
-/** Of our replica: how long a prompt may make a step beside running sequences; the platform's default. */
-export const maxStepMs = 250;
+/** The platform's default of `max_step_ms`. */
+export const defaultMaxStepMs = 250;
 
 /** The one argument of an entry file, and whatever flags follow it. */
 export function readSettings(): { settings: ServerSettings; flags: readonly string[] } {

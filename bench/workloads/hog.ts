@@ -4,7 +4,7 @@
 import { caller, greedyTurn, type Caller, type CallRecord } from "../call.ts";
 import { cpuTime, gaps } from "../figures.ts";
 import { percentile } from "../statistics.ts";
-import { maxStepMs } from "../targets/entry.ts";
+import { defaultMaxStepMs } from "../targets/entry.ts";
 import {
   cache,
   prompt,
@@ -23,6 +23,8 @@ const guestTokenCount = 4;
 /** The streams' prompts are done by then. */
 const guestStartMs = 5_000;
 const guestPauseMs = 300;
+/** A few steps of the streams. */
+const longMaxStepMs = 1_000;
 
 export const hog: Workload = {
   name: "hog",
@@ -31,26 +33,34 @@ export const hog: Workload = {
     const guestCallCount = quick ? 2 : 4;
     // The platform's default number of sequences.
     const server = { ...cache(streamCount + 1, 512), slotCount: 64 };
-    const contender = (name: string, hogKey: string, guestKey: string): Contender => ({
-      name,
+    const contender = (
+      name: string,
+      [hogKey, guestKey]: readonly [string, string],
+      maxStepMs: number,
+    ): Contender => ({
+      name: `corral-engine, ${name}, max_step_ms ${maxStepMs}`,
+      maxStepMs,
       setUp: "corral-engine",
       ...server,
       phases: (round) => phases(round, guestCallCount, hogKey, guestKey),
     });
+    const aKeyEach = ["hog", "guest"] as const;
     return [
-      contender("corral-engine, a key each", "hog", "guest"),
+      contender("a key each", aKeyEach, defaultMaxStepMs),
       // Inside a key the engine serves whoever came first.
-      contender("corral-engine, one key: first come, first served", "both", "both"),
+      contender("one key: first come, first served", ["both", "both"], defaultMaxStepMs),
+      // On a few cores the next tokens of so many streams alone take longer than the default.
+      contender("a key each", aKeyEach, longMaxStepMs),
     ];
   },
   figures: [
     guestTime("alone", 0.95),
     guestTime("beside", 0.95),
     {
-      name: `guest: p95 beside the hog − p95 alone, in bounds of ${maxStepMs} ms`,
-      unit: "bounds",
+      name: "guest: p95 beside the hog − p95 alone",
+      unit: "ms",
       better: "lower",
-      value: (measured) => (guestP95(measured, "beside") - guestP95(measured, "alone")) / maxStepMs,
+      value: (measured) => guestP95(measured, "beside") - guestP95(measured, "alone"),
     },
     guestTime("beside", 0.5),
     {

@@ -164,15 +164,18 @@ test("inside an owner the first to come is the first to be served", async () => 
 });
 
 /** Times of the steps that take in a prompt of 256 tokens, which comes when `streamCount` streams of a hog are running. */
-async function stepsOfPrompt(owner: string, streamCount: number): Promise<number[]> {
+async function stepsOfPrompt(
+  owner: string,
+  streamCount: number,
+  options: Partial<EngineOptions> = {},
+): Promise<number[]> {
   const times: number[] = [];
   let late: GenerationHandle | null = null;
-  await using fixture = start({
-    beforeDecode(plan, index) {
-      if (late !== null && plan.entries.some(({ tokens }) => tokens.length > 1)) times.push(stepMs(plan));
-      if (index === 60) late = fixture.submit(256, 2, { owner });
-    },
-  });
+  const beforeDecode = (plan: StepPlan, index: number) => {
+    if (late !== null && plan.entries.some(({ tokens }) => tokens.length > 1)) times.push(stepMs(plan));
+    if (index === 60) late = fixture.submit(256, 2, { owner });
+  };
+  await using fixture = start({ beforeDecode }, options);
   const streams = Array.from({ length: streamCount }, () => fixture.submit(8, 120, { owner: "hog" }));
   await Promise.all(streams.map(({ result }) => result));
   return times;
@@ -183,6 +186,13 @@ test("a guest's prompt has the bound to itself beside another owner's many strea
   const times = await stepsOfPrompt("guest", 32);
   assert.ok(times.length >= 5 && times.length <= 8, `${times.length} steps`);
   assert.ok(Math.max(...times) <= 100, `${Math.max(...times)} ms`);
+});
+
+test("a guest's prompt has the bound to itself also where the others' next tokens take more than that", async () => {
+  // 37 ms of next tokens and the bound: 25 ms for some 25 tokens, not the 16 that every prompt goes on by.
+  const times = await stepsOfPrompt("guest", 32, { maxStepMs: 25 });
+  assert.ok(times.length >= 9 && times.length <= 13, `${times.length} steps`);
+  assert.ok(Math.max(...times) <= 37 + 25 + 1, `${Math.max(...times)} ms`);
 });
 
 test("a prompt of the streams' own owner has only what they leave of the bound", async () => {

@@ -70,8 +70,6 @@ export interface Scheduler {
 
 /** A prompt goes on by so many tokens a step however slow the device is, or no step would ever end it. */
 const leastChunkTokenCount = 16;
-/** No prompt makes a step longer than so many bounds. */
-const longestStep = 2;
 /** While nobody waits for a next token, chunks are at least as long as the device needs to work well. */
 const leastLoneChunkTokenCount = 128;
 /** An exclusive generation's chunks: always the same. */
@@ -198,8 +196,8 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     if (isExclusive) return exclusiveChunkTokenCount;
     const isLone = all.tokenCount === chunkedTokenCount;
     const least = (isLone ? leastLoneChunkTokenCount : leastChunkTokenCount) - chunkedTokenCount;
-    const boundMs = Math.min(longestStep * maxStepMs, maxStepMs + behindMs(all, ahead));
-    return Math.max(least, cost.tokensWithin(all, start, boundMs) ?? least, 0);
+    const limitMs = maxStepMs + behindMs(all, ahead);
+    return Math.max(least, cost.tokensWithin(all, start, limitMs) ?? least, 0);
   }
 
   /** Shares for which there is room: while there is not, the group that may best wait does. */
