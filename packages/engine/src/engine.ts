@@ -48,7 +48,7 @@ export interface EngineOptions {
   readonly chooseSeed?: () => number;
   /** Most tokens of one step; default 512, at most the runner's batch. Bounds how long a long prompt delays the others. */
   readonly stepTokenBudget?: number;
-  /** How long prompts may make a step while others wait for their next token; default 250. */
+  /** By how much prompts may lengthen a step in which others get their next token; default 250. */
   readonly maxStepMs?: number;
   /** Whether what is computed is kept and shared; default true. */
   readonly sharesPrefixes?: boolean;

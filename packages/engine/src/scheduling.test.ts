@@ -78,7 +78,7 @@ async function untilFirstToken(handle: GenerationHandle): Promise<void> {
   for await (const event of handle) if (event.kind === "first_token") return;
 }
 
-test("somebody's long prompt makes no step longer than the bound while others wait for their next token", async () => {
+test("somebody's long prompt delays the next token of others by the bound, and no more", async () => {
   await using fixture = start();
   // What steps cost is learned from what there was before.
   await fixture.submit(300, 30).result;
@@ -86,9 +86,10 @@ test("somebody's long prompt makes no step longer than the bound while others wa
   await untilFirstToken(talking);
   const first = fixture.model.plans.length;
   await fixture.submit(3000, 1).result;
-  const lengths = fixture.model.plans.slice(first + 1).map(stepMs);
-  assert.ok(Math.max(...lengths) <= 50, `the longest step took ${Math.max(...lengths)} ms`);
-  const chunks = lengths.filter((length) => length > 6);
+  // One next token alone takes 6 ms.
+  const delays = fixture.model.plans.slice(first + 1).map((plan) => stepMs(plan) - 6);
+  assert.ok(Math.max(...delays) <= 50, `the longest delay was ${Math.max(...delays)} ms`);
+  const chunks = delays.filter((delay) => delay > 0);
   assert.ok(Math.min(...chunks.slice(0, -1)) > 40, "and the prompt takes what the bound leaves");
 });
 
@@ -181,23 +182,24 @@ async function stepsOfPrompt(
   return times;
 }
 
-test("a guest's prompt has the bound to itself beside another owner's many streams, and no step is twice as long", async () => {
+test("a guest's prompt has the bound to itself beside many streams, and no step is twice as long", async () => {
   // Thirty-two next tokens take 37 of the 50 ms, which would leave 16 steps or more.
   const times = await stepsOfPrompt("guest", 32);
   assert.ok(times.length >= 5 && times.length <= 8, `${times.length} steps`);
   assert.ok(Math.max(...times) <= 100, `${Math.max(...times)} ms`);
 });
 
-test("a guest's prompt has the bound to itself also where the others' next tokens take more than that", async () => {
+test("a prompt has the bound to itself also where the others' next tokens take more than that", async () => {
   // 37 ms of next tokens and the bound: 25 ms for some 25 tokens, not the 16 that every prompt goes on by.
   const times = await stepsOfPrompt("guest", 32, { maxStepMs: 25 });
   assert.ok(times.length >= 9 && times.length <= 13, `${times.length} steps`);
   assert.ok(Math.max(...times) <= 37 + 25 + 1, `${Math.max(...times)} ms`);
 });
 
-test("a prompt of the streams' own owner has only what they leave of the bound", async () => {
+test("a prompt of the streams' own owner delays them by no more, and no less", async () => {
   const times = await stepsOfPrompt("hog", 20);
-  assert.ok(Math.max(...times) <= 51, `${Math.max(...times)} ms`);
+  assert.ok(times.length >= 5 && times.length <= 8, `${times.length} steps`);
+  assert.ok(Math.max(...times) <= 25 + 50 + 1, `${Math.max(...times)} ms`);
 });
 
 test("a deadline for the queue ends what still waits, and not what has begun", async () => {
@@ -235,11 +237,16 @@ test("callers who find the queue full are told different times, spread as places
 
 test("a storm of callers who leave at any time leaves nothing behind, and the others get their answers", async () => {
   let leaving: GenerationHandle[] = [];
+  let longestMs = 0;
   await using fixture = start(
     {
       slotCount: 16,
       cellCount: 2_000,
-      beforeDecode: () => leaving.shift()?.abort(),
+      beforeDecode(plan) {
+        leaving.shift()?.abort();
+        if (plan.entries.some(({ tokens }) => tokens.length === 1))
+          longestMs = Math.max(longestMs, stepMs(plan));
+      },
     },
     { maxWaitingGroupCount: 300 },
   );
@@ -250,7 +257,8 @@ test("a storm of callers who leave at any time leaves nothing behind, and the ot
     if (index % 2 === 1) assert.deepEqual([error, sequences[0]!.ids.length], [null, 12]);
     else assert.ok(error === null || error.code === "aborted");
   }
-  assert.ok(results.filter(({ error }) => error !== null).length > 60);
+  assert.ok(results.filter(({ error }) => error !== null).length > 40);
+  assert.ok(longestMs <= 100, `no step takes twice the bound, not even ${longestMs} ms`);
   const { usedCellCount, usedSlotCount, runningGroupCount, waitingGroupCount } = fixture.engine.load();
   assert.deepEqual([usedCellCount, usedSlotCount, runningGroupCount, waitingGroupCount], [0, 0, 0, 0]);
 });

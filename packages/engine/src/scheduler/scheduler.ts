@@ -25,7 +25,7 @@ import { createStepStatistics, type StepCounts } from "./step-statistics.ts";
 import { shapeOf, shareTokens, type GroupShare, type StepSoFar } from "./token-shares.ts";
 
 export interface SchedulerOptions extends AdmissionLimits {
-  /** How long prompts may make a step while sequences wait for their next token. */
+  /** By how much prompts may lengthen a step in which sequences get their next token. */
   readonly maxStepMs: number;
   readonly sharesPrefixes: boolean;
   /** What is in the store that prefixes survive in; null: there is none. Default null. */
@@ -185,19 +185,12 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     events.push({ kind: "prefix_shared", group: group.spec.id, tokenCount });
   }
 
-  /** What a step costs by those whom a prompt goes before; its fixed part, too, where there is nobody else. */
-  function behindMs(all: StepShape, ahead: StepShape): number {
-    if (all.tokenCount === ahead.tokenCount) return 0;
-    return (cost.predictMs(all) ?? 0) - (ahead.tokenCount === 0 ? 0 : (cost.predictMs(ahead) ?? 0));
-  }
-
-  /** A prompt has the bound to itself beside groups that it goes before, so that many streams do not keep it waiting. */
-  function chunkLimit({ all, ahead, chunkedTokenCount }: StepSoFar, start: number): number {
+  function chunkLimit({ all, next }: StepSoFar, start: number): number {
     if (isExclusive) return exclusiveChunkTokenCount;
-    const isLone = all.tokenCount === chunkedTokenCount;
+    const chunkedTokenCount = all.tokenCount - next.tokenCount;
+    const isLone = next.tokenCount === 0;
     const least = (isLone ? leastLoneChunkTokenCount : leastChunkTokenCount) - chunkedTokenCount;
-    const limitMs = maxStepMs + behindMs(all, ahead);
-    return Math.max(least, cost.tokensWithin(all, start, limitMs) ?? least, 0);
+    return Math.max(least, cost.tokensWithin(all, start, maxStepMs, next) ?? least, 0);
   }
 
   /** Shares for which there is room: while there is not, the group that may best wait does. */

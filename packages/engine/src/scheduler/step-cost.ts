@@ -15,9 +15,10 @@ export interface StepCost {
   positionsMs(start: number, end: number): number;
   /**
    * Most tokens from position `start` of one sequence that may join a step of the shape `base` within `boundMs`,
-   * with room for how far the fit has been off lately. Null before the first observation.
+   * with room for how far the fit has been off lately. `beside`, a part of `base`, would be computed anyway and does not
+   * count; default: nothing. Null before the first observation.
    */
-  tokensWithin(base: StepShape, start: number, boundMs: number): number | null;
+  tokensWithin(base: StepShape, start: number, boundMs: number, beside?: StepShape): number | null;
 }
 
 /** The weight of the past when a step is added: the last hundred or so count. */
@@ -29,6 +30,8 @@ const attendedUnit = 1000;
 /** A step that was held up by other work counts as at most so many times what was expected. */
 const longestOutlier = 4;
 const partCount = 3;
+
+const nothing: StepShape = { tokenCount: 0, attendedCount: 0 };
 
 type Parts = readonly [fixed: number, perToken: number, perAttended: number];
 
@@ -68,10 +71,11 @@ export function createStepCost(): StepCost {
       const [, perToken, perAttended] = coefficients ?? [0, 1, 0];
       return perToken * (end - start) + (perAttended * attendedBetween(start, end)) / attendedUnit;
     },
-    tokensWithin(base, start, boundMs) {
+    tokensWithin(base, start, boundMs, beside = nothing) {
       if (coefficients === null) return null;
       const [, perToken, perAttended] = coefficients;
-      const leftMs = boundMs / overshoot - dot(coefficients, partsOf(base));
+      const besideMs = beside.tokenCount === 0 ? 0 : dot(coefficients, partsOf(beside));
+      const leftMs = boundMs / overshoot - (dot(coefficients, partsOf(base)) - besideMs);
       if (leftMs <= 0) return 0;
       // perAttended · (n · start + n²/2) + perToken · n = leftMs
       const square = perAttended / attendedUnit / 2;

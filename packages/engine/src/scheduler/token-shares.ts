@@ -26,10 +26,8 @@ export interface StepBudget {
 /** What is in a step already when a prompt is to join it. */
 export interface StepSoFar {
   readonly all: StepShape;
-  /** Without the next tokens of groups that the prompt's goes before: whose owners had more, or have less priority. */
-  readonly ahead: StepShape;
-  /** Of prompts. */
-  readonly chunkedTokenCount: number;
+  /** The next tokens of groups that wait for nothing else, which the prompts delay. */
+  readonly next: StepShape;
 }
 
 /** Most tokens of a prompt that may join a step, where it goes on at position `start`. */
@@ -48,7 +46,6 @@ export function shareTokens(
   const [chunked, ready] = [groups.filter(isChunked), groups.filter((group) => !isChunked(group))];
   const result: GroupShare[] = [];
   let shape: StepShape = { tokenCount: 0, attendedCount: 0 };
-  let chunkedTokenCount = 0;
   let rowCount = 0;
 
   function give(group: Group, limit: number): void {
@@ -72,22 +69,11 @@ export function shareTokens(
     if (shares.length > 0) result.push({ group, shares, completes });
   }
 
-  const readyShapes = ready.map((group) => {
-    const before = shape;
-    give(group, budget.tokenCount - shape.tokenCount);
-    return { group, rank: groups.indexOf(group), shape: minus(shape, before) };
-  });
+  for (const group of ready) give(group, budget.tokenCount - shape.tokenCount);
+  const next = shape;
   for (const group of chunked) {
-    const before = shape.tokenCount;
-    const rank = groups.indexOf(group);
-    let ahead = shape;
-    for (const other of readyShapes) {
-      const isBehind = other.rank > rank && other.group.spec.owner !== group.spec.owner;
-      if (isBehind) ahead = minus(ahead, other.shape);
-    }
-    const limit = chunkLimit({ all: shape, ahead, chunkedTokenCount }, startOf(group));
-    give(group, Math.min(budget.tokenCount - before, limit));
-    chunkedTokenCount += shape.tokenCount - before;
+    const limit = chunkLimit({ all: shape, next }, startOf(group));
+    give(group, Math.min(budget.tokenCount - shape.tokenCount, limit));
   }
   return result;
 }
@@ -98,10 +84,6 @@ function grow(shape: StepShape, start: number, tokenCount: number): StepShape {
     tokenCount: shape.tokenCount + tokenCount,
     attendedCount: shape.attendedCount + attendedBetween(start, start + tokenCount),
   };
-}
-
-function minus(a: StepShape, b: StepShape): StepShape {
-  return { tokenCount: a.tokenCount - b.tokenCount, attendedCount: a.attendedCount - b.attendedCount };
 }
 
 export function shapeOf(groupShares: readonly GroupShare[]): StepShape {
