@@ -1,5 +1,8 @@
 // What callers of a workload do, and what the client saw of it: plain data between the runner and its client.
 
+/** What a server is spoken to with. */
+export type WireName = "corral" | "llama-server" | "transformers";
+
 /**
  * How tokens are chosen. The weights of `scripts/make-shape.ts` give none of these a chance to end early, so neither
  * server is asked to suppress ends, which would cost it time; the client checks that every call has its length.
@@ -15,6 +18,8 @@ export interface Turn {
   readonly newTokenCount: number;
   readonly sampleCount: number;
   readonly sampling: Sampling;
+  /** Above 1 a beam search, of which the best is returned. Default 1. */
+  readonly beamCount?: number;
   /** Nothing that was said before belongs to the prompt. Default false. */
   readonly startsAnew?: boolean;
 }
@@ -34,7 +39,7 @@ export interface Caller {
 export interface LoadJob {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly wire: "corral" | "llama-server";
+  readonly wire: WireName;
   readonly callers: readonly Caller[];
   /** Everything is cut after this time. */
   readonly limitMs: number;

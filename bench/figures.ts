@@ -2,7 +2,7 @@
 
 import type { CallRecord, LoadResult } from "./call.ts";
 import { percentile } from "./statistics.ts";
-import type { Figure, Measured } from "./workload.ts";
+import type { Figure, LoadDelta, Measured } from "./workload.ts";
 
 function phaseOf(measured: Measured, name: string): LoadResult {
   const phase = measured.phases[name];
@@ -76,6 +76,30 @@ export const cpuTime: Figure = {
   better: "lower",
   value: ({ cpu }) => Object.values(cpu).reduce((sum, { targetCpuMs }) => sum + targetCpuMs, 0),
 };
+
+/**
+ * By how much counters of the replica's load reports grew; they count from its start. Each must have grown, to be told
+ * through. Source: packages/contract/src/statistics.ts.
+ */
+export function counterGrowth<Name extends string>(
+  delta: LoadDelta | undefined,
+  names: readonly Name[],
+): Readonly<Record<Name, number>> | { readonly skipped: string } {
+  const [before, after] = [countersOf(delta?.before), countersOf(delta?.after)];
+  const grown = names.map(
+    (name) => [name, (after[name] ?? Number.NaN) - (before[name] ?? Number.NaN)] as const,
+  );
+  if (grown.some(([, amount]) => Number.isNaN(amount)))
+    return { skipped: `no load report of a replica tells ${names.join(" and ")}` };
+  const still = grown.find(([, amount]) => amount <= 0);
+  if (still !== undefined) return { skipped: `${still[0]} did not grow between two load reports` };
+  return Object.fromEntries(grown) as Record<Name, number>;
+}
+
+function countersOf(report: LoadDelta["after"] | undefined): Readonly<Record<string, number>> {
+  const statistics = report?.["statistics"] as { readonly counters?: Record<string, number> } | undefined;
+  return statistics?.counters ?? {};
+}
 
 function only({ calls }: LoadResult): CallRecord {
   const [call] = calls;

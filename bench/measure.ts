@@ -18,12 +18,22 @@ import { caller, greedyTurn, type LoadJob, type LoadResult } from "./call.ts";
 import { cpuUseBetween, readCpuTimes, readMemoryBelow, type CpuUse } from "./machine.ts";
 import { startTarget, type LoadReport, type Target } from "./targets/target.ts";
 import { defaultMaxStepMs, type ServerSettings } from "./targets/entry.ts";
-import type { Contender, LoadDelta, Measured, Phase, RoundContext, SetUp } from "./workload.ts";
+import {
+  wireOf,
+  type Contender,
+  type LoadDelta,
+  type Measured,
+  type Phase,
+  type RoundContext,
+  type SetUp,
+} from "./workload.ts";
 
 export interface Place {
   readonly model: string;
   /** Null where no contender needs it. */
   readonly llamaServer: string | null;
+  /** A Python that has transformers; null where no contender needs it. */
+  readonly python: string | null;
   readonly threadCount: number;
   /** Removed after the run. */
   readonly directory: string;
@@ -72,7 +82,7 @@ export async function startContender(
     const result = await runClient<LoadResult>("serving-client", {
       url: target.url,
       headers: target.headers,
-      wire: isOurs ? "corral" : "llama-server",
+      wire: wireOf(contender.setUp),
       callers: phase.callers,
       limitMs: phase.limitMs ?? place.limitMs,
       endsWithGroup: phase.endsWithGroup ?? null,
@@ -180,12 +190,17 @@ async function freshLoad(target: Target): Promise<LoadReport | null> {
 
 const entry = (name: string) => fileURLToPath(new URL(`targets/${name}.ts`, import.meta.url));
 
-function startTargetOf(setUp: SetUp, settings: ServerSettings, { llamaServer }: Place): Promise<Target> {
-  if (setUp === "corral-engine")
-    return startTarget(setUp, entry("corral-engine"), [JSON.stringify(settings)]);
-  if (llamaServer === null) throw new Error(`${setUp} was not built`);
+function startTargetOf(
+  setUp: SetUp,
+  settings: ServerSettings,
+  { llamaServer, python }: Place,
+): Promise<Target> {
+  const wire = wireOf(setUp);
+  if (wire === "corral") return startTarget(setUp, entry("corral-engine"), [JSON.stringify(settings)]);
+  const binary = wire === "transformers" ? python : llamaServer;
+  if (binary === null) throw new Error(`${setUp} is not there to be started`);
   const flags = setUp.split(" ").slice(1);
-  return startTarget(setUp, entry("llama-server"), [JSON.stringify(settings), "--", llamaServer, ...flags]);
+  return startTarget(setUp, entry(wire), [JSON.stringify(settings), "--", binary, ...flags]);
 }
 
 async function runClient<Result>(name: string, job: LoadJob | ArrivalsJob): Promise<Result> {

@@ -1,4 +1,4 @@
-// `npm run bench -- --workload NAME`: a workload against our engine and llama-server's set-ups, in turns. Starts what
+// `npm run bench -- --workload NAME`: a workload against our engine and what it is compared with, in turns. Starts what
 // is to be compared, measures round by round, prints the comparison and keeps every sample. Judges nothing.
 
 import { spawn } from "node:child_process";
@@ -16,7 +16,8 @@ import { describeCommit, describeMachine, untilQuiet } from "./machine.ts";
 import { startContender, type Place, type RunningContender } from "./measure.ts";
 import { median } from "./statistics.ts";
 import { batchTokenCount, microBatchTokenCount } from "./targets/entry.ts";
-import { roundContext, type Workload } from "./workload.ts";
+import { findTransformers } from "./targets/find-transformers.ts";
+import { roundContext, wireOf, type Workload } from "./workload.ts";
 import { workloads } from "./workloads.ts";
 
 interface Options extends RoundOptions {
@@ -79,17 +80,23 @@ async function main(): Promise<void> {
 }
 
 async function runWorkload(workload: Workload, options: Options): Promise<void> {
-  const contenders = workload
+  const wanted = workload
     .contenders({ quick: options.quick, ...(options.seconds === null ? {} : { seconds: options.seconds }) })
     .filter(
       ({ name, setUp }) =>
         options.only.length === 0 || options.only.includes(name) || options.only.includes(setUp),
     );
-  if (contenders.length === 0)
-    throw new Error(`${workload.name} has no contender ${options.only.join(", ")}`);
+  if (wanted.length === 0) throw new Error(`${workload.name} has no contender ${options.only.join(", ")}`);
   const model = await runScript("make-shape", ["--shape", options.shape]);
-  const needsPeer = contenders.some(({ setUp }) => setUp !== "corral-engine");
-  const llamaServer = needsPeer ? await runScript("build-llama-server", []) : null;
+  const wires = new Set(wanted.map(({ setUp }) => wireOf(setUp)));
+  const llamaServer = wires.has("llama-server") ? await runScript("build-llama-server", []) : null;
+  const python = wires.has("transformers") ? await findTransformers() : null;
+  const isMissing = python !== null && "missing" in python;
+  const contenders = wanted.filter(({ setUp }) => wireOf(setUp) !== "transformers" || !isMissing);
+  const skipped = wanted
+    .filter((contender) => !contenders.includes(contender))
+    .map(({ name }) => ({ name, reason: isMissing ? python.missing : "" }));
+  if (contenders.length === 0) throw new Error(skipped[0]?.reason);
   const { vocabularySize } = await checkGguf(model);
   const directory = mkdtempSync(join(tmpdir(), "corral-bench-"));
   const remove = () => rmSync(directory, { recursive: true, force: true });
@@ -97,6 +104,7 @@ async function runWorkload(workload: Workload, options: Options): Promise<void> 
   const place: Place = {
     model,
     llamaServer,
+    python: python === null || "missing" in python ? null : python.path,
     threadCount: options.threadCount,
     directory,
     limitMs: workload.limitMs,
@@ -127,7 +135,7 @@ async function runWorkload(workload: Workload, options: Options): Promise<void> 
   const cutCount = columns
     .flatMap(({ rounds }) => rounds.flatMap(({ phases }) => Object.values(phases)))
     .filter(({ cut }) => cut).length;
-  printResult(workload, options, figures, foreign, cutCount);
+  printResult(workload, options, figures, foreign, cutCount, skipped);
   const result = {
     workload: workload.name,
     question: workload.question,
@@ -137,7 +145,12 @@ async function runWorkload(workload: Workload, options: Options): Promise<void> 
     seed: options.seed,
     source,
     machine,
-    versions: { node: process.version, llama_cpp: "v0.5.0", node_llama_cpp: "3.22.1" },
+    versions: {
+      node: process.version,
+      llama_cpp: "v0.5.0",
+      node_llama_cpp: "3.22.1",
+      ...(python !== null && "versions" in python ? python.versions : {}),
+    },
     weights: { shape: options.shape, sha256: await sha256OfFile(model) },
     settings: {
       threads: options.threadCount,
@@ -152,6 +165,7 @@ async function runWorkload(workload: Workload, options: Options): Promise<void> 
       cells: cellCount,
       context_length: contextLength,
     })),
+    ...(skipped.length === 0 ? {} : { skipped_contenders: skipped }),
     foreign_cores: foreign.length === 0 ? null : { median: median(foreign), max: Math.max(...foreign) },
     cut_phases: cutCount,
     figures,
@@ -176,6 +190,7 @@ function printResult(
   figures: ReturnType<typeof compareFigure>[],
   foreign: readonly number[],
   cutCount: number,
+  skipped: readonly { readonly name: string; readonly reason: string }[],
 ): void {
   const noise =
     foreign.length === 0
@@ -186,6 +201,7 @@ function printResult(
     `${workload.name}: shape ${shape}, ${roundCount} rounds, ${threadCount} threads, ${noise}`,
     ...(quick ? ["QUICK: shortened, not to be quoted"] : []),
     ...(cutCount > 0 ? [`${cutCount} phases were cut at ${workload.limitMs} ms`] : []),
+    ...skipped.map(({ name, reason }) => `${name} was skipped: ${reason}`),
     "Medians with 95 % intervals; the ratio says how many times better the first one is, round by round.",
     "",
     printComparison(figures),

@@ -4,15 +4,17 @@
 import { Agent, type ClientRequest } from "node:http";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Caller, CallRecord, LoadJob, LoadResult } from "./call.ts";
+import type { Caller, CallRecord, LoadJob, LoadResult, WireName } from "./call.ts";
 import { makeCall } from "./make-call.ts";
 import { corralWire } from "./wires/corral.ts";
 import { llamaServerWire } from "./wires/llama-server.ts";
+import { transformersWire } from "./wires/transformers.ts";
 import type { Wire } from "./wires/wire.ts";
 
-const wires: Readonly<Record<LoadJob["wire"], Wire>> = {
+const wires: Readonly<Record<WireName, Wire>> = {
   corral: corralWire,
   "llama-server": llamaServerWire,
+  transformers: transformersWire,
 };
 
 class LoadRun {

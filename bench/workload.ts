@@ -2,17 +2,25 @@
 // functions; the runner alone knows processes.
 
 import type { ArrivalsResult } from "./arrivals.ts";
-import type { Caller, LoadResult } from "./call.ts";
+import type { Caller, LoadResult, WireName } from "./call.ts";
 import type { CpuUse } from "./machine.ts";
 import { createRandom, type Random } from "./random.ts";
 
-/** Set-ups of servers: ours, and llama-server's ones. */
+/** Set-ups of servers: ours, llama-server's ones, and transformers on the processor with a type of its numbers. */
 export type SetUp =
   | "corral-engine"
   | "llama-server"
   | "llama-server --kv-unified"
   | "llama-server --cache-reuse 256"
-  | "llama-server --cache-ram 0";
+  | "llama-server --cache-ram 0"
+  | "transformers bfloat16"
+  | "transformers float32";
+
+/** The words of a set-up after the first are flags of that server. */
+export function wireOf(setUp: SetUp): WireName {
+  if (setUp === "corral-engine") return "corral";
+  return setUp.startsWith("transformers") ? "transformers" : "llama-server";
+}
 
 export interface Workload {
   readonly name: string;

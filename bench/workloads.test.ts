@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { Caller } from "./call.ts";
+import type { Caller, CallRecord } from "./call.ts";
 import { roundContext, type Contender, type Workload } from "./workload.ts";
 import { workloads } from "./workloads.ts";
+import { beams } from "./workloads/beams.ts";
 
 const vocabularySize = 32_000;
 const callersOf = ({ name }: Workload, contender: Contender, round = 0): readonly Caller[] =>
@@ -24,7 +25,8 @@ for (const workload of workloads) {
               length = (startsAnew ? 0 : length) + ids.length + newTokenCount;
               assert.ok(length <= contender.contextLength, `${length} in ${contender.contextLength}`);
             }
-            assert.ok(turns.every(({ sampleCount }) => sampleCount <= contender.slotCount));
+            for (const { sampleCount, beamCount = 1 } of turns)
+              assert.ok(sampleCount * beamCount <= contender.slotCount);
           }
         }
       });
@@ -72,6 +74,24 @@ test("time beside decode is what grew between two load reports, or is skipped wi
       loads: { greedy: { before: { ...before }, after: { ...after } } },
     });
   assert.equal(value(report(1, 10), report(1.5, 20)), 5);
-  assert.match(JSON.stringify(value({}, {})), /does not tell host_seconds/);
+  assert.match(JSON.stringify(value({}, {})), /tells host_seconds/);
   assert.match(JSON.stringify(value(report(1, 10), report(1, 10))), /did not grow/);
+});
+
+test("of a beam search the positions of all beams count, and time beside decode for each step", () => {
+  const counters = (hostSeconds: number, decodeSeconds: number, steps: number) => ({
+    statistics: { counters: { host_seconds: hostSeconds, decode_seconds: decodeSeconds, steps } },
+  });
+  const call = { generatedTokens: 64 } as CallRecord;
+  const result = { wallMs: 8_000, clientCpuMs: 0, cut: false, calls: [call], failures: [] };
+  const valuesOf = (phase: string) =>
+    beams.figures.map((figure) =>
+      figure.value({
+        phases: { [phase]: result },
+        cpu: { [phase]: { foreignCores: 0, targetCpuMs: 15_000 } },
+        loads: { [phase]: { before: counters(1, 10, 100), after: counters(1.25, 20, 200) } },
+      }),
+    );
+  assert.deepEqual(valuesOf("beams"), [8_000, 32, 15_000, 2.5, 2.5]);
+  assert.deepEqual(valuesOf("one sequence"), [8_000, 8, 15_000, 2.5, 2.5]);
 });

@@ -1,5 +1,6 @@
 // Every serving workload by its name.
 
+import { beams } from "./workloads/beams.ts";
 import { callers16, callers32, callers8 } from "./workloads/callers.ts";
 import { chat } from "./workloads/chat.ts";
 import { decode } from "./workloads/decode.ts";
@@ -22,6 +23,7 @@ export const workloads: readonly Workload[] = [
   callers32,
   sharedPrefix,
   samples,
+  beams,
   chat,
   interactive,
   hog,

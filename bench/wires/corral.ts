@@ -30,13 +30,14 @@ export const corralWire: Wire = {
     [forwardedHeaders.project]: "bench",
     ...(key === null ? {} : { [forwardedHeaders.key]: key }),
   }),
-  body: ({ ids, newTokenCount, sampleCount, sampling }) => ({
+  body: ({ ids, newTokenCount, sampleCount, sampling, beamCount = 1 }) => ({
     input_ids: ids,
     max_new_tokens: newTokenCount,
     return_full_text: false,
     stream: true,
     ...parameters[sampling],
     ...(sampleCount === 1 ? {} : { num_return_sequences: sampleCount }),
+    ...(beamCount === 1 ? {} : { num_beams: beamCount }),
   }),
   read(name, data) {
     if (name === "token") return { ...nothing, ids: (data as TokenData).ids };

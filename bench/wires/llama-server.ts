@@ -29,15 +29,18 @@ interface CompletionData {
 
 export const llamaServerWire: Wire = {
   headers: () => ({}),
-  body: ({ ids, newTokenCount, sampleCount, sampling }) => ({
-    prompt: ids,
-    n_predict: newTokenCount,
-    stream: true,
-    return_tokens: true,
-    cache_prompt: true,
-    ...parameters[sampling],
-    ...(sampleCount === 1 ? {} : { n_cmpl: sampleCount }),
-  }),
+  body({ ids, newTokenCount, sampleCount, sampling, beamCount = 1 }) {
+    if (beamCount > 1) throw new TypeError("llama-server has no beam search");
+    return {
+      prompt: ids,
+      n_predict: newTokenCount,
+      stream: true,
+      return_tokens: true,
+      cache_prompt: true,
+      ...parameters[sampling],
+      ...(sampleCount === 1 ? {} : { n_cmpl: sampleCount }),
+    };
+  },
   read(_name, data) {
     const event = data as CompletionData;
     if (event.error !== undefined) return { ...nothing, error: JSON.stringify(event.error) };

@@ -7,6 +7,8 @@ export interface WireCall {
   readonly newTokenCount: number;
   readonly sampleCount: number;
   readonly sampling: Sampling;
+  /** Default 1. */
+  readonly beamCount?: number;
 }
 
 export interface WireEvent {

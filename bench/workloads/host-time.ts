@@ -2,7 +2,8 @@
 // top-k, top-p and a penalty.
 
 import { caller, greedyTurn } from "../call.ts";
-import { cache, prompt, type Figure, type LoadDelta, type Workload } from "../workload.ts";
+import { counterGrowth } from "../figures.ts";
+import { cache, prompt, type Figure, type Workload } from "../workload.ts";
 
 export const hostTime: Workload = {
   name: "host-time",
@@ -34,27 +35,9 @@ function hostShare(phase: string): Figure {
     name: `${phase}: time beside decode`,
     unit: "% of decode",
     better: "lower",
-    value: ({ loads }) => shareOf(loads[phase]),
+    value({ loads }) {
+      const grown = counterGrowth(loads[phase], ["host_seconds", "decode_seconds"]);
+      return "skipped" in grown ? grown : (100 * grown.host_seconds) / grown.decode_seconds;
+    },
   };
-}
-
-interface Counters {
-  readonly host_seconds?: number;
-  readonly decode_seconds?: number;
-}
-
-/** Both count from the start of the replica. Source: packages/contract/src/report.ts. */
-function shareOf(delta: LoadDelta | undefined): number | { readonly skipped: string } {
-  const [before, after] = [countersOf(delta?.before), countersOf(delta?.after)];
-  const grown = (field: keyof Counters) => (after[field] ?? Number.NaN) - (before[field] ?? Number.NaN);
-  const [host, decode] = [grown("host_seconds"), grown("decode_seconds")];
-  if (Number.isNaN(host) || Number.isNaN(decode))
-    return { skipped: "the replica's load report does not tell host_seconds and decode_seconds" };
-  if (decode <= 0) return { skipped: "decode_seconds did not grow between two load reports" };
-  return (100 * host) / decode;
-}
-
-function countersOf(report: LoadDelta["after"] | undefined): Counters {
-  const statistics = report?.["statistics"] as { readonly counters?: Counters } | undefined;
-  return statistics?.counters ?? {};
 }
