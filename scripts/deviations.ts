@@ -12,6 +12,7 @@ export interface Deviation {
   };
 }
 
+const grouped = "packages/engine/src/grouped-beams.property.test.ts";
 const settings = "packages/engine/src/generation-config.test.ts";
 const lookup = "packages/engine/src/prompt-lookup.property.test.ts";
 const fields = "packages/engine/src/generation-fields.test.ts";
@@ -126,6 +127,57 @@ export const deviations: readonly Deviation[] = [
     huggingFace: "no such parameters",
     ours: "extensions, also inside a `generation_config`",
     test: { file: fields, name: "presence_penalty: OpenAI's, from -2 to 2; 0 is off" },
+  },
+  {
+    topic: "`num_beam_groups`, `diversity_penalty`, `force_words_ids`",
+    huggingFace: "transformers 5 asks for remote code and `trust_remote_code`; 4.46 has them in `generate`",
+    ours: "extensions, with the ids and scores of 4.46",
+    test: {
+      file: "packages/runtime/src/beams-4-46.oracle.test.ts",
+      name: "there are 40 cases of each kind, and at most 4 % of them are near ties",
+    },
+  },
+  {
+    topic: "the last id of a row of groups of beams, or with forced words",
+    huggingFace: "4.46 puts the first end token there, whichever of several ended the row",
+    ours: "the token that ended it",
+    test: {
+      file: grouped,
+      name: "a row ends with the end token that ended it, whichever of several that is",
+    },
+  },
+  {
+    topic: "`stop_strings` beside groups of beams or forced words",
+    huggingFace: "4.46 ends when all beams end with one in the same step",
+    ours: "ends a beam as an end token does, as in the beam search of transformers 5",
+    test: { file: grouped, name: "a stop string ends a beam of a group, and of a search for words" },
+  },
+  {
+    topic: "`encoder_repetition_penalty` beside groups of beams or forced words",
+    huggingFace: "4.46 changes the scores of the first beam alone",
+    ours: "those of every beam, as transformers 5",
+    test: { file: grouped, name: "encoder_repetition_penalty acts on every beam" },
+  },
+  {
+    topic: "tokens that are banned, in groups of beams and searches for words",
+    huggingFace: "4.46 goes on with them, scores of -Infinity and all, where a group or a word has no others",
+    ours: "never chosen; with none left in a group the call fails by name",
+    test: {
+      file: grouped,
+      name: "a word with a banned token never comes, and the answer goes on without it",
+    },
+  },
+  {
+    topic: "`force_words_ids` with an end token, or very many",
+    huggingFace: "4.46 goes on behind the end token; no limits",
+    ours: "refused; at most 256 words and 1024 token ids in all",
+    test: { file: fields, name: "force_words_ids: words that must come, or lists of which one word must" },
+  },
+  {
+    topic: "`diversity_penalty` without groups of several beams",
+    huggingFace: "4.46 raises from within",
+    ours: "no effect, with a warning, as in transformers 5",
+    test: { file: fields, name: "diversity_penalty: without effect where all beams are one group" },
   },
   {
     topic: "`max_length: null`",

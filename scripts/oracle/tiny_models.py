@@ -42,9 +42,10 @@ def load_tokenizer(short: str) -> PreTrainedTokenizerFast:
 def load_model(short: str) -> LlamaForCausalLM:
     """Float32 weights out of the GGUF, eager attention."""
     torch.set_num_threads(1)
+    dtype = "torch_dtype" if transformers.__version__.startswith("4.") else "dtype"
     with tempfile.TemporaryDirectory() as folder:
         path = convert(MODELS[short], Path(folder))
-        return LlamaForCausalLM.from_pretrained(path, dtype=torch.float32, attn_implementation="eager").eval()
+        return LlamaForCausalLM.from_pretrained(path, **{dtype: torch.float32}, attn_implementation="eager").eval()
 
 
 def origin(script: str, short: str | None = None, file: Path | None = None) -> dict:

@@ -19,13 +19,17 @@ const repository = "Transformers 5 moved it out of `generate` into a repository 
 const draft = "No draft model can be configured here; prompt_lookup_num_tokens needs none.";
 const ofDraft =
   "It acts only beside a draft model, which `generate` takes as an object and JSON cannot carry.";
-const onlyGroups = "It acts in group beam search only, which transformers 5 moved out of `generate`.";
 const speed = "It is about speed or storage, never about the output; Corral decides that itself.";
 const records = "It is the record keeping of a generation_config.json.";
 const ownPrompt = "Only Corral's own call takes it, as its prompt.";
 const ownMask = "Only Corral's own call takes it, beside input_ids.";
 
 const extension = { isExtension: true } as const;
+const of4 = {
+  isExtension: true,
+  remedy:
+    "As in transformers 4.46; transformers 5 moved it out of `generate` into a repository of remote code.",
+} as const;
 const tokenIds = { holdsTokenIds: true } as const;
 const argument = { place: "argument" } as const;
 const input = { place: "input" } as const;
@@ -55,8 +59,9 @@ export const generationFieldGroups: readonly GenerationFieldGroup[] = [
       implemented("num_beams", "integer", 1, { range: atLeast(1) }),
       implemented("early_stopping", "boolean or word", false, { words: ["never"] }),
       implemented("length_penalty", "number", 1),
-      inert("num_beam_groups", "integer", 1, onlyGroups),
-      inert("diversity_penalty", "number", 0, onlyGroups),
+      implemented("num_beam_groups", "integer", 1, { ...of4, range: atLeast(1) }),
+      implemented("diversity_penalty", "number", 0, of4),
+      implemented("force_words_ids", "words", null, { ...of4, ...tokenIds }),
       inert("low_memory", "boolean", null, "With several beams it is refused, as in transformers 5.", {
         neutral: [false],
       }),
@@ -68,8 +73,7 @@ export const generationFieldGroups: readonly GenerationFieldGroup[] = [
         { neutral: [0] },
       ),
       refused("dola_layers", "other", null, `It asks for DoLa decoding. ${repository}`),
-      refused("constraints", "other", null, `It asks for constrained beam search. ${repository}`),
-      refused("force_words_ids", "other", null, `It asks for constrained beam search. ${repository}`),
+      refused("constraints", "other", null, `${python} For words that must come, set force_words_ids.`),
     ],
   },
   {

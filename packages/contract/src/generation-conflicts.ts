@@ -2,6 +2,7 @@
 // Source: transformers 5.23.0, generation/configuration_utils.py, validate and get_generation_mode; utils.py,
 // _validate_generation_mode, _assisted_decoding and _get_candidate_generator.
 
+import { beamCountOf, forcedWords, groupBeams } from "./beam-conflicts.ts";
 import type { FieldError } from "./errors.ts";
 import type { GenerationCaps } from "./generation-caps.ts";
 import { rowOf, type ParameterValue, type ValueOf } from "./generation-kinds.ts";
@@ -32,6 +33,7 @@ const rules: readonly Rule[] = [
   beamSamplingSize,
   contrastiveSearch,
   groupBeams,
+  forcedWords,
   forcedAndSuppressed,
   promptLookup,
   returnedTensors,
@@ -47,12 +49,6 @@ function greedySequences(valueOf: ValueOf, { doSample, maxSequenceCount }: Range
     `\`num_return_sequences\` must be 1 in greedy decoding, where all sequences would be the same; ` +
     `given: ${count}${place.origin}. Set \`do_sample\` to true for different ones, or \`num_beams\` to as many.`;
   return [{ pointer: place.pointer, code: "invalid_parameter" as const, message }];
-}
-
-/** What is out of range counts as one beam: that is refused by itself. */
-function beamCountOf(valueOf: ValueOf): number {
-  const count = valueOf("num_beams");
-  return typeof count === "number" && count > 1 ? count : 1;
 }
 
 function beamSequences(valueOf: ValueOf, { maxSequenceCount }: RangeLimits, placeOf: PlaceOf) {
@@ -94,15 +90,6 @@ function contrastiveSearch(valueOf: ValueOf, { doSample }: RangeLimits, placeOf:
         "moved out of `generate` into a repository of remote code. Leave it out for greedy decoding.",
     ),
   ];
-}
-
-function groupBeams(valueOf: ValueOf, _limits: RangeLimits, placeOf: PlaceOf) {
-  const groups = valueOf("num_beam_groups");
-  if (typeof groups !== "number" || groups <= 1 || beamCountOf(valueOf) === 1) return [];
-  const why =
-    "with several beams it asks for group beam search, which transformers 5 moved out of `generate` into a " +
-    "repository of remote code. Leave it out.";
-  return [unsupported("num_beam_groups", groups, placeOf, why)];
 }
 
 /** Nothing would be possible at the step that forces. */

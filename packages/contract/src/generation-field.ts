@@ -20,6 +20,8 @@ export type GenerationFieldKind =
   /** Like "id row", of zeros and ones. */
   | "mask"
   | "id lists"
+  /** A list of words that must come: each a list of ids, or a list of words of which one must. */
+  | "words"
   /** A list of `[[ids], bias]`. */
   | "biases"
   /** `[start, factor]`. */
@@ -65,14 +67,14 @@ export interface GenerationField {
    * `generation_config` does not know it.
    */
   readonly place: "setting" | "argument" | "input";
-  /** True: Hugging Face has no such parameter. */
+  /** True: transformers 5 has no such parameter, or has moved what it does out of `generate`. */
   readonly isExtension: boolean;
-  /** Why it is refused or inert and what to do instead, as sentences; "" where there is only "leave it out". */
+  /** Why it is refused or inert and what to do instead, or what it is like, as sentences; "" where there is nothing to say. */
   readonly remedy: string;
 }
 
 type Options = Partial<
-  Pick<GenerationField, "neutral" | "range" | "words" | "holdsTokenIds" | "place" | "isExtension">
+  Pick<GenerationField, "neutral" | "range" | "words" | "holdsTokenIds" | "place" | "isExtension" | "remedy">
 >;
 
 function field(

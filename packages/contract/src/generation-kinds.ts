@@ -55,6 +55,10 @@ const kinds: Readonly<Record<Exclude<GenerationFieldKind, "word" | "boolean or w
     noun: "a list of at least one list of token ids",
     accepts: (value) => isList(value) && isFilled(value) && value.every(isIdList),
   },
+  words: {
+    noun: "a list of words, at least one; each is a list of at least one token id, or a list of such lists",
+    accepts: (value) => isList(value) && isFilled(value) && value.every(isWordOrChoice),
+  },
   biases: {
     noun: "a list of at least one [[token ids], number]",
     accepts: (value) => isList(value) && isFilled(value) && value.every(isBias),
@@ -96,11 +100,19 @@ export function tokenIdsIn({ kind }: GenerationField, value: ParameterValue): re
     case "id row":
     case "id lists":
       return [value].flat(2) as readonly number[];
+    case "words":
+      return wordsOf(value).flat(2);
     case "biases":
       return (value as readonly (readonly [readonly number[], number])[]).flatMap(([ids]) => ids);
     default:
       return [];
   }
+}
+
+/** A value of words that must come, as lists of which one word each must. */
+export function wordsOf(value: ParameterValue): readonly (readonly (readonly number[])[])[] {
+  const given = (value ?? []) as readonly (readonly number[] | readonly (readonly number[])[])[];
+  return given.map((words) => (isIdList(words) ? [words] : words));
 }
 
 /** The list itself, or the only row of a list of one. */
@@ -112,6 +124,11 @@ export function rowOf(value: unknown): readonly unknown[] {
 
 export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isWordOrChoice(value: unknown): boolean {
+  const isFilledList = (word: unknown) => isIdList(word) && isFilled(word);
+  return isFilledList(value) || (isList(value) && isFilled(value) && value.every(isFilledList));
 }
 
 function isBias(value: unknown): boolean {

@@ -14,7 +14,7 @@ export type {
   GenerationRange,
   GenerationVerdict,
 } from "./generation-field.ts";
-export { rowOf, type ParameterValue, type ValueOf } from "./generation-kinds.ts";
+export { rowOf, wordsOf, type ParameterValue, type ValueOf } from "./generation-kinds.ts";
 export * from "./generation-ranges.ts";
 export * from "./generation-values.ts";
 export * from "./json-body.ts";

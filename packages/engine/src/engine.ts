@@ -144,7 +144,7 @@ class TextEngine implements Engine {
     const abort = () => this.#end(id, aborted);
     // Made before the scheduler has it: what cannot be begun must not wait there.
     const active = createActiveGeneration(request, this.#vocabulary, seed, nowMs, abort);
-    const strategy = createStrategy(generation, seed, promptIndex, this.#workspace);
+    const strategy = createStrategy(generation, promptIds, seed, promptIndex, this.#workspace);
     this.#enqueue(request, { hasPlace, ...strategyNeeds(generation, promptIds) }, nowMs);
     this.#recorded.take(id, generation);
     this.#begin(request, active, strategy, nowMs);

@@ -271,11 +271,18 @@ test("an unknown name is refused with the nearest known one, and ignored with a 
 test("with several beams the search is as asked for; with one its parameters have no effect", () => {
   const given = { num_beams: 4, num_return_sequences: 3, early_stopping: "never", length_penalty: -0.5 };
   const { generation } = valid({ ...given, max_new_tokens: 5 });
-  assert.deepEqual(generation.beams, { beamCount: 4, earlyStopping: "never", lengthPenalty: -0.5 });
+  const plain = { groups: null, forcedWords: [] };
+  assert.deepEqual(generation.beams, {
+    beamCount: 4,
+    earlyStopping: "never",
+    lengthPenalty: -0.5,
+    ...plain,
+  });
   assert.deepEqual(valid({ num_beams: 2, max_new_tokens: 5 }).generation.beams, {
     beamCount: 2,
     earlyStopping: false,
     lengthPenalty: 1,
+    ...plain,
   });
   assert.equal(valid({ num_beams: 1, max_new_tokens: 5 }).generation.beams, null);
 });
@@ -314,6 +321,12 @@ test("beams fill up with the end token where the pad token is 0, and draft nothi
   assert.equal(generation.promptLookup, null);
   assert.match(warnings.join(), /`prompt_lookup_num_tokens` \(3\) has no effect as `num_beams` is above 1/);
   assert.equal(valid(given).generation.padTokenId, 0);
+});
+
+test("groups of beams and searches for words fill up with the pad token, also where it is 0", () => {
+  const given = { pad_token_id: 0, eos_token_id: 7, max_new_tokens: 5, num_beams: 4 };
+  for (const more of [{ num_beam_groups: 2, diversity_penalty: 1 }, { force_words_ids: [[3]] }])
+    assert.equal(valid({ ...given, ...more }).generation.padTokenId, 0);
 });
 
 test("every field that is not implemented is refused or warned of, unless it is null or says nothing", () => {

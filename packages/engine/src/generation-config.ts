@@ -18,7 +18,12 @@ import { parameterValues, type ParameterValues } from "./generation-config/param
 import { processorSettings } from "./generation-config/processor-settings.ts";
 import { placeOfSource, readParameters, type Parameter } from "./generation-config/read-parameters.ts";
 import { warperSettings } from "./generation-config/warper-settings.ts";
-import type { GenerationSettings, ReturnedSettings, ValidGeneration } from "./valid-generation.ts";
+import type {
+  BeamSettings,
+  GenerationSettings,
+  ReturnedSettings,
+  ValidGeneration,
+} from "./valid-generation.ts";
 
 export interface GenerationLimits {
   /** Most tokens of one sequence, prompt included. */
@@ -92,7 +97,7 @@ export function resolveGeneration(input: ResolveGenerationInput): ResolvedGenera
 
   const processors = processorSettings(values, context);
   const beams = beamSettings(values);
-  const returned = returnedSettings(values, endTokenIds, beams !== null);
+  const returned = returnedSettings(values, endTokenIds, beams);
   const { lengths } = length;
   errors.push(
     ...checkCells(lengths, { ...returned, beams }, processors.guidance, limits),
@@ -168,15 +173,16 @@ function lengthOf(
 function returnedSettings(
   { number, isTrue }: ParameterValues,
   endTokenIds: readonly number[],
-  hasBeams: boolean,
+  beams: BeamSettings | null,
 ): ReturnedSettings {
   const recorded = (name: string) =>
     isTrue("return_dict_in_generate") && isTrue(name) ? { topCount: number("scores_top_n") } : null;
   const pad = number("pad_token_id");
+  // In the beam search of transformers 5 a 0 is as good as unset; transformers 4, which has the others, takes it.
+  const isUnset = beams !== null && beams.groups === null && beams.forcedWords.length === 0;
   return {
     returnedSequenceCount: number("num_return_sequences") ?? 1,
-    // In beam search 0 is as good as unset there.
-    padTokenId: (hasBeams && pad === 0 ? endTokenIds[0] : null) ?? pad ?? endTokenIds[0] ?? null,
+    padTokenId: (isUnset && pad === 0 ? endTokenIds[0] : null) ?? pad ?? endTokenIds[0] ?? null,
     outputScores: recorded("output_scores"),
     outputLogits: recorded("output_logits"),
     logprobCount: number("logprobs"),

@@ -5,7 +5,7 @@ import { findGenerationField, type FieldError } from "@corral/contract";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { refusals, resolved, settingsOf, warningsOf, type WireValues } from "./testing/resolve-wire.ts";
-import type { GenerationSettings } from "./valid-generation.ts";
+import type { BeamSettings, GenerationSettings } from "./valid-generation.ts";
 
 interface FieldCase {
   /** What stands beside the parameter in every one of its calls. */
@@ -20,6 +20,12 @@ interface FieldCase {
   readonly warns?: readonly (readonly [value: unknown, says: RegExp])[];
   /** Values that are accepted without one. */
   readonly silent?: readonly unknown[];
+}
+
+/** Two beams, and what else is asked of them. */
+function beams(changes: Partial<BeamSettings>): BeamSettings {
+  const plain = { earlyStopping: false, lengthPenalty: 1, groups: null, forcedWords: [] };
+  return { beamCount: 2, ...plain, ...changes };
 }
 
 const five = { max_new_tokens: 5 };
@@ -155,17 +161,17 @@ field("num_beams: above 1 a search with so many beams, at most as many as there 
   becomes: [
     [1, { beams: null }],
     [null, { beams: null }],
-    [4, { beams: { beamCount: 4, earlyStopping: false, lengthPenalty: 1 } }],
+    [4, { beams: beams({ beamCount: 4 }) }],
   ],
   refuses: [...integer, [0, /from 1 to 8; given: 0/], [-1, /from 1 to 8/], [9, /from 1 to 8; given: 9/]],
 });
 field("early_stopping: true, false or “never” of several beams", {
   beside: { num_beams: 2 },
   becomes: [
-    [true, { beams: { beamCount: 2, earlyStopping: true, lengthPenalty: 1 } }],
-    [false, { beams: { beamCount: 2, earlyStopping: false, lengthPenalty: 1 } }],
-    ["never", { beams: { beamCount: 2, earlyStopping: "never", lengthPenalty: 1 } }],
-    [null, { beams: { beamCount: 2, earlyStopping: false, lengthPenalty: 1 } }],
+    [true, { beams: beams({ earlyStopping: true }) }],
+    [false, { beams: beams({}) }],
+    ["never", { beams: beams({ earlyStopping: "never" }) }],
+    [null, { beams: beams({}) }],
   ],
 });
 field('early_stopping: true, false or "never", without effect where there is one beam', {
@@ -182,10 +188,10 @@ field('early_stopping: true, false or "never", without effect where there is one
 field("length_penalty: any number, beside several beams", {
   beside: { num_beams: 2 },
   becomes: [
-    [2, { beams: { beamCount: 2, earlyStopping: false, lengthPenalty: 2 } }],
-    [-1.5, { beams: { beamCount: 2, earlyStopping: false, lengthPenalty: -1.5 } }],
-    [0, { beams: { beamCount: 2, earlyStopping: false, lengthPenalty: 0 } }],
-    [null, { beams: { beamCount: 2, earlyStopping: false, lengthPenalty: 1 } }],
+    [2, { beams: beams({ lengthPenalty: 2 }) }],
+    [-1.5, { beams: beams({ lengthPenalty: -1.5 }) }],
+    [0, { beams: beams({ lengthPenalty: 0 }) }],
+    [null, { beams: beams({}) }],
   ],
 });
 field("length_penalty: without effect where there is one beam", {
@@ -196,15 +202,78 @@ field("length_penalty: without effect where there is one beam", {
   ],
   refuses: number,
 });
+field("num_beam_groups: above 1 beams in as many groups, of which each avoids what earlier ones chose", {
+  beside: { ...five, num_beams: 4, diversity_penalty: 0.5 },
+  silent: [2, 4],
+  becomes: [
+    [1, { beams: beams({ beamCount: 4 }) }],
+    [null, { beams: beams({ beamCount: 4 }) }],
+    [2, { beams: beams({ beamCount: 4, groups: { count: 2, diversityPenalty: 0.5 } }) }],
+    [4, { beams: beams({ beamCount: 4, groups: { count: 4, diversityPenalty: 0.5 } }) }],
+  ],
+  refuses: [
+    ...integer,
+    [0, /must be at least 1; given: 0/],
+    [3, /must divide `num_beams`, 4, into groups of one size; given: 3/],
+    [8, /must divide `num_beams`, 4/],
+  ],
+});
 field("num_beam_groups: without effect where there is one beam", {
   silent: [1, null],
-  warns: [[2, /`num_beam_groups` \(2\) has no effect.*moved out/]],
+  warns: [[2, /`num_beam_groups` \(2\) has no effect as `num_beams` is 1/]],
   refuses: integer,
+});
+field("diversity_penalty: above 0 beside several groups of beams", {
+  beside: { ...five, num_beams: 4, num_beam_groups: 2 },
+  becomes: [
+    [0.5, { beams: beams({ beamCount: 4, groups: { count: 2, diversityPenalty: 0.5 } }) }],
+    [20, { beams: beams({ beamCount: 4, groups: { count: 2, diversityPenalty: 20 } }) }],
+  ],
+  refuses: [[-1, /must be above 0 beside `num_beam_groups` 2; given: -1/]],
 });
 field("diversity_penalty: without effect where there is one group of beams", {
   silent: [0, null],
-  warns: [[0.5, /`diversity_penalty` \(0\.5\) has no effect/]],
+  warns: [
+    [0.5, /`diversity_penalty` \(0\.5\) has no effect as `num_beams` is 1/],
+    [1, /no effect/],
+  ],
   refuses: number,
+});
+field("diversity_penalty: without effect where all beams are one group", {
+  beside: { ...five, num_beams: 2 },
+  silent: [0, null],
+  warns: [[0.5, /`diversity_penalty` \(0\.5\) has no effect as `num_beam_groups` is 1/]],
+});
+field("force_words_ids: words that must come, or lists of which one word must", {
+  beside: { ...five, num_beams: 2 },
+  silent: [[[3]], null],
+  becomes: [
+    [null, { beams: beams({}) }],
+    [[[3, 4]], { beams: beams({ forcedWords: [[[3, 4]]] }) }],
+    [[[[3], [4, 5]]], { beams: beams({ forcedWords: [[[3], [4, 5]]] }) }],
+    [[[3], [[4], [5]]], { beams: beams({ forcedWords: [[[3]], [[4], [5]]] }) }],
+    [[[3], [3]], { beams: beams({ forcedWords: [[[3]], [[3]]] }) }],
+  ],
+  refuses: [
+    [[], /must be a list of words, at least one; .*given: \[\]/],
+    [[[]], /must be a list of words/],
+    [[[3], [[]]], /must be a list of words/],
+    [[[[3], 4]], /must be a list of words/],
+    [[3], /must be a list of words/],
+    ["word", /must be a list of words/],
+    [[["3"]], /must be a list of words/],
+    [[[-1]], /must be within the vocabulary, 0 to 999; given: -1/],
+    [[[3], [[4], [1000]]], /must be within the vocabulary, 0 to 999; given: 1000/],
+    [[[[3], [3, 4]]], /must not name a word beside itself or one that it begins/],
+    [[[[3, 4], [5], [3, 4]]], /must not name a word beside itself/],
+    [[[3, 2]], /must have no end token in a word.*`eos_token_id`/],
+    [Array.from({ length: 257 }, () => [3]), /must have at most 256 words and 1024 token ids in all/],
+    [[Array.from({ length: 1025 }, () => 3)], /must have at most 256 words and 1024 token ids in all/],
+  ],
+});
+field("force_words_ids: refused where there is one beam", {
+  silent: [null],
+  refuses: [[[[3]], /must come with `num_beams` above 1.*given: \[\[3\]\]/]],
 });
 field("low_memory: without effect where there is one beam", {
   silent: [false, null],
@@ -228,11 +297,7 @@ field("dola_layers: refused with the reason", {
 });
 field("constraints: refused with the reason", {
   silent: [null],
-  unsupported: [[[], /constrained beam search.*moved it out/]],
-});
-field("force_words_ids: refused with the reason", {
-  silent: [null],
-  unsupported: [[[[3]], /constrained beam search.*moved it out/]],
+  unsupported: [[[], /Python object.*set force_words_ids/]],
 });
 
 // Sampling.

@@ -131,10 +131,28 @@ const conflicts: readonly (readonly [
     /No draft model/,
   ],
   [
-    "group beam search is refused with the reason",
-    { ...five, num_beams: 4, num_beam_groups: 2 },
+    "groups of beams do not sample",
+    { ...sampling, num_beams: 4, num_beam_groups: 2, diversity_penalty: 0.5 },
     ["/num_beam_groups"],
-    /group beam search/,
+    /must be 1 where `do_sample` is true/,
+  ],
+  [
+    "groups of beams need a penalty, as they would be the same",
+    { ...five, num_beams: 4, num_beam_groups: 2, diversity_penalty: 0 },
+    ["/num_beam_groups"],
+    /must come with `diversity_penalty` above 0.*given: 2/,
+  ],
+  [
+    "a search for words does not sample",
+    { ...sampling, num_beams: 4, force_words_ids: [[3]] },
+    ["/force_words_ids"],
+    /must come with `do_sample` false/,
+  ],
+  [
+    "groups of beams search for no words",
+    { ...five, num_beams: 4, num_beam_groups: 2, diversity_penalty: 0.5, force_words_ids: [[3]] },
+    ["/force_words_ids"],
+    /must come with `num_beam_groups` 1/,
   ],
   [
     "several beams with little memory are refused, as in transformers",

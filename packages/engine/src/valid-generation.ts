@@ -24,6 +24,18 @@ export interface BeamSettings {
   readonly earlyStopping: boolean | "never";
   /** The sum of log-probabilities is divided by the number of new tokens to this power. */
   readonly lengthPenalty: number;
+  /** Null: all beams are searched together. */
+  readonly groups: BeamGroups | null;
+  /** Of each list one word must come, a list of ids; none of them is empty, has an end token or begins another. */
+  readonly forcedWords: readonly (readonly (readonly number[])[])[];
+}
+
+/** Diverse beam search: each group searches by itself and avoids what earlier groups chose in the same step. */
+export interface BeamGroups {
+  /** At least 2; divides the number of beams. */
+  readonly count: number;
+  /** Taken from a token's score for each beam of earlier groups that chose it; above 0. */
+  readonly diversityPenalty: number;
 }
 
 /** Sequences that are computed at once, without those of guidance. */

@@ -1,11 +1,13 @@
-// What a call asks of beam search. Source: transformers 5.23.0, generation/configuration_utils.py and utils.py.
+// What a call asks of beam search. Source: transformers 5.23.0, generation/configuration_utils.py and utils.py; of groups
+// and forced words those of transformers 4.46.3, as 5 has moved them out.
 
-import { describeValue, type FieldError, type PlaceOf } from "@corral/contract";
-import type { BeamSettings, LengthSettings } from "../valid-generation.ts";
+import { describeValue, wordsOf, type FieldError, type PlaceOf } from "@corral/contract";
+import type { BeamGroups, BeamSettings, LengthSettings } from "../valid-generation.ts";
 import type { ParameterValues } from "./parameter-values.ts";
 
 /** Null with one beam: then all of its parameters are inert. */
-export function beamSettings({ number, value }: ParameterValues): BeamSettings | null {
+export function beamSettings(values: ParameterValues): BeamSettings | null {
+  const { number, value } = values;
   const beamCount = number("num_beams") ?? 1;
   if (beamCount === 1) return null;
   const earlyStopping = value("early_stopping");
@@ -13,7 +15,14 @@ export function beamSettings({ number, value }: ParameterValues): BeamSettings |
     beamCount,
     earlyStopping: earlyStopping === "never" ? "never" : earlyStopping === true,
     lengthPenalty: number("length_penalty") ?? 1,
+    groups: beamGroups(values),
+    forcedWords: wordsOf(value("force_words_ids")),
   };
+}
+
+function beamGroups({ number }: ParameterValues): BeamGroups | null {
+  const count = number("num_beam_groups") ?? 1;
+  return count === 1 ? null : { count, diversityPenalty: number("diversity_penalty") ?? 0 };
 }
 
 /** That every length to its power is a float32 above 0: Hugging Face fails on others, or returns nothing. */

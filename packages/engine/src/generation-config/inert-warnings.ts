@@ -57,14 +57,19 @@ function withoutSampling({ of }: ParameterValues): string[] {
   });
 }
 
-const beamFlags: readonly string[] = ["early_stopping", "length_penalty"];
+const beamFlags: readonly (readonly [name: string, neutral: number | boolean])[] = [
+  ["early_stopping", false],
+  ["length_penalty", 1],
+  ["num_beam_groups", 1],
+  ["diversity_penalty", 0],
+];
 
 function withoutBeams({ of, number }: ParameterValues): string[] {
   const beams = of("num_beams");
   if ((number("num_beams") ?? 1) > 1) return [];
-  return beamFlags.flatMap((name) => {
+  return beamFlags.flatMap(([name, neutral]) => {
     const { value, source } = of(name);
-    if (value === null || value === false || value === 1) return [];
+    if (value === null || value === neutral) return [];
     if (source === "model" && beams.source === "caller") return [];
     return [`\`${name}\` (${describeValue(value)}) has no effect as \`num_beams\` is 1.`];
   });
@@ -77,6 +82,7 @@ function withoutWhatItNeeds(
   const { of, number, isTrue } = values;
   const scale = number("guidance_scale");
   const hasBeams = (number("num_beams") ?? 1) > 1;
+  const hasGroups = (number("num_beam_groups") ?? 1) > 1;
   const returnsDict = isTrue("return_dict_in_generate");
   const needs: readonly (readonly [name: string, isMet: boolean, reason: string])[] = [
     ["output_scores", returnsDict, "`return_dict_in_generate` is not true"],
@@ -87,6 +93,7 @@ function withoutWhatItNeeds(
       "no scores or logits are returned",
     ],
     ["negative_prompt_ids", scale !== null && scale !== 1, "`guidance_scale` is not set, or 1"],
+    ["diversity_penalty", !hasBeams || hasGroups, "`num_beam_groups` is 1"],
     ["prompt_lookup_num_tokens", !hasBeams, "`num_beams` is above 1, and beams are not drafted"],
     [
       "max_matching_ngram_size",

@@ -4,6 +4,7 @@
 import type { GenerationSettings } from "../valid-generation.ts";
 import { createBadWords } from "./bad-words-ids.ts";
 import { createBeginSuppressTokens } from "./begin-suppress-tokens.ts";
+import { createDiversityPenalty } from "./diversity-penalty.ts";
 import { createEncoderNoRepeatNgram } from "./encoder-no-repeat-ngram-size.ts";
 import { createEncoderRepetitionPenalty } from "./encoder-repetition-penalty.ts";
 import { createEpsilonCutoff } from "./epsilon-cutoff.ts";
@@ -51,6 +52,13 @@ export const order: readonly PipelineRow[] = [
     return createGuidance(guidance.scale, unconditionalScores);
   }),
   processor("2", ({ sequenceBias }) => (sequenceBias.length === 0 ? null : createSequenceBias(sequenceBias))),
+  // Where transformers 4.46 has it.
+  processor("2a", ({ beams }, { earlierTokens }) => {
+    const groups = beams?.groups ?? null;
+    if (groups === null) return null;
+    if (earlierTokens === undefined) throw new Error("Groups of beams need the tokens of earlier groups.");
+    return createDiversityPenalty(groups.diversityPenalty, earlierTokens);
+  }),
   processor("3", ({ encoderRepetitionPenalty: penalty, promptTokenCount }, { vocabSize }) =>
     penalty === null ? null : createEncoderRepetitionPenalty(penalty, promptTokenCount, vocabSize),
   ),

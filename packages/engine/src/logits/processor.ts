@@ -24,4 +24,9 @@ export interface ProcessorEnvironment {
    * `[vocabSize]`. Absent where nothing is guided; a pipeline with guidance cannot be made without.
    */
   readonly unconditionalScores?: Float32Array;
+  /**
+   * Where the caller puts the tokens that earlier groups of beams have chosen in the same step, before each call. Absent
+   * where there are no groups; a pipeline with groups cannot be made without.
+   */
+  readonly earlierTokens?: readonly number[];
 }

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readRecordedProcessors, settingsOf } from "../testing/recorded-processors.ts";
 import { createBadWords } from "./bad-words-ids.ts";
+import { createDiversityPenalty } from "./diversity-penalty.ts";
 import { createEpsilonCutoff } from "./epsilon-cutoff.ts";
 import { createEtaCutoff } from "./eta-cutoff.ts";
 import { createExponentialDecay } from "./exponential-decay-length-penalty.ts";
@@ -224,4 +225,14 @@ test("top_h looks at no more than the best 100", () => {
   createTopH(1).process(row, []);
   const kept = row.filter((score) => score > -Infinity).length;
   assert.ok(kept > 95 && kept <= 100, `${kept}`);
+});
+
+test("diversity_penalty takes its value once for each beam of earlier groups that chose the token", () => {
+  const earlier: number[] = [];
+  const processor = createDiversityPenalty(0.1, earlier);
+  assert.deepEqual(run(processor, [1, 2, 3]), [1, 2, 3]);
+  earlier.push(1, 2, 1);
+  const taken = Math.fround(Math.fround(0.1) * 2);
+  assert.deepEqual(run(processor, [1, 2, 3]), [1, Math.fround(2 - taken), Math.fround(3 - Math.fround(0.1))]);
+  assert.deepEqual(run(processor, [-Infinity, -Infinity, 3])[1], -Infinity);
 });

@@ -10,9 +10,12 @@ import { createMaxTime } from "../stopping/max-time.ts";
 import { createStopString } from "../stopping/stop-string.ts";
 import { sequenceCountOf, type BeamSettings, type GenerationSettings } from "../valid-generation.ts";
 import type { Vocabulary } from "../vocabulary.ts";
+import type { BeamSearch } from "./beams/beam.ts";
 import { candidateCount, createBeamSearch } from "./beams/beam-search.ts";
 import { createBeamStrategy } from "./beams/beam-strategy.ts";
 import { createCandidatePool, type CandidatePool } from "./beams/candidates.ts";
+import { createConstrainedBeamSearch } from "./beams/constrained-beam-search.ts";
+import { createGroupBeamSearch } from "./beams/group-beam-search.ts";
 import { createTextEmbedding } from "./embed-text.ts";
 import { createFastLane } from "./fast-lane.ts";
 import { createLookupDrafter } from "./lookup-drafter.ts";
@@ -52,11 +55,13 @@ export function createStrategyWorkspace(
 
 export function createStrategy(
   settings: GenerationSettings,
+  promptIds: readonly number[],
   seed: number,
   promptIndex: number,
   workspace: StrategyWorkspace,
 ): DecodingStrategy {
-  if (settings.beams !== null) return createBeams(settings, settings.beams, seed, promptIndex, workspace);
+  if (settings.beams !== null)
+    return createBeams(settings, settings.beams, promptIds, seed, promptIndex, workspace);
   const { kernels, scratch, unconditionalScores, vocabulary, stepRowBudget } = workspace;
   const { scores } = kernels;
   const environment = { vocabSize: scores.length, minKeepCount: 1, scratch, unconditionalScores };
@@ -81,25 +86,22 @@ export function createStrategy(
 
 function createBeams(
   settings: GenerationSettings,
-  { beamCount, earlyStopping, lengthPenalty }: BeamSettings,
+  beams: BeamSettings,
+  promptIds: readonly number[],
   seed: number,
   promptIndex: number,
   { kernels, scratch, unconditionalScores, vocabulary, beamPool }: StrategyWorkspace,
 ): DecodingStrategy {
-  const { endTokenIds, maxLength, promptTokenCount, guidance } = settings;
+  const { endTokenIds, maxLength, guidance, padTokenId } = settings;
+  const beamCount = beams.beamCount / (beams.groups?.count ?? 1);
   const rankedCount = candidateCount(beamCount, endTokenIds.length);
   const minKeepCount = Math.max(2, endTokenIds.length + 1);
   const vocabSize = kernels.scores.length;
-  const environment = { vocabSize, minKeepCount, scratch, unconditionalScores };
+  const earlierTokens: number[] = [];
+  const environment = { vocabSize, minKeepCount, scratch, unconditionalScores, earlierTokens };
   const recorder = createScoreRecorder(settings, kernels);
   return createBeamStrategy({
-    search: createBeamSearch({
-      beamCount,
-      earlyStopping,
-      lengthPenalty,
-      maxNewTokenCount: maxLength - promptTokenCount,
-      rankedCount,
-    }),
+    searches: createSearches(settings, beams, promptIds, rankedCount),
     beamCount,
     rankedCount,
     returnedSequenceCount: settings.returnedSequenceCount,
@@ -122,7 +124,28 @@ function createBeams(
       : null,
     recorder,
     unconditionalScores: guidance === null ? null : unconditionalScores,
+    earlierTokens: beams.groups === null ? null : earlierTokens,
+    padTokenId,
   });
+}
+
+function createSearches(
+  { maxLength, promptTokenCount, returnedSequenceCount }: GenerationSettings,
+  beams: BeamSettings,
+  promptIds: readonly number[],
+  rankedCount: number,
+): readonly BeamSearch[] {
+  const { groups, forcedWords } = beams;
+  const options = { ...beams, maxNewTokenCount: maxLength - promptTokenCount };
+  if (groups !== null) {
+    const beamCount = beams.beamCount / groups.count;
+    return Array.from({ length: groups.count }, (_, group) =>
+      createGroupBeamSearch({ ...options, beamCount, firstBeam: group * beamCount }),
+    );
+  }
+  return forcedWords.length > 0
+    ? [createConstrainedBeamSearch({ ...options, returnedSequenceCount, promptIds })]
+    : [createBeamSearch({ ...options, rankedCount })];
 }
 
 /** Null also for a deterministic generation: what a draft is depends on how long steps took. */

@@ -23,6 +23,7 @@ const kinds = {
   "id row": z.union([ids, z.array(ids).length(1)]),
   mask: z.union([ids, z.array(ids).length(1)]),
   "id lists": z.array(ids),
+  words: z.array(z.union([ids, z.array(ids)])),
   biases: z.array(z.tuple([ids, z.number()])),
   decay: z.tuple([z.int(), z.number()]),
   watermark: object,

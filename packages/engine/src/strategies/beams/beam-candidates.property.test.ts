@@ -61,7 +61,7 @@ function chosenCandidates(
     finishedCount: 0,
   };
   const strategy = createBeamStrategy({
-    search,
+    searches: [search],
     beamCount,
     rankedCount,
     returnedSequenceCount: 1,
@@ -78,6 +78,8 @@ function chosenCandidates(
     sampling: settings.doSample ? { pool, uniformAt: (draw) => draws[draw]! } : null,
     recorder: null,
     unconditionalScores: null,
+    earlierTokens: null,
+    padTokenId: null,
   });
   const conditions = {
     nowMs: 0,

@@ -61,7 +61,7 @@ function follow(sequences: Map<number, number[]>, outcomes: readonly Outcome[]):
 
 /** Microseconds of each step but the first, which has one row. */
 function generate(settings: GenerationSettings, rows: readonly Float32Array[], seed: number): number[] {
-  const strategy = createStrategy(settings, seed, 0, workspace);
+  const strategy = createStrategy(settings, prompt, seed, 0, workspace);
   const sequences = new Map([[0, [...prompt]]]);
   const times: number[] = [];
   for (let step = 0; sequences.size > 0; step++) {

@@ -41,7 +41,10 @@ export interface Hypothesis extends BeamHistory {
 }
 
 export interface BeamStep {
-  /** The beams that go on, best first, and the place of each one's parent; none where the search is done. */
+  /**
+   * The beams that go on, in order, and the place of each one's parent. Where the search is done they do not, and only
+   * other groups of beams still ask for their tokens.
+   */
   readonly next: readonly { readonly parent: number; readonly token: number }[];
   readonly isDone: boolean;
 }
@@ -54,6 +57,8 @@ export interface BeamSearch {
   readonly running: readonly RunningBeam[];
   /** Steps so far. */
   readonly newTokenCount: number;
+  /** Tokens whose scores it wants to know for a running beam, however they rank; absent: of none. A token may repeat. */
+  readonly wantedOf?: (beam: number) => readonly number[];
   /** Goes on by one token. `candidates` in the order of their rank. */
   advance(candidates: readonly BeamCandidate[], step: BeamStepConditions): BeamStep;
   /** What would be returned if the search ended here, best first; places where nothing has finished are empty. */
@@ -65,6 +70,8 @@ export interface BeamSearch {
 export interface BeamStepConditions {
   /** Whatever the token, the sequence ends with it: for its length, or for the time. */
   readonly endsAll: boolean;
+  /** Of what is wanted, what is possible; absent: nothing. */
+  readonly wanted?: readonly BeamCandidate[];
 }
 
 export function continued(
