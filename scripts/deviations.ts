@@ -286,6 +286,15 @@ export const deviations: readonly Deviation[] = [
     },
   },
   {
+    topic: "`scores` and `logits` of several beams",
+    huggingFace: "a row for each beam, to be found by `beam_indices`",
+    ours: "a row for each returned sequence: what stood behind its own ids, wherever its beams ran",
+    test: {
+      file: "packages/runtime/src/replica-beams.test.ts",
+      name: "beams come with their scores and indices, and the scores behind their ids add up",
+    },
+  },
+  {
     topic: '`handle_long_generation: "hole"` without a length',
     huggingFace: "the pipeline's own default, 256 new tokens",
     ours: "20 new tokens, as in `generate`; the call's `warnings` say what was left out",

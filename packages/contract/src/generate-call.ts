@@ -16,6 +16,8 @@ const row = z.object({
   generated_tokens: z.int(),
 });
 const scores = z.array(z.unknown()).describe("[step][row], of a list of prompts [prompt][step][row].");
+const sequenceScore = z.number().nullable();
+const beamRow = z.array(z.int());
 const explained = z.record(
   z.string(),
   z.object({ value: z.unknown(), source: z.enum(["caller", "config", "model", "default"]) }),
@@ -27,6 +29,14 @@ export const generateAnswerSchema = z.object({
   result: z
     .union([z.array(row), z.array(z.array(row))])
     .describe("An entry for each sequence; for a list of texts or chats a list for each."),
+  sequences_scores: z
+    .union([z.array(sequenceScore), z.array(z.array(sequenceScore))])
+    .optional()
+    .describe("Of several beams, with output_scores: one for each sequence; float32."),
+  beam_indices: z
+    .union([z.array(beamRow), z.array(z.array(beamRow))])
+    .optional()
+    .describe("Of several beams: for each new id of a sequence the beam it continued; -1 after its end."),
   scores: scores.optional(),
   logits: scores.optional(),
   usage: usageSchema,

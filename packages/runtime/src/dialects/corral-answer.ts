@@ -2,6 +2,7 @@
 // Source: transformers 5.23.0, pipelines/text_generation.py, postprocess.
 
 import { padRows, type GeneratedSequence } from "@corral/engine";
+import { beamsOnWire, type BeamReturns } from "./beams-on-wire.ts";
 import { commonFinishReason, type FinishedPrompt, type PredictCall } from "./dialect.ts";
 import { generatedText } from "./generated-text.ts";
 import type { ReturnForm } from "./return-form.ts";
@@ -14,22 +15,24 @@ export interface CorralAnswerOptions {
   readonly areListed: boolean;
   /** A list for each prompt, not one for all. */
   readonly isNested: boolean;
+  /** Null: nothing is told of beams. */
+  readonly beamReturns: BeamReturns | null;
 }
 
 export function createCorralAnswer(options: CorralAnswerOptions): Pick<PredictCall, "answer" | "tokenEvent"> {
-  const { runId, returnForm, areListed, isNested } = options;
+  const { runId, returnForm, areListed, isNested, beamReturns } = options;
 
   return {
     answer(run) {
       const groups = isNested ? run.prompts.map((finished) => [finished]) : [run.prompts];
       const rows = groups.map((together) => rowsOf(together, returnForm));
       const result = isNested ? rows : rows.flat();
-      const scores = groups.map((together) => scoresOnWire(together.flatMap(({ sequences }) => sequences)));
+      const details = groups.map((together) => detailsOf(together, beamReturns));
       const body = {
         run_id: runId,
         run_time_ms: run.runTimeMs,
         result,
-        ...(isNested ? nested(scores) : scores[0]),
+        ...(isNested ? nested(details) : details[0]),
         usage: run.usage,
         finish_reason: commonFinishReason(run.prompts.flatMap(({ sequences }) => sequences)),
         ...(run.seed === null ? {} : { seed: run.seed }),
@@ -61,10 +64,18 @@ function logprobsOf({ ids, recorded = [] }: GeneratedSequence) {
   return known.length === 0 ? {} : { logprobs: logprobsOnWire(ids, known) };
 }
 
+/** What stands beside the rows of one list: scores, and what beam search has to say. */
+function detailsOf(together: readonly FinishedPrompt[], beamReturns: BeamReturns | null): Details {
+  const prompts = together.map(({ sequences }) => sequences);
+  return { ...beamsOnWire(prompts, beamReturns), ...scoresOnWire(prompts.flat()) };
+}
+
+type Details = Readonly<Record<string, unknown>>;
+
 /** A list for each prompt under each name. */
-function nested(scores: readonly ReturnType<typeof scoresOnWire>[]) {
-  const names = Object.keys(scores[0] ?? {}) as (keyof ReturnType<typeof scoresOnWire>)[];
-  return Object.fromEntries(names.map((name) => [name, scores.map((one) => one[name])]));
+function nested(details: readonly Details[]): Details {
+  const names = Object.keys(details[0] ?? {});
+  return Object.fromEntries(names.map((name) => [name, details.map((one) => one[name])]));
 }
 
 /** One row for each sequence; those of one list are equally long where the prompts are. */

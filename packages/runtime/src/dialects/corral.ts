@@ -4,13 +4,14 @@
 
 import { takeAttentionMask } from "./attention-mask.ts";
 import type { PromptSource } from "../prompt.ts";
+import type { BeamReturns } from "./beams-on-wire.ts";
 import { BodyReader, show, type Body } from "./body-reader.ts";
 import { takeChatOptions } from "./chat-options.ts";
 import { createCorralAnswer } from "./corral-answer.ts";
 import type { GenerationParameters, ReadDialect } from "./dialect.ts";
 import { takeSources } from "./read-sources.ts";
 import { takeReturnForm } from "./return-form.ts";
-import { settledNumber } from "./settled-number.ts";
+import { settledNumber, settledValue } from "./settled-number.ts";
 import { takeTextOptions } from "./text-options.ts";
 
 export const readCorral: ReadDialect = (body, context) => {
@@ -52,6 +53,7 @@ export const readCorral: ReadDialect = (body, context) => {
       areListed: prompts?.areListed ?? false,
       // Rows of ids are answered as `generate` answers them, one list of rows; texts and chats as the pipeline does.
       isNested: prompts?.areListed === true && prompts.field !== "input_ids",
+      beamReturns: beamReturns({ parameters, modelConfig }),
     }),
   };
 };
@@ -94,6 +96,13 @@ function warnOfCleanUp(reader: BodyReader): void {
   reader.warnings.push(
     "`clean_up_tokenization_spaces` has no effect, as in transformers: it would corrupt what BPE tokenizers decode to.",
   );
+}
+
+/** As in `generate`: the beams' indices with its dictionary, their scores where scores are wanted, too. */
+function beamReturns(given: Pick<GenerationParameters, "parameters" | "modelConfig">): BeamReturns | null {
+  const beamCount = settledNumber(given, "num_beams") ?? 1;
+  if (beamCount === 1 || settledValue(given, "return_dict_in_generate") !== true) return null;
+  return { beamCount, hasScores: settledValue(given, "output_scores") === true };
 }
 
 /** A length that counts the prompt is meant without its prefix; one that counts new tokens is not touched. */

@@ -1,7 +1,8 @@
 // The scores behind generated tokens as an answer has them: `scores[step][row]`, as `generate` returns them, in lists that
 // JSON can carry. Knows no run.
 // Source: transformers 5.23.0, generation/utils.py, GenerateDecoderOnlyOutput. Deviates after a row's end, where
-// transformers goes on computing what a row of pad tokens would go on with: there it is null.
+// transformers goes on computing what a row of pad tokens would go on with: there it is null; and with several beams,
+// where a row is a returned sequence, with what stood behind its own ids, and not a beam.
 
 import type { GeneratedSequence, RecordedRow, TopScores } from "@corral/engine";
 import { float32OnWire } from "../float32-on-wire.ts";

@@ -1,0 +1,107 @@
+import { generateAnswerSchema } from "@corral/contract";
+import { hashedLogits } from "@corral/engine/testing";
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createFakeLoadedModel } from "./testing/fake-loaded-model.ts";
+import { startTestReplica } from "./testing/start-test-replica.ts";
+
+/** Five tokens are likely, one of which may end a sequence. */
+function peaked(history: readonly number[], vocabSize: number): Float32Array {
+  const logits = hashedLogits(history, vocabSize);
+  for (const id of [97, 98, 99, 100, 101]) logits[id] = logits[id]! + 6;
+  return logits;
+}
+const start = () => startTestReplica({ model: createFakeLoadedModel({ logits: peaked }) });
+
+const beams = { num_beams: 4, num_return_sequences: 3, max_new_tokens: 8, eos_token_id: 101 };
+const dictionary = { return_dict_in_generate: true, output_scores: true };
+
+interface BeamAnswer {
+  readonly result: readonly { readonly generated_token_ids: number[]; readonly generated_tokens: number }[];
+  readonly sequences_scores: readonly number[];
+  readonly beam_indices: readonly (readonly number[])[];
+  readonly scores: readonly (readonly (readonly (number | null)[] | null)[])[];
+}
+
+test("beams come with their scores and indices, and the scores behind their ids add up", async () => {
+  await using t = await start();
+  const given = { ...beams, ...dictionary, length_penalty: 0.5, return_tensors: true, pad_token_id: 258 };
+  const answer = await t.call({ body: { ...given, input_ids: [1, 2] } });
+  assert.equal(answer.status, 200, answer.text);
+  generateAnswerSchema.parse(answer.json);
+  const { result, sequences_scores, beam_indices, scores } = answer.json as BeamAnswer;
+  assert.deepEqual([result.length, sequences_scores.length, beam_indices.length], [3, 3, 3]);
+  const longest = Math.max(...result.map((row) => row.generated_tokens));
+  assert.ok(
+    result.some((row) => row.generated_tokens < longest),
+    "one ends early",
+  );
+  for (const [row, { generated_token_ids, generated_tokens: count }] of result.entries()) {
+    const ids = generated_token_ids.slice(2);
+    const indices = beam_indices[row]!;
+    assert.deepEqual([ids.length, indices.length, indices[0]], [longest, longest, 0]);
+    assert.deepEqual(
+      indices.map((beam) => beam === -1),
+      indices.map((_, step) => step >= count),
+    );
+    assert.ok(indices.every((beam) => beam < 4));
+    const total = ids.slice(0, count).reduce((sum, id, step) => sum + scores[step]![row]![id]!, 0);
+    assert.ok(Math.abs(total / count ** 0.5 - sequences_scores[row]!) < 1e-4);
+  }
+  assert.deepEqual(
+    [...sequences_scores],
+    sequences_scores.toSorted((a, b) => b - a),
+  );
+});
+
+test("the indices come with the dictionary, the scores of sequences with its scores, neither without", async () => {
+  await using t = await start();
+  const fieldsOf = async (more: object) => {
+    const { status, json } = await t.call({ body: { prompt: "Hi", ...beams, ...more } });
+    assert.equal(status, 200);
+    return ["sequences_scores", "beam_indices", "scores"].filter((name) => name in json);
+  };
+  assert.deepEqual(await fieldsOf({}), []);
+  assert.deepEqual(await fieldsOf({ output_scores: true }), []);
+  assert.deepEqual(await fieldsOf({ return_dict_in_generate: true }), ["beam_indices"]);
+  assert.deepEqual(await fieldsOf({ generation_config: { return_dict_in_generate: true } }), [
+    "beam_indices",
+  ]);
+  assert.deepEqual(await fieldsOf({ ...dictionary, scores_top_n: 1 }), [
+    "sequences_scores",
+    "beam_indices",
+    "scores",
+  ]);
+  const one = { num_beams: 1, num_return_sequences: 1 };
+  assert.deepEqual(await fieldsOf({ ...dictionary, ...one }), ["scores"]);
+});
+
+test("of a list of texts the beams are nested by prompt, of rows of ids they are counted over all rows", async () => {
+  await using t = await start();
+  const asked = { ...beams, ...dictionary, scores_top_n: 1, num_return_sequences: 2 };
+  const nested = await t.call({ body: { ...asked, prompt: ["Hi", "Ho!"] } });
+  assert.equal(nested.status, 200, nested.text);
+  generateAnswerSchema.parse(nested.json);
+  const { sequences_scores, beam_indices } = nested.json;
+  assert.deepEqual(
+    sequences_scores.map((list: number[]) => list.length),
+    [2, 2],
+  );
+  const firsts = (rows: number[][]) => rows.map(([first]) => first);
+  assert.deepEqual(beam_indices.map(firsts), [
+    [0, 0],
+    [0, 0],
+  ]);
+  const rows = await t.call({
+    body: {
+      ...asked,
+      input_ids: [
+        [1, 2],
+        [3, 4],
+      ],
+    },
+  });
+  generateAnswerSchema.parse(rows.json);
+  assert.equal(rows.json.sequences_scores.length, 4);
+  assert.deepEqual(firsts(rows.json.beam_indices), [0, 0, 4, 4]);
+});
