@@ -125,7 +125,7 @@ model_metadata:
   it("refuses every default that calls would be refused for, with its line and what to write", () => {
     const error = refusal(() =>
       parseConfig(`${minimal}    defaults:
-      num_beams: 4
+      num_beams: 9
       temperature: hot
       top_p: -1
       top_k: 4.5
@@ -140,7 +140,7 @@ model_metadata:
 `),
     );
     const expected: readonly (readonly [string, number, RegExp])[] = [
-      ["num_beams", 5, /`num_beams` is not supported here; given: 4\. .*set num_beams to 1/],
+      ["num_beams", 5, /`num_beams` must be from 1 to 8; given: 9\./],
       ["temperature", 6, /`temperature` must be a number; given: "hot"\./],
       ["top_p", 7, /`top_p` must be at least 0/],
       ["top_k", 8, /`top_k` must be an integer; given: 4\.5\./],
@@ -274,7 +274,7 @@ it("generation_config.json of a real Llama is taken, as is what Hugging Face pas
 
 it("generation_config.json with values that calls would be refused for is refused, each with its line", () => {
   const text =
-    '{\n  "temperature": "hot",\n  "num_beams": 4,\n  "top_p": -1,\n  "do_sample": true,\n  "x": "free"\n}';
+    '{\n  "temperature": "hot",\n  "num_beams": 0,\n  "top_p": -1,\n  "do_sample": true,\n  "x": "free"\n}';
   const { errors } = refusal(() => parseGenerationConfig(text));
   assert.deepEqual(
     errors.map(({ message }) => message.split("`", 2).join("")),
