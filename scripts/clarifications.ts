@@ -10,6 +10,7 @@ export interface Clarification extends Pick<Deviation, "topic" | "test"> {
 const config = "packages/engine/src/generation-config.test.ts";
 const fields = "packages/engine/src/generation-fields.test.ts";
 const rules = "packages/engine/src/generation-rules.test.ts";
+const forced = "packages/engine/src/strategies/beams/constrained-beam-search.test.ts";
 
 export const clarifications: readonly Clarification[] = [
   {
@@ -43,6 +44,34 @@ export const clarifications: readonly Clarification[] = [
     topic: "`num_beam_groups` with one beam",
     behaviour: "is accepted and does nothing",
     test: { file: fields, name: "num_beam_groups: without effect where there is one beam" },
+  },
+  {
+    topic: "a group of beams that is done (4.46)",
+    behaviour: "goes on choosing the pad token with each of its beams, which later groups then avoid",
+    test: {
+      file: "packages/runtime/src/beams-4-46.oracle.test.ts",
+      name: "there are 40 cases of each kind, and at most 4 % of them are near ties",
+    },
+  },
+  {
+    topic: "a word of `force_words_ids` that is in the prompt (4.46)",
+    behaviour: "has come, and is not asked for again",
+    test: { file: forced, name: "a word that is in the prompt has come" },
+  },
+  {
+    topic: "`force_words_ids` at the greatest length (4.46)",
+    behaviour:
+      "where fewer beams have all their words than sequences are asked for, those that lack some count as well, and may be the answer",
+    test: { file: forced, name: "an answer lacks words where the length leaves no room for them" },
+  },
+  {
+    topic: "a choice of words that begin alike (4.46)",
+    behaviour:
+      "once they part, the search helps the one that was named first; others count when they come by themselves",
+    test: {
+      file: "packages/engine/src/strategies/beams/constraints.test.ts",
+      name: "where a word that has begun may go on in several ways, only the first counts as going on",
+    },
   },
   {
     topic: "`forced_eos_token_id: []`",

@@ -98,7 +98,7 @@ function generateDocument(root: string): string {
     "Where its documentation leaves it open or reads otherwise, as recorded from it; Corral does the same.",
     "",
     table(
-      ["topic", "transformers 5.23.0, and Corral", "test"],
+      ["topic", "transformers 5.23.0, or 4.46.3 where it says so, and Corral", "test"],
       clarifications.map(({ topic, behaviour, test }) => [topic, behaviour, testOf(root, test)]),
     ),
     "",

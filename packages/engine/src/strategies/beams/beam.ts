@@ -35,7 +35,7 @@ export interface BeamCandidate {
 
 /** A sequence that may be returned. */
 export interface Hypothesis extends BeamHistory {
-  /** As `sequences_scores`: float32, penalised by length. */
+  /** As `sequences_scores`, penalised by length: float32, or the double that is rounded to it at the end. */
   readonly score: number;
   readonly reason: FinishReason;
 }
