@@ -101,6 +101,25 @@ test("beside others, with little memory or aborted: the same ids and scores, and
   );
 });
 
+test("a preempted generation stays within the cells it asked for, however short what its sequences share is", async () => {
+  for (const asked of [
+    { num_beams: 2, num_beam_groups: 2, diversity_penalty: 2 },
+    { num_beams: 2 },
+    { do_sample: true, num_return_sequences: 2 },
+  ]) {
+    const given = { ...asked, max_new_tokens: 60, eos_token_id: null };
+    const prompts = [1, 2, 3, 4, 5, 6].map((first) => [first, 4, 5, 6]);
+    await using crowded = start({ cellCount: 4 + 2 * 60 });
+    const results = await Promise.all(prompts.map((ids) => crowded.submit(ids, given).result));
+    assert.ok(crowded.engine.load().preemptionCount > 0);
+    for (const [index, { sequences, error }] of results.entries()) {
+      assert.equal(error, null);
+      await using alone = start({});
+      assert.deepEqual(sequences, (await alone.submit(prompts[index]!, given).result).sequences);
+    }
+  }
+});
+
 test("preempted groups and searches for words go on as if nothing had been", async () => {
   for (const asked of [
     { num_beam_groups: 2, diversity_penalty: 2 },

@@ -7,6 +7,12 @@ import { noSlot, type Sequence } from "../sequence.ts";
 /** Waiting for a leader costs a step or more; for fewer tokens than these it is not worth it. */
 const shortestFollowedLength = 16;
 
+/**
+ * Sequences of one group that was preempted had their common prefix in the same cells: without those again, it would
+ * take more than it asked for.
+ */
+const shortestCommonLength = 1;
+
 export interface PrefixSharing {
   /**
    * An opened sequence without cells takes the longest prefix that is computed, follows a running one that is
@@ -35,6 +41,12 @@ export function createPrefixSharing(cache: KvCache, running: readonly Group[]): 
     return found;
   }
 
+  /** Null for one that was never preempted. */
+  function preemptedGroupOf(sequence: Sequence): Group | null {
+    const own = running.find(({ sequences }) => sequences.get(sequence.id) === sequence);
+    return own === undefined || own.admittedAtMs === null ? null : own;
+  }
+
   return {
     settle(sequence, namespace) {
       const { slot, tokens } = sequence;
@@ -52,7 +64,9 @@ export function createPrefixSharing(cache: KvCache, running: readonly Group[]): 
       const leader = candidates.get(known?.slot ?? noSlot);
       if (known !== null && leader !== undefined) {
         const isLonger = known.length >= (stored?.length ?? 0);
-        if (isLonger && known.length - (computed?.length ?? 0) >= shortestFollowedLength) {
+        const isSibling = preemptedGroupOf(sequence)?.sequences.get(leader.id) === leader;
+        const shortest = isSibling ? shortestCommonLength : shortestFollowedLength;
+        if (isLonger && known.length - (computed?.length ?? 0) >= shortest) {
           sequence.leader = { sequence: leader, length: known.length };
           return 0;
         }
