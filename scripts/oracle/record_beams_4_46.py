@@ -1,6 +1,6 @@
 """Records group and constrained beam search of transformers 4.46, the last that has both in `generate`.
 
-Needs an environment of its own: transformers 4.46.3 beside the torch of requirements.txt. A case is tried with one
+Needs an environment of its own, of requirements-4-46.txt. A case is tried with one
 prompt after another until one shows it: its fields change the ids, and these stay under noise of `NOISE` on all logits.
 Where no prompt is firm, the last is kept and says so (`near_tie`).
 

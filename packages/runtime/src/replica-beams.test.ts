@@ -3,6 +3,7 @@ import { hashedLogits } from "@corral/engine/testing";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createFakeLoadedModel } from "./testing/fake-loaded-model.ts";
+import { parseEvents } from "./testing/platform-side.ts";
 import { startTestReplica } from "./testing/start-test-replica.ts";
 
 /** Five tokens are likely, one of which may end a sequence. */
@@ -104,4 +105,30 @@ test("of a list of texts the beams are nested by prompt, of rows of ids they are
   generateAnswerSchema.parse(rows.json);
   assert.equal(rows.json.sequences_scores.length, 4);
   assert.deepEqual(firsts(rows.json.beam_indices), [0, 0, 4, 4]);
+});
+
+test("groups of beams and forced words come with their scores, whole or as a stream", async () => {
+  await using t = await start();
+  const forced = {
+    force_words_ids: [
+      [120, 121],
+      [[122], [123, 124]],
+    ],
+  };
+  for (const asked of [{ num_beam_groups: 2, diversity_penalty: 0.5 }, forced]) {
+    const body = { prompt: "Hi", ...beams, ...asked, num_return_sequences: 1, max_new_tokens: 12 };
+    const whole = await t.call({ body: { ...body, ...dictionary, return_tensors: true, scores_top_n: 1 } });
+    assert.equal(whole.status, 200, whole.text);
+    generateAnswerSchema.parse(whole.json);
+    const { result, beam_indices } = whole.json as BeamAnswer;
+    assert.ok(beam_indices[0]!.every((beam) => beam < 4));
+    const ids = `,${result[0]!.generated_token_ids.join()},`;
+    if (asked === forced) assert.match(ids, /,120,121,/);
+    if (asked === forced) assert.match(ids, /,122,|,123,124,/);
+    const own = { ...body, return_full_text: false };
+    const plain = await t.call({ body: own });
+    const events = parseEvents((await t.call({ body: { ...own, stream: true } })).text);
+    const tokens = events.filter(({ event }) => event === "token");
+    assert.equal(tokens.map(({ data }) => data.text).join(""), plain.json.result[0].generated_text);
+  }
 });
