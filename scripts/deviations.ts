@@ -15,6 +15,7 @@ export interface Deviation {
 const grouped = "packages/engine/src/grouped-beams.property.test.ts";
 const settings = "packages/engine/src/generation-config.test.ts";
 const lookup = "packages/engine/src/prompt-lookup.property.test.ts";
+const drafts = "packages/engine/src/draft-model.property.test.ts";
 const fields = "packages/engine/src/generation-fields.test.ts";
 const rules = "packages/engine/src/generation-rules.test.ts";
 const replica = "packages/runtime/src/replica.test.ts";
@@ -222,6 +223,32 @@ export const deviations: readonly Deviation[] = [
     test: {
       file: lookup,
       name: "fewer steps are taken where steps cost by themselves, and as many as ever where tokens do",
+    },
+  },
+  {
+    topic: "sampling with `assistant_model`",
+    huggingFace:
+      "a drafted token is accepted with probability p/q: the same distribution, other ids than without drafts",
+    ours: "accepted where it equals the seed's draw from p: the ids of plain decoding ([why](adr/0019-drafts-by-shared-draws.md))",
+    test: {
+      file: drafts,
+      name: "the ids are those of plain decoding, whatever the draft model is, costs, has room for and fails at",
+    },
+  },
+  {
+    topic: "`num_assistant_tokens`, its schedule and `assistant_confidence_threshold`",
+    huggingFace:
+      "read from the draft model's own generation config; the threshold moves where scikit-learn is installed",
+    ours: "read from the call or the model's defaults; the threshold stays",
+    test: { file: rules, name: "a draft model is named with its length, schedule and confidence" },
+  },
+  {
+    topic: "drafts by `assistant_model`",
+    huggingFace: "made in every step",
+    ours: "made where measured times say that they pay and the draft model has room, never in a deterministic call",
+    test: {
+      file: drafts,
+      name: "what costs more than it saves is left off after a few tries, and tried again at times",
     },
   },
   {

@@ -16,9 +16,11 @@ import {
 const python = "It is a Python object; JSON cannot carry it.";
 const tensor = "It is a tensor of the model; send the prompt as text, messages or input_ids.";
 const repository = "Transformers 5 moved it out of `generate` into a repository of remote code.";
-const draft = "No draft model can be configured here; prompt_lookup_num_tokens needs none.";
-const ofDraft =
-  "It acts only beside a draft model, which `generate` takes as an object and JSON cannot carry.";
+const otherVocabulary =
+  "It is for draft models of another vocabulary, and those are refused when they are configured.";
+const ensemble =
+  "It would change the distribution: drafts are verified exactly here, by assistant_model alone.";
+const blockDrafts = "It is for draft models that read the model's inner layers; name one by assistant_model.";
 const speed = "It is about speed or storage, never about the output; Corral decides that itself.";
 const records = "It is the record keeping of a generation_config.json.";
 const ownPrompt = "Only Corral's own call takes it, as its prompt.";
@@ -189,23 +191,23 @@ export const generationFieldGroups: readonly GenerationFieldGroup[] = [
     fields: [
       implemented("prompt_lookup_num_tokens", "integer", null, { range: atLeast(1) }),
       implemented("max_matching_ngram_size", "integer", null, { range: atLeast(0), neutral: [0] }),
-      refused("assistant_model", "string", null, draft, argument),
-      refused("assistant_ensemble_weight", "number", null, draft),
+      implemented("assistant_model", "string", null, argument),
+      refused("assistant_ensemble_weight", "number", null, ensemble),
       refused("assistant_early_exit", "integer", null, "Llama's inner layers are not read here."),
-      refused("speculation_type", "string", null, draft),
+      refused("speculation_type", "string", null, blockDrafts),
       refused("use_mtp", "boolean", null, "Llama has no layers that predict several tokens.", {
         neutral: [false],
       }),
       refused("is_assistant", "boolean", null, "Transformers sets it on draft models itself.", {
         neutral: [false],
       }),
-      inert("num_assistant_tokens", "integer", 20, ofDraft),
-      inert("num_assistant_tokens_schedule", "word", "constant", ofDraft, {
+      implemented("num_assistant_tokens", "integer", 20, { range: atLeast(1) }),
+      implemented("num_assistant_tokens_schedule", "word", "constant", {
         words: ["constant", "heuristic", "heuristic_transient"],
       }),
-      inert("assistant_confidence_threshold", "number", 0.4, ofDraft),
-      inert("assistant_lookbehind", "integer", 10, ofDraft),
-      inert("target_lookbehind", "integer", 10, ofDraft),
+      implemented("assistant_confidence_threshold", "number", 0.4, { range: within(0, 1) }),
+      inert("assistant_lookbehind", "integer", 10, otherVocabulary),
+      inert("target_lookbehind", "integer", 10, otherVocabulary),
     ],
   },
   {
@@ -246,7 +248,7 @@ export const generationFieldGroups: readonly GenerationFieldGroup[] = [
       refused("attention_mask", "other", null, ownMask, input),
       refused("streamer", "other", null, "Set stream to true instead.", argument),
       refused("tokenizer", "other", null, "The server has the model's tokenizer.", input),
-      refused("assistant_tokenizer", "other", null, draft, input),
+      refused("assistant_tokenizer", "other", null, otherVocabulary, input),
       refused("custom_generate", "other", null, "The server runs no remote code.", input),
       refused("trust_remote_code", "boolean", null, "The server runs no remote code.", {
         ...input,

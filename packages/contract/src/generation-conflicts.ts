@@ -35,7 +35,7 @@ const rules: readonly Rule[] = [
   groupBeams,
   forcedWords,
   forcedAndSuppressed,
-  promptLookup,
+  drafting,
   returnedTensors,
   negativePromptMask,
 ];
@@ -107,12 +107,12 @@ function forcedAndSuppressed(valueOf: ValueOf, _limits: RangeLimits, placeOf: Pl
   });
 }
 
-function promptLookup(valueOf: ValueOf, { maxSequenceCount }: RangeLimits, placeOf: PlaceOf) {
-  const value = valueOf("prompt_lookup_num_tokens");
+function drafting(valueOf: ValueOf, { maxSequenceCount }: RangeLimits, placeOf: PlaceOf) {
+  const name = ["prompt_lookup_num_tokens", "assistant_model"].find((each) => valueOf(each) !== null);
   // With beams nothing is drafted, as in Hugging Face.
-  if (value === null || beamCountOf(valueOf) > 1) return [];
+  if (name === undefined || beamCountOf(valueOf) > 1) return [];
   const errors: FieldError[] = [];
-  const beside = " beside `prompt_lookup_num_tokens`";
+  const beside = ` beside \`${name}\``;
   const count = valueOf("num_return_sequences");
   if (typeof count === "number" && count > 1 && count <= maxSequenceCount) {
     const must = `be 1${beside}, which drafts for one sequence`;

@@ -5,6 +5,7 @@ import { asServingError, ServingError, type IntegrityChecks } from "@corral/cont
 import { createActiveEvaluation, type ActiveEvaluation } from "./active-evaluation.ts";
 import { createActiveGeneration, type ActiveGeneration } from "./active-generation.ts";
 import { createMonotonicClock, type Clock } from "./clock.ts";
+import { createDraftModel } from "./draft-runner.ts";
 import { decodeStep, type DecodeMeans } from "./decode-step.ts";
 import type { EvaluationHandle, EvaluationRequest } from "./evaluation.ts";
 import { createGenerationStatistics } from "./generation-statistics.ts";
@@ -42,6 +43,8 @@ import type { Vocabulary } from "./vocabulary.ts";
 export interface EngineOptions {
   readonly runner: ModelRunner;
   readonly vocabulary: Vocabulary;
+  /** Runners of smaller models of the same vocabulary, by the names that generations call them; default: none. */
+  readonly draftRunners?: ReadonlyMap<string, ModelRunner>;
   /** Default: the system's, made monotonic. */
   readonly clock?: Clock;
   /** Seeds for generations that name none, in `[0, 2^53 - 1]`. Default: the platform's secure source. */
@@ -115,7 +118,18 @@ class TextEngine implements Engine {
     this.#slotCount = Math.min(limits.slotCount, stepTokenBudget);
     this.#recorded = createRecordedBudget(options.maxRecordedBytes ?? 256 * 2 ** 20, limits.vocabSize);
     const stepRowBudget = Math.min(limits.maxRowCount, stepTokenBudget);
-    this.#workspace = createStrategyWorkspace(limits.vocabSize, options.vocabulary, stepRowBudget);
+    const draftModels = new Map(
+      [...(options.draftRunners ?? [])].map(([name, runner]) => [
+        name,
+        createDraftModel(runner, this.#clock),
+      ]),
+    );
+    this.#workspace = createStrategyWorkspace(
+      limits.vocabSize,
+      options.vocabulary,
+      stepRowBudget,
+      draftModels,
+    );
     this.#scheduler = createScheduler({
       slotCount: this.#slotCount,
       cellCount: limits.cellCount,
@@ -206,6 +220,7 @@ class TextEngine implements Engine {
     return {
       ...this.#scheduler.load(),
       ...this.#times.read(),
+      ...this.#workspace.draftCounts.read(),
       cellCount,
       slotCount: this.#slotCount,
       generations,
@@ -238,7 +253,9 @@ class TextEngine implements Engine {
 
   async #step(plan: ScheduledStep): Promise<void> {
     const decoded = await decodeStep(this.#means, plan);
-    const outcomes = this.#strategies.choose(plan, decoded, this.#clock.now());
+    const chosen = this.#strategies.choose(plan, decoded, this.#clock.now());
+    // A promise waits for a draft model.
+    const outcomes = chosen instanceof Promise ? await this.#times.decoding(chosen) : chosen;
     this.#publish(this.#scheduler.commit(plan, outcomes, decoded.moves));
     this.#checkIntegrity("step");
   }

@@ -252,10 +252,10 @@ test("all bad fields are reported at once", () => {
     errors.map(({ pointer, code }) => [pointer, code]),
     [
       ["/temperatur", "unknown_parameter"],
-      ["/assistant_model", "unsupported_parameter"],
       ["/top_p", "invalid_parameter"],
       ["/repetition_penalty", "invalid_parameter"],
       ["/seed", "invalid_parameter"],
+      ["/assistant_model", "unsupported_parameter"],
     ],
   );
 });

@@ -11,6 +11,7 @@ import {
 } from "@corral/contract";
 import { beamSettings, checkLengthPenalty } from "./generation-config/beam-settings.ts";
 import { checkCells, checkCosts, checkGuidance } from "./generation-config/costs.ts";
+import { checkDraftModel, draftModelSettings } from "./generation-config/draft-model-settings.ts";
 import { effectiveParameters, type EffectiveParameters } from "./generation-config/effective-parameters.ts";
 import { inertWarnings } from "./generation-config/inert-warnings.ts";
 import { resolveLength, type LengthResult } from "./generation-config/lengths.ts";
@@ -33,6 +34,8 @@ export interface GenerationLimits {
   readonly maxSequenceCount: number;
   /** Cells that all sequences of one generation may take together. */
   readonly cellCount: number;
+  /** Draft models by name; default: there are none. */
+  readonly draftModels?: readonly string[];
   /** What a call may cost. Default: `defaultCaps`. */
   readonly caps?: GenerationCaps;
 }
@@ -90,6 +93,7 @@ export function resolveGeneration(input: ResolveGenerationInput): ResolvedGenera
     ...read.errors,
     ...checkGenerationRanges(checkedValue, { doSample, maxSequenceCount, vocabSize, caps }, placeOf),
     ...checkDecay(values, endTokenIds),
+    ...checkDraftModel(values, limits.draftModels ?? [], placeOf),
   ];
   const length = lengthsAreSound(errors) ? lengthOf(values, promptTokenCount, limits.contextLength) : null;
   if (length?.kind === "refused") errors.push(length.error);
@@ -119,6 +123,7 @@ export function resolveGeneration(input: ResolveGenerationInput): ResolvedGenera
     stopStrings: [...new Set(values.list<string>("stop_strings"))],
     maxTimeMs: milliseconds(values.number("max_time")),
     promptLookup: beams === null ? promptLookup(values) : null,
+    draftModel: draftModelSettings(values),
     deterministic,
     // The same bytes for the same request: chance must not come in by a seed that nobody gave.
     seed: values.number("seed") ?? (deterministic ? 0 : null),

@@ -763,28 +763,37 @@ field("max_matching_ngram_size: beside prompt_lookup_num_tokens; 0 and null are 
   refuses: [...integer, [-1, /at least 0; given: -1/]],
 });
 const refusedDrafts: readonly (readonly [string, unknown, RegExp])[] = [
-  ["assistant_model", "tiny", /No draft model can be configured/],
-  ["assistant_ensemble_weight", 0.5, /No draft model/],
+  ["assistant_ensemble_weight", 0.5, /verified exactly/],
   ["assistant_early_exit", 1, /inner layers/],
-  ["speculation_type", "dflash", /No draft model/],
+  ["speculation_type", "dflash", /inner layers/],
   ["use_mtp", true, /no layers that predict several tokens/],
   ["is_assistant", true, /draft models itself/],
 ];
 for (const [name, value, says] of refusedDrafts) {
   field(`${name}: refused with the reason`, { silent: [null], unsupported: [[value, says]] });
 }
-const inertDrafts: readonly (readonly [string, unknown, unknown, unknown])[] = [
-  ["num_assistant_tokens", 20, 5, "5"],
+field("assistant_model: refused where no draft model is configured, with how to configure one", {
+  silent: [null],
+  unsupported: [["tiny", /no draft model: name one under `assistant_models`/]],
+  refuses: [[1, /must be a string/]],
+});
+const ofDrafts: readonly (readonly [string, unknown, unknown, unknown])[] = [
+  ["num_assistant_tokens", 20, 5, 0],
   ["num_assistant_tokens_schedule", "constant", "heuristic", "made up"],
-  ["assistant_confidence_threshold", 0.4, 0.5, "0.5"],
-  ["assistant_lookbehind", 10, 5, 1.5],
-  ["target_lookbehind", 10, 5, 1.5],
+  ["assistant_confidence_threshold", 0.4, 0.5, 1.5],
 ];
-for (const [name, neutral, other, wrong] of inertDrafts) {
-  field(`${name}: without effect, as there is no draft model`, {
+for (const [name, neutral, other, wrong] of ofDrafts) {
+  field(`${name}: without effect where no draft model is named`, {
     silent: [neutral, null],
-    warns: [[other, RegExp(`\`${name}\` .* has no effect\\. It acts only beside a draft model`)]],
+    warns: [[other, RegExp(`\`${name}\` .* has no effect as \`assistant_model\` is not set`)]],
     refuses: [[wrong, /must be/]],
+  });
+}
+for (const name of ["assistant_lookbehind", "target_lookbehind"]) {
+  field(`${name}: without effect, as draft models have the same vocabulary`, {
+    silent: [10, null],
+    warns: [[5, RegExp(`\`${name}\` .* has no effect\\. It is for draft models of another vocabulary`)]],
+    refuses: [[1.5, /must be/]],
   });
 }
 

@@ -128,7 +128,7 @@ const conflicts: readonly (readonly [
     "prompt lookup with an ensemble weight is refused",
     { ...five, prompt_lookup_num_tokens: 3, assistant_ensemble_weight: 0.5 },
     ["/assistant_ensemble_weight"],
-    /No draft model/,
+    /verified exactly/,
   ],
   [
     "groups of beams do not sample",
@@ -316,4 +316,55 @@ test("a model's own values are held against the same rules and caps", () => {
     stop_strings: Array.from({ length: defaultCaps.stopStringCount + 1 }, (_, index) => `s${index}`),
   };
   assert.deepEqual(pointers(checkModelValues(stops, limits)), ["/stop_strings"]);
+});
+
+// Draft models.
+
+const limits = { contextLength: 100, vocabSize: 1000, maxSequenceCount: 8, cellCount: 500 };
+const drafting = { limits: { ...limits, draftModels: ["small", "tiny"] } };
+const assisted = { ...five, assistant_model: "small" };
+
+test("a draft model is named with its length, schedule and confidence", () => {
+  assert.deepEqual(settingsOf(assisted, {}, drafting).draftModel, {
+    name: "small",
+    draftTokenCount: 20,
+    schedule: "constant",
+    confidenceThreshold: 0.4,
+  });
+  const given = {
+    num_assistant_tokens: 5,
+    num_assistant_tokens_schedule: "heuristic_transient",
+    assistant_confidence_threshold: 0,
+  };
+  assert.deepEqual(settingsOf({ ...assisted, ...given }, {}, drafting).draftModel, {
+    name: "small",
+    draftTokenCount: 5,
+    schedule: "heuristic_transient",
+    confidenceThreshold: 0,
+  });
+});
+
+test("a draft model that is not known is refused with those that are", () => {
+  const [error, ...others] = refusals({ ...five, assistant_model: "large" }, {}, drafting);
+  assert.deepEqual(
+    [error!.pointer, error!.code, others.length],
+    ["/assistant_model", "invalid_parameter", 0],
+  );
+  assert.match(error!.message, /name a draft model of this deployment: "small", "tiny"; given: "large"/);
+});
+
+test("a draft model drafts for one sequence, with a cache that grows", () => {
+  const several = { ...sampling, assistant_model: "small", num_return_sequences: 2 };
+  assert.deepEqual(pointers(refusals(several, {}, drafting)), ["/num_return_sequences"]);
+  const fixed = { ...assisted, use_cache: false, cache_implementation: "static" };
+  assert.deepEqual(pointers(refusals(fixed, {}, drafting)), ["/cache_implementation", "/use_cache"]);
+});
+
+test("beside prompt lookup or beams a draft model has no effect, as in transformers, and that is warned of", () => {
+  const looking = { ...assisted, prompt_lookup_num_tokens: 3 };
+  assert.equal(settingsOf(looking, {}, drafting).draftModel, null);
+  assert.match(warningsOf(looking, {}, drafting), /`assistant_model` .* `prompt_lookup_num_tokens` is set/);
+  const beams = { ...assisted, num_beams: 3 };
+  assert.equal(settingsOf(beams, {}, drafting).draftModel, null);
+  assert.match(warningsOf(beams, {}, drafting), /`assistant_model` .* `num_beams` is above 1/);
 });

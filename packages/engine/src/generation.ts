@@ -7,6 +7,7 @@ import type { GenerationCounts } from "./generation-statistics.ts";
 import type { RecordedToken, TopScores } from "./recorded-token.ts";
 import type { FinishedBeam } from "./scheduler/outcome.ts";
 import type { StepCounts } from "./scheduler/step-statistics.ts";
+import type { DraftedCounts } from "./strategies/draft-counts.ts";
 import type { StepTimeCounts } from "./step-times.ts";
 import type { ValidGeneration } from "./valid-generation.ts";
 
@@ -126,7 +127,7 @@ export interface GenerationHandle extends AsyncIterable<GenerationEvent>, AsyncD
   abort(): void;
 }
 
-export interface EngineLoad extends StepCounts, StepTimeCounts {
+export interface EngineLoad extends StepCounts, StepTimeCounts, DraftedCounts {
   readonly runningSequenceCount: number;
   readonly runningGroupCount: number;
   readonly waitingGroupCount: number;

@@ -10,6 +10,8 @@ export interface GenerationSettings
   readonly beams: BeamSettings | null;
   /** Draft by prompt lookup; the ids are those of plain decoding. Null: none. */
   readonly promptLookup: PromptLookupSettings | null;
+  /** Draft by a smaller model, as with prompt lookup, beside which there is none. Null: none. */
+  readonly draftModel: DraftModelSettings | null;
   /** Computed alone, in a context of its own and with its prompt always cut alike. */
   readonly deterministic: boolean;
   /** In `[0, 2^53 - 1]`; null: the engine draws one and returns it. */
@@ -182,6 +184,17 @@ export interface PromptLookupSettings {
   readonly maxNgramSize: number;
 }
 
+export interface DraftModelSettings {
+  /** One of those that the engine has. */
+  readonly name: string;
+  /** Most drafted tokens, at first; at least 1. */
+  readonly draftTokenCount: number;
+  /** Whether their number stays, or grows where all were right and falls else; "heuristic" goes on in the next generation. */
+  readonly schedule: "constant" | "heuristic" | "heuristic_transient";
+  /** A draft ends with a token that the draft model found less likely; 0 and below: it does not. */
+  readonly confidenceThreshold: number;
+}
+
 export interface RecordedScores {
   /** The best this many of each row; null: the whole row. */
   readonly topCount: number | null;
@@ -223,6 +236,7 @@ export const nothingBesides = {
   outputLogits: null,
   logprobCount: null,
   promptLookup: null,
+  draftModel: null,
 } as const satisfies Partial<GenerationSettings>;
 
 /** Frozen settings that passed every check; nothing behind this type checks them again. */

@@ -2,7 +2,13 @@
 // who wrote it had something in mind.
 // Source: transformers 5.23.0, generation/configuration_utils.py, validate (its "minor issues").
 
-import { describeValue, generationFields, isNeutral, type GenerationField } from "@corral/contract";
+import {
+  describeValue,
+  findGenerationField,
+  generationFields,
+  isNeutral,
+  type GenerationField,
+} from "@corral/contract";
 import type { ParameterValues } from "./parameter-values.ts";
 import { effectiveBadWords, knownIds, type ProcessorContext } from "./processor-settings.ts";
 import type { ParameterSource } from "./read-parameters.ts";
@@ -16,6 +22,7 @@ export function inertWarnings(values: ParameterValues, context: InertContext): s
     ...generationFields.flatMap((field) => inertField(field, values)),
     ...withoutSampling(values),
     ...withoutBeams(values),
+    ...withoutDraftModel(values),
     ...withoutWhatItNeeds(values, context),
     ...outsideOfItsRange(values),
     ...tokensWithoutEffect(values, context),
@@ -75,6 +82,22 @@ function withoutBeams({ of, number }: ParameterValues): string[] {
   });
 }
 
+const draftFlags: readonly string[] = [
+  "num_assistant_tokens",
+  "num_assistant_tokens_schedule",
+  "assistant_confidence_threshold",
+];
+
+function withoutDraftModel({ of, value }: ParameterValues): string[] {
+  if (value("assistant_model") !== null) return [];
+  return draftFlags.flatMap((name) => {
+    const { value: given, source } = of(name);
+    const field = findGenerationField(name);
+    if (!isCallers(source) || field === undefined || isNeutral(field, given)) return [];
+    return [`\`${name}\` (${describeValue(given)}) has no effect as \`assistant_model\` is not set.`];
+  });
+}
+
 function withoutWhatItNeeds(
   values: ParameterValues,
   { endTokenIds, promptTokenCount }: InertContext,
@@ -99,6 +122,12 @@ function withoutWhatItNeeds(
       "max_matching_ngram_size",
       number("prompt_lookup_num_tokens") !== null,
       "`prompt_lookup_num_tokens` is not set",
+    ],
+    ["assistant_model", !hasBeams, "`num_beams` is above 1, and beams are not drafted"],
+    [
+      "assistant_model",
+      hasBeams || number("prompt_lookup_num_tokens") === null,
+      "`prompt_lookup_num_tokens` is set, which goes first",
     ],
     ["min_length", endTokenIds.length > 0 || (number("min_length") ?? 0) <= 0, "no token ends a sequence"],
     [

@@ -16,9 +16,13 @@ import { createBeamStrategy } from "./beams/beam-strategy.ts";
 import { createCandidatePool, type CandidatePool } from "./beams/candidates.ts";
 import { createConstrainedBeamSearch } from "./beams/constrained-beam-search.ts";
 import { createGroupBeamSearch } from "./beams/group-beam-search.ts";
+import { createChooseDraft } from "./choose-draft.ts";
+import { createDraftCounts, type DraftCounts } from "./draft-counts.ts";
+import type { DraftModel } from "./draft-model.ts";
 import { createTextEmbedding } from "./embed-text.ts";
 import { createFastLane } from "./fast-lane.ts";
 import { createLookupDrafter } from "./lookup-drafter.ts";
+import { createModelDrafter } from "./model-drafter.ts";
 import { uniformAt } from "./rng.ts";
 import { createScoreRecorder } from "./score-recorder.ts";
 import { createShortlistLane } from "./shortlist-lane.ts";
@@ -34,6 +38,8 @@ export interface StrategyWorkspace {
   readonly unconditionalScores: Float32Array;
   readonly vocabulary: Vocabulary;
   readonly beamPool: CandidatePool;
+  readonly draftModels: ReadonlyMap<string, DraftModel>;
+  readonly draftCounts: DraftCounts;
   /** Most rows that a group may want of a step. */
   readonly stepRowBudget: number;
 }
@@ -42,6 +48,7 @@ export function createStrategyWorkspace(
   vocabSize: number,
   vocabulary: Vocabulary,
   stepRowBudget: number,
+  draftModels: ReadonlyMap<string, DraftModel> = new Map(),
 ): StrategyWorkspace {
   return {
     kernels: createSelectionKernels(vocabSize),
@@ -49,6 +56,8 @@ export function createStrategyWorkspace(
     unconditionalScores: new Float32Array(vocabSize),
     vocabulary,
     beamPool: createCandidatePool(),
+    draftModels,
+    draftCounts: createDraftCounts(),
     stepRowBudget,
   };
 }
@@ -62,7 +71,7 @@ export function createStrategy(
 ): DecodingStrategy {
   if (settings.beams !== null)
     return createBeams(settings, settings.beams, promptIds, seed, promptIndex, workspace);
-  const { kernels, scratch, unconditionalScores, vocabulary, stepRowBudget } = workspace;
+  const { kernels, scratch, unconditionalScores, vocabulary, draftCounts } = workspace;
   const { scores } = kernels;
   const environment = { vocabSize: scores.length, minKeepCount: 1, scratch, unconditionalScores };
   const picker = createFastLane({
@@ -80,7 +89,8 @@ export function createStrategy(
     scores,
     recorder: createScoreRecorder(settings, kernels),
     unconditionalScores: settings.guidance === null ? null : unconditionalScores,
-    drafter: createDrafter(settings, stepRowBudget),
+    drafter: createDrafter(settings, seed, promptIndex, workspace),
+    draftCounts,
   });
 }
 
@@ -149,12 +159,28 @@ function createSearches(
 }
 
 /** Null also for a deterministic generation: what a draft is depends on how long steps took. */
-function createDrafter(settings: GenerationSettings, stepRowBudget: number): TokenDrafter | null {
-  const { promptLookup, deterministic, guidance, returnedSequenceCount } = settings;
-  if (promptLookup === null || deterministic) return null;
+function createDrafter(
+  settings: GenerationSettings,
+  seed: number,
+  promptIndex: number,
+  { draftModels, kernels, scratch, stepRowBudget }: StrategyWorkspace,
+): TokenDrafter | null {
+  const { promptLookup, draftModel, deterministic, guidance, returnedSequenceCount, maxLength } = settings;
+  if (deterministic) return null;
   const sequencesPerRow = guidance === null ? 1 : 2;
   const maxRowCount = Math.floor(stepRowBudget / (returnedSequenceCount * sequencesPerRow));
-  return createLookupDrafter({ ...settings, ...promptLookup, sequencesPerRow, maxRowCount });
+  if (promptLookup !== null)
+    return createLookupDrafter({ ...settings, ...promptLookup, sequencesPerRow, maxRowCount });
+  const model = draftModel === null ? undefined : draftModels.get(draftModel.name);
+  if (draftModel === null || model === undefined) return null;
+  const choose = createChooseDraft({
+    settings,
+    confidenceThreshold: draftModel.confidenceThreshold,
+    kernels,
+    scratch,
+    uniformAt: (position) => uniformAt({ seed, promptIndex, sequenceIndex: 0, position }),
+  });
+  return createModelDrafter({ model, settings: draftModel, choose, maxLength, sequencesPerRow, maxRowCount });
 }
 
 /** The first that is met gives the reason: an end token at the last position counts as `stop`. */

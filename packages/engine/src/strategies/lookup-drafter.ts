@@ -2,6 +2,7 @@
 // what promises to pay.
 
 import { attendedBetween } from "../scheduler/step-cost.ts";
+import { createAcceptance } from "./acceptance.ts";
 import { draftLengthThatPays } from "./draft-length.ts";
 import { lookUpDraft } from "./prompt-lookup.ts";
 import type { TokenDrafter } from "./token-by-token.ts";
@@ -19,37 +20,22 @@ export interface LookupDrafterOptions {
   readonly maxRowCount: number;
 }
 
-/** The weight of what was seen before when one more draft was tried: the last twenty or so count. */
-const memory = 0.95;
-
 export function createLookupDrafter(options: LookupDrafterOptions): TokenDrafter {
   const { draftTokenCount, maxLength, sequencesPerRow, maxRowCount } = options;
   /** What was looked up for each row last; also what was not verified shows whether it was right. */
   const lookedUp = new Map<number, readonly number[]>();
-  // As if one of two had been right.
-  let rightCount = 1;
-  let triedCount = 2;
-
-  function learn(draft: readonly number[], chosen: readonly number[]): void {
-    rightCount *= memory;
-    triedCount *= memory;
-    for (const [index, id] of draft.slice(0, chosen.length).entries()) {
-      triedCount += 1;
-      if (chosen[index] !== id) return;
-      rightCount += 1;
-    }
-  }
+  const acceptance = createAcceptance(0.5);
 
   return {
     draft(row, tokens, newTokenCount, { forecast }) {
       const { shape } = forecast;
-      learn(lookedUp.get(row) ?? [], tokens.slice(-newTokenCount));
+      acceptance.learn(lookedUp.get(row) ?? [], tokens.slice(-newTokenCount));
       const mostCount = Math.min(draftTokenCount, maxLength - tokens.length - 1, maxRowCount - 1);
       const draft = lookUpDraft(tokens, { ...options, mostCount });
       lookedUp.set(row, draft);
       const length = draftLengthThatPays(draft.length, {
         tokenCount: shape.tokenCount,
-        acceptance: rightCount / triedCount,
+        acceptance: acceptance.rate,
         stepMs: (count) =>
           forecast.predictMs({
             tokenCount: shape.tokenCount + sequencesPerRow * count,

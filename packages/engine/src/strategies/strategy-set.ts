@@ -10,16 +10,19 @@ export interface StrategySet {
   delete(groupId: string): void;
   /**
    * Outcomes of all groups whose rows came; where the step failed, the failure of all groups that were in it.
-   * `nowMs`: when the step was computed.
+   * `nowMs`: when the step was computed. A promise where some of them wait for a draft: all of them began by then.
    */
-  choose(step: ScheduledStep, decoded: DecodedStep, nowMs: number): StepOutcomes;
+  choose(step: ScheduledStep, decoded: DecodedStep, nowMs: number): StepOutcomes | Promise<StepOutcomes>;
 }
 
 export function createStrategySet(): StrategySet {
   const strategies = new Map<string, DecodingStrategy>();
   return {
     add: (groupId, strategy) => void strategies.set(groupId, strategy),
-    delete: (groupId) => void strategies.delete(groupId),
+    delete(groupId) {
+      strategies.get(groupId)?.end?.();
+      strategies.delete(groupId);
+    },
     choose(step, decoded, nowMs) {
       const outcomes = new Map<string, GroupOutcome>();
       if (decoded.kind === "failed") {
@@ -27,12 +30,14 @@ export function createStrategySet(): StrategySet {
         return outcomes;
       }
       const conditions = { nowMs, forecast: step.forecast };
+      const waiting: Promise<unknown>[] = [];
       for (const group of step.ready) {
-        const strategy = strategies.get(group.id);
-        if (strategy !== undefined)
-          outcomes.set(group.id, strategy.choose(group, decoded.outputs, conditions));
+        const chosen = strategies.get(group.id)?.choose(group, decoded.outputs, conditions);
+        if (chosen instanceof Promise)
+          waiting.push(chosen.then((outcome) => outcomes.set(group.id, outcome)));
+        else if (chosen !== undefined) outcomes.set(group.id, chosen);
       }
-      return outcomes;
+      return waiting.length === 0 ? outcomes : Promise.all(waiting).then(() => outcomes);
     },
   };
 }

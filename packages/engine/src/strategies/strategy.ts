@@ -6,7 +6,21 @@ import type { ReadyGroup, StepForecast } from "../scheduler/scheduled-step.ts";
 
 /** Lives as long as its group and may keep state between steps: scores, finished hypotheses, draft lengths. */
 export interface DecodingStrategy {
-  /** Called once per step in which every living sequence of the group has its rows. */
+  /**
+   * Called once per step in which every living sequence of the group has its rows. Rows and tokens stay as they are
+   * until a promise of it is fulfilled; the buffers of the workspace do not.
+   */
+  choose(
+    group: ReadyGroup,
+    outputs: StepOutputs,
+    conditions: StepConditions,
+  ): GroupOutcome | Promise<GroupOutcome>;
+  /** Called once, when the group is over: what it holds is given back. Never while it chooses. */
+  end?(): void;
+}
+
+/** One that never waits. */
+export interface ImmediateStrategy extends DecodingStrategy {
   choose(group: ReadyGroup, outputs: StepOutputs, conditions: StepConditions): GroupOutcome;
 }
 

@@ -10,6 +10,7 @@ import type { GroupOutcome } from "../scheduler/outcome.ts";
 import type { ReadySequence } from "../scheduler/scheduled-step.ts";
 import type { StoppingCriterion } from "../stopping/criterion.ts";
 import { finishReasonOf } from "../stopping/finish-reason.ts";
+import type { DraftCounts } from "./draft-counts.ts";
 import { noTokenPossible } from "./no-token-possible.ts";
 import { rowAdvances, rowForks, type RowChoice } from "./row-choice.ts";
 import type { ScoreRecorder } from "./score-recorder.ts";
@@ -34,7 +35,11 @@ export interface TokenDrafter {
     tokens: readonly number[],
     newTokenCount: number,
     conditions: StepConditions,
-  ): readonly number[];
+  ): readonly number[] | Promise<readonly number[]>;
+  /** How many drafted tokens were verified for a row in this step, and how many of them were right. */
+  verified?(draftedCount: number, acceptedCount: number): void;
+  /** The generation is over: what it holds is given back. */
+  end?(): void;
 }
 
 export interface TokenByTokenOptions {
@@ -49,6 +54,7 @@ export interface TokenByTokenOptions {
   readonly unconditionalScores: Float32Array | null;
   /** Null: one token a step. */
   readonly drafter: TokenDrafter | null;
+  readonly draftCounts: DraftCounts;
 }
 
 /** The sequence of row i has the id i; under guidance 2i, and 2i + 1 the unconditional one. At first only row 0 lives. */
@@ -58,8 +64,9 @@ export function createTokenByTokenStrategy(options: TokenByTokenOptions): Decodi
   const allRows = Array.from({ length: options.rowCount }, (_, row) => row);
   let isFirstStep = true;
   return {
-    choose({ sequences, admittedAtMs }, outputs, conditions): GroupOutcome {
-      const choices: RowChoice[] = [];
+    choose({ sequences, admittedAtMs }, outputs, conditions): GroupOutcome | Promise<GroupOutcome> {
+      const choices: Omit<RowChoice, "draft">[] = [];
+      const drafts: (readonly number[] | Promise<readonly number[]>)[] = [];
       for (let first = 0; first < sequences.length; first += sequencesPerRow) {
         const own = sequences.slice(first, first + sequencesPerRow);
         const [main] = own;
@@ -71,22 +78,44 @@ export function createTokenByTokenStrategy(options: TokenByTokenOptions): Decodi
             const logits = own.map(({ firstRow }) => outputs.logits(firstRow));
             return noTokenPossible(row, main.firstPosition + tokens.length + 1, logits);
           }
+          if (main.rowCount > 1) {
+            const acceptedCount = acceptedTokenCount(main, tokens);
+            options.draftCounts.count(main.rowCount - 1, acceptedCount);
+            drafter?.verified?.(main.rowCount - 1, acceptedCount);
+          }
           const known = drafter === null || reason !== null ? null : knownIds(main, tokens);
-          const draft = known === null ? [] : (drafter?.draft(row, known, tokens.length, conditions) ?? []);
+          drafts.push(known === null ? [] : (drafter?.draft(row, known, tokens.length, conditions) ?? []));
           const sources = own.map(({ id, tokens: { length }, firstPosition }, index) => ({
             id,
             target: row * sequencesPerRow + index,
             knownLength: length,
             keptLength: firstPosition + tokens.length,
           }));
-          choices.push({ row, sources, tokens, recorded, draft, reason });
+          choices.push({ row, sources, tokens, recorded, reason });
         }
       }
       isFirstStep = false;
-      // Forks come first: they copy the source before it takes its own token or is retired.
-      return { kind: "advance", outcomes: [...choices.flatMap(rowForks), ...choices.flatMap(rowAdvances)] };
+      if (isEachKnown(drafts)) return advance(choices, drafts);
+      const waiting = drafts.map((draft) => Promise.resolve(draft));
+      return Promise.all(waiting).then((all) => advance(choices, all));
     },
+    ...(drafter?.end === undefined ? {} : { end: () => drafter.end?.() }),
   };
+}
+
+function isEachKnown(
+  drafts: readonly (readonly number[] | Promise<readonly number[]>)[],
+): drafts is readonly (readonly number[])[] {
+  return drafts.every((draft) => !(draft instanceof Promise));
+}
+
+/** Forks come first: they copy the source before it takes its own token or is retired. */
+function advance(
+  choices: readonly Omit<RowChoice, "draft">[],
+  drafts: readonly (readonly number[])[],
+): GroupOutcome {
+  const whole = choices.map((choice, index): RowChoice => ({ ...choice, draft: drafts[index] ?? [] }));
+  return { kind: "advance", outcomes: [...whole.flatMap(rowForks), ...whole.flatMap(rowAdvances)] };
 }
 
 interface Continuation {
@@ -134,6 +163,16 @@ function continueRows(
     if (continuations.some((one) => one.reason !== null || one.tokens.at(-1) !== drafted)) break;
   }
   return continuations;
+}
+
+/** The last row follows the last drafted id. */
+function acceptedTokenCount(
+  { tokens, firstPosition, rowCount }: ReadySequence,
+  chosen: readonly number[],
+): number {
+  const drafted = tokens.slice(firstPosition + 1, firstPosition + rowCount);
+  const wrong = drafted.findIndex((id, index) => chosen[index] !== id);
+  return wrong < 0 ? drafted.length : wrong;
 }
 
 /** All ids of a row with those that were just chosen for it. */

@@ -43,7 +43,7 @@ export function createStepHarness(model: FakeModel, options: Partial<SchedulerOp
     );
     const { usedCellCount, keptCellCount } = scheduler.load();
     if (usedCellCount + keptCellCount !== model.usedCellCount) throw new Error("The cells differ.");
-    events.push(...scheduler.commit(plan, strategies.choose(plan, decoded, nowMs)));
+    events.push(...scheduler.commit(plan, await strategies.choose(plan, decoded, nowMs)));
     const problems = scheduler.integrity();
     if (problems.length > 0) throw new Error(problems.join(" "));
     return plan;

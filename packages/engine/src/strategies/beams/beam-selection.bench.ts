@@ -83,6 +83,7 @@ function generate(settings: GenerationSettings, rows: readonly Float32Array[], s
     const chosen = strategy.choose({ id: "", admittedAtMs: 0, sequences: ready }, outputs, conditions);
     const took = 1_000 * (performance.now() - started);
     if (step > 0) times.push(took);
+    if (chosen instanceof Promise) throw new Error("Beams wait for nobody.");
     if (chosen.kind === "fail") throw new Error(chosen.detail);
     follow(sequences, chosen.outcomes);
   }

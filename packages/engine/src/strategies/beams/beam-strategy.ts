@@ -13,7 +13,7 @@ import { finishReasonOf } from "../../stopping/finish-reason.ts";
 import { noTokenPossible } from "../no-token-possible.ts";
 import type { ScoreRecorder } from "../score-recorder.ts";
 import type { ShortlistLane } from "../shortlist-lane.ts";
-import type { DecodingStrategy } from "../strategy.ts";
+import type { ImmediateStrategy } from "../strategy.ts";
 import type { BeamCandidate, BeamSearch, BeamStep, Hypothesis, RunningBeam } from "./beam.ts";
 import { ruledOut } from "./beam-search.ts";
 import { createBeamSequences } from "./beam-sequences.ts";
@@ -56,7 +56,7 @@ interface ReadyBeam {
   readonly score: number;
 }
 
-export function createBeamStrategy(options: BeamStrategyOptions): DecodingStrategy {
+export function createBeamStrategy(options: BeamStrategyOptions): ImmediateStrategy {
   const { beamCount, earlierTokens, padTokenId } = options;
   const { searches, returnedSequenceCount, unconditionalScores, maxLength, maxTimeMs } = options;
   const sequences = createBeamSequences(unconditionalScores === null ? 1 : 2);
