@@ -59,6 +59,11 @@ export async function inspectBundle(directory: string): Promise<InspectedBundle>
       ),
     );
   }
+  for (const [name, path] of bundledDrafts(config)) {
+    if (paths.has(path)) continue;
+    const pointer = `/model_metadata/corral/assistant_models/${name}`;
+    problems.push(fieldError(pointer, "weights_missing", await missingWeights(directory, path)));
+  }
   if (problems.length > 0) throw invalidBundle(problems);
 
   return {
@@ -87,6 +92,14 @@ export async function readBundle(directory: string): Promise<Bundle> {
     weightsSha256: bundled?.sha256 ?? null,
   });
   return { ...inspected, manifest };
+}
+
+/** Name and path of the draft models whose weights travel with the bundle. */
+function bundledDrafts({ draftModels = {} }: BundleConfig): (readonly [name: string, path: string])[] {
+  return Object.entries(draftModels).flatMap(([name, weights]) => {
+    const reference = weightsReference(weights);
+    return reference.kind === "bundled" ? [[name, reference.path] as const] : [];
+  });
 }
 
 async function readConfigText(directory: string): Promise<string> {

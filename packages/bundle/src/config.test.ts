@@ -18,6 +18,23 @@ function refusal(act: () => unknown): ServingError {
 const minimal = "model_metadata:\n  corral:\n    weights: corral-tiny-3\n";
 
 describe("parseConfig", () => {
+  it("reads draft models by name, and says nothing of them where there are none", () => {
+    const { config } = parseConfig(
+      `${minimal}    assistant_models: { small: drafts/small.gguf, tiny: corral-tiny-3 }\n`,
+    );
+    assert.deepEqual(config.draftModels, { small: "drafts/small.gguf", tiny: "corral-tiny-3" });
+    assert.ok(!("draftModels" in parseConfig(minimal).config));
+  });
+
+  it("refuses names and weights of draft models that cannot be", () => {
+    const text = `${minimal}    assistant_models: { "a b": corral-tiny-3, far: https://x/y.gguf, out: ../z.gguf }\n`;
+    const { errors } = refusal(() => parseConfig(text));
+    assert.deepEqual(
+      errors.map(({ pointer }) => pointer),
+      ["a b", "far", "out"].map((name) => `/model_metadata/corral/assistant_models/${name}`),
+    );
+  });
+
   it("reads our settings and leaves the rest of model_metadata as it is", () => {
     const { config, warnings } = parseConfig(`
 model_name: my-llama

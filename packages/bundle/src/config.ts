@@ -6,6 +6,7 @@ import {
   checkModelValues,
   generationCaps,
   modelDefaultsSchema,
+  nameProblem,
   parseJson,
   precisions,
   type CallCaps,
@@ -50,6 +51,8 @@ export interface BundleConfig {
   readonly metadata: Readonly<Record<string, unknown>>;
   /** As written: see `weightsReference`. */
   readonly weights: string;
+  /** Weights of draft models by the names that calls give, written as `weights`. Absent where there are none. */
+  readonly draftModels?: Readonly<Record<string, string>>;
   /** Null: what the weights' catalogue row says, else `default`. */
   readonly precision: Precision | null;
   /** Parameter values by their wire names, merged over generation_config.json and under the caller's. */
@@ -71,6 +74,7 @@ const mostSlots = 256;
 const count = z.int().positive();
 const corralSchema = z.strictObject({
   weights: z.string().min(1),
+  assistant_models: z.record(z.string(), z.string().min(1)).nullish(),
   precision: z.enum(precisions).nullish(),
   defaults: modelDefaultsSchema.nullish(),
   context_length: count.nullish(),
@@ -137,6 +141,11 @@ function checkConfig(source: YamlSource): ParsedConfig {
     check(corralSchema, corral, at);
     // Looked at in any case: a mistake beside them must not hide these.
     const { weights, defaults, slots, call_caps: givenCaps } = isRecord(corral) ? corral : {};
+    const drafts = isRecord(corral) ? corral["assistant_models"] : null;
+    for (const [name, draft] of Object.entries(isRecord(drafts) ? drafts : {})) {
+      const wrong = draftProblem(name, draft);
+      if (wrong !== null) report([...at, "assistant_models", name], "invalid_parameter", wrong);
+    }
     if (isRecord(defaults)) {
       const limits = {
         maxSequenceCount: typeof slots === "number" ? slots : mostSlots,
@@ -159,6 +168,7 @@ function checkConfig(source: YamlSource): ParsedConfig {
       description: optionalText(root["description"]),
       metadata: otherMetadata,
       weights: settings.weights,
+      ...draftModelsOf(settings.assistant_models),
       precision: settings.precision ?? null,
       defaults: settings.defaults ?? {},
       limits: {
@@ -173,6 +183,18 @@ function checkConfig(source: YamlSource): ParsedConfig {
     }),
     warnings,
   };
+}
+
+function draftProblem(name: string, weights: unknown): string | null {
+  const problem = nameProblem(name);
+  if (problem !== null) return `assistant_models: ${problem}`;
+  return typeof weights === "string" && weights !== "" ? weightsProblem(weights) : null;
+}
+
+function draftModelsOf(
+  given: Readonly<Record<string, string>> | null | undefined,
+): Pick<BundleConfig, "draftModels"> {
+  return given === null || given === undefined || isEmpty(given) ? {} : { draftModels: given };
 }
 
 /** A config made in code, for versions that come from no directory (`corral deploy <identifier>`). */

@@ -22,6 +22,8 @@ export interface Manifest {
   readonly generationConfig: Readonly<Record<string, unknown>>;
   /** Null until the weights are known (named or outside the bundle). */
   readonly weightsSha256: string | null;
+  /** Of the draft models' weights, by name. Absent where there are none, and until they are known. */
+  readonly draftWeightsSha256?: Readonly<Record<string, string>>;
 }
 
 /** Paths must be unique; their order does not matter. */
@@ -39,6 +41,7 @@ export function createManifest(parts: Omit<Manifest, "format">): Manifest {
     config: parts.config,
     generationConfig: parts.generationConfig,
     weightsSha256: parts.weightsSha256,
+    ...(parts.draftWeightsSha256 === undefined ? {} : { draftWeightsSha256: parts.draftWeightsSha256 }),
   };
 }
 

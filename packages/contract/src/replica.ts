@@ -33,6 +33,10 @@ export const replicaConfigSchema = z.strictObject({
     /** Checked before the file is loaded. */
     sha256: z.string(),
   }),
+  /** Smaller models of the same vocabulary that draft, by the names that calls give; absent: none. */
+  draft_models: z
+    .array(z.strictObject({ name: z.string(), path: z.string(), sha256: z.string() }))
+    .optional(),
   precision: z.enum(precisions),
   device: z.enum(deviceChoices),
   /** Where the replicas of a host tell each other which of them computes; null: as if it were alone. */

@@ -48,6 +48,8 @@ export const counterNames = [
   "prefix_query_tokens",
   "prefix_hit_tokens",
   "preemptions",
+  "drafted_tokens",
+  "accepted_tokens",
   "decode_seconds",
   "host_seconds",
   "prompt_tokens",

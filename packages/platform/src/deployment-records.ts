@@ -22,6 +22,7 @@ export function createDeploymentRecords(db: Db): DeploymentRecords {
         modelName: row.model_name,
         weightsPath: version.weights_path,
         weightsSha256: version.weights_sha256,
+        draftModels: version.draft_models,
         // Written by us, from a checked bundle, and never changed.
         manifest: version.manifest as Manifest,
         settings: { precision: precisionOf(row.settings["precision"]) },

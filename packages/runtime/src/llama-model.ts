@@ -12,6 +12,7 @@ import {
   type LlamaHardware,
 } from "@corral/llama";
 import { checkGguf } from "@corral/weights";
+import { loadDraftModels, type DraftModels } from "./draft-models.ts";
 import { chooseGpuLayers, firstCellCount } from "./gpu-layers.ts";
 import type { LoadedModel, LoadModel, LoadOptions, SpecialTokens } from "./loaded-model.ts";
 import { readMachine } from "./machine.ts";
@@ -22,6 +23,7 @@ import { checkWeights } from "./weights-check.ts";
 export const loadLlamaModel: LoadModel = async (config, options) => {
   const { log, signal } = options;
   await checkWeights(config.weights.path, config.weights.sha256);
+  for (const { path, sha256 } of config.draft_models ?? []) await checkWeights(path, sha256);
   signal.throwIfAborted();
   const hardware = openHardware({ device: config.device });
   for (const reason of hardware.passedOver) log.warn("a device is not used", { reason });
@@ -47,6 +49,7 @@ async function openModel(
   const { path } = config.weights;
   const llama = await loadLlama({ path, float32Weights, gpuLayerCount, onProgress, signal });
   let board: ThreadBoard | null = null;
+  let drafts: DraftModels | null = null;
   try {
     const machine = readMachine();
     const layerCount = llama.info.layerCount + 1;
@@ -63,12 +66,15 @@ async function openModel(
     const runner = await createRunner(config, llama, { threadCount, stepThreads: board, ...memory });
     // A sum's last bits may depend on the number of threads: here it never changes.
     const createExclusiveRunner = () => createRunner(config, llama, { threadCount, ...memory });
-    return toLoadedModel(llama, runner, createExclusiveRunner, board, {
+    const means: Means = { threadCount, stepThreads: board, ...memory };
+    drafts = await loadDraftModels(config, llama, { signal, log, means, offloaded, createRunner });
+    return toLoadedModel(llama, runner, drafts, createExclusiveRunner, board, {
       ...describeDevices(hardware, gpuLayerCount),
       layer_count: layerCount,
       threads: threadCount,
     });
   } catch (error) {
+    drafts?.[Symbol.dispose]();
     board?.[Symbol.dispose]();
     llama[Symbol.dispose]();
     throw error;
@@ -78,6 +84,7 @@ async function openModel(
 function toLoadedModel(
   llama: Llama,
   runner: ModelRunner,
+  drafts: DraftModels,
   createExclusiveRunner: () => Promise<ModelRunner>,
   board: ThreadBoard,
   compute: Compute,
@@ -86,11 +93,13 @@ function toLoadedModel(
     createExclusiveRunner,
     vocabulary: llama.vocabulary,
     runner,
+    draftRunners: drafts.runners,
     chatTemplate: llama.info.chatTemplate,
     specialTokens: readSpecialTokens(llama),
     stateFormat,
     compute,
     [Symbol.dispose]() {
+      drafts[Symbol.dispose]();
       runner[Symbol.dispose]();
       board[Symbol.dispose]();
       llama[Symbol.dispose]();
@@ -120,7 +129,7 @@ function memoryWith({ gpus }: LlamaHardware): number {
   return gpus.reduce((sum, { freeBytes }) => sum + freeBytes, process.availableMemory());
 }
 
-type Means = Pick<ContextOptions, "threadCount" | "stepThreads" | "memoryLimitBytes">;
+export type Means = Pick<ContextOptions, "threadCount" | "stepThreads" | "memoryLimitBytes">;
 
 /** A number of cells that nobody asked for is halved until it fits in memory, down to one full context. */
 async function createRunner(config: ReplicaConfig, llama: Llama, means: Means): Promise<ModelRunner> {

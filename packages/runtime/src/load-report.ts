@@ -33,6 +33,8 @@ function statisticsOf(load: EngineLoad): ReplicaStatistics {
       prefix_query_tokens: load.prefixQueryTokenCount,
       prefix_hit_tokens: load.prefixHitTokenCount,
       preemptions: load.preemptionCount,
+      drafted_tokens: load.draftedTokenCount,
+      accepted_tokens: load.acceptedTokenCount,
       decode_seconds: load.decodeMs / 1000,
       host_seconds: load.hostMs / 1000,
       prompt_tokens: generations.promptTokenCount,

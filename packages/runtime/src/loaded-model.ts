@@ -12,6 +12,8 @@ export type SpecialTokens = Readonly<
 export interface LoadedModel extends Disposable {
   readonly vocabulary: Vocabulary;
   readonly runner: ModelRunner;
+  /** Of the draft models, by name, each over weights of its own. */
+  readonly draftRunners: ReadonlyMap<string, ModelRunner>;
   /** Another runner over the weights, with a KV cache of its own and always as many threads. The caller disposes it. */
   createExclusiveRunner(): Promise<ModelRunner>;
   /** Jinja text, or null where the model is none for chats. */

@@ -78,6 +78,7 @@ async function carryOut(
     receivedAtMs,
     vocabulary: model.vocabulary,
     caps: generationCaps(config.limits.call_caps),
+    draftModels: (config.draft_models ?? []).map(({ name }) => name),
   };
   const prepared = await prepareOffLoop(model, service.renderer, (current) =>
     prepareInTurns(current, form, body, context),

@@ -61,6 +61,7 @@ export function prepareGeneration(
       maxSequenceCount: context.maxSequenceCount,
       cellCount: context.cellCount,
       ...(context.caps === undefined ? {} : { caps: context.caps }),
+      draftModels: context.draftModels ?? [],
     },
     endOfGenerationIds: model.vocabulary.endOfGenerationIds,
   });

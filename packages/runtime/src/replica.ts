@@ -205,12 +205,13 @@ class RunningReplica implements Replica {
     this.#readyResolvers.resolve();
   }
 
-  #createEngine({ runner, vocabulary, stateFormat }: LoadedModel): Engine {
+  #createEngine({ runner, draftRunners, vocabulary, stateFormat }: LoadedModel): Engine {
     const { limits, prefix_store: store, weights, precision, integrity_checks } = this.#config;
     const identity = `${weights.sha256} ${precision} ${stateFormat}`;
     const log = this.#log;
     return createEngine({
       runner,
+      draftRunners,
       vocabulary,
       clock: this.#clock,
       maxStepMs: limits.max_step_ms,

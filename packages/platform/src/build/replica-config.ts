@@ -5,6 +5,13 @@ import type { DeviceChoice, Precision, ReplicaConfig, IntegrityChecks } from "@c
 import { join } from "node:path";
 import { bodyLimitBytes } from "../gateway/proxy.ts";
 
+/** Weights of a draft model on this machine. */
+export interface DraftWeights {
+  readonly name: string;
+  readonly path: string;
+  readonly sha256: string;
+}
+
 /** What a deployment adds to its version. */
 export interface DeploymentSettings {
   /** Null: what the version asks for. */
@@ -19,6 +26,7 @@ export interface ReplicaPlan {
   readonly modelName: string;
   readonly weightsPath: string;
   readonly weightsSha256: string;
+  readonly draftModels: readonly DraftWeights[];
   readonly manifest: Manifest;
   readonly settings: DeploymentSettings;
 }
@@ -60,6 +68,9 @@ export function replicaConfig(
     address: place.address,
     token: place.token,
     weights: { path: plan.weightsPath, sha256: plan.weightsSha256 },
+    ...(plan.draftModels.length === 0
+      ? {}
+      : { draft_models: plan.draftModels.map(({ name, path, sha256 }) => ({ name, path, sha256 })) }),
     precision,
     device: host.device,
     threads_directory: host.threadsDirectory,

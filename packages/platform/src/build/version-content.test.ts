@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { resolveCatalogueWeights } from "@corral/weights";
-import { contentOfSource } from "./version-content.ts";
+import { readBundle } from "@corral/bundle";
+import { contentOfBundle, contentOfSource } from "./version-content.ts";
 
 const root = realpathSync(mkdtempSync(join(tmpdir(), "corral-content-")));
 after(() => rmSync(root, { recursive: true, force: true }));
@@ -43,4 +44,35 @@ test("a file beside the weights whose values every call would be refused for is 
     assert.match(error.message, /`eos_token_id` must be within the vocabulary.*90000/);
     return true;
   });
+});
+
+test("draft models are part of a version's content, and refused where their tokens are others", async () => {
+  const directory = realpathSync(mkdtempSync(join(tmpdir(), "corral-drafts-")));
+  try {
+    copyFileSync((await resolveCatalogueWeights("corral-tiny-2")).path, join(directory, "small.gguf"));
+    const contentWith = async (drafts: string) => {
+      const corral = `weights: corral-tiny-2\n    assistant_models: ${drafts}`;
+      const config = `model_name: drafted\nmodel_metadata:\n  corral:\n    ${corral}\n`;
+      writeFileSync(join(directory, "config.yaml"), config);
+      return await contentOfBundle(await readBundle(directory), directory, [root]);
+    };
+    const none = await contentWith("{}");
+    assert.deepEqual(none.draftModels, []);
+    assert.ok(!("draftWeightsSha256" in none.manifest));
+
+    const { draftModels, manifest, weightsSha256, digest } = await contentWith("{ small: ./small.gguf }");
+    assert.deepEqual(draftModels, [
+      { name: "small", path: join(directory, "small.gguf"), sha256: weightsSha256 },
+    ]);
+    assert.deepEqual(manifest.draftWeightsSha256, { small: weightsSha256 });
+    assert.notEqual(digest, none.digest);
+
+    await assert.rejects(contentWith("{ other: corral-tiny-3 }"), {
+      code: "invalid_bundle",
+      message: /draft model "other" must have the tokens of the model, and its token 0 is "!"/,
+    });
+    await assert.rejects(contentWith("{ gone: ./gone.gguf }"), { code: "invalid_bundle" });
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
 });

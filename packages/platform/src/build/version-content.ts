@@ -6,9 +6,11 @@ import {
   bundleConfig,
   createManifest,
   manifestDigest,
+  weightsReference,
   type Bundle,
   type BundleConfig,
   type Manifest,
+  type WeightsReference,
 } from "@corral/bundle";
 import {
   ServingError,
@@ -25,9 +27,10 @@ import {
   readGenerationConfigBeside,
   resolveCatalogueWeights,
   sha256OfFile,
+  tokenDifference,
   type CatalogueRow,
 } from "@corral/weights";
-import { defaultLimits } from "./replica-config.ts";
+import { defaultLimits, type DraftWeights } from "./replica-config.ts";
 import { allowedWeightsPath } from "./weights-root.ts";
 
 export interface VersionContent {
@@ -36,6 +39,7 @@ export interface VersionContent {
   readonly digest: string;
   readonly weightsPath: string;
   readonly weightsSha256: string;
+  readonly draftModels: readonly DraftWeights[];
 }
 
 /** Weights on this machine, with what is known of them. */
@@ -56,17 +60,27 @@ export async function contentOfBundle(
   roots: readonly string[],
 ): Promise<VersionContent> {
   const { weights, manifest } = bundle;
+  const found = await findWeights(weights, manifest, directory, roots);
+  return content(manifest, found, await findDraftModels(manifest, found, directory, roots));
+}
+
+async function findWeights(
+  weights: WeightsReference,
+  manifest: Pick<Manifest, "weightsSha256">,
+  directory: string,
+  roots: readonly string[],
+): Promise<FoundWeights> {
   switch (weights.kind) {
     case "bundled": {
       const path = join(directory, weights.path);
       const { vocabularySize } = await checkGguf(path);
       const sha256 = manifest.weightsSha256 ?? (await sha256OfFile(path));
-      return content(manifest, { path, sha256, generationConfig: {}, vocabularySize, row: null });
+      return { path, sha256, generationConfig: {}, vocabularySize, row: null };
     }
     case "named":
-      return content(manifest, await namedWeights(weights.name));
+      return await namedWeights(weights.name);
     case "file":
-      return content(manifest, await fileWeights(weights.path, roots, null));
+      return await fileWeights(weights.path, roots, null);
   }
 }
 
@@ -131,7 +145,39 @@ function ofSource(modelName: string, weights: string): Manifest {
   });
 }
 
-function content(manifest: Manifest, weights: FoundWeights): VersionContent {
+/** Fails with `invalid_bundle` where a draft model has other tokens than the model. */
+async function findDraftModels(
+  { config, files }: Manifest,
+  model: FoundWeights,
+  directory: string,
+  roots: readonly string[],
+): Promise<readonly DraftWeights[]> {
+  const drafts: DraftWeights[] = [];
+  for (const [name, weights] of Object.entries(config.draftModels ?? {})) {
+    const reference = weightsReference(weights);
+    const file = files.find(({ path }) => reference.kind === "bundled" && path === reference.path);
+    const known = { weightsSha256: file?.sha256 ?? null };
+    const { path, sha256 } = await findWeights(reference, known, directory, roots);
+    const difference = await tokenDifference(model.path, path);
+    if (difference !== null) {
+      const pointer = `/model_metadata/corral/assistant_models/${name}`;
+      const message =
+        `The draft model ${JSON.stringify(name)} must have the tokens of the model, and ${difference}. ` +
+        "Name one of the same vocabulary, or leave it out.";
+      throw new ServingError("invalid_bundle", message, {
+        errors: [{ pointer, code: "invalid_parameter", message }],
+      });
+    }
+    drafts.push({ name, path, sha256 });
+  }
+  return drafts;
+}
+
+function content(
+  manifest: Manifest,
+  weights: FoundWeights,
+  draftModels: readonly DraftWeights[] = [],
+): VersionContent {
   const { config, generationConfig } = manifest;
   const resolved: BundleConfig = bundleConfig({
     ...config,
@@ -145,12 +191,16 @@ function content(manifest: Manifest, weights: FoundWeights): VersionContent {
     config: resolved,
     generationConfig: own,
     weightsSha256: weights.sha256,
+    ...(draftModels.length === 0
+      ? {}
+      : { draftWeightsSha256: Object.fromEntries(draftModels.map(({ name, sha256 }) => [name, sha256])) }),
   });
   return {
     manifest: whole,
     digest: manifestDigest(whole),
     weightsPath: weights.path,
     weightsSha256: weights.sha256,
+    draftModels,
   };
 }
 

@@ -28,6 +28,16 @@ export const metrics: readonly Metric[] = [
   ),
   counter("vllm:prefix_cache_hits_total", "Prompt tokens found in the prefix cache.", "prefix_hit_tokens"),
   counter("vllm:num_preemptions_total", "Calls whose slots were taken back before their end.", "preemptions"),
+  counter(
+    "vllm:spec_decode_num_draft_tokens_total",
+    "Drafted tokens that were verified, of prompt lookup and draft models.",
+    "drafted_tokens",
+  ),
+  counter(
+    "vllm:spec_decode_num_accepted_tokens_total",
+    "Drafted tokens that proved right.",
+    "accepted_tokens",
+  ),
   counter("vllm:prompt_tokens_total", "Prompt tokens of admitted calls.", "prompt_tokens"),
   counter(
     "vllm:generation_tokens_total",

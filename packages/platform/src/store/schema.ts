@@ -54,6 +54,11 @@ export interface VersionsTable {
   manifest: Json<unknown>;
   weights_path: string;
   weights_sha256: string;
+  /** Weights of draft models: `name`, `path` and `sha256`. */
+  draft_models: ColumnType<
+    readonly { readonly name: string; readonly path: string; readonly sha256: string }[],
+    string | undefined
+  >;
   /** Name of its directory in the bundle store. */
   bundle: string | null;
   created_at: Created;

@@ -15,6 +15,8 @@ export interface NewVersion {
   readonly manifest: unknown;
   readonly weightsPath: string;
   readonly weightsSha256: string;
+  /** Weights of draft models; default: none. */
+  readonly draftModels?: readonly { readonly name: string; readonly path: string; readonly sha256: string }[];
   /** Name of the directory with its files; default: none were pushed. */
   readonly bundle?: string;
 }
@@ -33,6 +35,7 @@ export function insertVersion(db: Db, input: NewVersion): Promise<{ row: Version
         manifest: JSON.stringify(input.manifest),
         weights_path: input.weightsPath,
         weights_sha256: input.weightsSha256,
+        draft_models: JSON.stringify(input.draftModels ?? []),
         bundle: input.bundle ?? null,
       })
       .onConflict((conflict) => conflict.columns(["model_id", "digest"]).doNothing())

@@ -33,6 +33,8 @@ export interface DialectContext {
   readonly vocabulary: Vocabulary;
   /** What a call may cost. Default: `defaultCaps`. */
   readonly caps?: GenerationCaps;
+  /** Draft models by name. Default: there are none. */
+  readonly draftModels?: readonly string[];
 }
 
 /** `chunks`: OpenAI's, one data line each, and a last one that says that it is the last. */

@@ -30,12 +30,16 @@ export interface FakeLoadedModel extends LoadedModel {
 }
 
 export function createFakeLoadedModel(
-  options: FakeModelOptions & { chatTemplate?: string | null } = {},
+  options: FakeModelOptions & {
+    chatTemplate?: string | null;
+    draftRunners?: ReadonlyMap<string, FakeModel>;
+  } = {},
 ): FakeLoadedModel {
-  const { chatTemplate = fakeChatTemplate, ...modelOptions } = options;
+  const { chatTemplate = fakeChatTemplate, draftRunners = new Map(), ...modelOptions } = options;
   const model: FakeLoadedModel = {
     vocabulary: createByteTokenizer(),
     runner: createFakeModel({ logits: spelling("abcdefghij"), ...modelOptions }),
+    draftRunners,
     createExclusiveRunner: () =>
       Promise.resolve(createFakeModel({ logits: spelling("abcdefghij"), ...modelOptions })),
     chatTemplate,

@@ -10,8 +10,11 @@ export interface CheckedGguf extends GgufHeader {
   readonly fileBytes: number;
 }
 
-/** Fails with `weights_missing` or with `weights_unreadable` and the reason. */
-export async function checkGguf(path: string): Promise<CheckedGguf> {
+/**
+ * Fails with `weights_missing` or with `weights_unreadable` and the reason.
+ * @param keptKey the key of a long array whose items are kept
+ */
+export async function checkGguf(path: string, keptKey?: string): Promise<CheckedGguf> {
   const file = await open(path, "r").catch((cause: unknown) => {
     throw unopened(path, cause);
   });
@@ -25,7 +28,7 @@ export async function checkGguf(path: string): Promise<CheckedGguf> {
         return buffer.subarray(0, bytesRead);
       },
     };
-    const header = await readGgufHeader(source);
+    const header = await readGgufHeader(source, keptKey);
     const problem = unservable(header);
     if (problem !== null) throw unreadable(path, problem);
     return { ...header, path, fileBytes: info.size };

@@ -39,8 +39,11 @@ export interface GgufHeader {
 const maxKeyBytes = 65_535;
 const maxDimensions = 4;
 
-/** Fails with `UnreadableBytes`, whatever the bytes are. */
-export async function readGgufHeader(source: ByteSource): Promise<GgufHeader> {
+/**
+ * Fails with `UnreadableBytes`, whatever the bytes are.
+ * @param keptKey the key of a long array whose items are kept
+ */
+export async function readGgufHeader(source: ByteSource, keptKey?: string): Promise<GgufHeader> {
   const cursor = createCursor(source);
   const version = await readVersion(cursor);
   // A tensor's entry takes at least 24 bytes, a metadata entry 13.
@@ -52,7 +55,7 @@ export async function readGgufHeader(source: ByteSource): Promise<GgufHeader> {
     const key = await readText(cursor, "a metadata key", maxKeyBytes);
     if (metadata.has(key))
       throw new UnreadableBytes(`the metadata key ${JSON.stringify(key)} stands there twice`);
-    metadata.set(key, await readValue(cursor, await cursor.u32(), key));
+    metadata.set(key, await readValue(cursor, await cursor.u32(), key, key === keptKey));
   }
   const entries = [];
   const names = new Set<string>();

@@ -33,14 +33,20 @@ const scalarBytes: Readonly<Record<number, number>> = {
 const stringType = 8;
 const arrayType = 9;
 
-export async function readValue(cursor: Cursor, type: number, key: string): Promise<GgufValue> {
+/** @param keepsAll keep the items of a long array, too */
+export async function readValue(
+  cursor: Cursor,
+  type: number,
+  key: string,
+  keepsAll = false,
+): Promise<GgufValue> {
   if (type !== arrayType) return await readScalar(cursor, type, key);
   const itemType = await cursor.u32();
   if (itemType === arrayType) throw new UnreadableBytes(`${key} is an array of arrays`);
   const itemBytes = itemType === stringType ? 8 : scalarBytes[itemType];
   if (itemBytes === undefined) throw new UnreadableBytes(`${key} has an unknown type (${itemType})`);
   const length = await cursor.count(`the length of ${key}`, Math.floor(cursor.remaining / itemBytes));
-  if (length > keptItems) {
+  if (length > keptItems && !keepsAll) {
     if (itemType !== stringType) cursor.skip(length * itemBytes);
     else
       for (let index = 0; index < length; index++)

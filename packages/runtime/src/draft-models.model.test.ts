@@ -1,0 +1,116 @@
+// Drafts by real weights: the tiny models' own as draft of themselves, and their quantised ones.
+
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { createEngine, type Engine, type ModelRunner } from "@corral/engine";
+import { createFakeClock, validGeneration, type FakeClock } from "@corral/engine/testing";
+import { loadLlama, quantizeToQ4, type Llama } from "@corral/llama";
+import { tinyModel, tinyModelNames } from "./testing/tiny-models.ts";
+
+const prompts = [
+  "one two three one two three one two",
+  "The capital of France is",
+  "What is machine learning?",
+];
+const context = { slotCount: 4, cellCount: 2048, contextLength: 512, maxBatchTokenCount: 256 } as const;
+
+/** By the clock a step costs twenty passes of the draft model, so that drafting pays wherever it is right at all. */
+function timed(runner: ModelRunner, clock: FakeClock, tookMs: number): ModelRunner {
+  return {
+    ...runner,
+    limits: runner.limits,
+    async decode(plan) {
+      const outputs = await runner.decode(plan);
+      clock.advance(tookMs);
+      return outputs;
+    },
+    copySequence: (...call) => runner.copySequence(...call),
+    removeSequence: (...call) => runner.removeSequence(...call),
+    saveSequence: (slot) => runner.saveSequence(slot),
+    restoreSequence: (...call) => runner.restoreSequence(...call),
+    [Symbol.dispose]: () => runner[Symbol.dispose](),
+  };
+}
+
+for (const name of tinyModelNames) {
+  describe(name, () => {
+    const directory = mkdtempSync(join(tmpdir(), "corral-draft-"));
+    const resources = new DisposableStack();
+    const clock = createFakeClock();
+    let llama: Llama;
+    let engine: Engine;
+    before(async () => {
+      const { path } = tinyModel(name);
+      const small = join(directory, "q4.gguf");
+      await quantizeToQ4({ source: path, target: small });
+      const open = async (file: string, tookMs: number) => {
+        const loaded = resources.use(await loadLlama({ path: file, float32Weights: true }));
+        const runner = await loaded.createRunner({ ...context, precision: "reference", threadCount: 1 });
+        return { loaded, runner: timed(resources.use(runner), clock, tookMs) };
+      };
+      const main = await open(path, 20);
+      llama = main.loaded;
+      const own = await open(path, 1);
+      const quantised = await open(small, 1);
+      engine = createEngine({
+        runner: main.runner,
+        draftRunners: new Map([
+          ["own", own.runner],
+          ["quantised", quantised.runner],
+        ]),
+        vocabulary: llama.vocabulary,
+        clock,
+        integrityChecks: "step",
+      });
+      void engine.run();
+    });
+    after(async () => {
+      await engine.stop({ drain: false });
+      resources.dispose();
+      rmSync(directory, { recursive: true, force: true });
+    });
+
+    async function idsOf(prompt: string, parameters: object, draft: string | null) {
+      const promptIds = llama.vocabulary.tokenize(prompt, {
+        addSpecialTokens: true,
+        parseSpecialTokens: false,
+      });
+      const vocabSize = llama.vocabulary.tokenCount;
+      const assisted = draft === null ? {} : { assistant_model: draft, assistant_confidence_threshold: 0 };
+      const given = {
+        max_new_tokens: 48,
+        seed: 3,
+        eos_token_id: null,
+        pad_token_id: 0,
+        ...parameters,
+        ...assisted,
+      };
+      const limits = { vocabSize, draftModels: ["own", "quantised"] };
+      const generation = validGeneration(given, promptIds.length, limits);
+      const request = { id: "one", promptIds, generation, owner: "test", priority: 0, deadlineAtMs: null };
+      const { sequences, error } = await engine.submit(request).result;
+      assert.equal(error, null);
+      return sequences.map(({ ids }) => ids);
+    }
+
+    for (const draft of ["own", "quantised"]) {
+      for (const parameters of [{}, { do_sample: true, temperature: 0.7 }, { do_sample: true }]) {
+        const way = JSON.stringify(parameters);
+        test(`drafts of its ${draft} weights give the very ids of plain decoding: ${way}`, async (t) => {
+          const before = engine.load();
+          for (const prompt of prompts)
+            assert.deepEqual(await idsOf(prompt, parameters, draft), await idsOf(prompt, parameters, null));
+          const { draftedTokenCount, acceptedTokenCount } = engine.load();
+          const drafted = draftedTokenCount - before.draftedTokenCount;
+          const accepted = acceptedTokenCount - before.acceptedTokenCount;
+          t.diagnostic(`${accepted} of ${drafted} drafted tokens were right`);
+          assert.ok(drafted > 0);
+          if (draft === "own") assert.ok(accepted >= 0.9 * drafted, `${accepted} of ${drafted}`);
+        });
+      }
+    }
+  });
+}

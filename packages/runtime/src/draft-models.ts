@@ -1,0 +1,83 @@
+// The draft models of a replica: weights beside the model's, each with a small context of its own. Knows no drafts.
+
+import { ServingError, type ReplicaConfig } from "@corral/contract";
+import type { ModelRunner } from "@corral/engine";
+import { loadLlama, openHardware, type ContextOptions, type Llama } from "@corral/llama";
+import { checkGguf } from "@corral/weights";
+import { chooseGpuLayers } from "./gpu-layers.ts";
+import type { LoadOptions } from "./loaded-model.ts";
+
+export interface DraftModels extends Disposable {
+  readonly runners: ReadonlyMap<string, ModelRunner>;
+}
+
+export interface DraftModelOptions extends Pick<LoadOptions, "signal" | "log"> {
+  readonly means: Pick<ContextOptions, "threadCount" | "stepThreads" | "memoryLimitBytes">;
+  /** Whether GPUs hold all of the model: only then may they hold a draft model. */
+  readonly offloaded: boolean;
+  readonly createRunner: (
+    config: ReplicaConfig,
+    llama: Llama,
+    means: DraftModelOptions["means"],
+  ) => Promise<ModelRunner>;
+}
+
+/** Generations that are drafted at a time; what goes beyond is decoded plainly. */
+const mostSlots = 8;
+
+/** Their weights were checked. Fails with `weights_unreadable` or `context_too_large`; nothing stays loaded then. */
+export async function loadDraftModels(
+  config: ReplicaConfig,
+  model: Llama,
+  { signal, log, means, offloaded, createRunner }: DraftModelOptions,
+): Promise<DraftModels> {
+  const loaded = new DisposableStack();
+  const runners = new Map<string, ModelRunner>();
+  try {
+    for (const { name, path } of config.draft_models ?? []) {
+      const float32Weights = config.precision === "reference";
+      const gpuLayerCount = offloaded ? await gpuLayers(config, path) : 0;
+      const llama = loaded.use(await loadLlama({ path, float32Weights, gpuLayerCount, signal }));
+      checkVocabulary(name, llama, model);
+      const runner = loaded.use(await createRunner(draftConfig(config, model, llama), llama, means));
+      runners.set(name, runner);
+      log.info("draft model", { name, size_bytes: llama.info.sizeBytes, gpu_layers: gpuLayerCount });
+    }
+  } catch (error) {
+    loaded.dispose();
+    throw error;
+  }
+  return { runners, [Symbol.dispose]: () => loaded.dispose() };
+}
+
+/** All layers where they fit beside the model, else none: a draft that waits for two devices saves nothing. */
+async function gpuLayers(config: ReplicaConfig, path: string): Promise<number> {
+  const freeBytes = openHardware({ device: config.device }).gpus.map((gpu) => gpu.freeBytes);
+  const header = await checkGguf(path);
+  const count = chooseGpuLayers(config, header, freeBytes);
+  return count > (header.blockCount ?? 0) ? count : 0;
+}
+
+/** The push compared the tokens themselves. */
+function checkVocabulary(name: string, { info }: Llama, model: Llama): void {
+  if (info.vocabSize === model.info.vocabSize) return;
+  throw new ServingError(
+    "weights_unreadable",
+    `The draft model ${JSON.stringify(name)} has a vocabulary of ${info.vocabSize} tokens, the model one of ` +
+      `${model.info.vocabSize}; drafts need the same. Configure another one.`,
+  );
+}
+
+function draftConfig(config: ReplicaConfig, model: Llama, draft: Llama): ReplicaConfig {
+  const { limits } = config;
+  const trained = Math.min(model.info.trainedContextLength, draft.info.trainedContextLength);
+  return {
+    ...config,
+    limits: {
+      ...limits,
+      context_length: Math.min(limits.context_length ?? trained, trained),
+      slot_count: Math.min(mostSlots, limits.slot_count),
+      cell_count: null,
+    },
+  };
+}
