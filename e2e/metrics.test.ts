@@ -37,6 +37,7 @@ test("the exported counts are those of the calls that were answered", async () =
     corral.post(`/models/${deployment}/predict`, {
       messages: [{ role: "user", content: "What even is AGI?" }],
       do_sample: false,
+      num_beams: 1,
       ...body,
     });
   const answers: Answer[] = [];

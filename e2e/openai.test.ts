@@ -22,6 +22,8 @@ const ask = {
   messages: [{ role: "user" as const, content: agi.example }],
   max_completion_tokens: 96,
 };
+/** Against the four beams that are the model's default. */
+const oneBeam = { num_beams: 1 };
 
 test("a chat is answered with a whole sentence, by either model and however it is named", async () => {
   const names = ["corral-tiny-3", "corral-tiny-2", "llamav2-7b-chat"];
@@ -37,33 +39,49 @@ test("a chat is answered with a whole sentence, by either model and however it i
   }
 });
 
-test("a stream makes up the same answer, and its usage comes last", async () => {
-  const whole = await client.chat.completions.create({ ...ask, temperature: 0 });
-  const stream = await client.chat.completions.create({
-    ...ask,
-    temperature: 0,
-    stream: true,
-    stream_options: { include_usage: true },
-  });
-  const texts: string[] = [];
-  let last: OpenAI.Chat.ChatCompletionChunk | null = null;
-  for await (const chunk of stream) {
-    texts.push(chunk.choices[0]?.delta.content ?? "");
-    last = chunk;
+test("a stream makes up the same answer, with one beam as with several, and its usage comes last", async () => {
+  for (const beams of [{}, oneBeam]) {
+    const body = { ...ask, temperature: 0, ...beams };
+    const whole = await client.chat.completions.create(body);
+    const stream = await client.chat.completions.create({
+      ...body,
+      stream: true,
+      stream_options: { include_usage: true },
+    });
+    const texts: string[] = [];
+    let last: OpenAI.Chat.ChatCompletionChunk | null = null;
+    for await (const chunk of stream) {
+      texts.push(chunk.choices[0]?.delta.content ?? "");
+      last = chunk;
+    }
+    assert.equal(texts.join(""), whole.choices[0]?.message.content);
+    // Of several beams only what all agree on is sent before the end.
+    if (beams === oneBeam) assert.ok(texts.length > 3, "in pieces");
+    assert.equal(last?.usage?.completion_tokens, whole.usage?.completion_tokens);
   }
-  assert.equal(texts.join(""), whole.choices[0]?.message.content);
-  assert.ok(texts.length > 3, "in pieces");
-  assert.equal(last?.usage?.completion_tokens, whole.usage?.completion_tokens);
 });
 
 test("their helper gathers a stream of several choices, and a seed gives the same ones again", async () => {
-  const body = { ...ask, n: 3, seed: 5, temperature: 1.2 };
+  const body = { ...ask, n: 3, seed: 5, temperature: 1.2, ...oneBeam };
   const gathered = await client.chat.completions.stream(body).finalChatCompletion();
   const whole = await client.chat.completions.create(body);
   const texts = (completion: OpenAI.Chat.ChatCompletion) =>
     completion.choices.map(({ index, message, finish_reason: reason }) => [index, message.content, reason]);
   assert.deepEqual(texts(gathered), texts(whole));
   assert.equal(whole.choices.length, 3);
+});
+
+test("several choices of the model's beams are its best ones, come whole, and are refused as a stream", async () => {
+  const body = { ...ask, n: 3, temperature: 0 };
+  const { choices } = await client.chat.completions.create(body);
+  assert.equal(new Set(choices.map(({ message }) => message.content)).size, 3);
+  const error: unknown = await client.chat.completions.create({ ...body, stream: true }).then(
+    () => assert.fail("answered"),
+    (refusal: unknown) => refusal,
+  );
+  assert.ok(error instanceof OpenAI.BadRequestError);
+  assert.deepEqual([error.param, error.code], ["n", "unsupported_parameter"]);
+  assert.match(error.message, /`num_beams` to 1/);
 });
 
 test("a conversation goes on with the answer that came, and parameters of generate stand beside", async () => {
@@ -81,7 +99,7 @@ test("a conversation goes on with the answer that came, and parameters of genera
 });
 
 test("completions go on from texts and ids, echo them, and end before a stop", async () => {
-  const body = { model: "corral-tiny-3", max_tokens: 12, temperature: 0 };
+  const body = { model: "corral-tiny-3", max_tokens: 12, temperature: 0, ...oneBeam };
   const one = await client.completions.create({ ...body, prompt: "What is a llama?" });
   const several = await client.completions.create({
     ...body,
@@ -101,17 +119,22 @@ test("completions go on from texts and ids, echo them, and end before a stop", a
 });
 
 test("log-probabilities belong to the text's tokens, and their helper gathers the same from a stream", async () => {
-  const body = { ...ask, temperature: 0, logprobs: true, top_logprobs: 2 };
-  const whole = (await client.chat.completions.create(body)).choices[0]!;
-  const tokens = whole.logprobs?.content ?? [];
-  assert.equal(tokens.map(({ token }) => token).join(""), whole.message.content);
-  // Greedy: what was chosen is the likeliest.
-  for (const { logprob, top_logprobs: top } of tokens) assert.equal(logprob, top[0]?.logprob);
-  const streamed = await client.chat.completions.stream(body).finalChatCompletion();
-  assert.deepEqual(
-    streamed.choices[0]?.logprobs?.content?.map(({ token }) => token),
-    tokens.map(({ token }) => token),
-  );
+  for (const beams of [{}, oneBeam]) {
+    const body = { ...ask, temperature: 0, logprobs: true, top_logprobs: 2, ...beams };
+    const whole = (await client.chat.completions.create(body)).choices[0]!;
+    const tokens = whole.logprobs?.content ?? [];
+    assert.equal(tokens.map(({ token }) => token).join(""), whole.message.content);
+    for (const { logprob, top_logprobs: top } of tokens) {
+      assert.ok(logprob <= top[0]!.logprob);
+      // Greedy: what was chosen is the likeliest.
+      if (beams === oneBeam) assert.equal(logprob, top[0]?.logprob);
+    }
+    const streamed = await client.chat.completions.stream(body).finalChatCompletion();
+    assert.deepEqual(
+      streamed.choices[0]?.logprobs?.content?.map(({ token }) => token),
+      tokens.map(({ token }) => token),
+    );
+  }
 });
 
 test("models are listed and read by their names", async () => {

@@ -270,6 +270,24 @@ export const deviations: readonly Deviation[] = [
     },
   },
   {
+    topic: "`guidance_scale` with several beams",
+    huggingFace: "a negative prompt raises; without one the cache without guidance does not follow the beams",
+    ours: "a context of its own for each beam, which follows it",
+    test: {
+      file: "packages/engine/src/beams.property.test.ts",
+      name: "beams among others, in little room or much, find what a search finds that recomputes everything",
+    },
+  },
+  {
+    topic: "streams of beams",
+    huggingFace: "refused",
+    ours: "an extension: what can no longer change, for one returned sequence",
+    test: {
+      file: "packages/engine/src/beams-stream.test.ts",
+      name: "nothing is sent that a finished text contradicts, though all running beams agree on it",
+    },
+  },
+  {
     topic: "streams of several sequences",
     huggingFace: "refused",
     ours: "an extension: events that carry the sequence's index",

@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { errorTable, generationFieldGroups, generationFields, type GenerationField } from "@corral/contract";
 import { routeTable } from "@corral/platform";
+import { beamsSection } from "./beams-section.ts";
 import { clarifications } from "./clarifications.ts";
 import { deviations, type Deviation } from "./deviations.ts";
 import { listFiles, repository } from "./repository.ts";
@@ -84,6 +85,7 @@ function generateDocument(root: string): string {
     "[`generation-rules.test.ts`](../packages/engine/src/generation-rules.test.ts); two hundred combinations as transformers",
     "itself prepares them in [`generation-config.oracle.test.ts`](../packages/engine/src/generation-config.oracle.test.ts).",
     "",
+    ...beamsSection,
     "## Deliberate deviations",
     "",
     "Where Corral differs from `generate` on purpose, and the test that shows it.",

@@ -37,8 +37,12 @@ check(
     completion.usage,
 )
 
+# The model's default are four beams, of which a stream has what all agree on; one sends each token.
+greedy = {**ask, "temperature": 0, "extra_body": {"num_beams": 1}}
+completion = client.chat.completions.create(**greedy)
+text = completion.choices[0].message.content
 pieces, usage = [], None
-stream = client.chat.completions.create(**ask, temperature=0, stream=True, stream_options={"include_usage": True})
+stream = client.chat.completions.create(**greedy, stream=True, stream_options={"include_usage": True})
 for chunk in stream:
     pieces += [choice.delta.content or "" for choice in chunk.choices]
     usage = chunk.usage or usage

@@ -55,7 +55,10 @@ function beamSequences(valueOf: ValueOf, { maxSequenceCount }: RangeLimits, plac
   const [count, beamCount] = [valueOf("num_return_sequences"), beamCountOf(valueOf)];
   if (beamCount === 1 || typeof count !== "number" || count <= beamCount || count > maxSequenceCount)
     return [];
-  const must = `be at most \`num_beams\`, ${beamCount}, as each sequence is one of its beams`;
+  const { origin } = placeOf("num_beams");
+  const must =
+    `be at most \`num_beams\`, ${beamCount}${origin}, as each sequence is one of its beams; with \`num_beams\` 1 ` +
+    "sequences are drawn each by itself";
   return [invalidValue("num_return_sequences", must, count, placeOf("num_return_sequences"))];
 }
 

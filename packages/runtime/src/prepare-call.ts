@@ -129,7 +129,7 @@ function checkBeamStream({ generation }: PreparedGeneration, { stream }: Predict
   if (stream === "none" || beams === null || count === 1) return [];
   const message =
     `\`num_return_sequences\` (${count}) above 1 cannot be streamed with \`num_beams\` (${beams.beamCount}): which ` +
-    "sequence is the best is known at the end. Leave out `stream`, or ask for one sequence.";
+    "sequence is the best is known at the end. Leave out `stream`, ask for one sequence, or set `num_beams` to 1.";
   return [parameterError("num_return_sequences", "unsupported_parameter", message)];
 }
 

@@ -26,13 +26,13 @@ export interface CatalogueRow {
     | { readonly kind: "own"; readonly source: string };
 }
 
-/** Of the Llama 3 page. Its `num_beams` is 4, which becomes the default once beam search exists. */
+/** Of the Llama 3 page. Whether its beams are drawn is said by the model's generation_config.json. */
 const llama3Defaults: ModelDefaults = {
   max_tokens: 512,
   temperature: 0.1,
   top_p: 0.75,
   top_k: 40,
-  num_beams: 1,
+  num_beams: 4,
 };
 
 /** Of the Llama 2 page; its "max_length 100", left out of a call, means 100 new tokens. */

@@ -9,8 +9,8 @@ import {
 } from "../testing/prepare-body.ts";
 
 const messages = [{ role: "user", content: "Hi" }];
-/** The Llama 3 page's defaults, but for beams. */
-const llama3 = { max_length: 512, temperature: 0.1, top_p: 0.75, top_k: 40 };
+/** The Llama 3 page's defaults. */
+const llama3 = { max_length: 512, temperature: 0.1, top_p: 0.75, top_k: 40, num_beams: 4 };
 const generationConfig = { do_sample: true, temperature: 0.6, top_p: 0.9, max_length: 4096 };
 
 test("the deployment's defaults lie over the model's file and under the caller's values", () => {
@@ -148,6 +148,54 @@ test("several sequences come as outputs, a full text as the conversation, warnin
   >;
   assert.deepEqual(full["generated_text"], [...messages, { role: "assistant", content: "a" }]);
   assert.ok(Array.isArray(full["warnings"]), "Hugging Face warns where no length is given");
+});
+
+test("the page's four beams are drawn where the model samples, and searched where it does not", () => {
+  const settled = (body: object, file: object = generationConfig) =>
+    prepareBody("baseten", { messages, ...body }, { defaults: llama3, generationConfig: { ...file } });
+  const drawn = settled({});
+  assert.deepEqual([drawn.generation.doSample, drawn.generation.beams?.beamCount], [true, 4]);
+  assert.deepEqual(drawn.warnings, []);
+  const searched = settled({}, {});
+  assert.deepEqual([searched.generation.doSample, searched.generation.beams?.beamCount], [false, 4]);
+  for (const name of ["temperature", "top_p", "top_k"])
+    assert.ok(searched.warnings.some((text) => text.includes(`\`${name}\``) && text.includes("no effect")));
+  const chosen = settled({ do_sample: false });
+  assert.deepEqual([chosen.generation.doSample, chosen.warnings], [false, []]);
+  const own = settled({ do_sample: false, temperature: 0.5 });
+  assert.match(own.warnings.join(), /`temperature` \(0\.5\) has no effect/);
+  for (const num_beams of [1, null]) assert.equal(settled({ num_beams }).generation.beams, null);
+  assert.equal(settled({ num_beams: 2 }).generation.beams?.beamCount, 2);
+});
+
+test("of the page's beams as many sequences come as there are beams, and none of several as a stream", () => {
+  const context = { defaults: llama3, generationConfig };
+  const several = (count: number, more: object = {}) => ({ messages, num_return_sequences: count, ...more });
+  assert.equal(prepareBody("baseten", several(4), context).generation.returnedSequenceCount, 4);
+  const [tooMany] = refusedFields("baseten", several(5), context);
+  assert.equal(tooMany!.pointer, "/num_return_sequences");
+  assert.match(tooMany!.message, /`num_beams`, 4 \(set by the model's defaults\).*given: 5/);
+  prepareBody("baseten", several(5, { num_beams: 1 }), context);
+  for (const acceptsEventStream of [false, true]) {
+    const streaming = { ...context, acceptsEventStream };
+    const [error, ...others] = refusedFields("baseten", several(2, { stream: true }), streaming);
+    assert.deepEqual([error!.pointer, others], ["/num_return_sequences", []]);
+    assert.match(error!.message, /cannot be streamed with `num_beams` \(4\).*`num_beams` to 1/);
+    assert.notEqual(prepareBody("baseten", { messages, stream: true }, streaming).call.stream, "none");
+  }
+  const alone = { ...context, acceptsEventStream: true };
+  assert.equal(prepareBody("baseten", several(2, { stream: true, num_beams: 1 }), alone).call.stream, "events");
+});
+
+test("a default length has room for all beams, or is shortened with a warning; an explicit one is refused", () => {
+  const context = { defaults: llama3, generationConfig, cellCount: 8_192 };
+  const roomy = prepareBody("baseten", { prompt: prompt(512) }, { ...context, cellCount: 16_384 });
+  assert.deepEqual([roomy.generation.maxLength, roomy.warnings.length], [4_096, 1]);
+  const tight = prepareBody("baseten", { prompt: prompt(512) }, context);
+  assert.equal(tight.generation.maxLength, 512 + (8_192 - 512) / 4);
+  assert.match(tight.warnings.join(), /4 beams there is room for 2432/);
+  const [error] = refusedFields("baseten", { prompt: prompt(512), max_tokens: 4_096 }, context);
+  assert.match(error!.message, /8192\. Set `num_beams` to 2 at most, or `max_new_tokens` to 1920/);
 });
 
 test("an unknown parameter and too many beams are refused by name, all at once", () => {

@@ -12,7 +12,7 @@ import {
 } from "./dialect.ts";
 import { defaultedLength, hasValue, mergeConfig, tooLong, withoutLengths } from "./lengths.ts";
 import { refuseScores, scoreNames, scoresElsewhere } from "./refuse-scores.ts";
-import { settledValue } from "./settled-number.ts";
+import { settledNumber, settledValue } from "./settled-number.ts";
 import { takeSource } from "./read-sources.ts";
 
 export const readBaseten: ReadDialect = (body, context) => {
@@ -27,7 +27,9 @@ export const readBaseten: ReadDialect = (body, context) => {
   const merged = mergeConfig(context.generationConfig, context.defaults);
   const sequenceCount = settledValue({ parameters, modelConfig: merged }, "num_return_sequences");
   const severalAsked = Number(sequenceCount ?? 1) > 1;
-  if (stream === "text" && severalAsked) {
+  // Several beams are streamed in no form: that is told of all families alike.
+  const hasBeams = (settledNumber({ parameters, modelConfig: merged }, "num_beams") ?? 1) > 1;
+  if (stream === "text" && severalAsked && !hasBeams) {
     const message =
       "num_return_sequences above 1 cannot be streamed as text; send Accept: text/event-stream.";
     reader.refuse("/num_return_sequences", "unsupported_parameter", message);
@@ -66,7 +68,7 @@ export const readBaseten: ReadDialect = (body, context) => {
     if (hasValue(parameters, "max_length") || hasValue(parameters, "max_new_tokens")) {
       return { parameters, modelConfig: withoutLengths(merged), errors: [], warnings: [] };
     }
-    return defaultedLength(promptTokenCount, parameters, merged);
+    return defaultedLength(promptTokenCount, parameters, merged, context);
   }
 
   function outputOf(run: FinishedRun): BasetenOutput {

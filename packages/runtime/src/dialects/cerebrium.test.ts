@@ -248,3 +248,12 @@ test("several sequences of a forced greedy answer are equal copies", () => {
   const copy = { generated_text: `${prompt}same` };
   assert.deepEqual(answerWith(prepared, "same").output, [copy, copy, copy]);
 });
+
+test("beams of a call without sampling are searched, and several sequences are the best of them", () => {
+  const greedy = { prompt, temperature: 0, num_beams: "3", num_return_sequences: 2 };
+  const prepared = prepareBody("cerebrium", greedy, context);
+  const { doSample, beams, returnedSequenceCount } = prepared.generation;
+  assert.deepEqual([doSample, beams?.beamCount, returnedSequenceCount], [false, 3, 2]);
+  assert.equal((answerWith(prepared, "a", "b").output as unknown[]).length, 2);
+  assert.equal(prepareBody("cerebrium", { prompt }, context).generation.beams, null, "the page has none");
+});

@@ -14,7 +14,7 @@ import type { GenerationParameters, ReadDialect } from "./dialect.ts";
 import { encodeWarnings } from "./header-text.ts";
 import { defaultedLength, hasValue, mergeConfig, withoutLengths } from "./lengths.ts";
 import { refuseScores, scoreNames, scoresElsewhere } from "./refuse-scores.ts";
-import { settledValue } from "./settled-number.ts";
+import { settledNumber, settledValue } from "./settled-number.ts";
 import { takeSource } from "./read-sources.ts";
 
 export const readCerebrium: ReadDialect = (body, context) => {
@@ -25,18 +25,22 @@ export const readCerebrium: ReadDialect = (body, context) => {
   const asText = readResultForm(reader, context.query);
   refuseScores(reader, [...scoreNames, "logprobs"], scoresElsewhere);
   const given = readParameters(reader);
-  const greedy = impliesGreedy(given);
-  const parameters = greedy ? asGreedy(given) : given;
-  // A forced greedy answer is the same however often it is asked for.
   const merged = mergeConfig(context.generationConfig, context.defaults);
-  const copiesAsked = settledValue({ parameters: given, modelConfig: merged }, "num_return_sequences") ?? 1;
+  const settled = { parameters: given, modelConfig: merged };
+  const isLikeliest = impliesLikeliest(given);
+  const hasBeams = (settledNumber(settled, "num_beams") ?? 1) > 1;
+  const greedy = isLikeliest && !hasBeams;
+  const unsampled = isLikeliest ? withoutSampling(given) : given;
+  // A forced greedy answer is the same however often it is asked for; beams find different ones.
+  const parameters = greedy ? { ...unsampled, num_return_sequences: 1 } : unsampled;
+  const copiesAsked = settledValue(settled, "num_return_sequences") ?? 1;
   const copies = greedy ? readCopies(reader, copiesAsked, context.maxSequenceCount) : 1;
 
   function generationFor(promptTokenCount: number): GenerationParameters {
     if (hasValue(parameters, "max_length") || hasValue(parameters, "max_new_tokens")) {
       return { parameters, modelConfig: withoutLengths(merged), errors: [], warnings: [] };
     }
-    return defaultedLength(promptTokenCount, parameters, merged);
+    return defaultedLength(promptTokenCount, parameters, merged, context);
   }
 
   return {
@@ -138,15 +142,15 @@ function checkRanges(reader: BodyReader, parameters: Record<string, unknown>): v
 }
 
 /** An explicit 0 asks for the likeliest token, not for an error. */
-function impliesGreedy(parameters: Readonly<Record<string, unknown>>): boolean {
+function impliesLikeliest(parameters: Readonly<Record<string, unknown>>): boolean {
   return parameters["do_sample"] !== false && (parameters["top_p"] === 0 || parameters["temperature"] === 0);
 }
 
-/** The call for the likeliest token, without the zeros that ask for it; what else has no effect is warned of. */
-function asGreedy(parameters: Readonly<Record<string, unknown>>): Record<string, unknown> {
+/** The call without sampling, and without the zeros that ask for that; what else has no effect is warned of. */
+function withoutSampling(parameters: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const asking = ["temperature", "top_p"];
   const kept = Object.entries(parameters).filter(([name, value]) => value !== 0 || !asking.includes(name));
-  return { ...Object.fromEntries(kept), do_sample: false, num_return_sequences: 1 };
+  return { ...Object.fromEntries(kept), do_sample: false };
 }
 
 function readCopies(reader: BodyReader, value: unknown, most: number): number {

@@ -2,8 +2,8 @@
 // same in every dialect. Knows no dialect.
 
 import { maxTokensLimit, type FieldError } from "@corral/contract";
-import type { GenerationParameters } from "./dialect.ts";
-import { configValue } from "./settled-number.ts";
+import type { DialectContext, GenerationParameters } from "./dialect.ts";
+import { configValue, settledNumber } from "./settled-number.ts";
 
 /** All names under which a default may set the length of an answer. */
 const lengthNames = ["max_length", "max_new_tokens", "max_tokens"] as const;
@@ -29,13 +29,15 @@ export function withoutLengths(config: Values): Record<string, unknown> {
 
 /**
  * The length of a call that names none. `max_new_tokens` counts new tokens; `max_tokens` and `max_length` count the
- * prompt, and where the prompt alone has that many, the most there is holds instead.
+ * prompt, and where the prompt alone has that many, the most there is holds instead. Where as many tokens of all beams
+ * are more than the KV cache has cells, it is what fits: nobody asked for more.
  * @param merged the model's defaults over its file
  */
 export function defaultedLength(
   promptTokenCount: number,
   parameters: Values,
   merged: Values,
+  { cellCount }: Pick<DialectContext, "cellCount">,
 ): GenerationParameters {
   const total = merged["max_tokens"] ?? merged["max_length"];
   if (hasValue(merged, "max_new_tokens") || typeof total !== "number") {
@@ -43,7 +45,17 @@ export function defaultedLength(
   }
   const modelConfig = withoutLengths(merged);
   const asTotal = (length: number) => ({ parameters, modelConfig: { ...modelConfig, max_length: length } });
-  if (promptTokenCount < total) return { ...asTotal(total), errors: [], warnings: [] };
+  const beamCount = settledNumber({ parameters, modelConfig: merged }, "num_beams") ?? 1;
+  const fitting = promptTokenCount + Math.floor((cellCount - promptTokenCount) / beamCount);
+  const defaulted = (length: number, warnings: readonly string[]): GenerationParameters => {
+    if (beamCount <= 1 || length <= fitting || fitting <= promptTokenCount)
+      return { ...asTotal(length), errors: [], warnings };
+    const warning =
+      `The default length is ${length} tokens, the prompt counted; for ${beamCount} beams there is room for ` +
+      `${fitting}, which was used instead.`;
+    return { ...asTotal(fitting), errors: [], warnings: [...warnings, warning] };
+  };
+  if (promptTokenCount < total) return defaulted(total, []);
   const most = Math.max(total, maxTokensLimit);
   if (promptTokenCount >= most) {
     return {
@@ -55,7 +67,7 @@ export function defaultedLength(
   const warning =
     `The prompt has ${promptTokenCount} tokens and the model's default length is ${total}, the prompt counted; ` +
     `${maxTokensLimit} was used instead.`;
-  return { ...asTotal(maxTokensLimit), errors: [], warnings: [warning] };
+  return defaulted(maxTokensLimit, [warning]);
 }
 
 export function tooLong(pointer: string, promptTokenCount: number, limit: string): FieldError {

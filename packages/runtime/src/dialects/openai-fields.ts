@@ -107,7 +107,7 @@ export function readFields(
     generationFor(promptTokenCount) {
       if (hasValue(parameters, "max_length") || hasValue(parameters, "max_new_tokens"))
         return { parameters, modelConfig: withoutLengths(merged), errors: [], warnings: [] };
-      return defaultedLength(promptTokenCount, parameters, merged);
+      return defaultedLength(promptTokenCount, parameters, merged, context);
     },
   };
 }
