@@ -64,8 +64,7 @@ test("nothing is sent that a finished text contradicts, though all running beams
 });
 
 test("what the finished text and all running beams begin with is sent while they run", async () => {
-  const script: Script = (fresh) =>
-    fresh.length === 0 ? { [a]: 0.9, [x]: 0.01 } : agreeing(a)(fresh);
+  const script: Script = (fresh) => (fresh.length === 0 ? { [a]: 0.9, [x]: 0.01 } : agreeing(a)(fresh));
   const { events, ids } = await stream(script);
   assert.deepEqual(ids, [a, end]);
   assert.deepEqual(events, [[a], [end]]);

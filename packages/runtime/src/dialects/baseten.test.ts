@@ -184,7 +184,10 @@ test("of the page's beams as many sequences come as there are beams, and none of
     assert.notEqual(prepareBody("baseten", { messages, stream: true }, streaming).call.stream, "none");
   }
   const alone = { ...context, acceptsEventStream: true };
-  assert.equal(prepareBody("baseten", several(2, { stream: true, num_beams: 1 }), alone).call.stream, "events");
+  assert.equal(
+    prepareBody("baseten", several(2, { stream: true, num_beams: 1 }), alone).call.stream,
+    "events",
+  );
 });
 
 test("a default length has room for all beams, or is shortened with a warning; an explicit one is refused", () => {
