@@ -1,7 +1,7 @@
 """A caller's JSON parameters as a call of transformers' `generate`, its steps kept, noise and swaps added at will."""
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -17,11 +17,13 @@ TENSORS = {"attention_mask", "negative_prompt_ids", "negative_prompt_attention_m
 
 @dataclass
 class Outcome:
-    """Rows of new ids; scores and logits as [step][row] tensors."""
+    """Rows of new ids; scores and logits as [step][row] tensors; of beams also what each row is worth and comes from."""
 
     rows: list[list[int]]
     scores: list[torch.Tensor]
     logits: list[torch.Tensor]
+    sequences_scores: list[float] = field(default_factory=list)
+    beam_indices: list[list[int]] = field(default_factory=list)
 
     def margins(self, ends: list[int]) -> list[float]:
         """Of each step: by how much the best score leads, in the row not yet ended where that is least."""
@@ -63,7 +65,11 @@ def call(net, tokenizer, input_ids: list, parameters: dict) -> Outcome:
     arguments |= {"return_dict_in_generate": True, "output_scores": True, "output_logits": True}
     with torch.no_grad():
         given = net.generate(torch.tensor(rows), **arguments)
-    return Outcome([row[len(rows[0]) :].tolist() for row in given.sequences], list(given.scores), list(given.logits))
+    outcome = Outcome([row[len(rows[0]) :].tolist() for row in given.sequences], list(given.scores), list(given.logits))
+    if "beam_indices" in given:
+        outcome.sequences_scores = given.sequences_scores.tolist()
+        outcome.beam_indices = given.beam_indices.tolist()
+    return outcome
 
 
 @contextmanager

@@ -1,17 +1,15 @@
 // Whole calls of `generate` on the replica at `reference` precision give, id for id, what transformers gave.
 
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import {
   readGenerateRecord,
   titleOf,
   type GenerateCase,
   type RecordedRow,
 } from "./testing/generate-cases.ts";
-import { makeCall } from "./testing/platform-side.ts";
-import { mainEntry, startReplicaProcess, type ReplicaProcess } from "./testing/replica-process.ts";
-import { createTestPlace, testConfig } from "./testing/test-config.ts";
-import { tinyModel, tinyModelNames } from "./testing/tiny-models.ts";
+import { oracleReplica } from "./testing/oracle-replica.ts";
+import { tinyModelNames } from "./testing/tiny-models.ts";
 
 const records = new Map(tinyModelNames.map((name) => [name, readGenerateRecord(name)]));
 /** Scores are processed logits: a processor may multiply the noise of logits, which is below 1e-4. */
@@ -65,29 +63,12 @@ function firmPart(ids: readonly number[], promptLength: number, { near_tie_at }:
 for (const name of tinyModelNames) {
   describe(name, { concurrency: 24 }, () => {
     const record = records.get(name)!;
-    const model = tinyModel(name);
-    const place = createTestPlace();
-    let replica: ReplicaProcess;
-    before(async () => {
-      const config = testConfig(place.socketPath, {
-        weights: { path: model.path, sha256: model.sha256 },
-        generation_config: model.generationConfig,
-        limits: { max_batch_tokens: 512, queue_length: 64 },
-      });
-      replica = startReplicaProcess(mainEntry, place.directory, config);
-      const platform = await replica.dial();
-      await Promise.race([platform.until("ready"), replica.ended.then((end) => assert.fail(end.stderr))]);
-    });
-    after(async () => {
-      replica.child.kill("SIGTERM");
-      await replica.ended;
-      place.remove();
-    });
+    const replica = oracleReplica(name);
 
     test("the record is of these weights", () => {
       assert.equal(
         record.origin.sha256,
-        model.sha256,
+        replica.sha256,
         "record it again with scripts/oracle/record_generate.py",
       );
     });
@@ -96,7 +77,7 @@ for (const name of tinyModelNames) {
       test(titleOf(recorded), async () => {
         const { input_ids, parameters, new_ids, near_tie_at } = recorded;
         const body = { input_ids, return_tensors: true, ...parameters };
-        const answer = await makeCall(place.socketPath, { body });
+        const answer = await replica.call(body);
         assert.equal(answer.status, 200, answer.text);
         if (new_ids !== undefined) {
           const rows = input_ids.some(Array.isArray) ? input_ids : new_ids.map(() => input_ids);

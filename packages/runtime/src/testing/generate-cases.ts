@@ -28,13 +28,27 @@ export interface GenerateCase {
   readonly swap?: { readonly processors: readonly [string, string]; readonly changes: "ids" | "scores" };
 }
 
-export interface GenerateRecord {
+/** A call with beams. Rows end with their hypotheses, without what fills them up. */
+export interface BeamCase extends GenerateCase {
+  readonly input_ids: readonly number[];
+  readonly new_ids: readonly (readonly number[])[];
+  readonly sequences_scores: readonly number[];
+  /** As long as the row's ids. */
+  readonly beam_indices: readonly (readonly number[])[];
+}
+
+export interface GenerateRecord<Case extends GenerateCase = GenerateCase> {
   readonly origin: { readonly sha256: string; readonly transformers: string };
-  readonly cases: readonly GenerateCase[];
+  readonly cases: readonly Case[];
 }
 
 export function readGenerateRecord(name: TinyModelName): GenerateRecord {
   return readOracle<GenerateRecord>(`generate-${name.replace("corral-", "")}.json`);
+}
+
+/** Recorded by scripts/oracle/record_beams.py. */
+export function readBeamRecord(name: TinyModelName): GenerateRecord<BeamCase> {
+  return readOracle<GenerateRecord<BeamCase>>(`beams-${name.replace("corral-", "")}.json`);
 }
 
 export function titleOf({ name, prompt }: GenerateCase): string {
