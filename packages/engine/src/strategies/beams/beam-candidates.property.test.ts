@@ -220,3 +220,12 @@ test("beams choose the candidates of the plain definition, with ties and impossi
     { numRuns: 150 },
   );
 });
+
+test("nothing is drawn where the best score is Infinity, whose probability is not a number", () => {
+  const pool = createCandidatePool();
+  pool.add(0, null, Float32Array.of(-1, Infinity, -2), 0);
+  assert.equal(
+    pool.draw(2, () => 0.5),
+    null,
+  );
+});

@@ -35,7 +35,7 @@ export interface CandidatePool {
   /**
    * Takes `count` out without replacement, in the order drawn, each with the probability that its score stands for among
    * those that are left; when no probability is left, the best of the rest. Fewer where there are no more; null where a
-   * score is not a number. `uniformAt(i)`, in `[0, 1)`, is for draw i.
+   * probability is not a number: where a score is not, or is Infinity. `uniformAt(i)`, in `[0, 1)`, is for draw i.
    * Source: transformers 5.23.0, generation/utils.py, _get_top_k_continuations; which of several impossible tokens fill
    * up is left open there.
    */
@@ -144,6 +144,7 @@ export function createCandidatePool(): CandidatePool {
         if (Number.isNaN(score)) return null;
         if (score > best) best = score;
       }
+      if (best === Infinity) return null;
       for (let index = 0; index < size; index++)
         weights[index] = expFloat32(Math.fround(scores[index]! - best));
       for (let block = 0; block * blockLength < size; block++) sumUp(block);
