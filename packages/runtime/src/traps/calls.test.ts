@@ -118,3 +118,32 @@ test("trap 48: a score that was banned is null in JSON", async () => {
   const [row] = answer.json.scores[0];
   assert.deepEqual([row[97], row[98]], [10, null]);
 });
+
+test("trap 37: beams that end early are filled as transformers fills them, and never with -1", async () => {
+  const [short, long] = [97, 98];
+  const model = createFakeLoadedModel({
+    logits(history, vocabSize) {
+      const logits = new Float32Array(vocabSize).fill(-20);
+      const [first] = history.slice(2);
+      if (first === undefined) [logits[short], logits[long]] = [4, 3.9];
+      else logits[first === short ? eos : long] = 4;
+      return logits;
+    },
+  });
+  await using t = await startTestReplica({ model });
+  const asked = { num_beams: 2, num_return_sequences: 2, max_new_tokens: 4, length_penalty: 0 };
+  const idsOf = async (parameters: Readonly<Record<string, unknown>>) => {
+    const body = { input_ids: [bos, 88], return_tensors: true, ...asked, ...parameters };
+    const answer = await t.call({ body });
+    assert.equal(answer.status, 200, answer.text);
+    return answer.json.result.map((row: { generated_token_ids: number[] }) =>
+      row.generated_token_ids.slice(2),
+    );
+  };
+  const rest = [long, long, long, long];
+  assert.deepEqual(await idsOf({}), [[short, eos, eos, eos], rest]);
+  assert.deepEqual(await idsOf({ pad_token_id: pad }), [[short, eos, pad, pad], rest]);
+  assert.deepEqual(await idsOf({ pad_token_id: 0 }), [[short, eos, eos, eos], rest]);
+  const stopped = { eos_token_id: null, stop_strings: "a<eos>" };
+  for (const row of await idsOf(stopped)) assert.ok(row.every((id: number) => id >= 0));
+});
