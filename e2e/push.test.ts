@@ -116,6 +116,27 @@ test("weights of zeros load but speak no English: the measure of the tiny models
   assert.notEqual(answerProblem(text, keywords, "first"), null);
 });
 
+test("a draft model is pushed beside the weights, drafts for calls that name it, and is refused with another vocabulary", async () => {
+  const settings = `${bundled}    assistant_models: { own: data/weights.gguf }\n`;
+  await push(await bundle("drafted", settings));
+  const body = { prompt: "What is beam search?", max_new_tokens: 32, do_sample: true, seed: 7 };
+  const outputOf = async (more: object) => {
+    const response = await corral.post("/models/drafted/predict", { ...body, ...more });
+    const answer = await json<{ model_output: { output: string } }>(response);
+    assert.equal(response.status, 200, JSON.stringify(answer));
+    return answer.model_output.output;
+  };
+  assert.equal(await outputOf({ assistant_model: "own" }), await outputOf({}));
+  const unknown = await corral.post("/models/drafted/predict", { ...body, assistant_model: "large" });
+  assert.equal(unknown.status, 422);
+  assert.match(await unknown.text(), /name a draft model of this deployment: \\"own\\"/);
+
+  const other = `${bundled}    assistant_models: { small: corral-tiny-2 }\n`;
+  const refused = await corral.cli("push", await bundle("undrafted", other));
+  assert.notEqual(refused.code, 0);
+  assert.match(refused.stderr, /draft model "small" must have the tokens of the model/);
+});
+
 test("a directory that cannot be a model is refused with every mistake, its line and the remedy", async () => {
   const path = join(directory, "broken");
   await mkdir(path, { recursive: true });

@@ -8,6 +8,7 @@ import { after, before, describe, test } from "node:test";
 import { createEngine, type Engine, type ModelRunner } from "@corral/engine";
 import { createFakeClock, validGeneration, type FakeClock } from "@corral/engine/testing";
 import { loadLlama, quantizeToQ4, type Llama } from "@corral/llama";
+import { startTinyReplica } from "./testing/tiny-replica.ts";
 import { tinyModel, tinyModelNames } from "./testing/tiny-models.ts";
 
 const prompts = [
@@ -34,6 +35,26 @@ function timed(runner: ModelRunner, clock: FakeClock, tookMs: number): ModelRunn
     [Symbol.dispose]: () => runner[Symbol.dispose](),
   };
 }
+
+test("a replica loads a draft model beside its model, and answers as without", async () => {
+  const [name] = tinyModelNames;
+  const { path, sha256 } = tinyModel(name);
+  await using replica = await startTinyReplica(name, { draft_models: [{ name: "own", path, sha256 }] });
+  for (const [seed, prompt] of prompts.entries()) {
+    for (const way of [{ do_sample: false }, { do_sample: true, seed }]) {
+      const body = { prompt, max_new_tokens: 24, ...way };
+      const plain = await replica.idsOf(body);
+      assert.deepEqual(await replica.idsOf({ ...body, assistant_model: "own" }), plain);
+    }
+  }
+});
+
+test("a draft model whose weights changed ends the load with the reason", async () => {
+  const [name] = tinyModelNames;
+  const { path } = tinyModel(name);
+  const changed = [{ name: "own", path, sha256: "0".repeat(64) }];
+  await assert.rejects(startTinyReplica(name, { draft_models: changed }), /has sha256/);
+});
 
 for (const name of tinyModelNames) {
   describe(name, () => {

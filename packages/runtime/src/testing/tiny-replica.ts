@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { makeCall, type Answer } from "./platform-side.ts";
 import { mainEntry, startReplicaProcess } from "./replica-process.ts";
-import { createTestPlace, testConfig } from "./test-config.ts";
+import { createTestPlace, testConfig, type ConfigChanges } from "./test-config.ts";
 import { tinyModel, type TinyModelName } from "./tiny-models.ts";
 
 export interface TinyReplica {
@@ -15,13 +15,17 @@ export interface TinyReplica {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-export async function startTinyReplica(name: TinyModelName): Promise<TinyReplica> {
+export async function startTinyReplica(
+  name: TinyModelName,
+  changes: ConfigChanges = {},
+): Promise<TinyReplica> {
   const model = tinyModel(name);
   const place = createTestPlace();
   const config = testConfig(place.socketPath, {
     weights: { path: model.path, sha256: model.sha256 },
     generation_config: model.generationConfig,
-    limits: { max_batch_tokens: 512, queue_length: 64 },
+    ...changes,
+    limits: { max_batch_tokens: 512, queue_length: 64, ...changes.limits },
   });
   const replica = startReplicaProcess(mainEntry, place.directory, config);
   const platform = await replica.dial();
