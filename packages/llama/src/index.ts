@@ -10,7 +10,7 @@ import type { ModelRunner, Vocabulary } from "@corral/engine";
 import type { DeviceChoice } from "@corral/contract";
 
 import type { ContextOptions } from "./context.ts";
-import { type Device, layerDevices } from "./device.ts";
+import { type Device, layerDevices, readDevices } from "./device.ts";
 import { openLibrary } from "./library.ts";
 import type { Backend } from "./packages.ts";
 import { type LlamaModel, type LoadModelOptions, loadModel, type ModelInfo } from "./model.ts";
@@ -60,12 +60,13 @@ export interface LlamaHardware {
   readonly passedOver: readonly string[];
 }
 
-/** Opens the libraries. Fails with `library_missing`, `library_mismatch` or `device_missing`. */
+/** Opens the libraries; what is free is as of now. Fails with `library_missing`, `library_mismatch` or `device_missing`. */
 export function openHardware(options: Pick<LoadLlamaOptions, "libraryDirectory" | "device">): LlamaHardware {
-  const { backend, devices, passedOver } = openLibrary({
+  const { abi, backend, passedOver } = openLibrary({
     directory: options.libraryDirectory,
     device: options.device,
   });
+  const devices = readDevices(abi);
   return {
     backend,
     gpus: layerDevices(devices),

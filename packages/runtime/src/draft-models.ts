@@ -12,13 +12,13 @@ export interface DraftModels extends Disposable {
 }
 
 export interface DraftModelOptions extends Pick<LoadOptions, "signal" | "log"> {
-  readonly means: Pick<ContextOptions, "threadCount" | "stepThreads" | "memoryLimitBytes">;
+  readonly means: Pick<ContextOptions, "threadCount" | "stepThreads">;
   /** Whether GPUs hold all of the model: only then may they hold a draft model. */
   readonly offloaded: boolean;
   readonly createRunner: (
     config: ReplicaConfig,
     llama: Llama,
-    means: DraftModelOptions["means"],
+    means: Pick<ContextOptions, "threadCount" | "stepThreads" | "memoryLimitBytes">,
   ) => Promise<ModelRunner>;
 }
 
@@ -36,10 +36,16 @@ export async function loadDraftModels(
   try {
     for (const { name, path } of config.draft_models ?? []) {
       const float32Weights = config.precision === "reference";
-      const gpuLayerCount = offloaded ? await gpuLayers(config, path) : 0;
+      // The model and the drafts before are in their memory by now.
+      const freeBytes = openHardware({ device: config.device }).gpus.map((gpu) => gpu.freeBytes);
+      const gpuLayerCount = offloaded ? await gpuLayers(config, path, freeBytes) : 0;
+      const memory =
+        gpuLayerCount === 0 ? {} : { memoryLimitBytes: sum(freeBytes) + process.availableMemory() };
       const llama = loaded.use(await loadLlama({ path, float32Weights, gpuLayerCount, signal }));
       checkVocabulary(name, llama, model);
-      const runner = loaded.use(await createRunner(draftConfig(config, model, llama), llama, means));
+      const runner = loaded.use(
+        await createRunner(draftConfig(config, model, llama), llama, { ...means, ...memory }),
+      );
       runners.set(name, runner);
       log.info("draft model", { name, size_bytes: llama.info.sizeBytes, gpu_layers: gpuLayerCount });
     }
@@ -51,11 +57,14 @@ export async function loadDraftModels(
 }
 
 /** All layers where they fit beside the model, else none: a draft that waits for two devices saves nothing. */
-async function gpuLayers(config: ReplicaConfig, path: string): Promise<number> {
-  const freeBytes = openHardware({ device: config.device }).gpus.map((gpu) => gpu.freeBytes);
+async function gpuLayers(config: ReplicaConfig, path: string, freeBytes: readonly number[]): Promise<number> {
   const header = await checkGguf(path);
   const count = chooseGpuLayers(config, header, freeBytes);
   return count > (header.blockCount ?? 0) ? count : 0;
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
 }
 
 /** The push compared the tokens themselves. */

@@ -66,7 +66,7 @@ async function openModel(
     const runner = await createRunner(config, llama, { threadCount, stepThreads: board, ...memory });
     // A sum's last bits may depend on the number of threads: here it never changes.
     const createExclusiveRunner = () => createRunner(config, llama, { threadCount, ...memory });
-    const means: Means = { threadCount, stepThreads: board, ...memory };
+    const means = { threadCount, stepThreads: board };
     drafts = await loadDraftModels(config, llama, { signal, log, means, offloaded, createRunner });
     return toLoadedModel(llama, runner, drafts, createExclusiveRunner, board, {
       ...describeDevices(hardware, gpuLayerCount),
@@ -129,7 +129,7 @@ function memoryWith({ gpus }: LlamaHardware): number {
   return gpus.reduce((sum, { freeBytes }) => sum + freeBytes, process.availableMemory());
 }
 
-export type Means = Pick<ContextOptions, "threadCount" | "stepThreads" | "memoryLimitBytes">;
+type Means = Pick<ContextOptions, "threadCount" | "stepThreads" | "memoryLimitBytes">;
 
 /** A number of cells that nobody asked for is halved until it fits in memory, down to one full context. */
 async function createRunner(config: ReplicaConfig, llama: Llama, means: Means): Promise<ModelRunner> {
