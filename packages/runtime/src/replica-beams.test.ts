@@ -1,4 +1,4 @@
-import { generateAnswerSchema } from "@corral/contract";
+import { forwardedHeaders, generateAnswerSchema } from "@corral/contract";
 import { hashedLogits } from "@corral/engine/testing";
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -131,4 +131,116 @@ test("groups of beams and forced words come with their scores, whole or as a str
     const tokens = events.filter(({ event }) => event === "token");
     assert.equal(tokens.map(({ data }) => data.text).join(""), plain.json.result[0].generated_text);
   }
+});
+
+test("a call's and a key's tokens count every beam, not only those that are returned", async () => {
+  const body = { prompt: "Hi", num_beams: 4, max_new_tokens: 7 };
+  // Four times prompt and new tokens.
+  for (const [cap, status] of [
+    [40, 200],
+    [39, 422],
+  ] as const) {
+    await using t = await startTestReplica({ config: { limits: { call_caps: { tokens: cap } } } });
+    const answer = await t.call({ body });
+    assert.equal(answer.status, status, answer.text);
+    if (status === 422) {
+      assert.equal(answer.json.errors[0].pointer, "/num_beams");
+      assert.match(answer.json.errors[0].message, /40.*39/);
+    }
+    assert.equal((await t.call({ body: { ...body, num_beams: 1 } })).status, 200);
+  }
+  await using t = await start();
+  const keyed = (tokenCap: number, more: object = {}) =>
+    t.call({
+      body: { ...body, ...more },
+      headers: { [forwardedHeaders.key]: "key-1", [forwardedHeaders.tokenCap]: String(tokenCap) },
+    });
+  assert.equal((await keyed(40)).status, 200);
+  const refused = await keyed(39);
+  assert.deepEqual([refused.status, refused.json.code], [422, "invalid_parameter"]);
+  assert.match(refused.json.detail, /40 tokens.*39/);
+  assert.equal((await keyed(39, { num_beams: 1 })).status, 200);
+  // Over several prompts as well.
+  assert.equal((await keyed(79, { prompt: ["Hi", "Ho"] })).status, 422);
+  assert.equal((await keyed(80, { prompt: ["Hi", "Ho"] })).status, 200);
+});
+
+test("explain tells how a search came to be: beams, early stopping and length penalty with their sources", async () => {
+  await using t = await startTestReplica({
+    config: { generation_config: { num_beams: 3, length_penalty: 0.5 } },
+  });
+  const body = { prompt: "Hi", max_new_tokens: 3, explain: true };
+  const explained = async (more: object) =>
+    (await t.call({ body: { ...body, ...more } })).json.effective_parameters;
+  const { num_beams, early_stopping, length_penalty } = await explained({ early_stopping: "never" });
+  assert.deepEqual(num_beams, { value: 3, source: "model" });
+  assert.deepEqual(early_stopping, { value: "never", source: "caller" });
+  assert.deepEqual(length_penalty, { value: 0.5, source: "model" });
+  const config = { num_beams: 2, length_penalty: -1 };
+  const own = await explained({ generation_config: config });
+  assert.deepEqual(own.num_beams, { value: 2, source: "config" });
+  assert.deepEqual(own.early_stopping, { value: false, source: "default" });
+  assert.deepEqual(own.length_penalty, { value: -1, source: "config" });
+});
+
+const bad: readonly (readonly [body: object, pointer: string, says: RegExp])[] = [
+  [{ num_beams: "4" }, "/num_beams", /must be an integer; given: "4"/],
+  [{ num_beams: 0 }, "/num_beams", /from 1 to 8; given: 0/],
+  [{ num_beams: -1 }, "/num_beams", /from 1 to 8; given: -1/],
+  [{ num_beams: 1e9 }, "/num_beams", /from 1 to 8; given: 1000000000/],
+  [{ num_beams: 4.5 }, "/num_beams", /must be an integer; given: 4\.5/],
+  [{ num_beams: [4] }, "/num_beams", /must be an integer/],
+  [{ num_beams: true }, "/num_beams", /must be an integer; given: true/],
+  [{ length_penalty: 1e308 }, "/length_penalty", /given: 1e\+308/],
+  [{ length_penalty: -1e308 }, "/length_penalty", /given: -1e\+308/],
+  [{ length_penalty: "1" }, "/length_penalty", /must be a number; given: "1"/],
+  [{ early_stopping: 1 }, "/early_stopping", /given: 1/],
+  [{ early_stopping: "true" }, "/early_stopping", /"never".*given: "true"/],
+  [{ num_beams: 5, guidance_scale: 2 }, "/num_beams", /5 sequences, each computed twice.*4 of such/],
+  [{ num_beams: 8, max_new_tokens: 200 }, "/num_beams", /1024\. Set `num_beams` to 5 at most/],
+  [{ num_return_sequences: 5 }, "/num_return_sequences", /at most `num_beams`, 4/],
+  [{ num_return_sequences: 2, stream: true }, "/num_return_sequences", /cannot be streamed/],
+  [{ low_memory: true }, "/low_memory", /several beams/],
+];
+test("bad values of beams are refused by name with what was given, and the replica goes on", async () => {
+  await using t = await start();
+  for (const [more, pointer, says] of bad) {
+    const answer = await t.call({ body: { prompt: "Hi", num_beams: 4, max_new_tokens: 4, ...more } });
+    assert.equal(answer.status, 422, `${JSON.stringify(more)}: ${answer.text}`);
+    assert.deepEqual(
+      answer.json.errors.map((error: { pointer: string }) => error.pointer),
+      [pointer],
+    );
+    assert.match(answer.json.errors[0].message, says);
+  }
+  for (const more of [{ num_beams: null }, { early_stopping: null }, { length_penalty: null }]) {
+    const answer = await t.call({ body: { prompt: "Hi", num_beams: 4, max_new_tokens: 4, ...more } });
+    assert.equal(answer.status, 200, answer.text);
+  }
+});
+
+test("several sequences of beams are streamed by no family, one is by each that streams", async () => {
+  await using t = await start();
+  const messages = [{ role: "user", content: "Hi" }];
+  const openAi = (path: string) => ({ dialect: "openai", path }) as const;
+  const families = [
+    { form: { dialect: "corral" }, body: { prompt: "Hi" }, count: "num_return_sequences" },
+    { form: { dialect: "baseten" }, body: { messages }, count: "num_return_sequences" },
+    { form: openAi("/chat/completions"), body: { model: "m", messages }, count: "n" },
+    { form: openAi("/completions"), body: { model: "m", prompt: "Hi" }, count: "n" },
+  ] as const;
+  const events = { accept: "text/event-stream" };
+  for (const { form, body, count } of families) {
+    for (const headers of [{}, events]) {
+      const asked = { ...body, num_beams: 3, max_new_tokens: 4, stream: true };
+      const several = await t.call({ ...form, body: { ...asked, [count]: 2 }, headers });
+      assert.ok([400, 422].includes(several.status), several.text);
+      assert.match(several.text, new RegExp(`\`${count}\` \\(2\\) above 1 cannot be streamed`));
+      assert.equal((await t.call({ ...form, body: asked, headers })).status, 200);
+    }
+  }
+  // Cerebrium's family has no streams: `stream` is a field that it does not know, and all sequences come whole.
+  const body = { prompt: "Hi", num_beams: 3, num_return_sequences: 2, max_new_tokens: 4, stream: true };
+  const whole = await t.call({ dialect: "cerebrium", body });
+  assert.deepEqual([whole.status, whole.json.result.length], [200, 2]);
 });
