@@ -1,10 +1,12 @@
-// `npm run mutations`: is every boundary of a logits processor, and every place in their order, held by a recorded case?
-// Swaps neighbours of the order and turns comparisons, one at a time; each must turn the tests red. `-- --part swaps` or
-// `-- --part boundaries` does one half, `-- --every N` each N-th only.
+// `npm run mutations`: is every boundary of a logits processor, and every place in their order, held by a recorded case,
+// and is every rule of beam search held by a test?
+// Swaps neighbours of the order and turns comparisons, one at a time; each must turn the tests red. `-- --part swaps`,
+// `-- --part boundaries` or `-- --part beams` does one part, `-- --every N` each N-th only.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { beamFaults } from "./beam-faults.ts";
 import { plantFaults, type Fault } from "./plant-faults.ts";
 import { repository } from "./repository.ts";
 
@@ -125,13 +127,10 @@ const { values: options } = parseArgs({
     every: { type: "string", default: "1" },
   },
 });
-const chosen = {
-  swaps: options.part === "boundaries" ? [] : swaps,
-  boundaries: options.part === "swaps" ? [] : boundaries,
-};
+const parts: Readonly<Record<string, readonly Fault[]>> = { swaps, boundaries, beams: beamFaults };
+const chosen = options.part === "all" ? Object.values(parts).flat() : parts[options.part];
+if (chosen === undefined) throw new Error(`--part is one of ${Object.keys(parts).join(", ")}.`);
 for (const [pair, reason] of Object.entries(commuting))
   process.stdout.write(`commute   ${pair}: ${reason}\n`);
-const faults = [...chosen.swaps, ...chosen.boundaries].filter(
-  (_, index) => index % Number(options.every) === 0,
-);
+const faults = chosen.filter((_, index) => index % Number(options.every) === 0);
 process.exitCode = plantFaults(faults) ? 0 : 1;

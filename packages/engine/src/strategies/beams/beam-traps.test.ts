@@ -164,8 +164,27 @@ test("trap 38: before the first step all beams are one, so that their first toke
     rows.map(({ ids }) => ids),
     [[a], [b], [c], [end]],
   );
-  const [best] = await searched(likely, { ...given, do_sample: true, num_return_sequences: 1 });
-  assert.equal(best?.ids.length, 1);
+  // With fewer possible tokens than beams the others come in, ruled out by their score.
+  const tokens = Array.from({ length: byteTokenCount }, (_, id) => id);
+  const few = { num_beams: 5, num_return_sequences: 5, suppress_tokens: tokens.slice(2) };
+  const first = await searched(likely, { ...given, ...few });
+  assert.deepEqual(
+    first.map(({ ids }) => ids),
+    [[a], [0], [], [], []],
+    "as in transformers",
+  );
+  const second = await searched(likely, { ...given, ...few, max_new_tokens: 2 });
+  assert.deepEqual(
+    second.map(({ ids }) => ids),
+    [
+      [a, a],
+      [a, 0],
+      [0, a],
+      [0, 0],
+      [a, a],
+    ],
+  );
+  assert.equal(second[4]?.score, -5e8);
 });
 
 test("trap 45: renormalize_logits changes the totals of beams, and with them what is chosen", async () => {
