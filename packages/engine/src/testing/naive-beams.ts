@@ -14,12 +14,13 @@ import type { NaiveModel } from "./naive-generation.ts";
 
 type Continuation = Pick<BeamCandidate, "beam" | "token" | "score">;
 
-/** The returned hypotheses, best first. */
+/** The returned hypotheses, best first. `arrange` may put the candidates of a step into another order than theirs. */
 export function searchNaively(
   { logits, vocabSize, vocabulary }: NaiveModel,
   settings: GenerationSettings,
   promptIds: readonly number[],
   seed: number,
+  arrange = (candidates: readonly BeamCandidate[]): readonly BeamCandidate[] => candidates,
 ): readonly Hypothesis[] {
   const { beams, endTokenIds, maxLength, guidance, returnedSequenceCount } = settings;
   if (beams === null) throw new TypeError("The settings have no beams.");
@@ -66,7 +67,7 @@ export function searchNaively(
       const tokens = [...promptIds, ...(beamsNow[candidate.beam]?.ids ?? [])];
       return { ...candidate, reason: finishReasonOf(criteria, tokens, candidate.token, 0) };
     });
-    if (search.advance(candidates, { endsAll: position + 1 >= maxLength }).isDone)
+    if (search.advance(arrange(candidates), { endsAll: position + 1 >= maxLength }).isDone)
       return search.finished().slice(0, returnedSequenceCount);
   }
 }
