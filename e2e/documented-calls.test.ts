@@ -74,6 +74,20 @@ test("the Llama 3 page's call is answered with whole sentences about AGI, for ea
   });
 });
 
+test("the Llama 3 page's call has its four beams, drawn or searched, and is the same with them written out", async () => {
+  const id = await deploymentId("corral-tiny-3");
+  const output = async (more: object) => {
+    const body = { ...llama3Body, seed: 1, ...more };
+    const answer = await json<BasetenAnswer>(await corral.post(`/model_versions/${id}/predict`, body));
+    return answer.model_output.output;
+  };
+  for (const more of [{}, { do_sample: false }, { temperature: 1.5, top_p: 1 }]) {
+    const page = await output(more);
+    assert.equal(page, await output({ ...more, num_beams: 4 }));
+    assert.notEqual(page, await output({ ...more, num_beams: 1 }), "one beam says something else here");
+  }
+});
+
 test("the Llama 2 page's call is answered in its envelope with a whole sentence on how one is, for each of 20 seeds", async () => {
   const question = questions.find((candidate) => candidate.id === "how-are-you");
   assert.ok(question);

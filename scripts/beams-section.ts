@@ -24,7 +24,7 @@ export const beamsSection: readonly string[] = [
   "- **Beam sampling** draws its candidates without replacement from all continuations of all beams, with the call's `seed`:",
   "  the same seed gives the same texts, whatever runs beside it. Which numbers are drawn is not PyTorch's.",
   "- **Guidance.** Each beam has a context without guidance of its own, which is copied and dropped with it.",
-  "- **Prompt lookup** is ignored beside beams, with a warning, as in transformers.",
+  "- **Drafts**, by prompt lookup or a draft model, are left out beside beams, with a warning.",
   "- **Groups of beams and forced words** are those of transformers 4.46, which transformers 5 no longer has: the",
   "  deviations below name what differs.",
   "- **Answers.** With `return_dict_in_generate` Corral's own call tells `beam_indices`, with `output_scores` the",

@@ -27,6 +27,16 @@ describe("the catalogue", () => {
     assert.equal(canonicalIdentifier("constructor"), null);
   });
 
+  it("has the documented pages' defaults: four beams for Llama 3, none for Llama 2", () => {
+    const beams = (name: string) => findCatalogueRow(name)?.defaults["num_beams"];
+    assert.deepEqual(["llama-3-8b-instruct", "corral-tiny-3"].map(beams), [4, 4]);
+    assert.deepEqual(["llamav2-7b", "llamav2-7b-chat", "corral-tiny-2"].map(beams), [
+      undefined,
+      undefined,
+      undefined,
+    ]);
+  });
+
   it("has usable identifiers, known defaults and stand-ins that exist", () => {
     for (const row of catalogue) {
       assert.equal(nameProblem(row.identifier), null);
