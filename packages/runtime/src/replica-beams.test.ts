@@ -165,6 +165,23 @@ test("a call's and a key's tokens count every beam, not only those that are retu
   assert.equal((await keyed(80, { prompt: ["Hi", "Ho"] })).status, 200);
 });
 
+test("usage counts the tokens of what is returned, not of the beams that led there", async () => {
+  await using t = await start();
+  for (const prompt of ["Hi", ["Hi", "Ho!"]]) {
+    const { result, usage } = (await t.call({ body: { ...beams, prompt } })).json;
+    const counts = result.flat().map((row: { generated_tokens: number }) => row.generated_tokens);
+    assert.equal(counts.length, 3 * [prompt].flat().length);
+    assert.equal(
+      usage.generated_tokens,
+      counts.reduce((sum: number, count: number) => sum + count, 0),
+    );
+    // With the beginning token of each; a prompt is counted once, however many beams go on from it.
+    assert.equal(usage.prompt_tokens, [prompt].flat().join("").length + [prompt].flat().length);
+  }
+  const one = (await t.call({ body: { ...beams, prompt: "Hi", num_return_sequences: 1 } })).json;
+  assert.equal(one.usage.generated_tokens, one.result[0].generated_tokens);
+});
+
 test("explain tells how a search came to be: beams, early stopping and length penalty with their sources", async () => {
   await using t = await startTestReplica({
     config: { generation_config: { num_beams: 3, length_penalty: 0.5 } },
