@@ -34,12 +34,16 @@ async function stream(body: object): Promise<Stream> {
   return { firstAtMs, endAtMs: performance.now(), text };
 }
 
-/** Long enough that 32 of them overlap: the end tokens are off, so each runs to its length. */
+/**
+ * Long enough that 32 of them overlap: the end tokens are off, so each runs to its length. Of one beam, as the text of
+ * several comes when it has settled.
+ */
 const bodyOf = (caller: number) => ({
   messages: [{ role: "user", content: `What is machine learning? ${"Please. ".repeat(caller % 4)}` }],
   max_new_tokens: 120,
   eos_token_id: null,
   do_sample: false,
+  num_beams: 1,
 });
 
 test("of 32 concurrent callers all 16 streams have begun before the first ends, and the answers are those given alone", async () => {

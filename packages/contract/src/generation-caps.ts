@@ -55,6 +55,8 @@ export function generationCaps(caps: CallCaps): GenerationCaps {
   };
 }
 
+const mostEndsOfBeams = 64;
+
 /** Stop strings, bad words and biases that are too many or too long. */
 export function checkCounts(valueOf: ValueOf, caps: GenerationCaps, placeOf: PlaceOf): FieldError[] {
   const stops = listOf<string>(valueOf("stop_strings"));
@@ -65,7 +67,12 @@ export function checkCounts(valueOf: ValueOf, caps: GenerationCaps, placeOf: Pla
   const ids = (lists: readonly (readonly number[])[]) => lists.reduce((sum, { length }) => sum + length, 0);
   const idCount = ids(words) + ids(biases.map(([biased]) => biased));
   const biasing = biases.length > 0 ? "sequence_bias" : "bad_words_ids";
+  const ends = listOf<number>(valueOf("eos_token_id"));
+  const beamCount = valueOf("num_beams");
+  // As many candidates as there are ends are ranked in each step for every beam.
+  const endCap = typeof beamCount === "number" && beamCount > 1 ? mostEndsOfBeams : null;
   return [
+    ...checkCap("eos_token_id", ends.length, endCap, "end tokens beside `num_beams`", placeOf),
     ...checkCap("stop_strings", stops.length, caps.stopStringCount, "stop strings", placeOf),
     ...checkCap("stop_strings", longestStop, caps.stopStringLength, "characters in one stop string", placeOf),
     ...checkCap(biasing, entryCount, caps.biasCount, "bad words and biased sequences", placeOf),

@@ -155,6 +155,12 @@ const conflicts: readonly (readonly [
     /must come with `num_beam_groups` 1/,
   ],
   [
+    "so many end tokens that beams would rank thousands of candidates are refused",
+    { ...five, num_beams: 4, eos_token_id: Array.from({ length: 65 }, (_, id) => id) },
+    ["/eos_token_id"],
+    /asks for 65 end tokens beside `num_beams`; a call of this deployment may have 64/,
+  ],
+  [
     "several beams with little memory are refused, as in transformers",
     { ...five, num_beams: 4, low_memory: true },
     ["/low_memory"],

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { defaultCaps } from "@corral/contract";
 import {
   answerWith,
   prepareBody,
@@ -197,6 +198,12 @@ test("a default length has room for all beams, or is shortened with a warning; a
   const tight = prepareBody("baseten", { prompt: prompt(512) }, context);
   assert.equal(tight.generation.maxLength, 512 + (8_192 - 512) / 4);
   assert.match(tight.warnings.join(), /4 beams there is room for 2432/);
+  const guided = prepareBody("baseten", { prompt: prompt(512), guidance_scale: 1.5 }, context);
+  assert.equal(guided.generation.maxLength, 512 + (8_192 - 1_024) / 8);
+  const capped = { ...context, caps: { ...defaultCaps, tokenCount: 4_000 } };
+  assert.equal(prepareBody("baseten", { prompt: prompt(12) }, capped).generation.maxLength, 512);
+  const less = { ...context, caps: { ...defaultCaps, tokenCount: 1_000 } };
+  assert.equal(prepareBody("baseten", { prompt: prompt(12) }, less).generation.maxLength, 250);
   const [error] = refusedFields("baseten", { prompt: prompt(512), max_tokens: 4_096 }, context);
   assert.match(error!.message, /8192\. Set `num_beams` to 2 at most, or `max_new_tokens` to 1920/);
 });

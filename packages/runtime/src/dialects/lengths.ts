@@ -1,7 +1,7 @@
 // Which length holds where a caller, a deployment and a model's file may each name one: a model's default means the
 // same in every dialect. Knows no dialect.
 
-import { maxTokensLimit, type FieldError } from "@corral/contract";
+import { defaultCaps, maxTokensLimit, type FieldError } from "@corral/contract";
 import type { DialectContext, GenerationParameters } from "./dialect.ts";
 import { configValue, settledNumber } from "./settled-number.ts";
 
@@ -30,14 +30,14 @@ export function withoutLengths(config: Values): Record<string, unknown> {
 /**
  * The length of a call that names none. `max_new_tokens` counts new tokens; `max_tokens` and `max_length` count the
  * prompt, and where the prompt alone has that many, the most there is holds instead. Where as many tokens of all beams
- * are more than the KV cache has cells, it is what fits: nobody asked for more.
+ * are more than the KV cache has cells, or than a call may have, it is what fits: nobody asked for more.
  * @param merged the model's defaults over its file
  */
 export function defaultedLength(
   promptTokenCount: number,
   parameters: Values,
   merged: Values,
-  { cellCount }: Pick<DialectContext, "cellCount">,
+  { cellCount, caps = defaultCaps }: Pick<DialectContext, "cellCount" | "caps">,
 ): GenerationParameters {
   const total = merged["max_tokens"] ?? merged["max_length"];
   if (hasValue(merged, "max_new_tokens") || typeof total !== "number") {
@@ -46,7 +46,14 @@ export function defaultedLength(
   const modelConfig = withoutLengths(merged);
   const asTotal = (length: number) => ({ parameters, modelConfig: { ...modelConfig, max_length: length } });
   const beamCount = settledNumber({ parameters, modelConfig: merged }, "num_beams") ?? 1;
-  const fitting = promptTokenCount + Math.floor((cellCount - promptTokenCount) / beamCount);
+  const scale = settledNumber({ parameters, modelConfig: merged }, "guidance_scale") ?? 1;
+  // Guidance computes each beam twice, and begins its second one with a prompt of its own.
+  const contextCount = scale === 1 ? 1 : 2;
+  const leftCount = cellCount - contextCount * promptTokenCount;
+  const fitting = Math.min(
+    promptTokenCount + Math.floor(leftCount / (beamCount * contextCount)),
+    Math.floor((caps.tokenCount ?? Infinity) / beamCount),
+  );
   const defaulted = (length: number, warnings: readonly string[]): GenerationParameters => {
     if (beamCount <= 1 || length <= fitting || fitting <= promptTokenCount)
       return { ...asTotal(length), errors: [], warnings };

@@ -71,15 +71,22 @@ export function createBeamSearch(options: BeamSearchOptions): BeamSearch {
 
   function finish(candidates: readonly BeamCandidate[]): readonly FinishedSlot[] {
     const isFull = earlyStopping === true && areAllDone();
-    const ended = candidates.map((candidate, rank): FinishedSlot => {
+    const ended = candidates.map((candidate, rank) => {
       const mayFinish = candidate.reason !== null && rank < beamCount;
       let score = normalized(candidate.score, newTokenCount);
       for (const isRuledOut of [isFull, !canImprove, !mayFinish])
         score = Math.fround(score + (isRuledOut ? ruledOut : 0));
-      const history = running[candidate.beam] ?? emptyHistory;
-      return { ...continued(history, candidate), score, reason: mayFinish ? candidate.reason : null };
+      const slot = (): FinishedSlot => ({
+        ...continued(running[candidate.beam] ?? emptyHistory, candidate),
+        score,
+        reason: mayFinish ? candidate.reason : null,
+      });
+      return { score, slot };
     });
-    return [...slots, ...ended].sort((a, b) => b.score - a.score).slice(0, beamCount);
+    const kept = slots.map((slot) => ({ score: slot.score, slot: () => slot }));
+    // Histories are made for those alone that get a place.
+    const best = [...kept, ...ended].sort((a, b) => b.score - a.score).slice(0, beamCount);
+    return best.map(({ slot }) => slot());
   }
 
   /** Whether the best running beam may yet do better than a finished one. */
