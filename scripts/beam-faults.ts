@@ -52,8 +52,8 @@ const turns: readonly (readonly [string, string, string, string])[] = [
   [
     "of equal finished sequences the later is first",
     "beam-search.ts",
-    "[...slots, ...ended]",
-    "[...ended, ...slots]",
+    "[...kept, ...ended]",
+    "[...ended, ...kept]",
   ],
   [
     "of equal continuations the later beam is first",
