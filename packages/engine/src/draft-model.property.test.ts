@@ -257,6 +257,14 @@ test("several generations are drafted together, as many as the draft model has s
   assert.equal(fixture.draftRunner.usedCellCount, 0);
 });
 
+test("the wait for drafts is no cost of a step: they go on where they pay but a little", async () => {
+  await using fixture = start({ fixedMs: 20, eachMs: 0, draftMs: 11 }, {});
+  // Were it counted as the step's, too, no draft would seem to pay.
+  await fixture.generate(prompt, { max_new_tokens: 60 }, settings);
+  const { stepCount } = await fixture.generate(prompt, { max_new_tokens: 60 }, settings);
+  assert.ok(stepCount < 40, `${stepCount} steps`);
+});
+
 test("a long prompt is caught up on in parts, between which others get their tokens", async () => {
   const options = { cellCount: 4096, contextLength: 2048, maxBatchTokenCount: 512 };
   await using fixture = start({ fixedMs: 50, eachMs: 0.01, draftMs: 1 }, options, options);

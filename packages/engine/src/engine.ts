@@ -254,9 +254,11 @@ class TextEngine implements Engine {
   async #step(plan: ScheduledStep): Promise<void> {
     const decoded = await decodeStep(this.#means, plan);
     const chosen = this.#strategies.choose(plan, decoded, this.#clock.now());
-    // A promise waits for a draft model.
+    // A promise waits for a draft model, whose time is none of the step's.
+    const sinceMs = this.#clock.now();
     const outcomes = chosen instanceof Promise ? await this.#times.decoding(chosen) : chosen;
-    this.#publish(this.#scheduler.commit(plan, outcomes, decoded.moves));
+    const draftedMs = chosen instanceof Promise ? this.#clock.now() - sinceMs : 0;
+    this.#publish(this.#scheduler.commit(plan, outcomes, decoded.moves, draftedMs));
     this.#checkIntegrity("step");
   }
 

@@ -53,11 +53,15 @@ export interface Scheduler {
   end(id: string, end: GroupEnd): boolean;
   /** The next step. Cells and slots are taken; a plan that is not empty must be committed. */
   plan(nowMs: number): ScheduledStep;
-  /** Takes in the outcomes of the step that was planned last; gives what happened since the last commit. */
+  /**
+   * Takes in the outcomes of the step that was planned last; gives what happened since the last commit.
+   * `draftedMs`: how long the outcomes waited for drafts, which is no cost of the step. Default 0.
+   */
   commit(
     step: ScheduledStep,
     outcomes: StepOutcomes,
     moves?: readonly PrefixMove[],
+    draftedMs?: number,
   ): readonly ScheduleEvent[];
   /** Has one more kept prefix saved by the next step, the most valuable first; false where none is left to save. */
   saveKeptPrefix(): boolean;
@@ -161,11 +165,14 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     }
   }
 
-  /** Time that went into moves is none that a step's tokens took. */
+  /** Time that went into moves and drafts is none that a step's tokens took. */
+  function leaveOut(ms: number): void {
+    if (computing !== null) computing = { ...computing, sinceMs: computing.sinceMs + ms };
+  }
+
   function settleMoves(moves: readonly PrefixMove[]): void {
     if (moves.length === 0) return;
-    const movedMs = moves.reduce((sum, { tookMs }) => sum + tookMs, 0);
-    if (computing !== null) computing = { ...computing, sinceMs: computing.sinceMs + movedMs };
+    leaveOut(moves.reduce((sum, { tookMs }) => sum + tookMs, 0));
     const restored = cache.settleMoves(moves);
     for (const group of running) {
       for (const sequence of group.sequences.values()) {
@@ -270,8 +277,9 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       if (running.length === 0) cache.allowMoves(Infinity);
       return cache.saveMostValuable();
     },
-    commit(step, outcomes, moves = []) {
+    commit(step, outcomes, moves = [], draftedMs = 0) {
       statistics.count(step);
+      leaveOut(draftedMs);
       settleMoves(moves);
       for (const { group, shares } of step.groupShares) {
         const hasFailed = outcomes.get(group.spec.id)?.kind === "fail";
