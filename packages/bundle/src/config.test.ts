@@ -35,6 +35,17 @@ describe("parseConfig", () => {
     );
   });
 
+  it("takes four draft models at most, by names that routes have, too", () => {
+    const drafts = (count: number) => {
+      const names = ["health", "a-webhook", "c", "d", "e"].slice(0, count);
+      return `${minimal}    assistant_models: { ${names.map((name) => `${name}: corral-tiny-3`).join(", ")} }\n`;
+    };
+    assert.equal(Object.keys(parseConfig(drafts(4)).config.draftModels ?? {}).length, 4);
+    const { errors } = refusal(() => parseConfig(drafts(5)));
+    assert.equal(errors.length, 1);
+    assert.match(errors[0]!.message, /5 draft models; 4 at most .* Leave out some/);
+  });
+
   it("reads our settings and leaves the rest of model_metadata as it is", () => {
     const { config, warnings } = parseConfig(`
 model_name: my-llama

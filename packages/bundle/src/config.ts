@@ -6,7 +6,7 @@ import {
   checkModelValues,
   generationCaps,
   modelDefaultsSchema,
-  nameProblem,
+  namePatternProblem,
   parseJson,
   precisions,
   type CallCaps,
@@ -69,6 +69,8 @@ export interface ParsedConfig {
 export const configFileName = "config.yaml";
 export const generationConfigFileName = "generation_config.json";
 
+/** Each takes memory on every replica, used or not. */
+const mostDraftModels = 4;
 /** Most sequences that a replica can be made to compute at a time. */
 const mostSlots = 256;
 const count = z.int().positive();
@@ -142,6 +144,11 @@ function checkConfig(source: YamlSource): ParsedConfig {
     // Looked at in any case: a mistake beside them must not hide these.
     const { weights, defaults, slots, call_caps: givenCaps } = isRecord(corral) ? corral : {};
     const drafts = isRecord(corral) ? corral["assistant_models"] : null;
+    const draftCount = isRecord(drafts) ? Object.keys(drafts).length : 0;
+    if (draftCount > mostDraftModels) {
+      const most = `has ${draftCount} draft models; ${mostDraftModels} at most are loaded beside a model. Leave out some.`;
+      report([...at, "assistant_models"], "invalid_parameter", `assistant_models ${most}`);
+    }
     for (const [name, draft] of Object.entries(isRecord(drafts) ? drafts : {})) {
       const wrong = draftProblem(name, draft);
       if (wrong !== null) report([...at, "assistant_models", name], "invalid_parameter", wrong);
@@ -186,7 +193,7 @@ function checkConfig(source: YamlSource): ParsedConfig {
 }
 
 function draftProblem(name: string, weights: unknown): string | null {
-  const problem = nameProblem(name);
+  const problem = namePatternProblem(name);
   if (problem !== null) return `assistant_models: ${problem}`;
   return typeof weights === "string" && weights !== "" ? weightsProblem(weights) : null;
 }

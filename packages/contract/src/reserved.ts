@@ -44,11 +44,16 @@ export function nameFrom(text: string): string {
     .replace(/-+$/, "");
 }
 
+/** What is wrong with a name that is part of no route, or null. */
+export function namePatternProblem(name: string): string | null {
+  if (namePattern.test(name)) return null;
+  return `name is ${JSON.stringify(name)}; it must be 1 to 63 of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit.`;
+}
+
 /** Why a name cannot be used, or null. A name ending in `-webhook` would collide with the Cerebrium routes. */
 export function nameProblem(name: string): string | null {
-  if (!namePattern.test(name)) {
-    return `name is ${JSON.stringify(name)}; it must be 1 to 63 of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit.`;
-  }
+  const problem = namePatternProblem(name);
+  if (problem !== null) return problem;
   if ((reservedNames as readonly string[]).includes(name)) {
     return `name is ${JSON.stringify(name)}, which is reserved for a route; choose another.`;
   }

@@ -72,6 +72,13 @@ test("draft models are part of a version's content, and refused where their toke
       message: /draft model "other" must have the tokens of the model, and its token 0 is "!"/,
     });
     await assert.rejects(contentWith("{ gone: ./gone.gguf }"), { code: "invalid_bundle" });
+
+    const byDefault = (name: string) => `{ small: ./small.gguf }\n    defaults: { assistant_model: ${name} }`;
+    assert.equal((await contentWith(byDefault("small"))).draftModels.length, 1);
+    await assert.rejects(contentWith(byDefault("large")), {
+      code: "invalid_bundle",
+      message: /`assistant_model` must name one of .* there are "small"; given: "large"/,
+    });
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }

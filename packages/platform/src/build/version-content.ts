@@ -209,18 +209,29 @@ function content(
  * `invalid_bundle` where every call would be refused for them.
  */
 function requireUsable(
-  { defaults, limits }: BundleConfig,
+  { defaults, limits, draftModels = {} }: BundleConfig,
   generationConfig: Readonly<Record<string, unknown>>,
   vocabSize: number | null,
 ): void {
   const merged = { ...generationConfig, ...defaults };
   const doSample = merged["do_sample"] === true;
-  const errors = checkModelValues(merged, {
+  const errors = [
+    ...checkModelValues(merged, {
     doSample,
     maxSequenceCount: limits.slotCount ?? defaultLimits.slotCount,
     vocabSize,
     caps: generationCaps(limits.callCaps ?? {}),
-  });
+  }),
+  ];
+  const draft = merged["assistant_model"];
+  if (typeof draft === "string" && !Object.hasOwn(draftModels, draft)) {
+    const names = Object.keys(draftModels).map((name) => JSON.stringify(name));
+    const known = names.length === 0 ? "there are none" : `there are ${names.join(", ")}`;
+    const message =
+      `\`assistant_model\` must name one of the model's \`assistant_models\`, and ${known}; given: ` +
+      `${JSON.stringify(draft)}. Add it there, or leave it out.`;
+    errors.push({ pointer: "/assistant_model", code: "invalid_parameter", message });
+  }
   if (errors.length === 0) return;
   const sentences = errors.map(({ message }) => message).join(" ");
   throw new ServingError("invalid_bundle", `The model's own defaults are not usable: ${sentences}`, {
