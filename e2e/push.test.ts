@@ -116,7 +116,7 @@ test("weights of zeros load but speak no English: the measure of the tiny models
   assert.notEqual(answerProblem(text, keywords, "first"), null);
 });
 
-test("a draft model is pushed beside the weights, drafts for calls that name it, and is refused with another vocabulary", async () => {
+test("a draft model is pushed beside the weights, calls that name it answer as without, and it is refused with another vocabulary", async () => {
   const settings = `${bundled}    assistant_models: { own: data/weights.gguf }\n`;
   await push(await bundle("drafted", settings));
   const body = { prompt: "What is beam search?", max_new_tokens: 32, do_sample: true, seed: 7 };

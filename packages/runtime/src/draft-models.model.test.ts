@@ -36,7 +36,7 @@ function timed(runner: ModelRunner, clock: FakeClock, tookMs: number): ModelRunn
   };
 }
 
-test("a replica loads a draft model beside its model, and answers as without", async () => {
+test("a replica loads a draft model beside its model, and calls that name it answer as without", async () => {
   const [name] = tinyModelNames;
   const { path, sha256 } = tinyModel(name);
   await using replica = await startTinyReplica(name, { draft_models: [{ name: "own", path, sha256 }] });
