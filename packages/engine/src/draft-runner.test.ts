@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ServingError } from "@corral/contract";
 import { createDraftModel } from "./draft-runner.ts";
+import type { ModelRunner } from "./model-runner.ts";
 import { createSelectionKernels } from "./logits/selection-kernels.ts";
 import { createChooseDraft } from "./strategies/choose-draft.ts";
 import type { ChooseDraft } from "./strategies/draft-model.ts";
@@ -57,6 +59,39 @@ test("there are as many places as slots and cells allow, and a closed one is fre
   first.close();
   second.close();
   assert.notEqual(model.open(100), null);
+});
+
+test("a place that is closed while others are drafted is free again, also while it waits itself", async () => {
+  const { model, runner } = start({ slotCount: 3, cellCount: 90 });
+  const [drafting, idle, waiting] = [model.open(30)!, model.open(30)!, model.open(30)!];
+  const draft = drafting.draft([1], 4, best);
+  await Promise.resolve();
+  const waited = waiting.draft([2], 4, best);
+  idle.close();
+  waiting.close();
+  await Promise.all([draft, waited]);
+  drafting.close();
+  assert.equal(runner.usedCellCount, 0);
+  const places = [1, 2, 3].map(() => model.open(30));
+  assert.ok(places.every((place) => place !== null));
+  assert.equal(model.open(1), null);
+});
+
+test("a failure, also one in cleaning up after it, ends the draft model and leaves nobody waiting", async () => {
+  const beforeDecode = () => {
+    throw new ServingError("decode_failed", "x");
+  };
+  const { runner } = start({ beforeDecode });
+  const removeSequence = () => {
+    throw new Error("broken");
+  };
+  const broken: ModelRunner = Object.assign(Object.create(runner), { removeSequence });
+  const model = createDraftModel(broken, createFakeClock());
+  const [first, second] = [model.open(20)!, model.open(20)!];
+  assert.deepEqual(await first.draft([1], 3, best), []);
+  assert.deepEqual(await second.draft([1], 3, best), []);
+  first.close();
+  assert.equal(model.open(20), null);
 });
 
 test("a long text yields its first draft when it is computed to its end", async () => {

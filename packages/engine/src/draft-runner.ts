@@ -17,6 +17,8 @@ interface Place {
   /** What its cells hold. */
   readonly computed: number[];
   isClosed: boolean;
+  /** From being asked for a draft until it is there: closed meanwhile, it is freed after. */
+  isBusy: boolean;
 }
 
 interface Draft {
@@ -28,7 +30,6 @@ interface Draft {
   readonly choose: ChooseDraft;
   isDone: boolean;
   readonly resolve: (ids: readonly number[]) => void;
-  readonly reject: (reason: unknown) => void;
 }
 
 /** The runner's slots and cells are this draft model's alone; disposing it stays with the caller. */
@@ -41,14 +42,23 @@ export function createDraftModel(runner: ModelRunner, clock: Clock): DraftModel 
   /** Drafts of the last round, which shared its passes. */
   let sharerCount = 1;
   let asked: Draft[] = [];
-  let isComputing = false;
+  /** After an error of more than one pass nothing is known of its cells any more, and it drafts nothing. */
+  let isBroken = false;
   /** Never rejects. */
   let rounds = Promise.resolve();
   let learned: { readonly beginning: number; readonly length: number } | null = null;
 
+  function clear({ slot, computed }: Place): void {
+    computed.length = 0;
+    try {
+      runner.removeSequence(slot);
+    } catch {
+      isBroken = true;
+    }
+  }
+
   function free(place: Place): void {
-    if (place.computed.length > 0) runner.removeSequence(place.slot);
-    place.computed.length = 0;
+    if (place.computed.length > 0) clear(place);
     freeSlots.push(place.slot);
     freeCellCount += place.cellCount;
   }
@@ -121,53 +131,53 @@ export function createDraftModel(runner: ModelRunner, clock: Clock): DraftModel 
     draft.isDone = drafted === null || !drafted.goesOn || isFull;
   }
 
+  /** Never rejects: no generation needs a draft. */
   async function compute(): Promise<void> {
-    isComputing = true;
     const drafts = asked;
     asked = [];
+    const wanted = drafts.filter(({ place }) => !place.isClosed);
     try {
-      await computeRound(drafts);
+      if (!isBroken && wanted.length > 0) await computeRound(wanted);
     } catch (error) {
-      const isOfOneStep =
+      const isOfOnePass =
         isServingError(error) && (error.code === "decode_failed" || error.code === "out_of_cells");
-      for (const draft of drafts) {
+      if (!isOfOnePass) isBroken = true;
+      for (const { place, tokens, knownCount } of wanted) {
         // What its cells hold is not known any more.
-        runner.removeSequence(draft.place.slot);
-        draft.place.computed.length = 0;
-        draft.tokens.length = draft.knownCount;
-        if (!isOfOneStep) draft.reject(error);
+        clear(place);
+        tokens.length = knownCount;
       }
-    } finally {
-      isComputing = false;
-      for (const { place, tokens, knownCount, resolve } of drafts) {
-        if (place.isClosed) free(place);
-        resolve(tokens.slice(knownCount));
-      }
+    }
+    for (const { place, tokens, knownCount, resolve } of drafts) {
+      place.isBusy = false;
+      if (place.isClosed) free(place);
+      resolve(tokens.slice(knownCount));
     }
   }
 
   function open(cellCount: number): DraftSequence | null {
-    if (cellCount > freeCellCount) return null;
+    if (isBroken || cellCount > freeCellCount) return null;
     const slot = freeSlots.pop();
     if (slot === undefined) return null;
     freeCellCount -= cellCount;
-    const place: Place = { slot, cellCount, computed: [], isClosed: false };
+    const place: Place = { slot, cellCount, computed: [], isClosed: false, isBusy: false };
     return {
       get computedCount() {
         return place.computed.length;
       },
       draft: (known, mostCount, choose) =>
-        new Promise((resolve, reject) => {
+        new Promise((resolve) => {
+          place.isBusy = true;
           const tokens = [...known];
           const draft = { place, tokens, knownCount: known.length, mostCount, choose, isDone: false };
-          asked.push({ ...draft, resolve, reject });
+          asked.push({ ...draft, resolve });
           // Everybody whose rows came with the same step has asked by the time it begins.
           if (asked.length === 1) rounds = rounds.then(compute);
         }),
       close() {
         if (place.isClosed) return;
         place.isClosed = true;
-        if (!isComputing) free(place);
+        if (!place.isBusy) free(place);
       },
     };
   }

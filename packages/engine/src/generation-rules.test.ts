@@ -373,4 +373,6 @@ test("beside prompt lookup or beams a draft model has no effect, as in transform
   const beams = { ...assisted, num_beams: 3 };
   assert.equal(settingsOf(beams, {}, drafting).draftModel, null);
   assert.match(warningsOf(beams, {}, drafting), /`assistant_model` .* `num_beams` is above 1/);
+  const deterministic = { ...assisted, deterministic: true };
+  assert.match(warningsOf(deterministic, {}, drafting), /`assistant_model` .* `deterministic` is true/);
 });

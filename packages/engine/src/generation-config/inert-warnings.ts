@@ -129,6 +129,7 @@ function withoutWhatItNeeds(
       hasBeams || number("prompt_lookup_num_tokens") === null,
       "`prompt_lookup_num_tokens` is set, which goes first",
     ],
+    ["assistant_model", !isTrue("deterministic"), "`deterministic` is true, and how much is drafted is not"],
     ["min_length", endTokenIds.length > 0 || (number("min_length") ?? 0) <= 0, "no token ends a sequence"],
     [
       "min_new_tokens",

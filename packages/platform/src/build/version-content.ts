@@ -217,11 +217,11 @@ function requireUsable(
   const doSample = merged["do_sample"] === true;
   const errors = [
     ...checkModelValues(merged, {
-    doSample,
-    maxSequenceCount: limits.slotCount ?? defaultLimits.slotCount,
-    vocabSize,
-    caps: generationCaps(limits.callCaps ?? {}),
-  }),
+      doSample,
+      maxSequenceCount: limits.slotCount ?? defaultLimits.slotCount,
+      vocabSize,
+      caps: generationCaps(limits.callCaps ?? {}),
+    }),
   ];
   const draft = merged["assistant_model"];
   if (typeof draft === "string" && !Object.hasOwn(draftModels, draft)) {
