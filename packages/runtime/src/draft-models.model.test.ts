@@ -5,9 +5,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { ServingError, type ReplicaConfig } from "@corral/contract";
 import { createEngine, type Engine, type ModelRunner } from "@corral/engine";
 import { createFakeClock, validGeneration, type FakeClock } from "@corral/engine/testing";
 import { loadLlama, quantizeToQ4, type Llama } from "@corral/llama";
+import { loadDraftModels } from "./draft-models.ts";
+import { createLog } from "./log.ts";
+import { testConfig } from "./testing/test-config.ts";
 import { startTinyReplica } from "./testing/tiny-replica.ts";
 import { tinyModel, tinyModelNames } from "./testing/tiny-models.ts";
 
@@ -47,6 +51,36 @@ test("a replica loads a draft model beside its model, and calls that name it ans
       assert.deepEqual(await replica.idsOf({ ...body, assistant_model: "own" }), plain);
     }
   }
+});
+
+test("a draft model gets a shorter context where memory is short, and is left out where none fits", async () => {
+  const [name] = tinyModelNames;
+  const { path, sha256 } = tinyModel(name);
+  const config = testConfig("/nowhere", { draft_models: [{ name: "own", path, sha256 }] });
+  using model = await loadLlama({ path });
+  const lines: string[] = [];
+  const load = async (longest: number) => {
+    const createRunner = (given: ReplicaConfig, llama: Llama) => {
+      const contextLength = given.limits.context_length!;
+      if (contextLength > longest) throw new ServingError("context_too_large", "No memory.");
+      return llama.createRunner({ ...context, contextLength, precision: "default", threadCount: 1 });
+    };
+    const log = createLog("warn", (line) => lines.push(line));
+    const { signal } = new AbortController();
+    using drafts = await loadDraftModels(config, model, {
+      signal,
+      log,
+      means: {},
+      offloaded: false,
+      createRunner: async (given, llama) => await createRunner(given, llama),
+    });
+    return drafts.runners.get("own")?.limits.contextLength ?? null;
+  };
+  const length = await load(300);
+  assert.ok(length !== null && length >= 150 && length <= 300, `${length}`);
+  assert.deepEqual(lines, []);
+  assert.equal(await load(10), null);
+  assert.match(lines.join(), /draft model is left out.*own.*No memory/);
 });
 
 test("a draft model whose weights changed ends the load with the reason", async () => {

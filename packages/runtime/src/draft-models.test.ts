@@ -26,6 +26,15 @@ test("a call names a draft model of the deployment, and its answer is the same a
   assert.match(unknown.text, /name a draft model of this deployment/);
 });
 
+test("a call that names a draft model which did not fit is answered plainly, with the reason in a warning", async () => {
+  const draft_models = [{ name: "small", path: "/nowhere.gguf", sha256: "0".repeat(64) }];
+  await using replica = await startTestReplica({ config: { draft_models } });
+  const body = { prompt: "Hi", max_new_tokens: 5, do_sample: false, assistant_model: "small" };
+  const { status, text } = await replica.call({ body });
+  assert.equal(status, 200, text);
+  assert.match(text, /`assistant_model` .*small.* did not fit in memory/);
+});
+
 test("without a draft model a call that names one is told how to configure it", async () => {
   await using replica = await startTestReplica();
   const { status, text } = await replica.call({ body: { prompt: "Hi", assistant_model: "small" } });

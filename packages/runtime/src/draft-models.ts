@@ -1,6 +1,6 @@
 // The draft models of a replica: weights beside the model's, each with a small context of its own. Knows no drafts.
 
-import { ServingError, type ReplicaConfig } from "@corral/contract";
+import { isServingError, ServingError, type ReplicaConfig } from "@corral/contract";
 import type { ModelRunner } from "@corral/engine";
 import { loadLlama, openHardware, type ContextOptions, type Llama } from "@corral/llama";
 import { checkGguf } from "@corral/weights";
@@ -25,7 +25,13 @@ export interface DraftModelOptions extends Pick<LoadOptions, "signal" | "log"> {
 /** Generations that are drafted at a time; what goes beyond is decoded plainly. */
 const mostSlots = 8;
 
-/** Their weights were checked. Fails with `weights_unreadable` or `context_too_large`; nothing stays loaded then. */
+/** The shortest context that is tried where memory is short. */
+const leastContextLength = 256;
+
+/**
+ * Their weights were checked. One whose context does not fit, however short, is left out. Fails with
+ * `weights_unreadable`; nothing stays loaded then.
+ */
 export async function loadDraftModels(
   config: ReplicaConfig,
   model: Llama,
@@ -35,18 +41,24 @@ export async function loadDraftModels(
   const runners = new Map<string, ModelRunner>();
   try {
     for (const { name, path } of config.draft_models ?? []) {
+      using own = new DisposableStack();
       const float32Weights = config.precision === "reference";
       // The model and the drafts before are in their memory by now.
       const freeBytes = openHardware({ device: config.device }).gpus.map((gpu) => gpu.freeBytes);
       const gpuLayerCount = offloaded ? await gpuLayers(config, path, freeBytes) : 0;
       const memory =
         gpuLayerCount === 0 ? {} : { memoryLimitBytes: sum(freeBytes) + process.availableMemory() };
-      const llama = loaded.use(await loadLlama({ path, float32Weights, gpuLayerCount, signal }));
+      const llama = own.use(await loadLlama({ path, float32Weights, gpuLayerCount, signal }));
       checkVocabulary(name, llama, model);
-      const runner = loaded.use(
-        await createRunner(draftConfig(config, model, llama), llama, { ...means, ...memory }),
-      );
-      runners.set(name, runner);
+      try {
+        const create = (shorter: ReplicaConfig) => createRunner(shorter, llama, { ...means, ...memory });
+        runners.set(name, own.use(await createThatFits(draftConfig(config, model, llama), create)));
+      } catch (error) {
+        if (!isTooLarge(error)) throw error;
+        log.warn("a draft model is left out, as its context does not fit", { name, reason: error.message });
+        continue;
+      }
+      loaded.use(own.move());
       log.info("draft model", { name, size_bytes: llama.info.sizeBytes, gpu_layers: gpuLayerCount });
     }
   } catch (error) {
@@ -54,6 +66,26 @@ export async function loadDraftModels(
     throw error;
   }
   return { runners, [Symbol.dispose]: () => loaded.dispose() };
+}
+
+function isTooLarge(error: unknown): error is ServingError {
+  return isServingError(error) && error.code === "context_too_large";
+}
+
+/** Halves the context until it fits: a draft model of short texts only is better than none. */
+async function createThatFits(
+  config: ReplicaConfig,
+  create: (config: ReplicaConfig) => Promise<ModelRunner>,
+): Promise<ModelRunner> {
+  let length = config.limits.context_length ?? leastContextLength;
+  for (;;) {
+    try {
+      return await create({ ...config, limits: { ...config.limits, context_length: length } });
+    } catch (error) {
+      if (!isTooLarge(error) || length <= leastContextLength) throw error;
+      length = Math.max(leastContextLength, Math.floor(length / 2));
+    }
+  }
 }
 
 /** All layers where they fit beside the model, else none: a draft that waits for two devices saves nothing. */

@@ -32,6 +32,8 @@ import type { ActiveRun, RunLedger, RunResult } from "./run-ledger.ts";
 export interface PredictService {
   readonly config: ReplicaConfig;
   readonly model: PromptModel;
+  /** Names of those that fitted beside the model. */
+  readonly loadedDraftModels: ReadonlySet<string>;
   readonly engines: Engines;
   readonly channel: ControlChannel;
   readonly ledger: RunLedger;
@@ -65,6 +67,7 @@ async function carryOut(
   const service = admit();
   const { model, config, engines } = service;
   const { slotCount, cellCount } = engines.shared.load();
+  const draftModels = (config.draft_models ?? []).map(({ name }) => name);
   const context = {
     runId: forwarded.runId,
     modelId: forwarded.modelId ?? config.model_id,
@@ -78,7 +81,8 @@ async function carryOut(
     receivedAtMs,
     vocabulary: model.vocabulary,
     caps: generationCaps(config.limits.call_caps),
-    draftModels: (config.draft_models ?? []).map(({ name }) => name),
+    draftModels,
+    leftOutDraftModels: draftModels.filter((name) => !service.loadedDraftModels.has(name)),
   };
   const prepared = await prepareOffLoop(model, service.renderer, (current) =>
     prepareInTurns(current, form, body, context),

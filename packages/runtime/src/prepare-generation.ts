@@ -83,8 +83,25 @@ export function prepareGeneration(
       ...(call.explains === true ? { effectiveParameters: resolved.explain() } : {}),
     },
     errors,
-    warnings: [...prompt.warnings, ...parameters.warnings, ...resolved.warnings, ...unpadded.warnings],
+    warnings: [
+      ...prompt.warnings,
+      ...parameters.warnings,
+      ...resolved.warnings,
+      ...unpadded.warnings,
+      ...withoutLeftOut(generation, context),
+    ],
   };
+}
+
+function withoutLeftOut(
+  { draftModel }: ValidGeneration,
+  { leftOutDraftModels = [] }: DialectContext,
+): readonly string[] {
+  if (draftModel === null || !leftOutDraftModels.includes(draftModel.name)) return [];
+  const name = JSON.stringify(draftModel.name);
+  return [
+    `\`assistant_model\` (${name}) has no effect as that draft model did not fit in memory beside the model.`,
+  ];
 }
 
 function parametersOf(call: PredictCall, prompt: PreparedPrompt | null): GenerationParameters {

@@ -243,6 +243,7 @@ class RunningReplica implements Replica {
     this.#renderer = template === null ? null : startRenderer({ template, specialTokens, log: this.#log });
     return {
       config: this.#config,
+      loadedDraftModels: new Set(model.draftRunners.keys()),
       engines,
       model: {
         vocabulary: model.vocabulary,

@@ -35,6 +35,8 @@ export interface DialectContext {
   readonly caps?: GenerationCaps;
   /** Draft models by name. Default: there are none. */
   readonly draftModels?: readonly string[];
+  /** Those of them that did not fit beside the model. Default: none. */
+  readonly leftOutDraftModels?: readonly string[];
 }
 
 /** `chunks`: OpenAI's, one data line each, and a last one that says that it is the last. */
