@@ -17,6 +17,7 @@ const settings = "packages/engine/src/generation-config.test.ts";
 const lookup = "packages/engine/src/prompt-lookup.property.test.ts";
 const drafts = "packages/engine/src/draft-model.property.test.ts";
 const fields = "packages/engine/src/generation-fields.test.ts";
+const deadEnds = "packages/engine/src/strategies/beams/beam-dead-ends.test.ts";
 const rules = "packages/engine/src/generation-rules.test.ts";
 const replica = "packages/runtime/src/replica.test.ts";
 
@@ -162,7 +163,7 @@ export const deviations: readonly Deviation[] = [
   {
     topic: "tokens that are banned, in groups of beams and searches for words",
     huggingFace: "4.46 goes on with them, scores of -Infinity and all, where a group or a word has no others",
-    ours: "never chosen; with none left in a group the call fails by name",
+    ours: "never chosen; with none left in a group, and nothing of it finished, the call fails by name",
     test: {
       file: grouped,
       name: "a word with a banned token never comes, and the answer goes on without it",
@@ -328,6 +329,31 @@ export const deviations: readonly Deviation[] = [
     test: {
       file: "packages/runtime/src/dialects/scores-on-wire.test.ts",
       name: "scores stand by step, row and id, and -Infinity is null",
+    },
+  },
+  {
+    topic: "beams that cannot go on, as every token is banned",
+    huggingFace:
+      "returns what has finished, else filler or what had not finished, worth -1e9; beam sampling raises",
+    ours: "returns what has finished; where nothing has, the call fails by name",
+    test: { file: deadEnds, name: "what has finished is returned where no beam can go on" },
+  },
+  {
+    topic: "equal scores in beams, as of several `forced_eos_token_id`",
+    huggingFace: "`torch.topk` leaves open which comes first, and takes now this one, now that",
+    ours: "the one of the earlier beam, then of the lower id",
+    test: {
+      file: "packages/engine/src/beams.property.test.ts",
+      name: "beams among others, in little room or much, find what a search finds that recomputes everything",
+    },
+  },
+  {
+    topic: "SynthID with several beams",
+    huggingFace: "its memory of contexts stays with the places of beams while beams change places",
+    ours: "the context of each beam's own tokens",
+    test: {
+      file: "packages/engine/src/beams.property.test.ts",
+      name: "beams among others, in little room or much, find what a search finds that recomputes everything",
     },
   },
   {

@@ -131,6 +131,12 @@ def lengths() -> list[Want]:
         "two stop strings": {"stop_strings": lambda s: [text_of(s, 1, 2).strip() or "a", "e"], "num_return_sequences": 3},
         "stop strings without ends": {"stop_strings": ["e", "a", "o"], "eos_token_id": None, "num_return_sequences": 3},
     }
+    # Of two tokens one ends, and nothing follows the other.
+    dead_end = {
+        "eos_token_id": lambda s: s.plain[1], "suppress_tokens": lambda s: [i for i in range(s.vocabulary) if i not in s.plain[:2]],
+        "bad_words_ids": lambda s: [[first, second] for first in s.plain[:2] for second in s.plain[:2]],
+    }  # fmt: skip
+    wants.append(beams("a dead end", 3, dead_end | {"num_return_sequences": 1}))
     for name, fields in fewer.items():
         wants += [beams(name, 3, fields), beams(name, 5, fields | {"early_stopping": True})]
     return wants

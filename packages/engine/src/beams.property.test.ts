@@ -43,6 +43,7 @@ const parameters = fc.record(
     eos_token_id: fc.constantFrom(null, 3, [2, 7]),
     stop_strings: fc.constantFrom(["\u0001\u0002"], ["\u0000\u0001", "\u0003"]),
     suppress_tokens: fc.constantFrom([1], [0, 2, 3]),
+    watermarking_config: fc.constantFrom({ ngram_len: 2, keys: [11, 5] }, { bias: 3, context_width: 2 }),
     guidance_scale: fc.constantFrom(1.5, 0.5),
     negative_prompt_ids: smallIds,
     output_scores: fc.constant(true),

@@ -171,7 +171,10 @@ interface SearchStep {
   readonly endsAll: boolean;
 }
 
-/** Lets one search go on from its beams, of which there is one at least; null where no token is possible. */
+/**
+ * Lets one search go on from its beams, of which there is one at least. Where no token is possible it ends with what has
+ * finished; null where nothing has, or a score is not a number.
+ */
 function advance(
   options: BeamStrategyOptions,
   search: BeamSearch,
@@ -179,7 +182,7 @@ function advance(
   { outputs, position, elapsedMs, endsAll }: SearchStep,
 ): BeamStep | null {
   const ranking = rankCandidates(options, search, beams, outputs, position);
-  if (ranking === null || ranking.ranked.length === 0) return null;
+  if (ranking === null || (ranking.ranked.length === 0 && search.finishedCount === 0)) return null;
   const judged = (candidate: RankedCandidate): BeamCandidate => {
     // At the first step all beams are the prompt, of which there is one.
     const { main } = beams[candidate.beam] ?? beams[0]!;

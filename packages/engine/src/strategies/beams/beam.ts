@@ -59,7 +59,7 @@ export interface BeamSearch {
   readonly newTokenCount: number;
   /** Tokens whose scores it wants to know for a running beam, however they rank; absent: of none. A token may repeat. */
   readonly wantedOf?: (beam: number) => readonly number[];
-  /** Goes on by one token. `candidates` in the order of their rank. */
+  /** Goes on by one token. `candidates` in the order of their rank; without any the search is done. */
   advance(candidates: readonly BeamCandidate[], step: BeamStepConditions): BeamStep;
   /** What would be returned if the search ended here, best first; places where nothing has finished are empty. */
   finished(): readonly Hypothesis[];
