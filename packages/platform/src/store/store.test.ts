@@ -183,6 +183,24 @@ test("the same content is one version, also when it is pushed twice at once", as
   assert.equal((await listVersions(db, "default", { limit: 9, modelId: model.id })).items.length, 1);
 });
 
+test("pushes of one content that come at once meet in one version, whichever index they meet in", async () => {
+  const model = await getOrCreateModel(db, "default", "pushed-at-once");
+  const push = (digest: string) =>
+    insertVersion(db, {
+      projectId: "default",
+      modelId: model.id,
+      digest,
+      manifest: {},
+      weightsPath: "/w",
+      weightsSha256: "s",
+    });
+  for (let content = 0; content < 40; content++) {
+    const pushed = await Promise.all(Array.from({ length: 6 }, () => push(`content-${content}`)));
+    assert.equal(pushed.filter(({ created }) => created).length, 1);
+    assert.equal(new Set(pushed.map(({ row }) => row.id)).size, 1);
+  }
+});
+
 test("a deployment's name is its own until it is deleted", async () => {
   const model = await getOrCreateModel(db, "default", "m1");
   const first = await makeDeployment("default", model.id, "front", ["meta/llama", "shared"]);

@@ -38,7 +38,8 @@ export function insertVersion(db: Db, input: NewVersion): Promise<{ row: Version
         draft_models: JSON.stringify(input.draftModels ?? []),
         bundle: input.bundle ?? null,
       })
-      .onConflict((conflict) => conflict.columns(["model_id", "digest"]).doNothing())
+      // The id follows from model and digest, so two pushes at once may meet in either of the two indexes.
+      .onConflict((conflict) => conflict.doNothing())
       .returning("id")
       .executeTakeFirst();
     const row = await joined(db, input.projectId).where("versions.id", "=", id).executeTakeFirst();
