@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ServingError } from "@corral/contract";
 import { createEngine, type EngineOptions } from "./engine.ts";
-import type { GenerationHandle, GenerationResult } from "./generation.ts";
+import type { EngineLoad, GenerationHandle, GenerationResult } from "./generation.ts";
 import { createByteTokenizer } from "./testing/byte-tokenizer.ts";
 import { createFakeClock } from "./testing/fake-clock.ts";
 import {
@@ -19,6 +19,7 @@ import { validGeneration } from "./testing/valid-generation.ts";
 
 interface Life {
   readonly model: FakeModel;
+  load(): EngineLoad;
   submit(
     promptIds: readonly number[],
     namespace?: string,
@@ -31,6 +32,7 @@ function live(
   store: MemoryPrefixStore,
   modelOptions: FakeModelOptions = {},
   engineOptions: Partial<EngineOptions> = {},
+  tokenMs = 1,
 ): Life {
   const clock = createFakeClock();
   const model = createFakeModel({
@@ -40,7 +42,7 @@ function live(
     maxBatchTokenCount: 128,
     ...modelOptions,
     async beforeDecode(plan, index) {
-      clock.advance(plan.tokenCount);
+      clock.advance(plan.tokenCount * tokenMs);
       await modelOptions.beforeDecode?.(plan, index);
     },
   });
@@ -57,6 +59,7 @@ function live(
   let count = 0;
   return {
     model,
+    load: () => engine.load(),
     submit: (promptIds, namespace = "", parameters = { max_new_tokens: 3 }) =>
       engine.submit({
         id: `generation ${count++}`,
@@ -152,6 +155,39 @@ test("a prefix that has to make room is saved first, and comes back when it is a
   await life.end();
 });
 
+test("what others were computed past for long makes place while there is room, and comes back unharmed", async () => {
+  const store = createMemoryPrefixStore();
+  const life = live(store, {}, { quietMs: 100_000 });
+  const common = ids(300, 1);
+  await life.submit([...common, 1]).result;
+  assert.equal(life.load().keptCellCount, 303);
+  await life.submit(ids(200, 2)).result;
+  assert.equal(life.load().keptCellCount, 303 + 202, "200 tokens are not yet many");
+  await life.submit(ids(100, 3)).result;
+  assert.equal(store.files.size, 1);
+  assert.equal(life.load().keptCellCount, 202 + 102);
+  const computedBefore = life.model.decodedTokenCount;
+  const prompt = [...common, 2];
+  assertRight(prompt, await life.submit(prompt).result);
+  assert.equal(life.model.decodedTokenCount - computedBefore, 1 + 2);
+  await life.end();
+});
+
+test("what is nearly as dear to move as to compute stays, and so does what running sequences share", async () => {
+  for (const { tokenMs, promptIds } of [
+    { tokenMs: 0.1, promptIds: ids(600, 2) },
+    { tokenMs: 1, promptIds: [...ids(300, 1), 1, 1] },
+  ]) {
+    const store = createMemoryPrefixStore();
+    const life = live(store, {}, { quietMs: 100_000 }, tokenMs);
+    await life.submit([...ids(300, 1), 1]).result;
+    await life.submit(promptIds, "", { max_new_tokens: 400 }).result;
+    assert.equal(store.files.size, 0);
+    assert.ok(life.load().keptCellCount >= 303);
+    await life.end();
+  }
+});
+
 test("a quiet engine saves what it keeps, one prefix after the other, and goes on at once when asked", async () => {
   const store = createMemoryPrefixStore();
   const life = live(store);
@@ -197,7 +233,7 @@ test("an engine that ends with its last generation saves what a step beside othe
 test("short prefixes, and those of another namespace, are not restored", async () => {
   const store = createMemoryPrefixStore();
   const before = live(store);
-  await before.submit(ids(40, 1)).result;
+  await before.submit(ids(24, 1)).result;
   await before.submit(ids(300, 2), "one").result;
   await before.end();
   assert.deepEqual(

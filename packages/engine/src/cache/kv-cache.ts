@@ -75,6 +75,11 @@ export interface KvCache {
   restore(slot: number, match: StoredMatch): boolean;
   /** Takes in what became of a step's moves. Gives for each slot that was restored the ids it holds, 0 where it failed. */
   settleMoves(moves: readonly PrefixMove[]): ReadonlyMap<number, number>;
+  /**
+   * `tokenCount` tokens are being computed, each past every kept cell. What was passed over long enough unused goes to
+   * the store, if getting it back costs next to nothing against computing it.
+   */
+  passOver(tokenCount: number): void;
   /** Has the kept prefix whose loss would cost most saved, of those that are worth it and not in the store. */
   saveMostValuable(): boolean;
   isKept(slot: number): boolean;
@@ -92,14 +97,20 @@ interface KeptPrefix {
   useCount: number;
   /** What was let go before it was last used: the older, the less it counts. */
   age: number;
+  /** Tokens of others that were computed past its cells since it was last used or looked at. */
+  passedTokenCount: number;
 }
 
 /** A shorter prefix is computed sooner than it is looked after. */
 const shortestKeptLength = 8;
 /** A shorter one is not worth a file. */
-const shortestSavedLength = 64;
+const shortestSavedLength = 32;
 /** So many times cheaper a move has to be than computing again: it takes the time of running sequences, too. */
 const leastSaving = 3;
+/** The same for what goes while there is still room: all that was ever computed may then be moved once. */
+const leastSavingWithRoom = 10;
+/** Attention passes over the cells of others; for so many tokens that takes about as long as moving the cells (ADR 22). */
+const passedTokenLimit = 256;
 
 export function createKvCache(options: KvCacheOptions): KvCache {
   const { slotCount, cellCount, sharesPrefixes, costOf, stored } = options;
@@ -129,13 +140,28 @@ export function createKvCache(options: KvCacheOptions): KvCache {
 
   const computedCountOf = (slot: number) => (restoring.has(slot) ? 0 : cells.lengthOf(slot));
 
-  function isWorthSaving(slot: number, { namespace, ids }: KeptPrefix): boolean {
+  /** How many of its ids the store has, from the first on. */
+  function storedLength({ namespace, ids }: KeptPrefix): number {
+    return stored?.match(namespace, ids, ids.length)?.length ?? 0;
+  }
+
+  function isWorthSaving(slot: number, prefix: KeptPrefix, saving = leastSaving): boolean {
+    const { ids } = prefix;
     if (stored === null || ids.length < shortestSavedLength || savedSlots.has(slot)) return false;
-    const known = stored.match(namespace, ids, ids.length)?.length ?? 0;
+    const known = storedLength(prefix);
     // A file that lacks the last few ids of a chat's turn is as good as a new one.
     if (ids.length - known < shortestSavedLength) return false;
     const movedMs = stored.moveMs(ids.length);
-    return movedMs <= movesLeftMs && costOf(known, ids.length) >= leastSaving * movedMs;
+    return movedMs <= movesLeftMs && costOf(known, ids.length) >= saving * movedMs;
+  }
+
+  /** Whether it can be had back from the store for next to nothing, once it is there. */
+  function isBetterStored(slot: number, prefix: KeptPrefix): boolean {
+    const { length } = prefix.ids;
+    if (stored === null || length < shortestSavedLength) return false;
+    if (costOf(0, length) < leastSavingWithRoom * stored.moveMs(length)) return false;
+    const isThere = length - storedLength(prefix) < shortestSavedLength;
+    return isThere || isWorthSaving(slot, prefix, leastSavingWithRoom);
   }
 
   function save(slot: number, { namespace, ids }: KeptPrefix): void {
@@ -219,6 +245,7 @@ export function createKvCache(options: KvCacheOptions): KvCache {
       if (prefix === undefined) return;
       prefix.useCount += 1;
       prefix.age = inflation;
+      prefix.passedTokenCount = 0;
     },
     fork(source, target, computedCount) {
       tree.fork(source, target);
@@ -245,7 +272,8 @@ export function createKvCache(options: KvCacheOptions): KvCache {
       const useCount = covered.reduce((most, other) => Math.max(most, kept.get(other)?.useCount ?? 1), 1);
       for (const other of covered) letGo(other, false);
       cells.keep(slot);
-      kept.set(slot, { namespace, ids: ids.slice(0, length), useCount, age: inflation });
+      const own = ids.slice(0, length);
+      kept.set(slot, { namespace, ids: own, useCount, age: inflation, passedTokenCount: 0 });
     },
     computedCountOf,
     uniqueCountOf: (slot) => cells.uniqueCountOf(slot),
@@ -288,6 +316,17 @@ export function createKvCache(options: KvCacheOptions): KvCache {
         restored.set(move.slot, length);
       }
       return restored;
+    },
+    passOver(tokenCount) {
+      for (const [slot, prefix] of kept) {
+        prefix.passedTokenCount += tokenCount;
+        if (prefix.passedTokenCount < passedTokenLimit) continue;
+        // The whole of it is moved; only the cells that it shares with nobody come free.
+        if (prefix.passedTokenCount * cells.uniqueCountOf(slot) < passedTokenLimit * prefix.ids.length)
+          continue;
+        prefix.passedTokenCount = 0;
+        if (isBetterStored(slot, prefix)) letGo(slot);
+      }
     },
     saveMostValuable() {
       let best: { slot: number; value: number; prefix: KeptPrefix } | null = null;

@@ -269,6 +269,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       admit(nowMs);
       retryLine.settled(waiting.length, nowMs);
       const shares = planShares();
+      cache.passOver(shapeOf(shares).tokenCount);
       const step = buildStep(shares, cache, events.length > 0, forecast());
       computing = step.tokenCount === 0 ? null : { shape: shapeOf(shares), sinceMs: nowMs };
       return step;
