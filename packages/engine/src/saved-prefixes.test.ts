@@ -120,6 +120,24 @@ test("callers who come together after a restart have it restored once", async ()
   await after.end();
 });
 
+test("callers whose moves do not fit into one step are restored by the next ones, and nothing is computed again", async () => {
+  const store = createMemoryPrefixStore();
+  const before = live(store, { cellCount: 8192, slotCount: 8 });
+  for (const seed of [1, 2, 3, 4]) await before.submit(ids(1000, seed)).result;
+  await before.end();
+  assert.equal(store.files.size, 4);
+  // A thousand tokens are taken to need 30 ms, and half the bound is 40.
+  const life = live(store, { cellCount: 8192, slotCount: 8 }, { quietMs: 100_000, maxStepMs: 80 });
+  const talking = life.submit(ids(20, 60), "", { max_new_tokens: 60 });
+  for await (const event of talking) if (event.kind === "first_token") break;
+  const answers = await Promise.all([1, 2, 3, 4].map(async (seed) => await life.submit(ids(1000, seed)).result));
+  assert.deepEqual(
+    answers.map(({ usage }) => usage.cachedTokenCount),
+    [999, 999, 999, 999],
+  );
+  await life.end();
+});
+
 test("what is altered, cut or gone is computed again, and nobody is told of an error", async () => {
   for (const damage of ["cut", "gone", "broken"] as const) {
     const store = createMemoryPrefixStore();
@@ -186,6 +204,21 @@ test("what is nearly as dear to move as to compute stays, and so does what runni
     assert.ok(life.load().keptCellCount >= 303);
     await life.end();
   }
+});
+
+test("what could not come back beside running sequences stays, however long others are computed past it", async () => {
+  const store = createMemoryPrefixStore();
+  const life = live(store, { cellCount: 8192 }, { quietMs: 100_000, maxStepMs: 20 });
+  await life.submit(ids(1000, 1)).result;
+  // A thousand tokens are taken to need 30 ms, and half the bound is 10.
+  await life.submit(ids(300, 2)).result;
+  await life.submit(ids(300, 3)).result;
+  assert.ok(life.load().keptCellCount >= 1000);
+  assert.deepEqual(
+    store.entries.map(({ ids: { length } }) => length),
+    [302],
+  );
+  await life.end();
 });
 
 test("a quiet engine saves what it keeps, one prefix after the other, and goes on at once when asked", async () => {

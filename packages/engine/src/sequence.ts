@@ -35,6 +35,8 @@ export interface Sequence {
   leader: PrefixLeader | null;
   /** Its slot is being filled from the store by this step. */
   isRestoring: boolean;
+  /** The store has its prefix, and this step no time left for moving it: a later one moves it. */
+  awaitsRestoring: boolean;
 }
 
 /** A sequence that has computed nothing of its context; the row of every token is wanted, or that of the last. */
@@ -49,6 +51,7 @@ export function createSequence(id: number, context: readonly number[], everyPosi
     streamsRows: everyPosition,
     leader: null,
     isRestoring: false,
+    awaitsRestoring: false,
   };
 }
 
@@ -71,8 +74,8 @@ export function rowCountOf({ computedTokenCount, outputStart }: Sequence, tokenC
 }
 
 /** It computes nothing in this step: another sequence, or the store, gives it its first cells. */
-export function waits({ leader, isRestoring }: Sequence): boolean {
-  return leader !== null || isRestoring;
+export function waits({ leader, isRestoring, awaitsRestoring }: Sequence): boolean {
+  return leader !== null || isRestoring || awaitsRestoring;
 }
 
 /** Cells it will yet take for what it knows; a prefix that its leader computes will be shared. */

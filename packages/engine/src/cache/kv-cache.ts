@@ -64,22 +64,26 @@ export interface KvCache {
   uniqueCountOf(slot: number): number;
   /** Moves to and from the store may take so long altogether from now on; those that would take longer are not made. */
   allowMoves(totalMs: number): void;
-  /** The longest prefix of `ids[0, limit)` in the store, where moving it here beats computing it from `computedCount` on. */
+  /**
+   * The longest prefix of `ids[0, limit)` in the store, where moving it here beats computing it from `computedCount` on;
+   * `fitsNow`: there is time for that now, and not only after the next `allowMoves`.
+   */
   matchStored(
     namespace: string,
     ids: readonly number[],
     limit: number,
     computedCount: number,
-  ): StoredMatch | null;
+  ): (StoredMatch & { readonly fitsNow: boolean }) | null;
   /** The opened slot, which holds no cell, is filled from the store; false where there is no room. */
   restore(slot: number, match: StoredMatch): boolean;
   /** Takes in what became of a step's moves. Gives for each slot that was restored the ids it holds, 0 where it failed. */
   settleMoves(moves: readonly PrefixMove[]): ReadonlyMap<number, number>;
   /**
    * `tokenCount` tokens are being computed, each past every kept cell. What was passed over long enough unused goes to
-   * the store, if getting it back costs next to nothing against computing it.
+   * the store, if getting it back costs next to nothing against computing it. Moves take at most `boundMs` together,
+   * and what could not come back within that, beside running sequences, stays.
    */
-  passOver(tokenCount: number): void;
+  passOver(tokenCount: number, boundMs: number): void;
   /** Has the kept prefix whose loss would cost most saved, of those that are worth it and not in the store. */
   saveMostValuable(): boolean;
   isKept(slot: number): boolean;
@@ -121,6 +125,7 @@ export function createKvCache(options: KvCacheOptions): KvCache {
   /** Slots that the next step fills from the store: how many of their ids will be used. */
   const restoring = new Map<number, { readonly moveId: number; readonly length: number }>();
   let moveCount = 0;
+  let movesMs = Infinity;
   let movesLeftMs = Infinity;
   /** Kept slots whose saving is under way or has failed. */
   const savedSlots = new Set<number>();
@@ -278,6 +283,7 @@ export function createKvCache(options: KvCacheOptions): KvCache {
     computedCountOf,
     uniqueCountOf: (slot) => cells.uniqueCountOf(slot),
     allowMoves(totalMs) {
+      movesMs = totalMs;
       movesLeftMs = totalMs;
     },
     matchStored(namespace, ids, limit, computedCount) {
@@ -285,8 +291,8 @@ export function createKvCache(options: KvCacheOptions): KvCache {
       if (stored === null || match === null || match.length - computedCount < shortestSavedLength)
         return null;
       const movedMs = stored.moveMs(match.stored.ids.length);
-      if (movedMs > movesLeftMs) return null;
-      return costOf(computedCount, match.length) >= leastSaving * movedMs ? match : null;
+      if (movedMs > movesMs || costOf(computedCount, match.length) < leastSaving * movedMs) return null;
+      return { ...match, fitsNow: movedMs <= movesLeftMs };
     },
     restore(slot, { stored: { key, ids }, length }) {
       if (ids.length > cellCount - cells.liveCount || !makeRoom(ids.length)) return false;
@@ -317,15 +323,19 @@ export function createKvCache(options: KvCacheOptions): KvCache {
       }
       return restored;
     },
-    passOver(tokenCount) {
+    passOver(tokenCount, boundMs) {
+      movesLeftMs = Math.min(movesLeftMs, boundMs);
       for (const [slot, prefix] of kept) {
+        const { length } = prefix.ids;
         prefix.passedTokenCount += tokenCount;
         if (prefix.passedTokenCount < passedTokenLimit) continue;
         // The whole of it is moved; only the cells that it shares with nobody come free.
-        if (prefix.passedTokenCount * cells.uniqueCountOf(slot) < passedTokenLimit * prefix.ids.length)
-          continue;
+        if (prefix.passedTokenCount * cells.uniqueCountOf(slot) < passedTokenLimit * length) continue;
+        const movedMs = stored?.moveMs(length) ?? Infinity;
+        // It has its turn in a later step.
+        if (movedMs > movesLeftMs && movedMs <= boundMs) continue;
         prefix.passedTokenCount = 0;
-        if (isBetterStored(slot, prefix)) letGo(slot);
+        if (movedMs <= boundMs && isBetterStored(slot, prefix)) letGo(slot);
       }
     },
     saveMostValuable() {

@@ -16,11 +16,12 @@ const shortestCommonLength = 1;
 export interface PrefixSharing {
   /**
    * An opened sequence without cells takes the longest prefix that is computed, follows a running one that is
-   * computing a clearly longer one, or has one restored from the store. Gives the number of tokens it took at once.
+   * computing a clearly longer one, or has one restored from the store, now or by a later step. Gives the number of
+   * tokens it took at once.
    */
   settle(sequence: Sequence, namespace: string): number;
-  /** The sequence follows a leader that has come far enough, or that will not. */
-  isLeaderDone(sequence: Sequence): boolean;
+  /** The sequence follows a leader that has come far enough, or that will not; or it waits for a step that restores it. */
+  isDue(sequence: Sequence): boolean;
   /** How many of the first `tokens` running sequences have computed, or are about to. */
   sharedWithRunning(tokens: readonly number[], namespace: string): number;
 }
@@ -51,6 +52,7 @@ export function createPrefixSharing(cache: KvCache, running: readonly Group[]): 
     settle(sequence, namespace) {
       const { slot, tokens } = sequence;
       sequence.leader = null;
+      sequence.awaitsRestoring = false;
       // The rows from `outputStart` on have to be computed for this very sequence: where that is 0, as for scores of
       // a given text, it shares nothing of others, who may share what it computes.
       const limit = sequence.outputStart;
@@ -71,6 +73,10 @@ export function createPrefixSharing(cache: KvCache, running: readonly Group[]): 
           return 0;
         }
       }
+      if (stored?.fitsNow === false) {
+        sequence.awaitsRestoring = true;
+        return 0;
+      }
       if (stored !== null && cache.restore(slot, stored)) {
         sequence.isRestoring = true;
         return 0;
@@ -80,8 +86,8 @@ export function createPrefixSharing(cache: KvCache, running: readonly Group[]): 
       sequence.computedTokenCount = computed.length;
       return computed.length;
     },
-    isLeaderDone({ leader }) {
-      if (leader === null) return false;
+    isDue({ leader, awaitsRestoring }) {
+      if (leader === null) return awaitsRestoring;
       const { sequence, length } = leader;
       const isGone = sequence.slot === noSlot || sequence.leader !== null || sequence.tokens.length < length;
       return isGone || sequence.computedTokenCount >= length;

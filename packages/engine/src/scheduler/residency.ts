@@ -120,6 +120,7 @@ export function createResidency(
         sequence.computedTokenCount = 0;
         sequence.leader = null;
         sequence.isRestoring = false;
+        sequence.awaitsRestoring = false;
       }
       cache.giveSlots(group.spareSlots);
       group.spareSlots.length = 0;

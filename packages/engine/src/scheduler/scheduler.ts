@@ -155,11 +155,11 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     statistics.countPreemption();
   }
 
-  /** Followers whose leader is done, or gone, take what there is and go on by themselves. */
+  /** Followers whose leader is done, or gone, and who waits for a move, take what there is and go on by themselves. */
   function settleFollowers(): void {
     for (const group of running) {
       for (const sequence of group.sequences.values()) {
-        if (!sharing.isLeaderDone(sequence)) continue;
+        if (!sharing.isDue(sequence)) continue;
         reportShared(group, sharing.settle(sequence, group.spec.namespace));
       }
     }
@@ -269,7 +269,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       admit(nowMs);
       retryLine.settled(waiting.length, nowMs);
       const shares = planShares();
-      cache.passOver(shapeOf(shares).tokenCount);
+      cache.passOver(shapeOf(shares).tokenCount, maxStepMs / 2);
       const step = buildStep(shares, cache, events.length > 0, forecast());
       computing = step.tokenCount === 0 ? null : { shape: shapeOf(shares), sinceMs: nowMs };
       return step;
