@@ -29,3 +29,4 @@ export * from "./reserved.ts";
 export * from "./run.ts";
 export * from "./statistics.ts";
 export { fillWatermark } from "./watermarking.ts";
+export * from "./weights.ts";
