@@ -142,12 +142,15 @@ function isSource(file: string): boolean {
 }
 
 function isTest(file: string): boolean {
-  return /\.(test|bench)\.tsx?$/.test(file) || file.includes("/src/testing/");
+  return /\.(test|bench)\.tsx?$/.test(file) || /\/src\/(.*\/)?testing\//.test(file);
 }
 
 function isBuiltin(specifier: string): boolean {
   return specifier.startsWith("node:") || builtinModules.includes(specifier);
 }
+
+/** Any package's tests may use them. */
+const testingExports: readonly string[] = ["@corral/engine/testing", "@corral/weights/testing"];
 
 function checkWorkspaceImport(
   file: string,
@@ -173,7 +176,7 @@ function checkWorkspaceImport(
     report(`imports its own package by name (${specifier}); use a relative path`);
     return;
   }
-  if (specifier === "@corral/engine/testing") {
+  if (testingExports.includes(specifier)) {
     if (!isTest(file)) report(`imports ${specifier}, which is for tests only`);
   } else if (!edges[area.name]?.includes(name)) {
     report(

@@ -34,3 +34,15 @@ export {
   type WritableTensor,
   type WritableValue,
 } from "./gguf/writer.ts";
+export {
+  describeRepository,
+  fetchFromHub,
+  findInHubCache,
+  type FetchOptions,
+  type HubOptions,
+  type HubRequest,
+  type HubTuning,
+} from "./hub/fetch.ts";
+export type { FetchedRepository } from "./hub/cached-snapshot.ts";
+export type { RepositoryDescription, RepositoryFile, RepositoryLicense } from "./hub/listing.ts";
+export type { OnProgress } from "./hub/progress-teller.ts";

@@ -1,0 +1,239 @@
+// Fills a partial file from the hub: several ranges at once where the server knows ranges, one stream where it does not,
+// and after a cut each goes on from its last byte.
+
+import { ServingError } from "@corral/contract";
+import { PassingFailure } from "./failures.ts";
+import { getFromHub, type HubAnswer } from "./http.ts";
+import type { HubConnection, RepositoryFile } from "./listing.ts";
+import type { Gap, PartialFile } from "./partial-file.ts";
+import { withRetries } from "./retry.ts";
+
+export interface RemoteFile {
+  readonly repository: string;
+  readonly commit: string;
+  readonly file: RepositoryFile;
+}
+
+export interface RangeOptions {
+  readonly connection: HubConnection;
+  /** Most ranges at once. */
+  readonly connectionCount: number;
+  /** Told how many bytes came, after they are written. */
+  readonly onBytes: (receivedBytes: number) => void;
+}
+
+interface Run extends RangeOptions {
+  readonly remote: RemoteFile;
+  readonly partial: PartialFile;
+  /** By origin: the strong ETag of its earlier answers, for If-Range. */
+  readonly validators: Map<string, string>;
+}
+
+/**
+ * Fetches what `partial` lacks. Fails with `download_corrupt` when the hub contradicts its own listing, else as
+ * `getFromHub` once the retries are used up; what came by then stays in `partial`.
+ */
+export async function fetchRanges(
+  remote: RemoteFile,
+  partial: PartialFile,
+  options: RangeOptions,
+): Promise<void> {
+  const segments: number[] = [];
+  for (let segment = 0; segment < partial.segmentCount; segment += 1)
+    if (partial.gap(segment) !== null) segments.push(segment);
+  const first = segments.shift();
+  if (first === undefined) return;
+
+  const stop = new AbortController();
+  const signal = AbortSignal.any([options.connection.signal, stop.signal]);
+  const run: Run = {
+    ...options,
+    connection: { ...options.connection, signal },
+    remote,
+    partial,
+    validators: new Map(),
+  };
+  // One request finds out whether the server knows ranges; the others start once it has answered.
+  const knowsRanges = Promise.withResolvers<boolean>();
+  const fillRest = async (): Promise<void> => {
+    for (let segment = segments.shift(); segment !== undefined; segment = segments.shift())
+      await fillSegment(run, segment);
+  };
+  const lead = async (): Promise<void> => {
+    try {
+      await fillFirst(run, first, () => knowsRanges.resolve(true));
+    } finally {
+      knowsRanges.resolve(false);
+    }
+    await fillRest();
+  };
+  const follow = async (): Promise<void> => {
+    if (await knowsRanges.promise) await fillRest();
+  };
+  const followers = Math.min(options.connectionCount, partial.segmentCount) - 1;
+  await together([lead(), ...Array.from({ length: followers }, follow)], stop);
+}
+
+/** Waits for all; the first that fails stops the others, and its error is thrown when they have ended. */
+async function together(tasks: readonly Promise<void>[], stop: AbortController): Promise<void> {
+  const failures: unknown[] = [];
+  await Promise.all(
+    tasks.map((task) =>
+      task.catch((error: unknown) => {
+        failures.push(error);
+        stop.abort();
+      }),
+    ),
+  );
+  if (failures.length > 0) throw failures[0];
+}
+
+/** As `fillSegment`; a server that answers with the whole file fills all of them from one stream. */
+async function fillFirst(run: Run, segment: number, onRanges: () => void): Promise<void> {
+  await retried(
+    run,
+    () => run.partial.doneBytes(),
+    async () => {
+      const gap = run.partial.gap(segment);
+      if (gap === null) return;
+      const answer = await requestGap(run, gap);
+      if (answer.status === 200) return fillWhole(run, answer);
+      onRanges();
+      await fillGap(run, gap, answer);
+    },
+  );
+}
+
+async function fillSegment(run: Run, segment: number): Promise<void> {
+  await retried(
+    run,
+    () => run.partial.gap(segment)?.start ?? Number.POSITIVE_INFINITY,
+    async () => {
+      const gap = run.partial.gap(segment);
+      if (gap === null) return;
+      const answer = await requestGap(run, gap);
+      if (answer.status === 200) {
+        answer.discard();
+        throw new PassingFailure(`${answer.origin} no longer answers with parts of ${run.remote.file.path}.`);
+      }
+      await fillGap(run, gap, answer);
+    },
+  );
+}
+
+async function retried(run: Run, reached: () => number, attempt: () => Promise<void>): Promise<void> {
+  const { retry, signal } = run.connection;
+  let best = reached();
+  await withRetries(attempt, retry, signal, () => {
+    const now = reached();
+    const further = now > best;
+    best = Math.max(best, now);
+    return further;
+  });
+}
+
+/** 206 with the bytes from the gap's start, or 200 with the whole file; both checked against the listing. */
+async function requestGap(run: Run, gap: Gap): Promise<HubAnswer> {
+  const { repository, commit, file } = run.remote;
+  const path = file.path.split("/").map(encodeURIComponent).join("/");
+  const isWhole = gap.start === 0 && gap.end === file.sizeBytes;
+  const answer = await getFromHub(
+    `${run.connection.settings.endpoint}/${repository}/resolve/${commit}/${path}`,
+    {
+      subject: { repository, revision: commit, path: file.path },
+      accept: [416],
+      headersFor(origin) {
+        if (isWhole) return {};
+        const validator = run.validators.get(origin);
+        return {
+          range: `bytes=${gap.start}-${gap.end - 1}`,
+          ...(validator === undefined ? {} : { "if-range": validator }),
+        };
+      },
+    },
+    run.connection,
+  );
+  const contradiction = contradictionOf(answer, gap, run.remote);
+  if (contradiction !== null) {
+    answer.discard();
+    throw new ServingError(
+      "download_corrupt",
+      `${file.path} of ${repository}: ${contradiction}. Nothing of it was used; try again, or another mirror (HF_ENDPOINT).`,
+    );
+  }
+  if (answer.status === 200) run.validators.delete(answer.origin);
+  const etag = answer.headers.get("etag");
+  if (answer.status === 206 && etag?.startsWith('"') === true) run.validators.set(answer.origin, etag);
+  return answer;
+}
+
+/** Where the answer is not what the listing announced; null: it agrees as far as its headers tell. */
+function contradictionOf(answer: HubAnswer, gap: Gap, { commit, file }: RemoteFile): string | null {
+  const linked = (answer.hubHeaders.get("x-linked-etag") ?? answer.hubHeaders.get("etag") ?? "").replaceAll(
+    /^W\/|"/g,
+    "",
+  );
+  if (
+    /^[0-9a-f]{40,64}$/.test(linked) &&
+    linked.length === file.digest.hex.length &&
+    linked !== file.digest.hex
+  )
+    return `listed with the digest ${file.digest.hex}, sent with ${linked}`;
+  const linkedSize = answer.hubHeaders.get("x-linked-size");
+  if (linkedSize !== null && Number(linkedSize) !== file.sizeBytes)
+    return `listed with ${file.sizeBytes} bytes, sent with ${linkedSize}`;
+  const sentCommit = answer.hubHeaders.get("x-repo-commit");
+  if (sentCommit !== null && sentCommit !== commit) return `asked for at ${commit}, sent at ${sentCommit}`;
+  if (answer.headers.get("content-encoding") !== null)
+    return "sent compressed although that was not asked for";
+  if (answer.status === 200) {
+    const length = answer.headers.get("content-length");
+    return length === null || Number(length) === file.sizeBytes
+      ? null
+      : `listed with ${file.sizeBytes} bytes, sent with ${length}`;
+  }
+  const range = answer.headers.get("content-range") ?? "";
+  const [, start, total] = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(range) ?? [];
+  if (answer.status === 416 || (total !== undefined && total !== "*" && Number(total) !== file.sizeBytes))
+    return `listed with ${file.sizeBytes} bytes, but the server says "${range}"`;
+  return Number(start) === gap.start ? null : `asked for from byte ${gap.start} on, sent as "${range}"`;
+}
+
+async function fillGap(run: Run, gap: Gap, answer: HubAnswer): Promise<void> {
+  let at = gap.start;
+  for await (const chunk of answer.body) {
+    // A server may send more than it was asked for.
+    const bytes = chunk.subarray(0, gap.end - at);
+    await run.partial.append(gap.segment, bytes);
+    at += bytes.length;
+    run.onBytes(chunk.length);
+    if (at === gap.end) break;
+  }
+  if (at < gap.end) throw endedEarly(run, answer, at);
+}
+
+/** Bytes that are there already are passed over. */
+async function fillWhole(run: Run, answer: HubAnswer): Promise<void> {
+  const { partial, remote } = run;
+  const { sizeBytes } = remote.file;
+  let at = 0;
+  for await (const chunk of answer.body) {
+    const end = Math.min(at + chunk.length, sizeBytes);
+    for (let from = at; from < end;) {
+      const segment = Math.floor(from / partial.segmentBytes);
+      const until = Math.min(end, (segment + 1) * partial.segmentBytes);
+      const start = partial.gap(segment)?.start ?? until;
+      if (start < until) await partial.append(segment, chunk.subarray(start - at, until - at));
+      from = until;
+    }
+    at = end;
+    run.onBytes(chunk.length);
+    if (at === sizeBytes) break;
+  }
+  if (at < sizeBytes) throw endedEarly(run, answer, at);
+}
+
+const endedEarly = (run: Run, answer: HubAnswer, at: number): PassingFailure =>
+  new PassingFailure(
+    `${answer.origin} ended ${run.remote.file.path} at ${at} of ${run.remote.file.sizeBytes} bytes.`,
+  );
