@@ -2,7 +2,7 @@
 
 import { closeSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { quantizeToQ4 } from "@corral/llama";
+import { quantize } from "@corral/llama";
 import { writeGguf } from "@corral/weights";
 import { describeLlama, type LlamaShape } from "./shape.ts";
 import { randomWeights } from "./weights.ts";
@@ -22,7 +22,12 @@ export async function makeRandomLlama({ name, shape, seed, fileType, path }: Mak
   try {
     await writeHalf(half, name, shape, seed);
     if (fileType === "f16") return renameSync(half, path);
-    await quantizeToQ4({ source: half, target: part, threadCount: availableParallelism() });
+    await quantize({
+      source: half,
+      target: part,
+      quantization: "q4_0",
+      threadCount: availableParallelism(),
+    });
     renameSync(part, path);
   } finally {
     for (const file of [half, part]) rmSync(file, { force: true });

@@ -24,6 +24,7 @@ export const quantizations = [
   "q3_k_s",
   "q2_k",
   "q2_k_s",
+  "q2_0",
   "q1_0",
   "iq4_nl",
   "iq4_xs",
@@ -59,6 +60,8 @@ export const tensorTypeNames = [
   "q4_1",
   "q4_0",
   "iq4_nl",
+  "iq4_xs",
+  "iq3_s",
 ] as const;
 export type TensorTypeName = (typeof tensorTypeNames)[number];
 
@@ -158,6 +161,7 @@ export const preparationMessageSchema = z.discriminatedUnion("kind", [
     stage: z.enum(weightsStages),
     progress: weightsProgressSchema,
   }),
+  z.object({ kind: z.literal("warning"), detail: z.string() }),
   z.object({
     kind: z.literal("ready"),
     path: z.string().describe("The target, or the source's own file where nothing had to be written."),

@@ -192,6 +192,7 @@ const batchStruct = koffi.struct({
 
 const ggufInitParams = koffi.struct({ no_alloc: "bool", ctx: "void *" });
 const progressCallback = koffi.pointer(koffi.proto("bool", ["float", "void *"]));
+const logCallback = koffi.pointer(koffi.proto("void", ["int32_t", "str", "void *"]));
 
 /** Sizes in bytes of the structs as declared above. */
 export const structSizesBytes = {
@@ -435,6 +436,11 @@ export function callAsync<A extends unknown[], R>(native: Native<A, R>, ...args:
 /** Makes a `llama_progress_callback`; it must be released after the call that uses it. */
 export function registerProgressCallback(onProgress: (fraction: number) => boolean): Pointer {
   return koffi.register(onProgress, progressCallback);
+}
+
+/** Makes a `ggml_log_callback`, to be called only while the main thread is free; texts are parts of lines. */
+export function registerLogCallback(onText: (text: string) => void): Pointer {
+  return koffi.register((_level: number, text: string) => onText(text), logCallback);
 }
 
 export function unregisterCallback(callback: Pointer): void {

@@ -14,7 +14,7 @@ import { type Device, layerDevices, readDevices } from "./device.ts";
 import { openLibrary } from "./library.ts";
 import type { Backend } from "./packages.ts";
 import { type LlamaModel, type LoadModelOptions, loadModel, type ModelInfo } from "./model.ts";
-import { isHalfPrecision, rewriteMatrices } from "./quantize.ts";
+import { isHalfPrecision, widenMatrices } from "./quantize.ts";
 import { release } from "./release.ts";
 import { createLlamaRunner } from "./runner.ts";
 import { createVocabulary } from "./vocabulary.ts";
@@ -23,6 +23,8 @@ export type { ContextOptions, Precision, StepThreads } from "./context.ts";
 export type { Device } from "./device.ts";
 export type { LoadModelOptions, ModelInfo } from "./model.ts";
 export type { Backend } from "./packages.ts";
+export { planQuantization, quantize, type QuantizeOptions, type RewriteOptions } from "./quantize.ts";
+export type { PlannedTensor, RewriteChoice, RewritePlan } from "./rewrite-plan.ts";
 
 export interface LoadLlamaOptions extends LoadModelOptions {
   /** Directory of the llama.cpp libraries; default: those npm installed for this platform. */
@@ -100,25 +102,10 @@ async function loadWeights(options: LoadLlamaOptions): Promise<LlamaModel> {
   const directory = mkdtempSync(join(tmpdir(), "corral-weights-"));
   try {
     const path = join(directory, "float32.gguf");
-    await rewriteMatrices(abi, options.path, path, { fileType: "f32" });
+    await widenMatrices(abi, options.path, path);
     return await loadModel(abi, { ...options, path });
   } finally {
     // The loaded model maps the file, which lives on without a name until the model is gone.
     rmSync(directory, { recursive: true, force: true });
   }
-}
-
-export interface QuantizeOptions {
-  /** A GGUF with f16, bf16 or f32 matrices. */
-  readonly source: string;
-  /** Written anew. */
-  readonly target: string;
-  readonly threadCount?: number;
-  readonly libraryDirectory?: string | undefined;
-}
-
-/** Writes a model with Q4_0 matrices. Fails with `library_missing`, `library_mismatch` or `weights_unreadable`. */
-export async function quantizeToQ4({ source, target, threadCount, libraryDirectory }: QuantizeOptions) {
-  const { abi } = openLibrary({ directory: libraryDirectory });
-  await rewriteMatrices(abi, source, target, { fileType: "q4_0", threadCount: threadCount ?? 1 });
 }

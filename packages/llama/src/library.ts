@@ -11,6 +11,7 @@ import {
   findLoadProblem,
   type LibraryPaths,
   type LlamaAbi,
+  type Pointer,
   silentLogSink,
   structSizesBytes,
 } from "./abi.ts";
@@ -69,6 +70,8 @@ export interface LibraryOptions {
 
 export interface OpenLibrary {
   readonly abi: LlamaAbi;
+  /** Where llama.cpp's log goes: nowhere. */
+  readonly logSink: Pointer;
   readonly directory: string;
   readonly backend: Backend;
   readonly devices: readonly Device[];
@@ -102,11 +105,11 @@ export function openLibrary(options: LibraryOptions = {}): OpenLibrary {
 
 /** Of a build of one's own only its devices tell what it is for. */
 function openOwn(directory: string): OpenLibrary {
-  const abi = openDirectory(directory);
+  const { abi, logSink } = openDirectory(directory);
   const devices = readDevices(abi);
   const [first] = layerDevices(devices);
   const backend = first === undefined ? "cpu" : first.name.startsWith("Vulkan") ? "vulkan" : "cuda";
-  return { abi, directory, backend, devices, passedOver: [] };
+  return { abi, logSink, directory, backend, devices, passedOver: [] };
 }
 
 function openPackaged({ device = "cpu", resolvePackage }: LibraryOptions): OpenLibrary {
@@ -129,15 +132,15 @@ function openPackaged({ device = "cpu", resolvePackage }: LibraryOptions): OpenL
 function openBackend(
   backend: Backend,
   { packageName, directory, olderCudaLibrary }: PackagedLibrary,
-): Pick<OpenLibrary, "abi" | "directory" | "devices"> {
-  const abi = openDirectory(directory);
+): Pick<OpenLibrary, "abi" | "logSink" | "directory" | "devices"> {
+  const { abi, logSink } = openDirectory(directory);
   let devices = readDevices(abi);
-  if (backend === "cpu") return { abi, directory, devices };
+  if (backend === "cpu") return { abi, logSink, directory, devices };
   if (layerDevices(devices).length === 0 && olderCudaLibrary !== null) {
     abi.ggml_backend_load(olderCudaLibrary);
     devices = readDevices(abi);
   }
-  if (layerDevices(devices).length > 0) return { abi, directory, devices };
+  if (layerDevices(devices).length > 0) return { abi, logSink, directory, devices };
   const candidates = [join(directory, `libggml-${backend}.so`), olderCudaLibrary];
   const problems = candidates.flatMap((path) => {
     const problem = path === null ? null : findLoadProblem(path);
@@ -150,7 +153,7 @@ function openBackend(
 }
 
 /** Binds the libraries of a directory and starts what they compute with. */
-function openDirectory(directory: string): LlamaAbi {
+function openDirectory(directory: string): Pick<OpenLibrary, "abi" | "logSink"> {
   const paths = libraryPaths(directory);
   const abi = bind(paths);
   const drift = findDrift({
@@ -166,8 +169,10 @@ function openDirectory(directory: string): LlamaAbi {
       `The llama.cpp library in ${directory} is not release ${release} as Corral knows it: ${drift.join("; ")}.`,
     );
   }
-  startBackends(abi, paths, directory);
-  return abi;
+  const logSink = silentLogSink(paths.llama);
+  abi.llama_log_set(logSink, null);
+  startBackends(abi, directory);
+  return { abi, logSink };
 }
 
 function bind(paths: LibraryPaths): LlamaAbi {
@@ -183,8 +188,7 @@ function bind(paths: LibraryPaths): LlamaAbi {
   }
 }
 
-function startBackends(abi: LlamaAbi, paths: LibraryPaths, directory: string): void {
-  abi.llama_log_set(silentLogSink(paths.llama), null);
+function startBackends(abi: LlamaAbi, directory: string): void {
   // Backends register for the whole process; another worker thread may have loaded them before.
   if (Number(abi.ggml_backend_reg_count()) === 0) abi.ggml_backend_load_all_from_path(directory);
   if (Number(abi.ggml_backend_dev_count()) === 0) {

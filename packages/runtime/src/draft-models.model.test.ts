@@ -8,7 +8,7 @@ import { after, before, describe, test } from "node:test";
 import { ServingError, type ReplicaConfig } from "@corral/contract";
 import { createEngine, type Engine, type ModelRunner } from "@corral/engine";
 import { createFakeClock, validGeneration, type FakeClock } from "@corral/engine/testing";
-import { loadLlama, quantizeToQ4, type Llama } from "@corral/llama";
+import { loadLlama, quantize, type Llama } from "@corral/llama";
 import { loadDraftModels } from "./draft-models.ts";
 import { createLog } from "./log.ts";
 import { testConfig } from "./testing/test-config.ts";
@@ -100,7 +100,7 @@ for (const name of tinyModelNames) {
     before(async () => {
       const { path } = tinyModel(name);
       const small = join(directory, "q4.gguf");
-      await quantizeToQ4({ source: path, target: small });
+      await quantize({ source: path, target: small, quantization: "q4_0" });
       const open = async (file: string, tookMs: number) => {
         const loaded = resources.use(await loadLlama({ path: file, float32Weights: true }));
         const runner = await loaded.createRunner({ ...context, precision: "reference", threadCount: 1 });

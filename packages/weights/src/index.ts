@@ -23,9 +23,11 @@ export {
 } from "./fit.ts";
 export { sha256OfFile, type DigestOptions } from "./digest.ts";
 export { checkGguf, type CheckedGguf } from "./gguf/check.ts";
+export { readImportanceMatrix, type ImportanceMatrix } from "./gguf/importance-matrix.ts";
 export { tokenDifference } from "./gguf/same-tokens.ts";
 export { UnreadableBytes, type ByteSource } from "./gguf/cursor.ts";
 export { readGgufHeader, type GgufHeader, type GgufTensor } from "./gguf/header.ts";
+export { tensorBytes, tensorTypeNamed, type TensorType } from "./gguf/tensor-types.ts";
 export type { GgufScalar, GgufValue } from "./gguf/value.ts";
 export {
   writeGguf,

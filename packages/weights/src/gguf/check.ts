@@ -15,6 +15,23 @@ export interface CheckedGguf extends GgufHeader {
  * @param keptKey the key of a long array whose items are kept
  */
 export async function checkGguf(path: string, keptKey?: string): Promise<CheckedGguf> {
+  return await withGguf(
+    path,
+    (header, source) => {
+      const problem = unservable(header);
+      if (problem !== null) throw unreadable(path, problem);
+      return Promise.resolve({ ...header, path, fileBytes: source.size });
+    },
+    keptKey,
+  );
+}
+
+/** The header of any GGUF file and its bytes, which can be read until `use` is done. Fails as `checkGguf` does. */
+export async function withGguf<Result>(
+  path: string,
+  use: (header: GgufHeader, source: ByteSource) => Promise<Result>,
+  keptKey?: string,
+): Promise<Result> {
   const file = await open(path, "r").catch((cause: unknown) => {
     throw unopened(path, cause);
   });
@@ -28,10 +45,7 @@ export async function checkGguf(path: string, keptKey?: string): Promise<Checked
         return buffer.subarray(0, bytesRead);
       },
     };
-    const header = await readGgufHeader(source, keptKey);
-    const problem = unservable(header);
-    if (problem !== null) throw unreadable(path, problem);
-    return { ...header, path, fileBytes: info.size };
+    return await use(await readGgufHeader(source, keptKey), source);
   } catch (error) {
     throw error instanceof UnreadableBytes ? unreadable(path, error.message, error) : error;
   } finally {

@@ -48,7 +48,22 @@ export const tensorTypes: ReadonlyMap<number, TensorType> = new Map([
   [34, row("TQ1_0", 256, 54)],
   [35, row("TQ2_0", 256, 66)],
   [39, row("MXFP4", 32, 17)],
+  [40, row("NVFP4", 64, 36)],
+  [41, row("Q1_0", 128, 18)],
+  [42, row("Q2_0", 64, 18)],
 ]);
+
+/** By its name in any case; null for a type that this table does not know. */
+export function tensorTypeNamed(name: string): TensorType | null {
+  const wanted = name.toUpperCase();
+  for (const type of tensorTypes.values()) if (type.name === wanted) return type;
+  return null;
+}
+
+/** Bytes of a tensor whose rows are whole blocks of the type. */
+export function tensorBytes(shape: readonly number[], { blockLength, blockBytes }: TensorType): number {
+  return (shape.reduce((product, length) => product * length, 1) / blockLength) * blockBytes;
+}
 
 /** `general.file_type` by number: the quantisation most tensors have. */
 export const fileTypeNames: ReadonlyMap<number, string> = new Map([
@@ -85,4 +100,7 @@ export const fileTypeNames: ReadonlyMap<number, string> = new Map([
   [36, "TQ1_0"],
   [37, "TQ2_0"],
   [38, "MXFP4"],
+  [39, "NVFP4"],
+  [40, "Q1_0"],
+  [41, "Q2_0"],
 ]);

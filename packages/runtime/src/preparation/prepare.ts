@@ -1,0 +1,138 @@
+// From what was asked for to one finished GGUF: fetch, convert, quantise, check. Each step writes a work file; only the
+// last gets the target's name.
+
+import {
+  ServingError,
+  type PreparationConfig,
+  type PreparationMessage,
+  type QuantizationRecipe,
+  type WeightsStage,
+} from "@corral/contract";
+import { planQuantization, quantize } from "@corral/llama";
+import { checkGguf, readImportanceMatrix, sha256OfFile, type CheckedGguf } from "@corral/weights";
+import { stat } from "node:fs/promises";
+import { resolve } from "node:path";
+import { placeGenerationConfig, readGenerationConfigText, refuseForeignConfig } from "./generation-config.ts";
+import { createStageProgress, type ReportProgress } from "./progress.ts";
+import type { WorkFiles } from "./work-files.ts";
+
+export type Ready = Extract<PreparationMessage, { kind: "ready" }>;
+
+export interface Preparation {
+  readonly send: (message: PreparationMessage) => void;
+  readonly files: WorkFiles;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly signal: AbortSignal;
+  /** In milliseconds. */
+  readonly now: () => number;
+}
+
+/** A GGUF as it was found or made, and what belongs to it. */
+interface Found {
+  readonly gguf: CheckedGguf;
+  readonly generationConfig: string | null;
+  /** The commit it is of, where it comes from the hub. */
+  readonly revision: string | null;
+}
+
+/** Removes its work files whatever happens. */
+export async function prepareWeights(config: PreparationConfig, preparation: Preparation): Promise<Ready> {
+  const { files } = preparation;
+  try {
+    const found = await find(config, preparation);
+    const quantized = await quantizeAsAsked(found, config, preparation);
+    preparation.signal.throwIfAborted();
+    return await finish(quantized, config, preparation);
+  } finally {
+    files.remove();
+  }
+}
+
+async function find({ source }: PreparationConfig, _preparation: Preparation): Promise<Found> {
+  switch (source.kind) {
+    case "gguf": {
+      const gguf = await checkGguf(resolve(source.path));
+      return { gguf, generationConfig: await readGenerationConfigText(gguf.path), revision: null };
+    }
+    case "directory":
+    case "hub":
+      throw new ServingError(
+        "weights_unsupported",
+        `Weights from a ${source.kind} cannot be prepared yet; give a GGUF file.`,
+      );
+  }
+}
+
+/** The GGUF itself where all its matrices are as the recipe has them. */
+async function quantizeAsAsked(
+  found: Found,
+  { recipe, target, thread_count: threadCount }: PreparationConfig,
+  preparation: Preparation,
+): Promise<Found> {
+  if (recipe === null || isAsAsked(found.gguf, recipe)) return found;
+  const choice = await readChoice(recipe, found.gguf);
+  const source = found.gguf.path;
+  const plan = await planQuantization({ ...choice, source });
+  for (const detail of plan.warnings) preparation.send({ kind: "warning", detail });
+  if (plan.tensors.every(({ from, to }) => from === to)) return found;
+  await refuseSamePlace(source, target);
+  await refuseForeignConfig(found.generationConfig, target);
+  preparation.signal.throwIfAborted();
+  const { files } = preparation;
+  await files.begin();
+  const path = files.path("quantized.gguf");
+  const progress = startStage("quantizing", preparation);
+  await quantize({ ...choice, source, target: path, threadCount, onProgress: progress });
+  return { ...found, gguf: await checkGguf(path) };
+}
+
+/** A file of the very recipe, whoever made it, needs no second one. */
+function isAsAsked(
+  { fileType }: CheckedGguf,
+  { quantization, output_type, token_embedding_type }: QuantizationRecipe,
+): boolean {
+  if (output_type !== undefined || token_embedding_type !== undefined) return false;
+  return fileType?.toLowerCase() === quantization;
+}
+
+async function readChoice(recipe: QuantizationRecipe, { tensors }: CheckedGguf) {
+  const matrix = recipe.importance_matrix;
+  return {
+    quantization: recipe.quantization,
+    outputType: recipe.output_type,
+    tokenEmbeddingType: recipe.token_embedding_type,
+    importanceMatrix: matrix === undefined ? undefined : await readImportanceMatrix(matrix, tensors),
+  };
+}
+
+/** Another name of the source's own file would be replaced by what was made of it. */
+async function refuseSamePlace(source: string, target: string): Promise<void> {
+  const [from, to] = await Promise.all([stat(source), stat(target).catch(() => null)]);
+  if (to === null || from.ino !== to.ino || from.dev !== to.dev) return;
+  throw new ServingError("invalid_parameter", `target ${target} is the source itself; give another name.`);
+}
+
+async function finish(
+  { gguf, generationConfig, revision }: Found,
+  { target }: PreparationConfig,
+  preparation: Preparation,
+): Promise<Ready> {
+  const { files, signal } = preparation;
+  const progress = startStage("checking", preparation);
+  const sha256 = await sha256OfFile(gguf.path, {
+    signal,
+    onProgress: (doneBytes) => progress(doneBytes, gguf.fileBytes),
+  });
+  const isMade = files.owns(gguf.path);
+  if (isMade) {
+    await placeGenerationConfig(generationConfig, target, files);
+    await files.publish(gguf.path, target);
+  }
+  return { kind: "ready", path: isMade ? target : gguf.path, bytes: gguf.fileBytes, sha256, revision };
+}
+
+function startStage(stage: WeightsStage, { send, now }: Preparation): ReportProgress {
+  const progress = createStageProgress(stage, send, now);
+  progress(0, null);
+  return progress;
+}

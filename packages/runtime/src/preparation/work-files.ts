@@ -1,0 +1,89 @@
+// Files that exist only while weights are prepared: beside the target, so that a finished one takes its name at once,
+// and named after the process, so that the next one removes what a killed one left.
+
+import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdir, open, rename } from "node:fs/promises";
+import { dirname, join } from "node:path";
+
+export interface WorkFiles {
+  /** Makes the target's directory and removes what processes that are gone left in it. */
+  begin(): Promise<void>;
+  /** The path of one that is not there yet. */
+  path(name: string): string;
+  owns(path: string): boolean;
+  /** Gives a work file its name, whole and for good; replaces what had it. */
+  publish(path: string, target: string): Promise<void>;
+  /** All that there are, at once. */
+  remove(): void;
+}
+
+const pattern = /^\.corral-preparing-(\d+)-(\d+)-/;
+
+export function createWorkFiles(target: string): WorkFiles {
+  const directory = dirname(target);
+  const prefix = `.corral-preparing-${process.pid}-${startTicks(process.pid) ?? 0}-`;
+  const removeWhere = (isUnwanted: (name: string) => boolean): void => {
+    for (const name of readdirSync(directory))
+      if (isUnwanted(name)) rmSync(join(directory, name), { force: true });
+  };
+  return {
+    async begin() {
+      await makeDirectory(directory);
+      removeWhere((name) => {
+        const [, pid, ticks] = pattern.exec(name) ?? [];
+        return pid !== undefined && startTicks(Number(pid)) !== Number(ticks);
+      });
+    },
+    path: (name) => join(directory, prefix + name),
+    owns: (path) => path.startsWith(join(directory, prefix)),
+    async publish(path, named) {
+      await flush(path);
+      await rename(path, named);
+      await flush(dirname(named));
+    },
+    remove() {
+      try {
+        removeWhere((name) => name.startsWith(prefix));
+      } catch {
+        // The directory is gone, and they with it.
+      }
+    },
+  };
+}
+
+/** When a process began, in ticks since the machine's start; null where there is none, or where it has ended. */
+function startTicks(pid: number): number | null {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    // The second field is the command in brackets and may itself hold brackets and spaces.
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return fields[0] === "Z" || fields[0] === "X" ? null : Number(fields[19]);
+  } catch {
+    return null;
+  }
+}
+
+/** Node's own recursive form never ends where a parent that is there takes no directory, as in /proc. */
+async function makeDirectory(directory: string): Promise<void> {
+  const make = async () =>
+    await mkdir(directory).catch((error: unknown) => {
+      if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+    });
+  try {
+    await make();
+  } catch (error) {
+    const isMissing = error instanceof Error && "code" in error && error.code === "ENOENT";
+    if (!isMissing || dirname(directory) === directory) throw error;
+    await makeDirectory(dirname(directory));
+    await make();
+  }
+}
+
+async function flush(path: string): Promise<void> {
+  const handle = await open(path, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
