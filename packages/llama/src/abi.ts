@@ -201,7 +201,7 @@ export const structSizesBytes = {
   quantize_params: koffi.sizeof(quantizeParams),
   batch: koffi.sizeof(batchStruct),
 };
-export const ggmlType = { f32: 0, f16: 1 } as const;
+export const ggmlType = { f32: 0, f16: 1, q8_0: 8 } as const;
 export const poolingType = { none: 0 } as const;
 export const flashAttention = { auto: -1, disabled: 0 } as const;
 /** `ggml_backend_dev_type`. */

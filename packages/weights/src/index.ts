@@ -14,13 +14,24 @@ export {
   type CatalogueRow,
 } from "./catalogue.ts";
 export {
+  fitOf,
+  type Fit,
+  type FitMachine,
+  type FitNeeds,
+  type FitRemedy,
+  type FitWishes,
+} from "./fit/fit.ts";
+export {
   gpuLayersThatFit,
   gpuMarginBytes,
   layerCountOf,
   layerNeeds,
   type ContextShape,
   type LayerNeeds,
-} from "./fit.ts";
+} from "./fit/gpu-layers.ts";
+export { cacheTypes, type CacheType } from "./fit/kv-cache.ts";
+export { readFreeMemory } from "./fit/free-memory.ts";
+export { processorOf, type Processor, type ProcessorFeature } from "./fit/processor.ts";
 export { sha256OfFile, type DigestOptions } from "./digest.ts";
 export { checkGguf, type CheckedGguf } from "./gguf/check.ts";
 export { readImportanceMatrix, type ImportanceMatrix } from "./gguf/importance-matrix.ts";
@@ -48,3 +59,5 @@ export {
 export type { FetchedRepository } from "./hub/cached-snapshot.ts";
 export type { RepositoryDescription, RepositoryFile, RepositoryLicense } from "./hub/listing.ts";
 export type { OnProgress } from "./hub/progress-teller.ts";
+export { anyRealPath, isLocalSource, resolveSource } from "./sources/resolve-source.ts";
+export type { LocalSource, SourceOptions } from "./sources/source.ts";

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { gpuLayersThatFit, gpuMarginBytes, layerCountOf, layerNeeds } from "./fit.ts";
-import { readGgufHeader } from "./gguf/header.ts";
-import { plainMetadata, sampleGguf, type SampleTensor } from "./gguf/sample-gguf.ts";
+import { gpuLayersThatFit, gpuMarginBytes, layerCountOf, layerNeeds } from "./gpu-layers.ts";
+import { readGgufHeader } from "../gguf/header.ts";
+import { plainMetadata, sampleGguf, type SampleTensor } from "../gguf/sample-gguf.ts";
 
 const context = { cellCount: 256, slotCount: 4, microBatchTokenCount: 32, cacheElementBytes: 2 };
 

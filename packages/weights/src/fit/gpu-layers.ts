@@ -1,6 +1,7 @@
 // How many layers of a model fit into GPUs' memory. Pure arithmetic over a GGUF's header.
 
-import type { GgufHeader } from "./gguf/header.ts";
+import type { GgufHeader } from "../gguf/header.ts";
+import { modelShape, sizedTensors } from "./model-shape.ts";
 
 export interface ContextShape {
   readonly cellCount: number;
@@ -30,10 +31,11 @@ export function layerCountOf(header: GgufHeader): number {
 }
 
 export function layerNeeds(header: GgufHeader, context: ContextShape): LayerNeeds {
-  const layerCount = header.blockCount ?? 0;
+  const shape = modelShape(header);
+  const { layerCount, embeddingLength: width, feedForwardLength: innerWidth } = shape;
   const weightBytes = Array.from({ length: layerCount }, () => 0);
   let [inputBytes, outputBytes, sharedBytes] = [0, 0, 0];
-  for (const [name, bytes] of tensorBytes(header)) {
+  for (const [{ name }, bytes] of sizedTensors(header)) {
     const layer = /^blk\.(\d+)\./.exec(name)?.[1];
     if (layer !== undefined) weightBytes[Number(layer)] = (weightBytes[Number(layer)] ?? 0) + bytes;
     else if (name.startsWith("token_embd.")) inputBytes += bytes;
@@ -41,9 +43,8 @@ export function layerNeeds(header: GgufHeader, context: ContextShape): LayerNeed
     else sharedBytes += bytes;
   }
   const { cellCount, slotCount, microBatchTokenCount, cacheElementBytes } = context;
-  const cellBytes = keyAndValueLength(header) * cacheElementBytes;
-  const width = header.embeddingLength ?? 0;
-  const innerWidth = numberOf(header, "feed_forward_length") ?? 4 * width;
+  const mostHeads = Math.max(0, ...shape.keyValueHeadCounts);
+  const cellBytes = mostHeads * (shape.keyLength + shape.valueLength) * cacheElementBytes;
   const scratch =
     microBatchTokenCount * cellCount * 4 +
     microBatchTokenCount * (8 * width + 3 * innerWidth) * 4 +
@@ -71,31 +72,4 @@ export function gpuLayersThatFit(needs: LayerNeeds, freeBytes: readonly number[]
     count += 1;
   }
   return count;
-}
-
-/** A tensor of an unknown type reaches to the next one. */
-function tensorBytes({ tensors }: GgufHeader): (readonly [name: string, bytes: number])[] {
-  const offsets = tensors.map(({ offset }) => offset).toSorted((a, b) => a - b);
-  return tensors.map(({ name, offset, bytes }) => {
-    const next = offsets.find((other) => other > offset) ?? offset;
-    return [name, bytes ?? next - offset] as const;
-  });
-}
-
-/** Numbers that a layer keeps for every cell. */
-function keyAndValueLength(header: GgufHeader): number {
-  const headCount = numberOf(header, "attention.head_count") ?? 1;
-  const keyValueHeadCount = numberOf(header, "attention.head_count_kv") ?? headCount;
-  const headLength = (header.embeddingLength ?? 0) / headCount;
-  const keyLength = numberOf(header, "attention.key_length") ?? headLength;
-  const valueLength = numberOf(header, "attention.value_length") ?? headLength;
-  return keyValueHeadCount * (keyLength + valueLength);
-}
-
-/** Of an array with a number per layer the largest. */
-function numberOf(header: GgufHeader, key: string): number | undefined {
-  const value = header.metadata.get(`${header.architecture}.${key}`);
-  if (typeof value === "number" || typeof value === "bigint") return Number(value);
-  if (typeof value !== "object" || value.items === null || value.items.length === 0) return undefined;
-  return Math.max(...value.items.map(Number));
 }
