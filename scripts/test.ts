@@ -81,10 +81,13 @@ function drawsInput(file: string): boolean {
   return readFileSync(join(repository, file), "utf8").includes('from "fast-check"');
 }
 
+/** What a tester asks of the tests: the long ones, and those that run the real systems. */
+const keptVariables = ["CORRAL_LONG_TESTS", "CORRAL_ORACLE_PYTHON", "CORRAL_ORACLE_LLAMA_CPP"];
+
 /** Nothing of the user's own Corral, database, keys or Hugging Face cache reaches a test. */
 function isolateEnvironment(home: string): void {
   for (const name of Object.keys(process.env)) {
-    if (name === "CORRAL_LONG_TESTS") continue;
+    if (keptVariables.includes(name)) continue;
     if (/^(CORRAL_|HF_|PG|NODE_OPTIONS$|NODE_TEST_CONTEXT$|DATABASE_URL$|LOG_LEVEL$|OTEL_)/.test(name))
       delete process.env[name];
   }

@@ -32,6 +32,13 @@ export {
 export { cacheTypes, type CacheType } from "./fit/kv-cache.ts";
 export { readFreeMemory } from "./fit/free-memory.ts";
 export { processorOf, type Processor, type ProcessorFeature } from "./fit/processor.ts";
+export { convertLoraDirectory } from "./convert/convert-lora.ts";
+export {
+  convertHuggingFaceDirectory,
+  type Converted,
+  type ConvertOptions,
+  type OutputType,
+} from "./convert/convert-model.ts";
 export { sha256OfFile, type DigestOptions } from "./digest.ts";
 export { checkGguf, type CheckedGguf } from "./gguf/check.ts";
 export { readImportanceMatrix, type ImportanceMatrix } from "./gguf/importance-matrix.ts";

@@ -44,8 +44,8 @@ export interface WritableGguf {
   readonly tensors: readonly WritableTensor[];
 }
 
-/** Takes bytes in order; they may be overwritten once it resolves. */
-export type WriteBytes = (bytes: Uint8Array) => Promise<void>;
+/** Takes bytes in order; they may be overwritten once it resolves. `totalBytes` is the size of the whole file. */
+export type WriteBytes = (bytes: Uint8Array, totalBytes: number) => Promise<void>;
 
 const alignment = 32;
 
@@ -55,21 +55,24 @@ const alignment = 32;
  */
 export async function writeGguf(
   gguf: WritableGguf,
-  weightsOf: (tensor: WritableTensor) => Iterable<Uint8Array>,
+  weightsOf: (tensor: WritableTensor) => Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
   write: WriteBytes,
 ): Promise<void> {
   const placed = gguf.tensors.map((tensor) => ({ ...tensor, ...sizeOf(tensor) }));
-  await write(encodeHeader(gguf.metadata, placed));
+  const header = encodeHeader(gguf.metadata, placed);
+  const weightsBytes = placed.reduce((sum, { bytes }) => sum + bytes + padding(bytes), 0);
+  const totalBytes = header.byteLength + weightsBytes;
+  await write(header, totalBytes);
   for (const tensor of placed) {
     let writtenBytes = 0;
-    for (const piece of weightsOf(tensor)) {
+    for await (const piece of weightsOf(tensor)) {
       writtenBytes += piece.byteLength;
-      await write(piece);
+      await write(piece, totalBytes);
     }
     if (writtenBytes !== tensor.bytes) {
       throw new RangeError(`${tensor.name} takes ${tensor.bytes} bytes, given ${writtenBytes}.`);
     }
-    await write(new Uint8Array(padding(writtenBytes)));
+    await write(new Uint8Array(padding(writtenBytes)), totalBytes);
   }
 }
 

@@ -1,0 +1,22 @@
+// `npm run prove -- NAME`: shows on this machine what tests are too small to show, and prints the figures. Without a
+// name it lists what there is.
+
+import { proveConversion } from "./prove/conversion.ts";
+
+const proofs: Readonly<Record<string, { readonly what: string; readonly run: () => Promise<void> }>> = {
+  "convert-1b": {
+    what: "memory and processor time of converting a model of Llama 3.2 1B's shape (8 GB of disk)",
+    run: () => proveConversion("1b"),
+  },
+  "convert-7b": {
+    what: "the same of Llama 2 7B's shape (40 GB of disk)",
+    run: () => proveConversion("7b"),
+  },
+};
+
+const [name] = process.argv.slice(2).filter((word) => word !== "--");
+const proof = name === undefined || !Object.hasOwn(proofs, name) ? undefined : proofs[name];
+if (proof === undefined) {
+  for (const [known, { what }] of Object.entries(proofs)) console.log(`${known.padEnd(12)} ${what}`);
+  process.exitCode = 1;
+} else await proof.run();
