@@ -32,8 +32,13 @@ test("a key or an Authorization header never appears in an error's text", () => 
   }
 });
 
+test("the token of a hub is blotted out", () => {
+  assert.equal(redact("got hf_abcdefghijklmnopqrstuv there"), "got hf_*** there");
+});
+
 test("a text about keys keeps its words", () => {
   for (const text of [
+    "Tokens start with hf_ and stand in HF_TOKEN.",
     "Send an API key: Authorization: Api-Key YOUR_KEY.",
     "Authorization: Bearer <YOUR_API_KEY>, or `Bearer $CORRAL_API_KEY`.",
     "An Api-Key is made with `corral keys create`, a bearer of it may call.",

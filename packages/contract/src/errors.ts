@@ -172,10 +172,11 @@ export function isServingError(error: unknown): error is ServingError {
   );
 }
 
-/** Removes whatever looks like one of our keys or an Authorization header from a text; `YOUR_KEY` is no key. */
+/** Removes whatever looks like one of our keys, a hub's token or an Authorization header; `YOUR_KEY` is no key. */
 export function redact(text: string): string {
   return text
     .replaceAll(/\bcorral_[A-Za-z0-9]{6,}_[A-Za-z0-9]{8,}\b/g, "corral_***")
+    .replaceAll(/\bhf_[A-Za-z0-9]{16,}\b/g, "hf_***")
     .replaceAll(/\b(api-key|bearer)\s+([^\s"',;]{8,})/gi, (whole, word: string, key: string) =>
       placeholder.test(key) ? whole : `${word} ***`,
     );

@@ -59,7 +59,7 @@ export async function writeReference(
 ): Promise<void> {
   if (revision === commit || (await readReference(cache, revision)) === commit) return;
   const path = join(cache.directory, "refs", revision);
-  await writeWhole(path, commit).catch(() => undefined);
+  await writeWhole(cache, path, commit).catch(() => undefined);
 }
 
 /** The files of a commit as either library listed them before; null: nobody did, or the list cannot be read. */
@@ -83,7 +83,7 @@ export async function writeTree(
   const sorted = files.toSorted((left, right) => (left.path < right.path ? -1 : 1));
   const entries = sorted.map((file) => [file.path, toEntry(file)] as const);
   const text = JSON.stringify({ format_version: 1, files: Object.fromEntries(entries) }, null, 1);
-  await writeWhole(treePath(cache, commit), text).catch(() => undefined);
+  await writeWhole(cache, treePath(cache, commit), text).catch(() => undefined);
 }
 
 const treePath = (cache: RepositoryCache, commit: string): string =>
@@ -141,7 +141,7 @@ export async function linkIntoSnapshot(
   const path = join(snapshotDirectory(cache, commit), file.path);
   const blob = blobPath(cache, file);
   await mkdir(dirname(path), { recursive: true });
-  const temporary = temporaryName(path);
+  const temporary = await temporaryName(cache);
   try {
     await symlink(relative(dirname(path), blob), temporary).catch(async () => {
       await link(blob, temporary).catch(() => copyFile(blob, temporary, constants.COPYFILE_FICLONE));
@@ -153,9 +153,9 @@ export async function linkIntoSnapshot(
 }
 
 /** A reader sees the old text or the new one. */
-async function writeWhole(path: string, text: string): Promise<void> {
+async function writeWhole(cache: RepositoryCache, path: string, text: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
-  const temporary = temporaryName(path);
+  const temporary = await temporaryName(cache);
   try {
     await writeFile(temporary, text);
     await rename(temporary, path);
@@ -164,7 +164,11 @@ async function writeWhole(path: string, text: string): Promise<void> {
   }
 }
 
-export const temporaryName = (path: string): string => `${path}.${randomBytes(4).toString("hex")}.tmp`;
+/** Among the locks: what a killed process leaves there is never taken for a file of the repository. */
+async function temporaryName(cache: RepositoryCache): Promise<string> {
+  await mkdir(locksDirectory(cache), { recursive: true });
+  return join(locksDirectory(cache), `${randomBytes(6).toString("hex")}.tmp`);
+}
 
 /** The folders that a download needs. Fails where the cache cannot be written. */
 export async function makeFolders(cache: RepositoryCache): Promise<void> {

@@ -113,9 +113,10 @@ function repositoryUnknown(repository: string, settings: HubSettings): ServingEr
   );
 }
 
-/** `Retry-After` in seconds; a date is not used by the hub and is ignored. */
+/** `Retry-After` in seconds, or the reset that the hub's `RateLimit: "api";r=0;t=55` tells when nothing remains. */
 function retryAfter(headers: Headers): { retryAfterSeconds?: number } {
-  const text = headers.get("retry-after");
-  const seconds = text === null ? Number.NaN : Number(text);
+  const limit = /;\s*r=0\s*;\s*t=(\d+)/.exec(headers.get("ratelimit") ?? "")?.[1];
+  const text = headers.get("retry-after") ?? limit;
+  const seconds = text === undefined ? Number.NaN : Number(text);
   return Number.isFinite(seconds) && seconds >= 0 ? { retryAfterSeconds: seconds } : {};
 }

@@ -38,12 +38,6 @@ export async function fetchRanges(
   partial: PartialFile,
   options: RangeOptions,
 ): Promise<void> {
-  const segments: number[] = [];
-  for (let segment = 0; segment < partial.segmentCount; segment += 1)
-    if (partial.gap(segment) !== null) segments.push(segment);
-  const first = segments.shift();
-  if (first === undefined) return;
-
   const stop = new AbortController();
   const signal = AbortSignal.any([options.connection.signal, stop.signal]);
   const run: Run = {
@@ -53,25 +47,29 @@ export async function fetchRanges(
     partial,
     validators: new Map(),
   };
-  // One request finds out whether the server knows ranges; the others start once it has answered.
-  const knowsRanges = Promise.withResolvers<boolean>();
+  const segments: number[] = [];
   const fillRest = async (): Promise<void> => {
     for (let segment = segments.shift(); segment !== undefined; segment = segments.shift())
-      await fillSegment(run, segment);
+      await fillSegment(run, segment, null);
   };
+  // One request finds out whether the server knows ranges; the others start once it has answered.
+  const begun = Promise.withResolvers<boolean>();
   const lead = async (): Promise<void> => {
-    try {
-      await fillFirst(run, first, () => knowsRanges.resolve(true));
-    } finally {
-      knowsRanges.resolve(false);
-    }
+    const first = await begin(run).catch((error: unknown) => {
+      begun.resolve(false);
+      throw error;
+    });
+    for (let segment = 0; segment < partial.segmentCount; segment += 1)
+      if (segment !== first?.gap.segment && partial.gap(segment) !== null) segments.push(segment);
+    begun.resolve(true);
+    if (first !== null) await fillSegment(run, first.gap.segment, first);
     await fillRest();
   };
   const follow = async (): Promise<void> => {
-    if (await knowsRanges.promise) await fillRest();
+    if (await begun.promise) await fillRest();
   };
   const followers = Math.min(options.connectionCount, partial.segmentCount) - 1;
-  await together([lead(), ...Array.from({ length: followers }, follow)], stop);
+  await together([lead(), ...Array.from({ length: Math.max(0, followers) }, follow)], stop);
 }
 
 /** Waits for all; the first that fails stops the others, and its error is thrown when they have ended. */
@@ -88,30 +86,48 @@ async function together(tasks: readonly Promise<void>[], stop: AbortController):
   if (failures.length > 0) throw failures[0];
 }
 
-/** As `fillSegment`; a server that answers with the whole file fills all of them from one stream. */
-async function fillFirst(run: Run, segment: number, onRanges: () => void): Promise<void> {
-  await retried(
-    run,
-    () => run.partial.doneBytes(),
-    async () => {
-      const gap = run.partial.gap(segment);
-      if (gap === null) return;
-      const answer = await requestGap(run, gap);
-      if (answer.status === 200) return fillWhole(run, answer);
-      onRanges();
-      await fillGap(run, gap, answer);
-    },
-  );
+interface Begun {
+  readonly gap: Gap;
+  readonly answer: HubAnswer;
 }
 
-async function fillSegment(run: Run, segment: number): Promise<void> {
+/** Asks for the first gap. Null: the server gave the whole file instead, and now all of it is there. */
+async function begin(run: Run): Promise<Begun | null> {
+  const { partial } = run;
+  let begun: Begun | null = null;
+  await retried(
+    run,
+    () => partial.doneBytes(),
+    async () => {
+      const gap = firstGap(partial);
+      if (gap === null) return;
+      const answer = await requestGap(run, gap);
+      if (answer.status === 200) await fillWhole(run, answer);
+      else begun = { gap, answer };
+    },
+  );
+  return begun;
+}
+
+function firstGap(partial: PartialFile): Gap | null {
+  for (let segment = 0; segment < partial.segmentCount; segment += 1) {
+    const gap = partial.gap(segment);
+    if (gap !== null) return gap;
+  }
+  return null;
+}
+
+/** `begun` is an answer that is there already. */
+async function fillSegment(run: Run, segment: number, begun: Begun | null): Promise<void> {
+  let first = begun;
   await retried(
     run,
     () => run.partial.gap(segment)?.start ?? Number.POSITIVE_INFINITY,
     async () => {
-      const gap = run.partial.gap(segment);
+      const gap = first?.gap ?? run.partial.gap(segment);
       if (gap === null) return;
-      const answer = await requestGap(run, gap);
+      const answer = first?.answer ?? (await requestGap(run, gap));
+      first = null;
       if (answer.status === 200) {
         answer.discard();
         throw new PassingFailure(`${answer.origin} no longer answers with parts of ${run.remote.file.path}.`);
@@ -202,12 +218,12 @@ function contradictionOf(answer: HubAnswer, gap: Gap, { commit, file }: RemoteFi
 async function fillGap(run: Run, gap: Gap, answer: HubAnswer): Promise<void> {
   let at = gap.start;
   for await (const chunk of answer.body) {
-    // A server may send more than it was asked for.
+    // A server may send more than it was asked for. One that does not is read to its end, for the next request.
     const bytes = chunk.subarray(0, gap.end - at);
     await run.partial.append(gap.segment, bytes);
     at += bytes.length;
     run.onBytes(chunk.length);
-    if (at === gap.end) break;
+    if (bytes.length < chunk.length) break;
   }
   if (at < gap.end) throw endedEarly(run, answer, at);
 }
@@ -226,11 +242,11 @@ async function fillWhole(run: Run, answer: HubAnswer): Promise<void> {
       if (start < until) await partial.append(segment, chunk.subarray(start - at, until - at));
       from = until;
     }
-    at = end;
     run.onBytes(chunk.length);
-    if (at === sizeBytes) break;
+    if (at + chunk.length > sizeBytes) break;
+    at = end;
   }
-  if (at < sizeBytes) throw endedEarly(run, answer, at);
+  if (partial.contiguousEnd() < sizeBytes) throw endedEarly(run, answer, at);
 }
 
 const endedEarly = (run: Run, answer: HubAnswer, at: number): PassingFailure =>

@@ -18,6 +18,7 @@ import {
 } from "./cache-layout.ts";
 import { readCached, type FetchedRepository } from "./cached-snapshot.ts";
 import { downloadBlob, partialPath } from "./download-blob.ts";
+import { withHint } from "./hints.ts";
 import {
   describeRevision,
   listCommit,
@@ -77,14 +78,17 @@ export async function fetchFromHub(request: HubRequest, options: FetchOptions): 
   const { repository, revision, file, settings, connection } = await begin(request, options);
   const cache = repositoryCache(settings.cacheDirectory, repository);
   if (settings.offline) return readCached(cache, repository, revision, file);
+  const cached = await readCached(cache, repository, revision, file).catch(() => null);
   let found: { commit: string; files: readonly RepositoryFile[] };
   try {
-    found = await resolveListing(cache, repository, revision, connection);
+    // With something to fall back on, a hub that does not answer is not waited for.
+    const { retry } = connection;
+    const patience = { ...retry, tries: cached === null ? retry.tries : Math.min(2, retry.tries) };
+    found = await resolveListing(cache, repository, revision, { ...connection, retry: patience });
   } catch (error) {
-    if (!(error instanceof ServingError) || error.code !== "hub_unavailable") throw error;
-    return readCached(cache, repository, revision, file).catch(() => {
-      throw error;
-    });
+    const isAway = error instanceof ServingError && error.code === "hub_unavailable";
+    if (isAway && cached !== null) return cached;
+    throw error;
   }
   try {
     const work: Work = { cache, connection, repository, ...found, options };
@@ -110,7 +114,7 @@ export async function describeRepository(
       `HF_HUB_OFFLINE is set, so ${repository} cannot be looked up on the hub.`,
     );
   }
-  const description = await describeRevision(repository, revision, connection);
+  const description = await describeWithHint(repository, revision, connection);
   return { ...description, files: await listCommit(repository, description.commit, connection) };
 }
 
@@ -149,6 +153,18 @@ async function begin(request: HubRequest, options: HubOptions): Promise<Begun> {
   return { repository, revision: revision ?? "main", file: file ?? null, settings, connection };
 }
 
+async function describeWithHint(
+  repository: string,
+  revision: string,
+  connection: HubConnection,
+): Promise<Omit<RepositoryDescription, "files">> {
+  try {
+    return await describeRevision(repository, revision, connection);
+  } catch (error) {
+    throw await withHint(error, repository, revision, connection);
+  }
+}
+
 /** The commit, and its files: from the cache where they were listed before, since a commit never changes. */
 async function resolveListing(
   cache: RepositoryCache,
@@ -158,7 +174,7 @@ async function resolveListing(
 ): Promise<{ commit: string; files: readonly RepositoryFile[] }> {
   const commit = commitPattern.test(revision)
     ? revision
-    : (await describeRevision(repository, revision, connection)).commit;
+    : (await describeWithHint(repository, revision, connection)).commit;
   const known = await readTree(cache, commit);
   if (known !== null) return { commit, files: known };
   const files = await listCommit(repository, commit, connection);

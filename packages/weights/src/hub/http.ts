@@ -6,6 +6,7 @@ import { PassingFailure, refusal, type Subject } from "./failures.ts";
 import type { HubSettings } from "./settings.ts";
 
 const maxRedirects = 5;
+const readAheadBytes = 1 << 20;
 
 export interface HttpOptions {
   readonly settings: HubSettings;
@@ -146,18 +147,67 @@ async function ask(url: URL, headers: Record<string, string>, stall: StallGuard)
   }
 }
 
+/**
+ * Reads ahead of who takes the chunks: a body that breaks off drops what it still held, and would have to send it again.
+ */
 async function* readBody(response: Response, origin: string, stall: StallGuard): AsyncGenerator<Uint8Array> {
-  try {
-    for await (const chunk of response.body ?? []) {
+  const reader = response.body?.getReader();
+  if (reader === undefined) return stall.end();
+  const queue: Uint8Array[] = [];
+  let queuedBytes = 0;
+  let ended = false;
+  let failure: { readonly error: unknown } | null = null;
+  let taken = Promise.withResolvers<void>();
+  let arrived = Promise.withResolvers<void>();
+  const pump = async (): Promise<void> => {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
       stall.restart();
-      yield chunk;
+      queue.push(value);
+      queuedBytes += value.length;
+      arrived.resolve();
+      while (queuedBytes > readAheadBytes && !ended) {
+        taken = Promise.withResolvers();
+        await taken.promise;
+        stall.restart();
+      }
     }
-  } catch (error) {
-    stall.caller.throwIfAborted();
-    throw networkFailure(origin, error, stall);
+  };
+  void pump()
+    .catch((error: unknown) => {
+      failure = { error };
+    })
+    .finally(() => {
+      ended = true;
+      arrived.resolve();
+    });
+  try {
+    for (;;) {
+      const chunk = queue.shift();
+      if (chunk !== undefined) {
+        queuedBytes -= chunk.length;
+        taken.resolve();
+        yield chunk;
+      } else if (ended) break;
+      else {
+        arrived = Promise.withResolvers();
+        await arrived.promise;
+      }
+    }
+    throwFailure(failure, origin, stall);
   } finally {
+    ended = true;
+    taken.resolve();
     stall.end();
+    await reader.cancel().catch(() => undefined);
   }
+}
+
+function throwFailure(failure: { readonly error: unknown } | null, origin: string, stall: StallGuard): void {
+  if (failure === null) return;
+  stall.caller.throwIfAborted();
+  throw networkFailure(origin, failure.error, stall);
 }
 
 function networkFailure(origin: string, error: unknown, stall: StallGuard): PassingFailure {

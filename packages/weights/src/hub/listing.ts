@@ -150,13 +150,31 @@ export function hubFetch(subject: Subject, connection: HubConnection): typeof fe
     return withRetries(
       async () => {
         const answer = await getFromHub(address, { headers, subject }, connection);
-        const chunks = await Array.fromAsync(answer.body);
-        return new Response(Buffer.concat(chunks), { status: answer.status, headers: answer.headers });
+        const bytes = await readBounded(answer.body, connection);
+        return new Response(bytes, { status: answer.status, headers: answer.headers });
       },
       connection.retry,
       connection.signal,
     );
   };
+}
+
+/** A list of a hundred thousand files is well below. */
+const longestAnswerBytes = 64 << 20;
+
+async function readBounded(
+  body: AsyncIterable<Uint8Array>,
+  connection: HubConnection,
+): Promise<Buffer<ArrayBuffer>> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of body) {
+    length += chunk.length;
+    if (length > longestAnswerBytes)
+      throw strange(connection, `a list of more than ${longestAnswerBytes} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
 }
 
 /** What the library throws itself is about a body that it could not read. */

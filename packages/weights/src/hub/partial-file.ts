@@ -36,7 +36,7 @@ export interface PartialFile {
 const magic = 0x434f5252;
 const headerBytes = 24;
 /** The map on disk may lag behind by so much in each segment: what a `kill -9` loses. */
-const lagBytes = 256 << 10;
+const lagBytes = 64 << 10;
 
 /** Files of `sizeBytes` are cut into this many bytes: at most 32 parts of 16 to 128 MiB. */
 export function segmentBytesFor(sizeBytes: number): number {
@@ -147,7 +147,8 @@ async function readMap(
   const done = Array.from({ length: segmentCount }, (_, segment) =>
     Number(map.readBigUInt64LE(headerBytes + 8 * segment)),
   );
-  const length = (await stat(path).catch(() => null))?.size ?? 0;
+  const length = (await stat(path).catch(() => null))?.size;
+  if (length === undefined) return null;
   const fits = done.every((bytes, segment) => {
     const from = segment * segmentBytes;
     return bytes <= Math.min(segmentBytes, sizeBytes - from) && (bytes === 0 || from + bytes <= length);

@@ -32,10 +32,19 @@ export async function withRetries<Result>(
       if (!(error instanceof PassingFailure)) throw error;
       if (progressed()) failures = 1;
       const waitMs = waitAfter(failures, error.retryAfterSeconds, rule);
-      if (waitMs === null) throw error;
+      if (waitMs === null) throw giveUp(error, failures);
       await pause(waitMs, undefined, { signal });
     }
   }
+}
+
+function giveUp(error: PassingFailure, failures: number): PassingFailure {
+  const { message, retryAfterSeconds: seconds } = error;
+  const again = seconds === null ? "try again later" : `it asks to be left alone for ${seconds} s`;
+  return new PassingFailure(`${message} Tried ${failures === 1 ? "once" : `${failures} times`}; ${again}.`, {
+    cause: error,
+    ...(seconds === null ? {} : { retryAfterSeconds: seconds }),
+  });
 }
 
 /** Milliseconds to wait after so many failures in a row; null: give up. */

@@ -35,13 +35,14 @@ export async function readHubSettings(environment: Environment): Promise<HubSett
   };
   const path = (text: string) => resolve(expandPath(text, environment));
   const home = path(value("HF_HOME") ?? join(value("XDG_CACHE_HOME") ?? join("~", ".cache"), "huggingface"));
-  const isSet = (name: string) => ["1", "on", "yes", "true"].includes((value(name) ?? "").toLowerCase());
+  const isSet = (...names: readonly string[]) =>
+    ["1", "on", "yes", "true"].includes((value(...names) ?? "").toLowerCase());
   const implicitToken = !isSet("HF_HUB_DISABLE_IMPLICIT_TOKEN");
   return {
     endpoint: checkEndpoint(value("HF_ENDPOINT") ?? "https://huggingface.co"),
     token: implicitToken ? await readToken(value, path(value("HF_TOKEN_PATH") ?? join(home, "token"))) : null,
     cacheDirectory: path(value("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE") ?? join(home, "hub")),
-    offline: isSet("HF_HUB_OFFLINE") || isSet("TRANSFORMERS_OFFLINE"),
+    offline: isSet("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"),
   };
 }
 

@@ -41,7 +41,7 @@ export function storageError(error: unknown, cacheDirectory: string): unknown {
       { cause: error },
     );
   }
-  if (code === "EROFS" || code === "EACCES" || code === "EPERM") {
+  if (typeof code === "string" && ["EROFS", "EACCES", "EPERM", "ENOTDIR", "EEXIST"].includes(code)) {
     return new ServingError(
       "weights_missing",
       `The cache ${cacheDirectory} cannot be written (${code}), and does not hold all files that are needed. Make it writable for this user, or point HF_HOME to a directory that is.`,

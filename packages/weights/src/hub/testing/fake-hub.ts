@@ -22,6 +22,10 @@ export interface FakeHubOptions {
   readonly cdn?: boolean;
   /** Entries in one page of a listing; default 1000. */
   readonly pageSize?: number;
+  /** Of the hub; default: any free one. */
+  readonly port?: number;
+  /** Told when an answer has ended. */
+  readonly onRequest?: (request: LoggedRequest) => void;
 }
 
 export interface LoggedRequest {
@@ -59,7 +63,7 @@ export async function startFakeHub(options: FakeHubOptions): Promise<FakeHub> {
   const revoked = new Set<string>();
   const hubServer = countedServer();
   const cdnServer = countedServer();
-  await Promise.all([listen(hubServer.server), listen(cdnServer.server)]);
+  await Promise.all([listen(hubServer.server, options.port ?? 0), listen(cdnServer.server, 0)]);
   const url = addressOf(hubServer.server);
   const cdnUrl = addressOf(cdnServer.server);
 
@@ -73,7 +77,10 @@ export async function startFakeHub(options: FakeHubOptions): Promise<FakeHub> {
       status: 0,
     };
     requests.push(entry);
-    response.once("close", () => (entry.status = response.statusCode));
+    response.once("close", () => {
+      entry.status = response.statusCode;
+      options.onRequest?.(entry);
+    });
     return entry;
   };
 
@@ -231,8 +238,8 @@ function countedServer(): { server: Server; wireBytes: () => number } {
   };
 }
 
-const listen = (server: Server): Promise<void> =>
-  new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+const listen = (server: Server, port: number): Promise<void> =>
+  new Promise((resolve) => server.listen(port, "127.0.0.1", resolve));
 
 const addressOf = (server: Server): string => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
