@@ -249,6 +249,9 @@ describe("weightsReference", () => {
     assert.deepEqual(weightsReference("model.gguf"), { kind: "bundled", path: "model.gguf" });
     assert.deepEqual(weightsReference("./weights/m.gguf"), { kind: "bundled", path: "weights/m.gguf" });
     assert.deepEqual(weightsReference("corral-tiny-3"), { kind: "named", name: "corral-tiny-3" });
+    for (const name of ["owner/name", "meta-llama/Llama-2-7b-chat-hf@main"])
+      assert.deepEqual(weightsReference(name), { kind: "named", name });
+    assert.deepEqual(weightsReference("./owner/name"), { kind: "bundled", path: "owner/name" });
     assert.deepEqual(weightsReference("/srv/models/m.gguf"), { kind: "file", path: "/srv/models/m.gguf" });
   });
 

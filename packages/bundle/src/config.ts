@@ -55,6 +55,8 @@ export interface BundleConfig {
   readonly draftModels?: Readonly<Record<string, string>>;
   /** Null: what the weights' catalogue row says, else `default`. */
   readonly precision: Precision | null;
+  /** Used where the weights carry none. Absent, not null: digests stay. */
+  readonly chatTemplate?: string;
   /** Parameter values by their wire names, merged over generation_config.json and under the caller's. */
   readonly defaults: ModelDefaults;
   readonly limits: BundleLimits;

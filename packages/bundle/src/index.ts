@@ -16,6 +16,7 @@ export {
   type BundleLimits,
   type ParsedConfig,
 } from "./config.ts";
+export { checkDefaults, reportIssue, type Report } from "./config-issues.ts";
 export { manifestDigest, type BundleFile } from "./files.ts";
 export {
   canonicalJson,
@@ -25,3 +26,4 @@ export {
   type ManifestFile,
 } from "./manifest.ts";
 export { weightsReference, type WeightsReference } from "./weights-reference.ts";
+export { readYaml, type YamlOutcome, type YamlSource } from "./yaml-source.ts";

@@ -11,7 +11,13 @@ import { after, before, beforeEach, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { ServingError } from "@corral/contract";
 import { runCli } from "./cli.ts";
-import { fakeDeployment, fakeKey, startFakePlatform, type FakePlatform } from "./testing/fake-platform.ts";
+import {
+  fakeDeployment,
+  fakeKey,
+  fakeWeights,
+  startFakePlatform,
+  type FakePlatform,
+} from "./testing/fake-platform.ts";
 
 const main = fileURLToPath(new URL("./main.ts", import.meta.url));
 let platform: FakePlatform;
@@ -132,6 +138,7 @@ describe("corral", () => {
       ["predict"],
       ["ls"],
       ["logs"],
+      ["weights", "show"],
       ["keys", "create"],
       ["rm"],
     ]) {
@@ -225,7 +232,28 @@ describe("corral ls", () => {
       "corral-tiny-3\tdep_1\tcorral-tiny-3\tactive\tllama-3-8b-instruct\t2026-11-21T00:00:00.000Z\n",
     );
     assert.deepEqual(JSON.parse((await corral(["ls", "--output", "json"])).stdout), [fakeDeployment()]);
-    assert.equal((await corral(["ls", "catalogue"])).stdout.split("\n").length, 6);
+  });
+
+  it("shows the platform's catalogue: what is there, its licence and quantisation", async () => {
+    const license = { id: "llama2", url: "https://test", notice: "Terms.", accepted: true };
+    const row = { identifier: "mine", title: "Mine", aliases: [], built_in: false, source: "owner/mine" };
+    const items = [{ ...row, license, quantization: "q8_0", context_length: 4096, weights: "ready" }];
+    platform.answers.set("GET /api/v1/catalogue", { items, next_cursor: null });
+    const { stdout } = await corral(["ls", "catalogue"]);
+    assert.equal(stdout, "mine\tready\towner/mine\tq8_0\tllama2 (accepted)\tMine\n");
+  });
+
+  it("shows the built-in catalogue where no platform answers, and says so", async () => {
+    const { stdout, stderr, code } = await corral(["ls", "catalogue"], {
+      environment: { CORRAL_URL: "http://127.0.0.1:9" },
+    });
+    assert.equal(code, 0);
+    assert.match(
+      stdout,
+      /^llama-3-8b-instruct\tunknown\tmeta-llama\/Meta-Llama-3-8B-Instruct\tq4_k_m\tllama3\t/,
+    );
+    assert.match(stdout, /^corral-tiny-2\tbuilt in\tbuilt in\t-\t-\t/m);
+    assert.match(stderr, /No platform answers/);
   });
 });
 
@@ -333,6 +361,116 @@ describe("corral deploy", () => {
     assert.deepEqual(platform.requests, []);
   });
 });
+
+describe("corral deploy of a model whose weights are missing", () => {
+  const sent = (path: string) =>
+    platform.requests
+      .filter((request) => request.method === "POST" && request.path === path)
+      .map(({ body }) => JSON.parse(body.toString()) as unknown);
+
+  it("asks for the weights, follows them, and deploys them", async () => {
+    const states = [
+      fakeWeights({ status: "fetching", progress: progress(1_000_000), bytes: null }),
+      fakeWeights({ status: "fetching", progress: progress(3_000_000), bytes: null }),
+      fakeWeights(),
+    ];
+    platform.answers.set("GET /api/v1/weights/wts_1", () => states.shift() ?? fakeWeights());
+    const { stderr, code } = await corral(["deploy", "llamav2-7b-chat", "--accept-license"]);
+    assert.equal(code, 0, stderr);
+    assert.match(
+      stderr,
+      /Meta's terms: https:\/\/test\/llama2\nPreparing the weights of llamav2-7b-chat …\n/,
+    );
+    assert.match(stderr, /The weights of llamav2-7b-chat are there \(4\.1 GB\)/);
+    assert.deepEqual(sent("/api/v1/weights"), [{ source: "llamav2-7b-chat", accept_license: "llama2" }]);
+    assert.deepEqual(sent("/api/v1/deployments"), [{ source: "llamav2-7b-chat" }, { weights_id: "wts_1" }]);
+  });
+
+  it("asks for another recipe, revision or file at once", async () => {
+    const args = ["--quantize", "Q8_0", "--revision", "v1", "--name", "big", "--precision", "reference"];
+    assert.equal((await corral(["deploy", "owner/name", ...args])).code, 0);
+    assert.deepEqual(sent("/api/v1/weights"), [{ source: "owner/name@v1", quantization: "q8_0" }]);
+    assert.deepEqual(sent("/api/v1/deployments"), [
+      { weights_id: "wts_1", name: "big", precision: "reference" },
+    ]);
+    assert.equal((await corral(["deploy", "owner/gguf", "--file", "a/b.gguf"])).code, 0);
+    assert.deepEqual(sent("/api/v1/weights").at(-1), { source: "owner/gguf", file: "a/b.gguf" });
+  });
+
+  it("fails with the platform's code and reason where they cannot be prepared", async () => {
+    const detail = "Ask for access at https://hub.test/owner/gated.";
+    platform.answers.set(
+      "GET /api/v1/weights/wts_1",
+      fakeWeights({ status: "failed", error_code: "repository_gated", detail }),
+    );
+    const failed = await corral(["deploy", "llamav2-7b-chat", "--accept-license", "llama2"]);
+    assert.deepEqual([failed.code, failed.stdout], [3, ""]);
+    assert.match(failed.stderr, new RegExp(`corral: ${detail}\\n$`));
+    const refused = new ServingError("license_not_accepted", "Read it first.");
+    platform.answers.set("POST /api/v1/weights", refused);
+    assert.equal((await corral(["deploy", "llamav2-7b-chat"])).code, 6);
+  });
+
+  it("knows the types of quantisation, and what a wrong one may have meant", async () => {
+    const { code, stderr } = await corral(["deploy", "owner/name", "--quantize", "q4km"]);
+    assert.equal(code, 2);
+    assert.match(stderr, /--quantize is "q4km"; it must be one of .*; did you mean q4_k_m\?/);
+    assert.deepEqual(platform.requests, []);
+  });
+
+  it("takes a Hugging Face directory by its absolute path", async () => {
+    const model = join(directory, "finetune");
+    await mkdir(model);
+    await writeFile(join(model, "config.json"), "{}");
+    assert.equal((await corral(["deploy", "./finetune", "--quantize", "q8_0"])).code, 0);
+    assert.deepEqual(sent("/api/v1/weights"), [{ source: model, quantization: "q8_0" }]);
+  });
+
+  it("leaves the platform at work when it is interrupted, and says so", async () => {
+    platform.answers.set("GET /api/v1/weights/wts_1", fakeWeights({ status: "fetching" }));
+    const interrupted = new AbortController();
+    let stderr = "";
+    const code = await runCli({
+      args: ["deploy", "llamav2-7b-chat"],
+      environment: environmentOf(),
+      directory,
+      stdout: { write: () => true },
+      stderr: {
+        write: (text) => {
+          stderr += text;
+          if (text.startsWith("Preparing")) setTimeout(() => interrupted.abort(), 50);
+        },
+      },
+      signal: interrupted.signal,
+      readStdin: async () => "",
+    });
+    assert.equal(code, 130);
+    assert.match(stderr, /goes on preparing llamav2-7b-chat: .*`corral weights cancel wts_1` ends it\./);
+  });
+});
+
+describe("corral weights", () => {
+  it("lists, shows, cancels and deletes", async () => {
+    const listed = await corral(["weights", "ls"]);
+    assert.match(listed.stdout, /^wts_1\tllamav2-7b-chat\tq4_k_m\tready\t4\.1 GB\t/);
+    const shown = await corral(["weights", "show", "wts_1"]);
+    assert.match(shown.stdout, /^status +ready$/m);
+    const asJson = await corral(["weights", "show", "wts_1", "--output", "json"]);
+    assert.deepEqual(JSON.parse(asJson.stdout), fakeWeights());
+    platform.answers.set(
+      "GET /api/v1/weights/wts_1",
+      fakeWeights({ status: "fetching", progress: progress(2_000_000), bytes: null }),
+    );
+    const running = await corral(["weights", "show", "wts_1"]);
+    assert.match(running.stdout, /^progress +fetching 2\.0 MB of 4\.0 MB, 1\.0 MB\/s, 2 min left$/m);
+    assert.match((await corral(["weights", "cancel", "wts_1"])).stdout, /is canceled/);
+    assert.equal((await corral(["weights", "rm", "wts_1"])).stdout, "deleted wts_1\n");
+  });
+});
+
+function progress(done: number) {
+  return { done_bytes: done, total_bytes: 4_000_000, bytes_per_second: 1_000_000, eta_seconds: 95 };
+}
 
 describe("corral push", () => {
   it("packs, uploads, deploys and warns", async () => {

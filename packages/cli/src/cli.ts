@@ -15,6 +15,7 @@ import { predict } from "./commands/predict.ts";
 import { push } from "./commands/push.ts";
 import { rm } from "./commands/rm.ts";
 import { up } from "./commands/up.ts";
+import { weights } from "./commands/weights.ts";
 import { resolveApiKey, resolveUrl } from "./credentials.ts";
 import { explain, explainAsJson } from "./explain.ts";
 import { exitCodeOf, exitCodes, Interrupted } from "./exit-codes.ts";
@@ -29,6 +30,7 @@ export const commands: readonly (CommandDefinition | CommandGroup)[] = [
   predict,
   ls,
   logs,
+  weights,
   keys,
   rm,
 ];

@@ -1,7 +1,7 @@
 // The documented calls as lines to paste into a shell. Bodies are the documented ones to the letter.
 
 import type { Deployment } from "@corral/contract";
-import { findCatalogueRow } from "@corral/weights";
+import { builtInCatalogue } from "@corral/weights";
 
 export interface ExampleCall {
   readonly url: string;
@@ -16,7 +16,7 @@ export const documentedBodies = {
 /** A call of one deployment by its id. A prompt suits every text model; messages need a chat template. */
 export function exampleCall(url: string, deployment: Deployment, keyInShell: string): ExampleCall {
   const chats = [deployment.model_name, ...deployment.identifiers].some((name) => {
-    const defaults = findCatalogueRow(name)?.defaults;
+    const defaults = builtInCatalogue.find(name)?.defaults;
     return defaults !== undefined && "max_tokens" in defaults;
   });
   const target = `${url}/model_versions/${deployment.id}/predict`;

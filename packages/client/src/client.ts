@@ -2,9 +2,11 @@
 
 import type {
   BasetenEnvelope,
+  CatalogueItem,
   CerebriumAnswer,
   CreateDeployment,
   CreateKey,
+  CreateWeights,
   Deployment,
   Detokenized,
   Key,
@@ -15,6 +17,7 @@ import type {
   Tokenized,
   Usage,
   Version,
+  Weights,
 } from "@corral/contract";
 import { streamText } from "./stream.ts";
 import { createTransport, type CallOptions, type ClientOptions } from "./transport.ts";
@@ -87,6 +90,19 @@ export interface Client {
       options?: CallOptions & { readonly tail?: number },
     ) => Promise<{ readonly items: readonly LogLine[] }>;
     readonly generate: (deployment: string, body: Body, options?: CallOptions) => Promise<GenerateAnswer>;
+  };
+  readonly weights: {
+    readonly list: (options?: ListOptions) => Promise<Page<Weights>>;
+    readonly get: (weights: string, options?: CallOptions) => Promise<Weights>;
+    /** Comes back at once; `get` tells how far they are. */
+    readonly create: (body: CreateWeights, options?: CallOptions) => Promise<Weights>;
+    readonly cancel: (weights: string, options?: CallOptions) => Promise<Weights>;
+    readonly delete: (weights: string, options?: CallOptions) => Promise<void>;
+  };
+  readonly catalogue: {
+    readonly list: (options?: ListOptions) => Promise<Page<CatalogueItem>>;
+    /** By any of its names. */
+    readonly get: (identifier: string, options?: CallOptions) => Promise<CatalogueItem>;
   };
   readonly runs: {
     readonly list: (options?: ListOptions) => Promise<Page<Run>>;
@@ -164,6 +180,17 @@ export function createClient(options: ClientOptions): Client {
       logs: (deployment, { tail, ...call } = {}) =>
         transport.json(`${api("deployments", deployment)}/logs`, { ...call, query: { tail } }),
       generate: (deployment, body, call) => post(`${api("deployments", deployment)}/generate`, body, call),
+    },
+    weights: {
+      list: (call) => list("/api/v1/weights", call),
+      get: (weights, call) => get(api("weights", weights), call),
+      create: (body, call) => post("/api/v1/weights", body, call),
+      cancel: (weights, call) => post(`${api("weights", weights)}/cancel`, {}, call),
+      delete: (weights, call) => remove(api("weights", weights), call),
+    },
+    catalogue: {
+      list: (call) => list("/api/v1/catalogue", call),
+      get: (identifier, call) => get(api("catalogue", identifier), call),
     },
     runs: {
       list: (call) => list("/api/v1/runs", call),

@@ -85,7 +85,7 @@ export const createdKeySchema = z.object({
   key: z.string().describe("Shown this once; Corral keeps only a hash."),
 });
 
-/** Makes a deployment from a pushed version, or from a source that the machine already has. */
+/** Makes a deployment from a pushed version, or from weights that the machine already has. */
 export const createDeploymentSchema = z
   .strictObject({
     version_id: z.string().min(1).optional(),
@@ -93,13 +93,18 @@ export const createDeploymentSchema = z
       .string()
       .min(1)
       .optional()
-      .describe("A catalogue identifier, a built-in tiny model, or a GGUF file under an allowed root."),
+      .describe(
+        "A catalogue identifier or hub repository whose weights are there, a built-in tiny model, or a GGUF file under an allowed root.",
+      ),
+    weights_id: z.string().min(1).optional().describe("Weights that are ready."),
     name: z.string().min(1).optional().describe("Default: the model's name."),
     precision: z.enum(precisions).optional().describe("Default: what the model asks for."),
   })
-  .refine((body) => (body.version_id === undefined) !== (body.source === undefined), {
-    message: "give exactly one of version_id and source",
-  });
+  .refine(
+    ({ version_id, source, weights_id }) =>
+      [version_id, source, weights_id].filter((given) => given !== undefined).length === 1,
+    { message: "give exactly one of version_id, source and weights_id" },
+  );
 export type CreateDeployment = z.infer<typeof createDeploymentSchema>;
 
 export const pushedVersionSchema = z.object({

@@ -48,6 +48,8 @@ export const replicaConfigSchema = z.strictObject({
   /** The model's own generation_config.json, or an empty object. */
   generation_config: z.record(z.string(), z.unknown()),
   defaults: modelDefaultsSchema,
+  /** Jinja, used where the weights carry no template; absent: then there is none. */
+  chat_template: z.string().optional(),
   limits: z.strictObject({
     /** Most tokens of one sequence; null: what the model was trained for. */
     context_length: z.int().positive().nullable(),

@@ -3,6 +3,7 @@
 
 import { z } from "zod";
 import { errorTable, type ErrorCode } from "./errors.ts";
+import { nearestName } from "./nearest-name.ts";
 
 /** llama.cpp's names of file types, in lower case; each is one recipe of tensor types. */
 export const quantizations = [
@@ -65,9 +66,24 @@ export const tensorTypeNames = [
 ] as const;
 export type TensorTypeName = (typeof tensorTypeNames)[number];
 
+/** What is wrong with a name of a quantisation, with what it may have meant; null: nothing. */
+export function quantizationProblem(name: string): string | null {
+  if ((quantizations as readonly string[]).includes(name)) return null;
+  const near = quantizations.find((known) => bare(known) === bare(name)) ?? nearestName(name, quantizations);
+  const hint = near === null ? "" : `; did you mean ${near}?`;
+  return `it must be one of ${quantizations.join(", ")}${hint}`;
+}
+
+/** Without what people leave out: "Q4-KM" and "q4_k_m" are the same. */
+const bare = (name: string) => name.toLowerCase().replaceAll(/[^a-z0-9]/g, "");
+
+const quantizationSchema = z.enum(quantizations, {
+  error: ({ input }) => quantizationProblem(typeof input === "string" ? input : "") ?? undefined,
+});
+
 /** How matrices are rewritten. */
 export const quantizationRecipeSchema = z.strictObject({
-  quantization: z.enum(quantizations),
+  quantization: quantizationSchema,
   output_type: z.enum(tensorTypeNames).optional().describe("Of the output matrix; default: the recipe's."),
   token_embedding_type: z.enum(tensorTypeNames).optional().describe("Default: the recipe's."),
   importance_matrix: z
@@ -95,6 +111,8 @@ export type WeightsProgress = z.infer<typeof weightsProgressSchema>;
 
 const timestamp = z.iso.datetime();
 
+const errorCodes = Object.keys(errorTable) as [ErrorCode, ...ErrorCode[]];
+
 export const weightsSchema = z.object({
   id: z.string(),
   source: z.string().describe("As it was asked for."),
@@ -104,6 +122,8 @@ export const weightsSchema = z.object({
   quantization: z.enum(quantizations).nullable().describe("Null: as the source has it."),
   status: z.enum(weightsStatuses),
   detail: z.string().nullable().describe("Why it failed, or what it waits for."),
+  error_code: z.enum(errorCodes).nullable().describe("Of the last failure."),
+  warnings: z.array(z.string()).describe("What was remarked when they were prepared."),
   progress: weightsProgressSchema.nullable(),
   bytes: z.int().nullable().describe("Of the file, once it is ready."),
   sha256: z.string().nullable(),
@@ -117,7 +137,7 @@ export const createWeightsSchema = z.strictObject({
     .min(1)
     .max(1000)
     .describe(
-      "A catalogue identifier, a hub repository (`owner/name`, `owner/name@revision`), `ollama:name`, or a path under an allowed root: a GGUF file or a Hugging Face directory.",
+      "A catalogue identifier or a hub repository (`owner/name`), either with `@revision` if wanted, `ollama:NAME`, or a path under an allowed root: a GGUF file or a Hugging Face directory.",
     ),
   ...quantizationRecipeSchema.partial({ quantization: true }).shape,
   file: z.string().min(1).optional().describe("Which GGUF file of a repository with several."),
@@ -125,7 +145,29 @@ export const createWeightsSchema = z.strictObject({
 });
 export type CreateWeights = z.infer<typeof createWeightsSchema>;
 
-const errorCodes = Object.keys(errorTable) as [ErrorCode, ...ErrorCode[]];
+/** A model that is known by name, and what of it is on the platform's machine. */
+export const catalogueItemSchema = z.object({
+  identifier: z.string(),
+  title: z.string(),
+  aliases: z.array(z.string()),
+  built_in: z.boolean().describe("Whether Corral brings its weights along."),
+  source: z.string().describe("Where its weights come from: a hub repository, or a path of the machine."),
+  license: z
+    .object({
+      id: z.string(),
+      url: z.string(),
+      notice: z.string(),
+      accepted: z.boolean().describe("By this project."),
+    })
+    .nullable(),
+  quantization: z.enum(quantizations).nullable().describe("Unless another is asked for."),
+  context_length: z.int().nullable(),
+  weights: z
+    .enum(["built_in", "missing", ...weightsStatuses])
+    .describe("Whether its weights are on the machine, or what becomes of them."),
+  weights_id: z.string().nullable(),
+});
+export type CatalogueItem = z.infer<typeof catalogueItemSchema>;
 
 /** Where the process that prepares weights takes them from. */
 export const preparationSourceSchema = z.discriminatedUnion("kind", [

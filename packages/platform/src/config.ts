@@ -21,6 +21,8 @@ export interface PlatformConfig {
   readonly databaseUrl: string | null;
   /** Absolute directories that weights may be taken from. */
   readonly modelRoots: readonly string[];
+  /** The operator's own rows of the catalogue; null: `CORRAL_HOME/catalogue.yaml` where that is there. */
+  readonly catalogue: string | null;
   /** What replicas compute with. */
   readonly device: DeviceChoice;
   /** Bytes that saved prefixes of one model may take on disk; 0: none are saved. */
@@ -101,6 +103,7 @@ const settings: readonly Setting[] = [
     { flag: null },
   ),
   setting("model_roots", "CORRAL_MODEL_ROOTS", paths, [], `directories joined by '${delimiter}'`),
+  setting("catalogue", "CORRAL_CATALOGUE", z.string().min(1), null, "the path of a catalogue.yaml"),
   setting("device", "CORRAL_DEVICE", z.enum(deviceChoices), "auto", `one of ${deviceChoices.join(", ")}`),
   setting(
     "prefix_bytes",
@@ -129,6 +132,7 @@ const flagOptions = {
   port: { type: "string" },
   url: { type: "string" },
   "model-roots": { type: "string" },
+  catalogue: { type: "string" },
   device: { type: "string" },
   "prefix-bytes": { type: "string" },
   "log-level": { type: "string" },
@@ -188,8 +192,10 @@ export function readConfig(
     databaseUrl: values["database_url"] as string | null,
     modelRoots: Object.freeze([
       join(home, "models"),
+      join(home, "weights"),
       ...(values["model_roots"] as string[]).map((root) => resolve(root)),
     ]),
+    catalogue: values["catalogue"] === null ? null : resolve(values["catalogue"] as string),
     device: values["device"] as DeviceChoice,
     prefixBytes: values["prefix_bytes"] as number,
     // `npm start` from a checkout is where a mistake of ours should show.

@@ -1,7 +1,7 @@
 // One platform process: database, leftovers, replicas, server, in the order they start and, reversed, end.
 
 import { randomUUID } from "node:crypto";
-import { networkInterfaces } from "node:os";
+import { availableParallelism, networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { ServingError } from "@corral/contract";
 import type { Logger } from "pino";
@@ -34,6 +34,10 @@ import { defaultProjectId } from "./store/projects.ts";
 import { readDatabaseId } from "./store/migrate.ts";
 import { openStore } from "./store/store.ts";
 import { isBundleReferenced } from "./store/versions.ts";
+import { readCatalogue } from "./weights/operator-catalogue.ts";
+import { createPreparationDriver } from "./weights/process.ts";
+import { placesOf } from "./weights/services.ts";
+import { WeightsSupervisor } from "./weights/supervisor.ts";
 
 export interface Platform {
   readonly url: string;
@@ -72,6 +76,10 @@ export async function startPlatform(
 
   async function start(): Promise<Platform> {
     const { home } = config;
+    const catalogue = await readCatalogue(
+      config.catalogue ?? join(home, "catalogue.yaml"),
+      config.catalogue !== null,
+    );
     await prepareHome(home);
     const lock = await lockHome(home);
     cleanups.push(() => lock.release());
@@ -108,8 +116,22 @@ export async function startPlatform(
       limits: bundleLimits,
       isReferenced: (digest) => isBundleReferenced(db, digest),
     });
-    if (await isDatabaseOfHome(join(home, "database-id"), await readDatabaseId(db))) await bundles.sweep();
-    else log.warn("CORRAL_HOME was used with another database before; bundles that this one lacks are kept");
+    const preparations = new WeightsSupervisor({
+      db,
+      platformId,
+      directory: join(home, "weights"),
+      start: createPreparationDriver({ environment: process.env }),
+      log,
+      now,
+      chance: Math.random,
+      threadCount: availableParallelism(),
+    });
+    if (await isDatabaseOfHome(join(home, "database-id"), await readDatabaseId(db))) {
+      await bundles.sweep();
+      await preparations.sweep();
+    } else {
+      log.warn("CORRAL_HOME was used with another database before; files that this one lacks are kept");
+    }
 
     const recorder = createRunRecorder({ store, now });
     cleanups.push(() => recorder.close());
@@ -120,10 +142,11 @@ export async function startPlatform(
       record: (id, reports) => recorder.record(id, reports),
     });
     const driver = createProcessDriver({ runDirectory, logLevel: config.logLevel, environment: process.env });
+    const weights = { roots: config.modelRoots, catalogue, platformId, preparations };
     const quickstart = createQuickstart({
       db,
       projectId: defaultProjectId,
-      modelRoots: config.modelRoots,
+      places: placesOf(db, weights, defaultProjectId),
       now,
     });
     const logBook = new LogBook();
@@ -166,6 +189,8 @@ export async function startPlatform(
     });
     cleanups.push(() => directory.close());
     cleanups.push(() => reconciler.close(isShuttingDown ? drainMs : 0));
+    cleanups.push(() => preparations.close());
+    await preparations.start();
 
     const isServing = async (id: string) => (await directory.replicasOf(id)).some(({ ready }) => ready);
     const readiness = async () => {
@@ -185,7 +210,7 @@ export async function startPlatform(
       readiness,
       isShuttingDown: () => isShuttingDown,
       predict: {
-        addresses: createAddressBook(loadAddresses(store)),
+        addresses: createAddressBook(loadAddresses(store), catalogue),
         replicasOf: (id) => directory.replicasOf(id),
         newRunId: randomUUID,
         nowMs: Date.now,
@@ -193,7 +218,7 @@ export async function startPlatform(
       management: {
         db,
         bundles,
-        modelRoots: config.modelRoots,
+        weights,
         now,
         deploymentsChanged: () => void reconciler.wake(),
         logBook,

@@ -5,12 +5,18 @@ import { createDeployment, deleteDeployment, findDeploymentByName } from "./stor
 import { getOrCreateModel } from "./store/models.ts";
 import { openTestStore } from "./store/testing.ts";
 import { insertVersion } from "./store/versions.ts";
+import { testPlaces } from "./testing/places.ts";
 
 const store = await openTestStore();
 const { db } = store;
 after(() => store.close());
 const name = "corral-tiny-3";
-const quickstart = createQuickstart({ db, projectId: "default", modelRoots: [], now: () => new Date() });
+const quickstart = createQuickstart({
+  db,
+  projectId: "default",
+  places: testPlaces(),
+  now: () => new Date(),
+});
 
 async function start(): Promise<string[]> {
   const notices: string[] = [];

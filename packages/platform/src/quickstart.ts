@@ -3,6 +3,7 @@
 
 import { ServingError, asServingError } from "@corral/contract";
 import { deploy } from "./build/create-deployment.ts";
+import type { ContentPlaces } from "./build/version-content.ts";
 import { deleteDeployment, findDeploymentByName } from "./store/deployments.ts";
 import type { Db } from "./store/schema.ts";
 
@@ -18,15 +19,15 @@ export const promisedModels = ["corral-tiny-2", "corral-tiny-3"] as const;
 export interface QuickstartOptions {
   readonly db: Db;
   readonly projectId: string;
-  readonly modelRoots: readonly string[];
+  readonly places: ContentPlaces;
   readonly now: () => Date;
 }
 
-export function createQuickstart({ db, projectId, modelRoots, now }: QuickstartOptions): Quickstart {
+export function createQuickstart({ db, projectId, places, now }: QuickstartOptions): Quickstart {
   const errors = new Map<string, ServingError>();
 
   async function deployOne(name: string, onLeft: (notice: string) => void): Promise<void> {
-    const options = { db, projectId, modelRoots, requireModel: () => {}, by: "quickstart" } as const;
+    const options = { db, projectId, places, requireModel: () => {}, by: "quickstart" } as const;
     try {
       await deploy({ source: name, name }, options);
     } catch (error) {

@@ -16,6 +16,7 @@ import { isOwnHost, readTarget, type OwnNames } from "./gateway/hosts.ts";
 import { registerOpenAiRoutes } from "./gateway/openai-routes.ts";
 import { registerPredictRoutes } from "./gateway/predict-routes.ts";
 import { validatorCompiler } from "./routes/check-input.ts";
+import { registerCatalogueRoutes } from "./routes/catalogue.ts";
 import { registerDeploymentRoutes } from "./routes/deployments.ts";
 import { registerHealthRoutes, type Readiness } from "./routes/health.ts";
 import { registerKeyRoutes } from "./routes/keys.ts";
@@ -24,6 +25,7 @@ import { registerModelRoutes } from "./routes/models.ts";
 import { registerRunRoutes } from "./routes/runs.ts";
 import type { ManagementServices } from "./routes/services.ts";
 import { registerPushRoute, registerVersionRoutes } from "./routes/versions.ts";
+import { registerWeightsRoutes } from "./routes/weights.ts";
 
 export interface ServerServices {
   readonly log: Logger;
@@ -122,6 +124,8 @@ export async function buildServer(services: ServerServices): Promise<CorralServe
   registerModelRoutes(app, services.management);
   registerVersionRoutes(app, services.management);
   registerDeploymentRoutes(app, services.management);
+  registerWeightsRoutes(app, services.management);
+  registerCatalogueRoutes(app, services.management);
   registerRunRoutes(app, services.management);
   registerKeyRoutes(app, services.management);
   registerMetricsRoute(app, services.sampleDeployments);

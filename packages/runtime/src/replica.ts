@@ -238,7 +238,8 @@ class RunningReplica implements Replica {
 
   #createService(model: LoadedModel, engines: Engines): PredictService {
     vocabularyBounds(model.vocabulary);
-    const { chatTemplate: template, specialTokens } = model;
+    const { specialTokens } = model;
+    const template = model.chatTemplate ?? this.#config.chat_template ?? null;
     const chatTemplate = template === null ? null : parseChatTemplate(template, specialTokens);
     this.#renderer = template === null ? null : startRenderer({ template, specialTokens, log: this.#log });
     return {

@@ -1,13 +1,12 @@
-// From a catalogue name to weights on this machine, or one sentence that says what is missing and what can be done.
+// Weights that the checkout brings along, and the generation_config.json that lies beside any weights.
 
 import { readdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseJson, ServingError } from "@corral/contract";
-import { findCatalogueRow, standInsFor, suggestIdentifiers, type CatalogueRow } from "./catalogue.ts";
+import type { CatalogueRow } from "./catalogue/row.ts";
 
-export interface ResolvedWeights {
-  readonly row: CatalogueRow;
+export interface BuiltInWeights {
   /** Absolute path of the GGUF file. */
   readonly path: string;
   /** generation_config.json beside the file; an empty object where there is none. */
@@ -17,29 +16,23 @@ export interface ResolvedWeights {
 /** models/ of the checkout. */
 export const builtInModelsDirectory = fileURLToPath(new URL("../../../models/", import.meta.url));
 
-/**
- * The weights of a catalogue name. Fails with `model_not_found` for a name that the catalogue has not, and with
- * `weights_missing` for a row whose weights are not on this machine; both say what can be done instead.
- */
-export async function resolveCatalogueWeights(
-  name: string,
+/** The weights of a row that says they are built in. Fails with `weights_missing`. */
+export async function resolveBuiltInWeights(
+  { identifier }: Pick<CatalogueRow, "identifier">,
+  { directory: name }: { readonly directory: string },
   modelsDirectory: string = builtInModelsDirectory,
-): Promise<ResolvedWeights> {
-  const row = findCatalogueRow(name);
-  if (row === null) throw new ServingError("model_not_found", unknownName(name));
-  if (row.weights.kind === "own")
-    throw new ServingError("weights_missing", missingWeights(row, row.weights.source));
-  const directory = join(modelsDirectory, row.weights.directory);
+): Promise<BuiltInWeights> {
+  const directory = join(modelsDirectory, name);
   const found = (await readdir(directory).catch(() => [])).filter((file) => file.endsWith(".gguf")).sort();
-  const file = found.find((candidate) => candidate === `${row.identifier}.gguf`) ?? found[0];
+  const file = found.find((candidate) => candidate === `${identifier}.gguf`) ?? found[0];
   if (file === undefined) {
     throw new ServingError(
       "weights_missing",
-      `The built-in weights of ${row.identifier} are not in ${directory}; restore them from the repository.`,
+      `The built-in weights of ${identifier} are not in ${directory}; restore them from the repository.`,
     );
   }
   const path = join(directory, file);
-  return { row, path, generationConfig: await readGenerationConfigBeside(path) };
+  return { path, generationConfig: await readGenerationConfigBeside(path) };
 }
 
 /** generation_config.json in the directory of a weights file, or an empty object. Fails with `weights_unreadable`. */
@@ -62,20 +55,4 @@ export async function readGenerationConfigBeside(weightsPath: string): Promise<R
     throw new ServingError("weights_unreadable", `${path}: it must be a JSON object.`);
   }
   return value as Record<string, unknown>;
-}
-
-function unknownName(name: string): string {
-  const near = suggestIdentifiers(name);
-  const hint = near.length === 0 ? "see `corral ls catalogue`" : `did you mean ${near.join(" or ")}?`;
-  return `There is no model ${JSON.stringify(name)} in the catalogue; ${hint}${near.length === 0 ? "." : ""}`;
-}
-
-function missingWeights(row: CatalogueRow, source: string): string {
-  const standIn = standInsFor(row.identifier)[0];
-  const orTiny =
-    standIn === undefined ? "" : `, or the tiny stand-in with \`corral deploy ${standIn.identifier}\``;
-  return (
-    `The weights of ${row.identifier} (${source}) are not on this machine: deploy a GGUF file of them under an ` +
-    `allowed root with \`corral deploy FILE --name ${row.identifier}\`${orTiny}.`
-  );
 }

@@ -1,18 +1,18 @@
 export {
   builtInModelsDirectory,
   readGenerationConfigBeside,
-  resolveCatalogueWeights,
-  type ResolvedWeights,
+  resolveBuiltInWeights,
+  type BuiltInWeights,
 } from "./built-in.ts";
 export {
+  builtInCatalogue,
   canonicalIdentifier,
-  catalogue,
-  findCatalogueRow,
+  createCatalogue,
   generationConfigOf,
-  standInsFor,
-  suggestIdentifiers,
-  type CatalogueRow,
-} from "./catalogue.ts";
+  namesOf,
+  type Catalogue,
+} from "./catalogue/catalogue.ts";
+export type { CatalogueLicense, CatalogueRow, CatalogueWeights } from "./catalogue/row.ts";
 export {
   fitOf,
   type Fit,

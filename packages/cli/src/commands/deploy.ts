@@ -1,19 +1,36 @@
-// `corral deploy`: a deployment of something that the platform's machine already has.
+// `corral deploy`: a deployment of a model by name. What of its weights is missing on the platform's machine is
+// fetched, converted and quantised first.
 
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
-import { precisions, type CreateDeployment } from "@corral/contract";
+import {
+  isServingError,
+  precisions,
+  quantizationProblem,
+  quantizations,
+  type CreateDeployment,
+  type CreateWeights,
+  type Quantization,
+  type Weights,
+} from "@corral/contract";
 import { checkGguf } from "@corral/weights";
-import { required, textOption, type CommandDefinition } from "../command.ts";
+import { required, textOption, type CommandDefinition, type Context, type Options } from "../command.ts";
 import { UsageError } from "../exit-codes.ts";
+import { followWeights } from "../follow-weights.ts";
 import { finishDeployment, waitOptions } from "../wait-active.ts";
 
 export const deploy: CommandDefinition = {
   name: "deploy",
-  summary: "Deploy a catalogue model or a GGUF file of the platform's machine.",
+  summary: "Deploy a model by name, from the hub, or from files of the platform's machine.",
   details:
-    "A file must lie under a directory that the platform may read: CORRAL_HOME/models, or one of CORRAL_MODEL_ROOTS.\nWith --name of a catalogue model (llamav2-7b-chat) the file answers that model's documented calls.",
-  arguments: [{ name: "<source>", summary: "a catalogue identifier, or the path of a GGUF file" }],
+    "Weights that are not there yet are fetched, converted and quantised by the platform; Ctrl-C leaves it at work.\nA file or directory must lie under a directory that the platform may read: CORRAL_HOME/models, or one of CORRAL_MODEL_ROOTS.\nWith --name of a catalogue model (llamav2-7b-chat) it answers that model's documented calls.",
+  arguments: [
+    {
+      name: "<source>",
+      summary:
+        "a catalogue identifier, a hub repository (owner/name), a GGUF file, or a Hugging Face directory",
+    },
+  ],
   options: [
     { flags: "--name <name>", summary: "what to call it (default: the model's name)" },
     {
@@ -21,25 +38,110 @@ export const deploy: CommandDefinition = {
       summary: "`reference` reproduces Hugging Face token for token",
       choices: precisions,
     },
+    { flags: "--quantize <type>", summary: "how its matrices are rewritten: q4_k_m, q8_0, f16, …" },
+    { flags: "--revision <revision>", summary: "a branch, tag or commit of the repository (default: main)" },
+    { flags: "--file <file>", summary: "which GGUF file of a repository with several" },
+    {
+      flags: "--accept-license [id]",
+      summary: "accept the model's licence, as `corral ls catalogue` names it",
+    },
     ...waitOptions,
   ],
   examples: [
     ["corral deploy corral-tiny-3", "a tiny model that Corral brings along"],
+    ["corral deploy llama-3-8b-instruct --accept-license llama3", "fetched from the hub, quantised, started"],
+    ["corral deploy meta-llama/Llama-2-13b-chat-hf --quantize q4_k_m", "a repository of the hub"],
+    ["corral deploy ./my-finetune --quantize q8_0", "a Hugging Face directory of your own"],
     ["corral deploy ./llama-2-7b-chat.Q4_K_M.gguf --name llamav2-7b-chat", "weights of your own"],
   ],
   async run(context, args, options) {
     const source = await sourceOf(required(args, 0), context.directory);
     const name = textOption(options, "name");
     const precision = precisions.find((known) => known === options["precision"]);
-    const body: CreateDeployment = {
-      source,
+    const settings = {
       ...(name === undefined ? {} : { name }),
       ...(precision === undefined ? {} : { precision }),
     };
-    const deployment = await context.client().deployments.create(body, { signal: context.signal });
+    const { deployments } = context.client();
+    const create = (body: CreateDeployment) => deployments.create(body, { signal: context.signal });
+    const asked = weightsOptions(source, options);
+    const deployment = asked.isNeeded
+      ? await create({ weights_id: (await prepare(context, asked)).id, ...settings })
+      : await create({ source, ...settings }).catch(async (error: unknown) => {
+          if (!isServingError(error) || error.code !== "weights_missing") throw error;
+          return await create({ weights_id: (await prepare(context, asked)).id, ...settings });
+        });
     await finishDeployment(context, deployment, options);
   },
 };
+
+interface AskedWeights {
+  readonly body: CreateWeights;
+  /** Whether more is asked for than the usual weights of that name. */
+  readonly isNeeded: boolean;
+  readonly acceptsLicense: string | boolean;
+}
+
+/** Fails with a `UsageError` for a quantisation that is none. */
+function weightsOptions(source: string, options: Options): AskedWeights {
+  const [revision, file] = [textOption(options, "revision"), textOption(options, "file")];
+  const quantization = quantizationOf(textOption(options, "quantize"));
+  const accepted = options["acceptLicense"];
+  if (revision !== undefined && source.includes("@")) {
+    throw new UsageError(`${source} names a revision already; leave out --revision ${revision}.`);
+  }
+  const body = {
+    source: revision === undefined ? source : `${source}@${revision}`,
+    ...(quantization === undefined ? {} : { quantization }),
+    ...(file === undefined ? {} : { file }),
+  };
+  return {
+    body,
+    isNeeded: Object.keys(body).length > 1 || revision !== undefined,
+    acceptsLicense: typeof accepted === "string" || accepted === true ? accepted : false,
+  };
+}
+
+function quantizationOf(given: string | undefined): Quantization | undefined {
+  if (given === undefined) return undefined;
+  const found = quantizations.find((known) => known === given.toLowerCase());
+  if (found !== undefined) return found;
+  throw new UsageError(`--quantize is ${JSON.stringify(given)}; ${quantizationProblem(given) ?? ""}`);
+}
+
+/** Asks for weights and waits until they are ready. */
+async function prepare(context: Context, { body, acceptsLicense }: AskedWeights): Promise<Weights> {
+  const license = await acceptedLicense(context, body.source, acceptsLicense);
+  const asked = await context
+    .client()
+    .weights.create(
+      { ...body, ...(license === null ? {} : { accept_license: license }) },
+      { signal: context.signal },
+    );
+  return await followWeights(context, asked);
+}
+
+/** `--accept-license` alone means the licence that the model has, which is shown; null: there is none to accept. */
+async function acceptedLicense(
+  context: Context,
+  source: string,
+  accepts: string | boolean,
+): Promise<string | null> {
+  if (accepts === false) return null;
+  const [name = ""] = source.split("@");
+  const row = await context
+    .client()
+    .catalogue.get(name, { signal: context.signal })
+    .catch((error: unknown) => {
+      if (isServingError(error) && error.code === "model_not_found") return null;
+      throw error;
+    });
+  const license = row?.license ?? null;
+  if (license !== null) context.note(license.notice);
+  if (typeof accepts === "string") return accepts;
+  if (license === null) context.note(`Corral knows of no licence of ${name} to accept.`);
+  return license?.id ?? null;
+}
 
 /** A path becomes absolute; where this machine has the file, its mistakes are found before anything is sent. */
 async function sourceOf(source: string, directory: string): Promise<string> {
@@ -48,9 +150,21 @@ async function sourceOf(source: string, directory: string): Promise<string> {
   const path = resolve(directory, source);
   const found = await stat(path).catch(() => null);
   if (found?.isDirectory() === true && (isPath || source.includes("/"))) {
-    throw new UsageError(`${source} is a directory; \`corral push ${source}\` deploys a model directory.`);
+    if (!(await isHuggingFaceDirectory(path))) {
+      throw new UsageError(
+        `${source} is a directory; \`corral push ${source}\` deploys a model directory (config.yaml), and a Hugging Face directory has a config.json.`,
+      );
+    }
+    // As Hugging Face has it: a directory that is there is meant before a repository of that name.
+    return path;
   }
   if (!isPath) return source;
   if (found !== null) await checkGguf(path);
   return path;
+}
+
+/** Holds a model's own files; one with config.yaml is for `corral push`. */
+async function isHuggingFaceDirectory(path: string): Promise<boolean> {
+  const has = async (name: string) => (await stat(resolve(path, name)).catch(() => null)) !== null;
+  return (await has("config.json")) && !(await has("config.yaml"));
 }

@@ -1,7 +1,8 @@
 // `corral ls`: what there is.
 
-import { allOf, type ListOptions, type Page } from "@corral/client";
-import { catalogue } from "@corral/weights";
+import { allOf, UnreachableError, type ListOptions, type Page } from "@corral/client";
+import { isServingError, type CatalogueItem } from "@corral/contract";
+import { builtInCatalogue } from "@corral/weights";
 import type { CommandDefinition, Context } from "../command.ts";
 import { UsageError } from "../exit-codes.ts";
 import { table } from "../table.ts";
@@ -43,7 +44,7 @@ export const ls: CommandDefinition = {
           (v) => [v.id, v.model_name, v.digest.slice(0, 12), v.created_at],
         );
       case "catalogue":
-        return printCatalogue(context);
+        return await printCatalogue(context);
     }
   },
 };
@@ -59,18 +60,47 @@ async function print<Item>(
   context.print(items, () => table(heading, items.map(row), context.terminal));
 }
 
-function printCatalogue(context: Context): void {
-  const rows = catalogue.map(({ identifier, aliases, title, weights }) => ({
-    identifier,
-    title,
-    aliases,
-    built_in: weights.kind === "built_in",
-  }));
+/** As the platform knows it; without one, what is built in, and nothing of what is on its machine. */
+async function printCatalogue(context: Context): Promise<void> {
+  let rows: readonly (Omit<CatalogueItem, "weights"> & { readonly weights: string })[];
+  try {
+    rows = (await context.client().catalogue.list({ signal: context.signal })).items;
+  } catch (error) {
+    const isAlone =
+      error instanceof UnreachableError || (isServingError(error) && error.code === "unauthenticated");
+    if (!isAlone) throw error;
+    context.note(
+      "No platform answers: this is the built-in catalogue, and what weights are there is not known.",
+    );
+    rows = builtInItems();
+  }
   context.print(rows, () =>
     table(
-      ["identifier", "weights", "title"],
-      rows.map((row) => [row.identifier, row.built_in ? "built in" : "your own", row.title]),
+      ["identifier", "weights", "source", "quantization", "licence", "title"],
+      rows.map((row) => [
+        row.identifier,
+        row.built_in ? "built in" : row.weights,
+        row.source,
+        row.quantization,
+        row.license === null ? null : `${row.license.id}${row.license.accepted ? " (accepted)" : ""}`,
+        row.title,
+      ]),
       context.terminal,
     ),
   );
+}
+
+function builtInItems() {
+  return builtInCatalogue.rows.map(({ identifier, title, aliases, weights, license, ...row }) => ({
+    identifier,
+    title,
+    aliases: [...aliases],
+    built_in: weights.kind === "built_in",
+    source: weights.kind === "hub" ? weights.repository : "built in",
+    license: license === null ? null : { ...license, accepted: false },
+    quantization: row.quantization,
+    context_length: row.contextLength,
+    weights: weights.kind === "built_in" ? "built_in" : "unknown",
+    weights_id: null,
+  }));
 }

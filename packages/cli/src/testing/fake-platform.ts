@@ -3,7 +3,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
-import { errorAnswer, ServingError, type Deployment } from "@corral/contract";
+import { errorAnswer, ServingError, type Deployment, type Weights } from "@corral/contract";
 
 export interface FakeRequest {
   readonly method: string;
@@ -14,7 +14,7 @@ export interface FakeRequest {
 export interface FakePlatform {
   readonly url: string;
   readonly requests: FakeRequest[];
-  /** `METHOD /path` → what is answered instead. */
+  /** `METHOD /path` → what is answered instead, or a function that gives it. */
   readonly answers: Map<string, unknown>;
   close(): Promise<void>;
 }
@@ -37,6 +37,26 @@ export function fakeDeployment(change: Partial<Deployment> = {}): Deployment {
   };
 }
 
+export function fakeWeights(change: Partial<Weights> = {}): Weights {
+  return {
+    id: "wts_1",
+    source: "llamav2-7b-chat",
+    name: "llamav2-7b-chat",
+    repository: "meta-llama/Llama-2-7b-chat-hf",
+    revision: null,
+    quantization: "q4_k_m",
+    status: "ready",
+    detail: null,
+    error_code: null,
+    warnings: [],
+    progress: null,
+    bytes: 4_081_004_224,
+    sha256: "ab",
+    created_at: "2026-11-21T00:00:00.000Z",
+    ...change,
+  };
+}
+
 export async function startFakePlatform(): Promise<FakePlatform> {
   const requests: FakeRequest[] = [];
   const answers = new Map<string, unknown>();
@@ -48,8 +68,25 @@ export async function startFakePlatform(): Promise<FakePlatform> {
         return page({ id: "mod_1", name: "corral-tiny-3", created_at: "2026-11-21T00:00:00.000Z" });
       case "GET /api/v1/deployments":
         return page(fakeDeployment());
+      case "GET /api/v1/weights":
+        return page(fakeWeights());
+      case "GET /api/v1/weights/wts_1":
+        return fakeWeights();
+      case "POST /api/v1/weights":
+        return fakeWeights({ status: "queued", bytes: null, sha256: null });
+      case "POST /api/v1/weights/wts_1/cancel":
+        return fakeWeights({ status: "canceled" });
+      case "DELETE /api/v1/weights/wts_1":
+        return undefined;
+      case "GET /api/v1/catalogue/llamav2-7b-chat":
+        return {
+          identifier: "llamav2-7b-chat",
+          license: { id: "llama2", url: "https://test/llama2", notice: "Meta's terms: https://test/llama2" },
+        };
       case "POST /api/v1/deployments": {
-        const { name = "named" } = JSON.parse(body.toString()) as { name?: string };
+        const { name = "named", source } = JSON.parse(body.toString()) as { name?: string; source?: string };
+        if (source === "llamav2-7b-chat")
+          return new ServingError("weights_missing", "The weights are not on this machine.");
         return fakeDeployment({ id: "dep_2", name, status: "starting" });
       }
       case "GET /api/v1/deployments/dep_2":
@@ -100,7 +137,7 @@ export async function startFakePlatform(): Promise<FakePlatform> {
     const authorized = request.headers.authorization === `Api-Key ${fakeKey}`;
     const found = authorized
       ? answers.has(`${method} ${url.pathname}`)
-        ? answers.get(`${method} ${url.pathname}`)
+        ? called(answers.get(`${method} ${url.pathname}`))
         : usual(method, url.pathname, body)
       : new ServingError("unauthenticated", "The API key is not valid.");
     if (found instanceof ServingError) {
@@ -128,4 +165,8 @@ export async function startFakePlatform(): Promise<FakePlatform> {
         server.closeAllConnections();
       }),
   };
+}
+
+function called(answer: unknown): unknown {
+  return typeof answer === "function" ? (answer as () => unknown)() : answer;
 }

@@ -5,7 +5,13 @@ import { createDeployment, findDeploymentByName, listDeployments, redeploy } fro
 import { findModel, getOrCreateModel } from "../store/models.ts";
 import type { Db, DeploymentRow, VersionRow } from "../store/schema.ts";
 import { getVersion, insertVersion } from "../store/versions.ts";
-import { contentOfSource, identifiersOf, requireName } from "./version-content.ts";
+import {
+  contentOfSource,
+  contentOfWeights,
+  identifiersOf,
+  requireName,
+  type ContentPlaces,
+} from "./version-content.ts";
 
 export interface Deployed {
   readonly row: DeploymentRow;
@@ -16,7 +22,7 @@ export interface Deployed {
 export interface DeployOptions {
   readonly db: Db;
   readonly projectId: string;
-  readonly modelRoots: readonly string[];
+  readonly places: ContentPlaces;
   /** Refuses models that the caller may not use. */
   readonly requireModel: (modelName: string) => void;
   /** Who asks. Only a caller's asking again gives a deployment its model's name again. */
@@ -49,7 +55,7 @@ export async function deploy(body: CreateDeployment, options: DeployOptions): Pr
         modelId: version.model_id,
         versionId: version.id,
         name: name ?? (await freeName(db, version)),
-        identifiers: identifiersOf(version.model_name),
+        identifiers: identifiersOf(version.model_name, options.places.catalogue),
         settings: { ...settings, made_by: options.by },
       });
       return { row, created: true };
@@ -66,7 +72,7 @@ const mostAttempts = 20;
 async function versionOf(
   body: CreateDeployment,
   name: string | null,
-  { db, projectId, modelRoots, requireModel }: DeployOptions,
+  { db, projectId, places, requireModel }: DeployOptions,
 ): Promise<VersionRow> {
   if (body.version_id !== undefined) {
     const version = await getVersion(db, projectId, body.version_id);
@@ -74,7 +80,10 @@ async function versionOf(
       throw new ServingError("version_not_found", `There is no version ${JSON.stringify(body.version_id)}.`);
     return version;
   }
-  const { modelName, ...content } = await contentOfSource(body.source ?? "", name, modelRoots);
+  const { modelName, ...content } =
+    body.weights_id === undefined
+      ? await contentOfSource(body.source ?? "", name, places)
+      : await contentOfWeights(body.weights_id, name, places);
   requireModel(modelName);
   const model = await getOrCreateModel(db, projectId, requireName(modelName, "/name"));
   return (await insertVersion(db, { projectId, modelId: model.id, ...content })).row;

@@ -78,6 +78,7 @@ export function replicaConfig(
     integrity_checks: host.integrityChecks,
     generation_config: { ...generationConfig },
     defaults: config.defaults,
+    ...(config.chatTemplate === undefined ? {} : { chat_template: config.chatTemplate }),
     limits: {
       context_length: limits.contextLength,
       slot_count: limits.slotCount ?? defaultLimits.slotCount,

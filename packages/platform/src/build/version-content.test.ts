@@ -1,20 +1,23 @@
 import assert from "node:assert/strict";
-import { copyFileSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { resolveCatalogueWeights } from "@corral/weights";
+import { resolveBuiltInWeights } from "@corral/weights";
 import { readBundle } from "@corral/bundle";
+import { testPlaces } from "../testing/places.ts";
 import { contentOfBundle, contentOfSource } from "./version-content.ts";
 
 const root = realpathSync(mkdtempSync(join(tmpdir(), "corral-content-")));
 after(() => rmSync(root, { recursive: true, force: true }));
 const file = join(root, "weights.gguf");
+const places = testPlaces(root);
+const tiny2 = () => resolveBuiltInWeights({ identifier: "corral-tiny-2" }, { directory: "corral-tiny-2" });
 
 test("weights under a catalogue name have that model's generation config, unless one lies beside them", async () => {
-  copyFileSync((await resolveCatalogueWeights("corral-tiny-2")).path, file);
+  copyFileSync((await tiny2()).path, file);
   const configOf = async (name: string) =>
-    (await contentOfSource(file, name, [root])).manifest.generationConfig;
+    (await contentOfSource(file, name, places)).manifest.generationConfig;
   assert.deepEqual(await configOf("llamav2-7b-chat"), {
     bos_token_id: 1,
     eos_token_id: 2,
@@ -37,7 +40,7 @@ test("a file beside the weights whose values every call would be refused for is 
   const beside =
     '{"temperature": "hot", "num_return_sequences": 2, "eos_token_id": 90000, "chat_format": "x"}';
   writeFileSync(join(root, "generation_config.json"), beside);
-  await assert.rejects(contentOfSource(file, "my-own", [root]), (error: Error & { code: string }) => {
+  await assert.rejects(contentOfSource(file, "my-own", places), (error: Error & { code: string }) => {
     assert.equal(error.code, "invalid_bundle");
     assert.match(error.message, /`temperature` must be a number; given: "hot"/);
     assert.match(error.message, /`num_return_sequences` must be 1 in greedy decoding/);
@@ -46,15 +49,29 @@ test("a file beside the weights whose values every call would be refused for is 
   });
 });
 
+test("weights without a chat template get the one of their catalogue row, and no other weights do", async () => {
+  const bytes = readFileSync((await tiny2()).path);
+  bytes.write("tokenizer.chat_templatX", bytes.indexOf("tokenizer.chat_template"));
+  const bare = join(root, "bare.gguf");
+  writeFileSync(bare, bytes);
+  writeFileSync(join(root, "generation_config.json"), "{}");
+  const templateOf = async (path: string, name: string) =>
+    (await contentOfSource(path, name, places)).manifest.config.chatTemplate;
+  assert.match((await templateOf(bare, "llamav2-7b-chat")) ?? "", /\[INST\]/);
+  assert.equal(await templateOf(bare, "llamav2-7b"), undefined, "it is not for chats");
+  assert.equal(await templateOf(bare, "my-own"), undefined);
+  assert.equal(await templateOf(file, "llamav2-7b-chat"), undefined, "these have their own");
+});
+
 test("draft models are part of a version's content, and refused where their tokens are others", async () => {
   const directory = realpathSync(mkdtempSync(join(tmpdir(), "corral-drafts-")));
   try {
-    copyFileSync((await resolveCatalogueWeights("corral-tiny-2")).path, join(directory, "small.gguf"));
+    copyFileSync((await tiny2()).path, join(directory, "small.gguf"));
     const contentWith = async (drafts: string) => {
       const corral = `weights: corral-tiny-2\n    assistant_models: ${drafts}`;
       const config = `model_name: drafted\nmodel_metadata:\n  corral:\n    ${corral}\n`;
       writeFileSync(join(directory, "config.yaml"), config);
-      return await contentOfBundle(await readBundle(directory), directory, [root]);
+      return await contentOfBundle(await readBundle(directory), directory, places);
     };
     const none = await contentWith("{}");
     assert.deepEqual(none.draftModels, []);

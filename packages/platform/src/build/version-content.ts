@@ -22,16 +22,24 @@ import {
 } from "@corral/contract";
 import {
   checkGguf,
-  findCatalogueRow,
   generationConfigOf,
   readGenerationConfigBeside,
-  resolveCatalogueWeights,
+  resolveBuiltInWeights,
   sha256OfFile,
   tokenDifference,
+  type Catalogue,
   type CatalogueRow,
+  type CheckedGguf,
 } from "@corral/weights";
+import type { PreparedLookup, PreparedWeights } from "../weights/prepared.ts";
+import type { WeightsPlaces } from "../weights/source.ts";
 import { defaultLimits, type DraftWeights } from "./replica-config.ts";
-import { allowedWeightsPath } from "./weights-root.ts";
+import { allowedPath, allowedWeightsPath } from "./weights-root.ts";
+
+/** Where weights are looked for. */
+export interface ContentPlaces extends WeightsPlaces {
+  readonly prepared: PreparedLookup;
+}
 
 export interface VersionContent {
   readonly manifest: Manifest;
@@ -49,6 +57,8 @@ interface FoundWeights {
   readonly generationConfig: Readonly<Record<string, unknown>>;
   /** Null: not read from the file. */
   readonly vocabularySize: number | null;
+  /** Whether the file has a chat template; of built-in ones it is not asked. */
+  readonly hasChatTemplate: boolean;
   /** The catalogue row whose defaults hold; null: none. */
   readonly row: CatalogueRow | null;
 }
@@ -57,30 +67,30 @@ interface FoundWeights {
 export async function contentOfBundle(
   bundle: Bundle,
   directory: string,
-  roots: readonly string[],
+  places: ContentPlaces,
 ): Promise<VersionContent> {
   const { weights, manifest } = bundle;
-  const found = await findWeights(weights, manifest, directory, roots);
-  return content(manifest, found, await findDraftModels(manifest, found, directory, roots));
+  const found = await findWeights(weights, manifest, directory, places);
+  return content(manifest, found, await findDraftModels(manifest, found, directory, places));
 }
 
 async function findWeights(
   weights: WeightsReference,
   manifest: Pick<Manifest, "weightsSha256">,
   directory: string,
-  roots: readonly string[],
+  places: ContentPlaces,
 ): Promise<FoundWeights> {
   switch (weights.kind) {
     case "bundled": {
       const path = join(directory, weights.path);
-      const { vocabularySize } = await checkGguf(path);
+      const header = await checkGguf(path);
       const sha256 = manifest.weightsSha256 ?? (await sha256OfFile(path));
-      return { path, sha256, generationConfig: {}, vocabularySize, row: null };
+      return { path, sha256, generationConfig: {}, ...knownOf(header), row: null };
     }
     case "named":
-      return await namedWeights(weights.name);
+      return await namedWeights(weights.name, places);
     case "file":
-      return await fileWeights(weights.path, roots, null);
+      return await fileWeights(weights.path, places, null);
   }
 }
 
@@ -89,57 +99,100 @@ export interface SourceContent extends VersionContent {
 }
 
 /**
- * The content of a deployment's `source`: a catalogue identifier, or a GGUF file under an allowed root.
+ * The content of a deployment's `source`: a catalogue identifier or hub repository whose weights are there, or a GGUF
+ * file or Hugging Face directory under an allowed root.
  * @param name the name asked for; a file under a catalogue identifier's name gets that row's defaults
  */
 export async function contentOfSource(
   source: string,
   name: string | null,
-  roots: readonly string[],
+  places: ContentPlaces,
 ): Promise<SourceContent> {
   if (!isAbsolute(source) && !source.toLowerCase().endsWith(".gguf")) {
-    const weights = await namedWeights(source);
-    const modelName = weights.row?.identifier ?? source;
-    return { ...content(ofSource(modelName, source), weights), modelName };
+    const row = places.catalogue.find(source);
+    if (row?.weights.kind !== "built_in")
+      return ofPrepared(await places.prepared.bySource(source), name, places);
+    const weights = await namedWeights(source, places);
+    return { ...content(ofSource(row.identifier, source), weights), modelName: row.identifier };
   }
+  if ((await allowedPath(source, places.roots)).isDirectory)
+    return ofPrepared(await places.prepared.bySource(source), name, places);
   const modelName = name ?? nameOfFile(source);
-  const weights = await fileWeights(source, roots, findCatalogueRow(modelName));
+  const weights = await fileWeights(source, places, places.catalogue.find(modelName));
   return { ...content(ofSource(modelName, weights.path), weights), modelName };
 }
 
+/** The content of weights that were prepared, by their id. */
+export async function contentOfWeights(
+  id: string,
+  name: string | null,
+  places: ContentPlaces,
+): Promise<SourceContent> {
+  return await ofPrepared(await places.prepared.byId(id), name, places);
+}
+
+/** As of a file, but for weights of the catalogue, which are their row's model whatever the deployment is called. */
+async function ofPrepared(
+  prepared: PreparedWeights,
+  name: string | null,
+  { catalogue }: ContentPlaces,
+): Promise<SourceContent> {
+  const modelName = prepared.row?.identifier ?? name ?? prepared.name;
+  const found = await foundOf(prepared, prepared.row ?? catalogue.find(modelName));
+  const manifest = ofSource(modelName, prepared.reference, prepared.contextLength);
+  return { ...content(manifest, found), modelName };
+}
+
+async function foundOf(
+  { path, sha256, generationConfig }: PreparedWeights,
+  row: CatalogueRow | null,
+): Promise<FoundWeights> {
+  return withRow({ path, sha256, generationConfig, ...knownOf(await checkGguf(path)), row });
+}
+
+function knownOf({ vocabularySize, chatTemplate }: CheckedGguf) {
+  return { vocabularySize, hasChatTemplate: chatTemplate !== null };
+}
+
+/** A GGUF file has no generation_config.json in it: where none lies beside it, the row's is the model's. */
+function withRow(found: FoundWeights): FoundWeights {
+  const { row, vocabularySize, generationConfig } = found;
+  if (row === null || Object.keys(generationConfig).length > 0) return found;
+  return { ...found, generationConfig: generationConfigOf(row, vocabularySize ?? 0) };
+}
+
 /** Identifiers that lead to a deployment of a model: those of the catalogue row with the model's name. */
-export function identifiersOf(modelName: string): readonly string[] {
-  const row = findCatalogueRow(modelName);
+export function identifiersOf(modelName: string, catalogue: Catalogue): readonly string[] {
+  const row = catalogue.find(modelName);
   return row === null ? [] : [row.identifier, ...row.standsInFor];
 }
 
-async function namedWeights(name: string): Promise<FoundWeights> {
-  const { path, row, generationConfig } = await resolveCatalogueWeights(name);
-  return { path, row, generationConfig, vocabularySize: null, sha256: await sha256OfFile(path) };
+async function namedWeights(name: string, { catalogue, prepared }: ContentPlaces): Promise<FoundWeights> {
+  const row = catalogue.find(name);
+  if (row?.weights.kind !== "built_in") {
+    const found = await prepared.bySource(name);
+    return await foundOf(found, found.row);
+  }
+  const { path, generationConfig } = await resolveBuiltInWeights(row, row.weights);
+  const sha256 = await sha256OfFile(path);
+  return { path, row, generationConfig, vocabularySize: null, hasChatTemplate: true, sha256 };
 }
 
 async function fileWeights(
   path: string,
-  roots: readonly string[],
+  { roots }: ContentPlaces,
   row: CatalogueRow | null,
 ): Promise<FoundWeights> {
   const real = await allowedWeightsPath(path, roots);
-  const { vocabularySize } = await checkGguf(real);
-  const beside = await readGenerationConfigBeside(real);
-  const hasNone = Object.keys(beside).length === 0;
-  return {
-    path: real,
-    row,
-    vocabularySize,
-    generationConfig: hasNone && row !== null ? generationConfigOf(row, vocabularySize ?? 0) : beside,
-    sha256: await sha256OfFile(real),
-  };
+  const known = knownOf(await checkGguf(real));
+  const generationConfig = await readGenerationConfigBeside(real);
+  return withRow({ path: real, row, ...known, generationConfig, sha256: await sha256OfFile(real) });
 }
 
-function ofSource(modelName: string, weights: string): Manifest {
+function ofSource(modelName: string, weights: string, contextLength: number | null = null): Manifest {
   return createManifest({
     files: [],
-    config: bundleConfig({ modelName, weights }),
+    config: bundleConfig({ modelName, weights, limits: { contextLength } }),
     generationConfig: {},
     weightsSha256: null,
   });
@@ -150,14 +203,14 @@ async function findDraftModels(
   { config, files }: Manifest,
   model: FoundWeights,
   directory: string,
-  roots: readonly string[],
+  places: ContentPlaces,
 ): Promise<readonly DraftWeights[]> {
   const drafts: DraftWeights[] = [];
   for (const [name, weights] of Object.entries(config.draftModels ?? {})) {
     const reference = weightsReference(weights);
     const file = files.find(({ path }) => reference.kind === "bundled" && path === reference.path);
     const known = { weightsSha256: file?.sha256 ?? null };
-    const { path, sha256 } = await findWeights(reference, known, directory, roots);
+    const { path, sha256 } = await findWeights(reference, known, directory, places);
     const difference = await tokenDifference(model.path, path);
     if (difference !== null) {
       const pointer = `/model_metadata/corral/assistant_models/${name}`;
@@ -179,8 +232,10 @@ function content(
   draftModels: readonly DraftWeights[] = [],
 ): VersionContent {
   const { config, generationConfig } = manifest;
+  const template = weights.hasChatTemplate ? null : (weights.row?.chatTemplate ?? null);
   const resolved: BundleConfig = bundleConfig({
     ...config,
+    ...(template === null ? {} : { chatTemplate: template }),
     precision: config.precision ?? weights.row?.precision ?? null,
     defaults: { ...weights.row?.defaults, ...config.defaults },
   });

@@ -7,6 +7,20 @@ import { ServingError, fieldsError } from "@corral/contract";
 
 /** The real path of a weights file. Fails with `invalid_parameter` outside the roots, `weights_missing` without a file. */
 export async function allowedWeightsPath(path: string, roots: readonly string[]): Promise<string> {
+  const found = await allowedPath(path, roots);
+  if (found.isDirectory) throw new ServingError("weights_missing", `${path} is not a file.`);
+  return found.path;
+}
+
+export interface AllowedPath {
+  /** Without links. */
+  readonly path: string;
+  /** Else it is a file. */
+  readonly isDirectory: boolean;
+}
+
+/** The same for a file or a directory. */
+export async function allowedPath(path: string, roots: readonly string[]): Promise<AllowedPath> {
   const refuse = (message: string) =>
     fieldsError([{ pointer: "/source", code: "invalid_parameter", message }]);
   if (!isAbsolute(path) || path.includes("\0")) {
@@ -26,6 +40,8 @@ export async function allowedWeightsPath(path: string, roots: readonly string[])
   const real = await realpath(path).catch(() => null);
   if (real === null) throw new ServingError("weights_missing", `There is no file ${path}.`);
   if (!within(real, realRoots)) throw outside;
-  if (!(await stat(real)).isFile()) throw new ServingError("weights_missing", `${path} is not a file.`);
-  return real;
+  const found = await stat(real);
+  if (!found.isFile() && !found.isDirectory())
+    throw new ServingError("weights_missing", `${path} is neither a file nor a directory.`);
+  return { path: real, isDirectory: found.isDirectory() };
 }

@@ -2,7 +2,7 @@
 // query; nothing is remembered, so a new production deployment counts from the next call on.
 
 import { ServingError, type DeploymentStatus } from "@corral/contract";
-import { canonicalIdentifier, findCatalogueRow, suggestIdentifiers } from "@corral/weights";
+import { builtInCatalogue, type Catalogue } from "@corral/weights";
 import { batchPerTick } from "./batch.ts";
 
 export interface AddressedDeployment {
@@ -40,12 +40,12 @@ export interface Addresses {
   readonly all: readonly AddressedDeployment[];
 }
 
-export function createAddressBook(list: ListAddressed): AddressBook {
+export function createAddressBook(list: ListAddressed, catalogue: Catalogue = builtInCatalogue): AddressBook {
   const all = batchPerTick(list);
-  return { open: async (projectId) => addressesOf((await all(projectId)) ?? []) };
+  return { open: async (projectId) => addressesOf((await all(projectId)) ?? [], catalogue) };
 }
 
-function addressesOf(deployments: readonly AddressedDeployment[]): Addresses {
+function addressesOf(deployments: readonly AddressedDeployment[], catalogue: Catalogue): Addresses {
   return {
     byDeployment(idOrName) {
       const found =
@@ -75,17 +75,17 @@ function addressesOf(deployments: readonly AddressedDeployment[]): Addresses {
       );
     },
     byIdentifier(identifier) {
-      const found = findByIdentifier(deployments, identifier);
+      const found = findByIdentifier(deployments, identifier, catalogue);
       if (found !== undefined) return found;
-      throw new ServingError("model_not_found", unknownIdentifier(identifier, deployments));
+      throw new ServingError("model_not_found", unknownIdentifier(identifier, deployments, catalogue));
     },
     byAny(name) {
       const found =
         deployments.find(({ id }) => id === name) ??
         ofModel(deployments, ({ modelId }) => modelId === name) ??
-        findByIdentifier(deployments, name);
+        findByIdentifier(deployments, name, catalogue);
       if (found !== undefined) return found;
-      throw new ServingError("model_not_found", unknownIdentifier(name, deployments));
+      throw new ServingError("model_not_found", unknownIdentifier(name, deployments, catalogue));
     },
     all: deployments,
   };
@@ -107,8 +107,9 @@ function ofModel(
 export function findByIdentifier(
   deployments: readonly AddressedDeployment[],
   identifier: string,
+  catalogue: Catalogue = builtInCatalogue,
 ): AddressedDeployment | undefined {
-  const spellings = [...new Set([identifier, canonicalIdentifier(identifier) ?? identifier])];
+  const spellings = [...new Set([identifier, catalogue.find(identifier)?.identifier ?? identifier])];
   for (const spelling of spellings) {
     const named =
       ofModel(deployments, ({ modelName }) => modelName === spelling) ??
@@ -116,7 +117,7 @@ export function findByIdentifier(
     if (named !== undefined) return named;
   }
   const isStandIn = ({ modelName }: AddressedDeployment) =>
-    spellings.some((spelling) => findCatalogueRow(modelName)?.standsInFor.includes(spelling));
+    spellings.some((spelling) => catalogue.find(modelName)?.standsInFor.includes(spelling));
   const rank = (one: AddressedDeployment) =>
     (isStandIn(one) ? 4 : 0) + (one.status === "active" ? 0 : 2) + (one.production ? 0 : 1);
   return deployments
@@ -126,8 +127,12 @@ export function findByIdentifier(
 
 const remedy = "`corral ls` lists what there is, `corral deploy` and `corral push` add to it.";
 
-function unknownIdentifier(identifier: string, deployments: readonly AddressedDeployment[]): string {
-  const canonical = canonicalIdentifier(identifier);
+function unknownIdentifier(
+  identifier: string,
+  deployments: readonly AddressedDeployment[],
+  catalogue: Catalogue,
+): string {
+  const canonical = catalogue.find(identifier)?.identifier ?? null;
   const quoted = JSON.stringify(identifier.slice(0, 100));
   if (canonical !== null)
     return `${quoted} is in the catalogue but not deployed here; deploy it with \`corral deploy ${canonical}\`.`;
@@ -135,7 +140,7 @@ function unknownIdentifier(identifier: string, deployments: readonly AddressedDe
     identifier,
     deployments.flatMap(({ name, identifiers }) => [name, ...identifiers]),
   );
-  const suggestions = [...new Set([...near, ...suggestIdentifiers(identifier)])].slice(0, 3);
+  const suggestions = [...new Set([...near, ...catalogue.suggest(identifier)])].slice(0, 3);
   return `There is no model ${quoted} here. ${suggestions.length > 0 ? `Did you mean ${suggestions.join(" or ")}? ` : ""}${remedy}`;
 }
 

@@ -122,7 +122,7 @@ function exitOf(child: ChildProcess, lines: () => readonly string[]): Promise<Re
 }
 
 /** `setpriv --pdeathsig KILL` (util-linux) lets the kernel end a child with its parent; elsewhere its channel does. */
-function findSetpriv(path = ""): string | null {
+export function findSetpriv(path = ""): string | null {
   if (process.platform !== "linux") return null;
   for (const directory of path.split(delimiter)) {
     const program = join(directory, "setpriv");

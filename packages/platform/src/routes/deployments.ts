@@ -28,6 +28,7 @@ import { findModel } from "../store/models.ts";
 import type { ReplicaLoad } from "../replica/supervisor.ts";
 import type { DeploymentRow } from "../store/schema.ts";
 import { toPage } from "./list.ts";
+import { placesOf } from "../weights/services.ts";
 import type { ManagementServices } from "./services.ts";
 
 /** What is counted for metrics stays out of it. */
@@ -39,7 +40,7 @@ const params = z.object({ deployment: z.string() });
 
 export function registerDeploymentRoutes(
   plain: FastifyInstance,
-  { db, modelRoots, now, deploymentsChanged, logBook, replicasOf }: ManagementServices,
+  { db, weights, now, deploymentsChanged, logBook, replicasOf }: ManagementServices,
 ): void {
   const app = plain.withTypeProvider<ZodTypeProvider>();
   const tags = ["deployments"];
@@ -49,7 +50,7 @@ export function registerDeploymentRoutes(
     {
       config: { guard: "push_config" },
       schema: {
-        summary: "Deploy a version, a catalogue identifier or a weights file",
+        summary: "Deploy a version, weights that are there by name or id, or a weights file",
         description:
           "Answers 201 for a new deployment and 200 where the same version was deployed before. As soon as it is active, its model's name leads to it.",
         tags,
@@ -62,7 +63,7 @@ export function registerDeploymentRoutes(
       const { row, created } = await deploy(request.body, {
         db,
         projectId: principal.projectId,
-        modelRoots,
+        places: placesOf(db, weights, principal.projectId),
         requireModel: (name) => requireModel(principal, name),
         by: "caller",
       });

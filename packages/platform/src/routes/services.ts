@@ -4,12 +4,12 @@ import type { BundleStore } from "../blob/bundle-store.ts";
 import type { LogBook } from "../replica/log-book.ts";
 import type { LiveReplica } from "../replica/supervisor.ts";
 import type { Db } from "../store/schema.ts";
+import type { WeightsServices } from "../weights/services.ts";
 
 export interface ManagementServices {
   readonly db: Db;
   readonly bundles: BundleStore;
-  /** Directories that weights may be taken from. */
-  readonly modelRoots: readonly string[];
+  readonly weights: WeightsServices;
   readonly now: () => Date;
   /** Asks the reconciler to look. */
   readonly deploymentsChanged: () => void;

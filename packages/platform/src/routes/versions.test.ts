@@ -12,7 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { before, test } from "node:test";
 import { inspectBundle, packBundle } from "@corral/bundle";
-import { resolveCatalogueWeights } from "@corral/weights";
+import { resolveBuiltInWeights } from "@corral/weights";
 import { forwardedHeaders, type Deployment, type PushedVersion } from "@corral/contract";
 import { startTestPlatform, type TestPlatform } from "../testing/start-test-platform.ts";
 import { until } from "../testing/until.ts";
@@ -135,7 +135,10 @@ test("a catalogue name and a weights file under a root are deployed with what th
 
   mkdirSync(join(platform.home, "models"), { recursive: true });
   const file = join(platform.home, "models", "My Own.gguf");
-  copyFileSync((await resolveCatalogueWeights("corral-tiny-2")).path, file);
+  copyFileSync(
+    (await resolveBuiltInWeights({ identifier: "corral-tiny-2" }, { directory: "corral-tiny-2" })).path,
+    file,
+  );
   const own = await platform.post("/api/v1/deployments", { source: file });
   assert.equal(((await own.json()) as { name: string }).name, "my-own");
   const named = await platform.post("/api/v1/deployments", { source: file, name: "llamav2-7b" });

@@ -18,6 +18,7 @@ import { mayUseModel, requireModel } from "../gateway/guard.ts";
 import { findModel, getOrCreateModel } from "../store/models.ts";
 import { getVersion, insertVersion, listVersions, toVersion } from "../store/versions.ts";
 import { toPage } from "./list.ts";
+import { placesOf } from "../weights/services.ts";
 import type { ManagementServices } from "./services.ts";
 
 const tags = ["versions"];
@@ -25,7 +26,7 @@ const tags = ["versions"];
 /** To be registered in a scope of its own: its body is a stream. */
 export function registerPushRoute(
   plain: FastifyInstance,
-  { db, bundles, modelRoots }: ManagementServices,
+  { db, bundles, weights }: ManagementServices,
 ): void {
   plain.removeAllContentTypeParsers();
   plain.addContentTypeParser("application/x-tar", (_request, payload, done) => done(null, payload));
@@ -71,7 +72,7 @@ export function registerPushRoute(
         requireModel(principal, requireName(name, "/model"));
         const digest = manifestDigest(bundle.manifest);
         const directory = await received.keep(digest);
-        const content = await contentOfBundle(bundle, directory, modelRoots);
+        const content = await contentOfBundle(bundle, directory, placesOf(db, weights, principal.projectId));
         const model = await getOrCreateModel(db, principal.projectId, name);
         const { row, created } = await insertVersion(db, {
           projectId: principal.projectId,

@@ -5,12 +5,15 @@ import type {
   Dialect,
   DeploymentStatus,
   FinishReason,
+  Quantization,
   RunError,
   RunStatus,
   Scope,
   Timings,
+  WeightsStatus,
 } from "@corral/contract";
 import type { ColumnType, Generated, Kysely, Selectable } from "kysely";
+import type { Preparation, WeightsState } from "../domain/weights.ts";
 
 /** Written as JSON text, read as the value. Columns are `json`, which unlike `jsonb` can hold U+0000. */
 type Json<Value> = ColumnType<Value, string, string>;
@@ -125,6 +128,38 @@ export interface RunsTable {
   finished_at: Date | null;
 }
 
+export interface WeightsTable {
+  id: string;
+  project_id: string;
+  platform_id: string;
+  source: string;
+  identifier: string | null;
+  name: string;
+  origin: string;
+  content_key: string;
+  preparation: Json<Preparation>;
+  repository: string | null;
+  revision: string | null;
+  quantization: Quantization | null;
+  status: Generated<WeightsStatus>;
+  state: Json<WeightsState>;
+  retry_at: Date | null;
+  pid: number | null;
+  process_started: string | null;
+  path: string | null;
+  bytes: number | null;
+  sha256: string | null;
+  created_at: Created;
+  deleted_at: Date | null;
+}
+
+export interface AcceptedLicensesTable {
+  project_id: string;
+  license_id: string;
+  key_id: string | null;
+  accepted_at: Created;
+}
+
 export interface SchemaMigrationsTable {
   number: number;
   name: string;
@@ -140,6 +175,8 @@ export interface Database {
   deployments: DeploymentsTable;
   replicas: ReplicasTable;
   runs: RunsTable;
+  weights: WeightsTable;
+  accepted_licenses: AcceptedLicensesTable;
   schema_migrations: SchemaMigrationsTable;
 }
 
@@ -157,3 +194,4 @@ export type DeploymentRow = Selectable<DeploymentsTable> & {
 };
 export type ReplicaRow = Selectable<ReplicasTable>;
 export type RunRow = Selectable<RunsTable>;
+export type WeightsRow = Selectable<WeightsTable>;

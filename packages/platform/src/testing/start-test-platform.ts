@@ -7,6 +7,7 @@ import { randomUUID } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { bundleConfig, createManifest, manifestDigest } from "@corral/bundle";
 import type { CreateKey, IntegrityChecks } from "@corral/contract";
+import { builtInCatalogue, type Catalogue } from "@corral/weights";
 import { pino } from "pino";
 import { createBundleStore } from "../blob/bundle-store.ts";
 import { createDeploymentRecords } from "../deployment-records.ts";
@@ -31,6 +32,8 @@ import { getOrCreateModel } from "../store/models.ts";
 import type { DeploymentRow } from "../store/schema.ts";
 import { openTestStore, type TestStore, type TestStoreOptions } from "../store/testing.ts";
 import { insertVersion, isBundleReferenced } from "../store/versions.ts";
+import { createPreparationDriver } from "../weights/process.ts";
+import { WeightsSupervisor } from "../weights/supervisor.ts";
 import { until } from "./until.ts";
 
 const fakeReplica = fileURLToPath(new URL("./fake-replica.ts", import.meta.url));
@@ -59,11 +62,18 @@ export interface TestPlatformOptions extends TestStoreOptions {
   readonly replicaMain?: string;
   /** Default: after every step. */
   readonly integrityChecks?: IntegrityChecks;
+  /** Program that prepares weights; default: the real one. */
+  readonly preparationMain?: string;
+  readonly preparationEnvironment?: Readonly<Record<string, string>>;
+  readonly catalogue?: Catalogue;
 }
 
 export async function startTestPlatform({
   replicaMain = fakeReplica,
   integrityChecks = "step",
+  preparationMain,
+  preparationEnvironment = {},
+  catalogue = builtInCatalogue,
   ...storeOptions
 }: TestPlatformOptions = {}): Promise<TestPlatform> {
   const home = await mkdtemp(join(tmpdir(), "corral-p-"));
@@ -86,6 +96,21 @@ export async function startTestPlatform({
     environment: process.env,
     main: replicaMain,
   });
+  const preparations = new WeightsSupervisor({
+    db,
+    platformId,
+    directory: join(home, "weights"),
+    start: createPreparationDriver({
+      environment: { ...process.env, ...preparationEnvironment },
+      ...(preparationMain === undefined ? {} : { main: preparationMain }),
+    }),
+    log,
+    now,
+    chance: () => 0.5,
+    threadCount: 1,
+    retryDelayMs: () => 50,
+  });
+  await preparations.start();
   const logBook = new LogBook();
   const reconciler = new Reconciler({
     records: createDeploymentRecords(db),
@@ -139,7 +164,7 @@ export async function startTestPlatform({
         limits: { fileCount: 100, fileBytes: 1 << 20, totalBytes: 1 << 20 },
         isReferenced: (digest) => isBundleReferenced(db, digest),
       }),
-      modelRoots: [join(home, "models")],
+      weights: { roots: [join(home, "models")], catalogue, platformId, preparations },
       now,
       deploymentsChanged: () => void reconciler.wake(),
       logBook,
@@ -174,6 +199,7 @@ export async function startTestPlatform({
   let stopped: Promise<void> | null = null;
   const stop = () => (stopped ??= stopAll());
   async function stopAll(): Promise<void> {
+    await preparations.close();
     await reconciler.close(200);
     const closed = server.app.close();
     server.app.server.closeAllConnections();
