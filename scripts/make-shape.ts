@@ -5,7 +5,7 @@ import { existsSync, mkdirSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { benchHome } from "./bench-home.ts";
-import { makeRandomLlama } from "./random-llama/make.ts";
+import { makeRandomLlama, randomFileTypes } from "./random-llama/make.ts";
 import { shapeNames, shapes } from "./random-llama/shape.ts";
 
 const { values } = parseArgs({
@@ -17,11 +17,11 @@ const { values } = parseArgs({
   },
 });
 const name = shapeNames.find((known) => known === values.shape);
-const fileType = (["q4_0", "f16"] as const).find((known) => known === values.type);
+const fileType = randomFileTypes.find((known) => known === values.type);
 const seed = Number(values.seed);
 if (name === undefined || fileType === undefined || !Number.isSafeInteger(seed)) {
   process.stderr.write(
-    `usage: npm run make-shape -- --shape ${shapeNames.join("|")} [--type q4_0|f16] [--seed N] [--out FILE]\n`,
+    `usage: npm run make-shape -- --shape ${shapeNames.join("|")} [--type ${randomFileTypes.join("|")}] [--seed N] [--out FILE]\n`,
   );
   process.exit(2);
 }

@@ -7,11 +7,14 @@ import { writeGguf } from "@corral/weights";
 import { describeLlama, type LlamaShape } from "./shape.ts";
 import { randomWeights } from "./weights.ts";
 
+export const randomFileTypes = ["f16", "q4_0", "q4_k_m"] as const;
+export type RandomFileType = (typeof randomFileTypes)[number];
+
 export interface MakeOptions {
   readonly name: string;
   readonly shape: LlamaShape;
   readonly seed: number;
-  readonly fileType: "f16" | "q4_0";
+  readonly fileType: RandomFileType;
   /** Has its name only once it is whole; while it is made there are `.f16` and `.part` beside it. */
   readonly path: string;
 }
@@ -25,7 +28,7 @@ export async function makeRandomLlama({ name, shape, seed, fileType, path }: Mak
     await quantize({
       source: half,
       target: part,
-      quantization: "q4_0",
+      quantization: fileType,
       threadCount: availableParallelism(),
     });
     renameSync(part, path);

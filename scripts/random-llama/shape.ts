@@ -31,6 +31,19 @@ export const shapes = {
     tiedEmbeddings: false,
     contextLength: 1_024,
   },
+  /** Heads that share keys and values, and the vocabulary of a large model: most of it is the vocabulary. */
+  wide: {
+    layerCount: 2,
+    embeddingLength: 256,
+    feedForwardLength: 512,
+    headCount: 8,
+    keyValueHeadCount: 2,
+    vocabularySize: 128_256,
+    vocabulary: "byte-level",
+    ropeTheta: 500_000,
+    tiedEmbeddings: true,
+    contextLength: 2_048,
+  },
   /** A prompt of 512 tokens takes seconds on two cores: to try benchmarks. */
   small: {
     layerCount: 12,

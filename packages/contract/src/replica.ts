@@ -6,6 +6,10 @@ import { callCapsSchema } from "./generation-caps.ts";
 export const precisions = ["default", "reference"] as const;
 export type Precision = (typeof precisions)[number];
 
+export const cacheTypes = ["f32", "f16", "q8_0"] as const;
+/** The type of keys and values in the KV cache. */
+export type CacheType = (typeof cacheTypes)[number];
+
 /** What may compute. `auto`: a GPU whose libraries are installed and that answers, else the processor. */
 export const deviceChoices = ["auto", "cpu", "cuda", "vulkan"] as const;
 export type DeviceChoice = (typeof deviceChoices)[number];
@@ -38,6 +42,8 @@ export const replicaConfigSchema = z.strictObject({
     .array(z.strictObject({ name: z.string(), path: z.string(), sha256: z.string() }))
     .optional(),
   precision: z.enum(precisions),
+  /** Absent: f16, and f32 for `reference`, which takes no other. */
+  cache_type: z.enum(cacheTypes).optional(),
   device: z.enum(deviceChoices),
   /** Where the replicas of a host tell each other which of them computes; null: as if it were alone. */
   threads_directory: z.string().nullable(),

@@ -3,7 +3,7 @@
 
 import { availableParallelism } from "node:os";
 
-import { ServingError } from "@corral/contract";
+import { type CacheType, ServingError } from "@corral/contract";
 
 import {
   callAsync,
@@ -36,6 +36,8 @@ export interface ContextOptions {
   readonly stepThreads?: StepThreads;
   /** `default`: KV in f16, flash attention where it pays. `reference`: KV in f32 and plain attention, as Hugging Face. */
   readonly precision?: Precision;
+  /** Default: f16, and f32 for `reference`, which takes no other. */
+  readonly cacheType?: CacheType | undefined;
   /** Bytes the context may take; default: what the system or this container has free. */
   readonly memoryLimitBytes?: number;
 }
@@ -54,7 +56,9 @@ const tinyWeightsBytes = 64 * 1024 ** 2;
 const mostCellCount = 2 ** 31 - 256;
 
 /** Options with every default filled in and every range checked. */
-export type ContextSettings = Required<Omit<ContextOptions, "memoryLimitBytes" | "stepThreads">>;
+export type ContextSettings = Required<
+  Omit<ContextOptions, "memoryLimitBytes" | "stepThreads" | "cacheType">
+> & { readonly cacheType: CacheType };
 
 /** Fails with `engine_misuse` for a value out of its range and `context_too_large` for too much memory. */
 export function resolveContextOptions(info: ModelInfo, options: ContextOptions): ContextSettings {
@@ -70,6 +74,14 @@ export function resolveContextOptions(info: ModelInfo, options: ContextOptions):
   const threadCount = options.threadCount ?? defaultThreadCount(info);
   checkCount("threadCount", threadCount, maxThreadCount);
   const precision = options.precision ?? "default";
+  const cacheType = options.cacheType ?? (precision === "reference" ? "f32" : "f16");
+  if (precision === "reference" && cacheType !== "f32") {
+    throw new ServingError(
+      "engine_misuse",
+      `cacheType is f32 with reference precision, given ${cacheType}; leave it out.`,
+    );
+  }
+  if (cacheType === "q8_0") refuseOddHeads(info);
   const settings = {
     slotCount: options.slotCount,
     cellCount,
@@ -78,6 +90,7 @@ export function resolveContextOptions(info: ModelInfo, options: ContextOptions):
     microBatchTokenCount,
     threadCount,
     precision,
+    cacheType,
   };
   const neededBytes = estimateContextBytes(info, settings);
   const limitBytes = options.memoryLimitBytes ?? process.availableMemory();
@@ -112,11 +125,9 @@ function checkCount(name: string, value: number, most: number): void {
 
 /** About what a context takes: KV cache with its table of cells, attention scratch, and rows of logits. */
 export function estimateContextBytes(info: ModelInfo, settings: ContextSettings): number {
-  const { cellCount, microBatchTokenCount, precision } = settings;
-  const elementBytes = precision === "reference" ? 4 : 2;
-  const headLength = info.embeddingLength / Math.max(1, info.headCount);
-  const keyLength = readNumber(info, "attention.key_length") ?? headLength;
-  const valueLength = readNumber(info, "attention.value_length") ?? headLength;
+  const { cellCount, microBatchTokenCount, precision, cacheType } = settings;
+  const elementBytes = { f32: 4, f16: 2, q8_0: 34 / 32 }[cacheType];
+  const { keyLength, valueLength } = headLengths(info);
   const cellBytes = info.layerCount * info.keyValueHeadCount * (keyLength + valueLength) * elementBytes;
   // The table keeps a position and a set of 256 sequences for every cell.
   const tableBytes = 48;
@@ -126,6 +137,25 @@ export function estimateContextBytes(info: ModelInfo, settings: ContextSettings)
   const rowCount = maxRowCountOf(info, settings);
   const logitsBytes = (Math.min(microBatchTokenCount, rowCount) + rowCount) * info.vocabSize * 4;
   return Math.ceil(cellCount * (cellBytes + tableBytes) + scratchBytes + logitsBytes);
+}
+
+/** llama.cpp rounds keys and values in blocks of 32, each within a head. */
+function refuseOddHeads(info: ModelInfo): void {
+  const { keyLength, valueLength } = headLengths(info);
+  if (keyLength % 32 === 0 && valueLength % 32 === 0) return;
+  throw new ServingError(
+    "weights_unsupported",
+    `The KV cache cannot be q8_0: the model's heads have ${keyLength} numbers, and it takes multiples of 32. ` +
+      "Leave the type out, or give f16.",
+  );
+}
+
+function headLengths(info: ModelInfo): { readonly keyLength: number; readonly valueLength: number } {
+  const shared = info.embeddingLength / Math.max(1, info.headCount);
+  return {
+    keyLength: readNumber(info, "attention.key_length") ?? shared,
+    valueLength: readNumber(info, "attention.value_length") ?? shared,
+  };
 }
 
 function readNumber(info: ModelInfo, key: string): number | undefined {
@@ -139,7 +169,7 @@ function readNumber(info: ModelInfo, key: string): number | undefined {
  */
 export async function createContext(model: LlamaModel, settings: ContextSettings): Promise<Pointer> {
   const reference = settings.precision === "reference";
-  const cacheType = reference ? ggmlType.f32 : ggmlType.f16;
+  const cacheType = ggmlType[settings.cacheType];
   const params: ContextParams = {
     ...expectedContextParams,
     n_ctx: settings.cellCount,

@@ -11,11 +11,12 @@ import {
   type Llama,
   type LlamaHardware,
 } from "@corral/llama";
-import { checkGguf } from "@corral/weights";
+import { cellStep, checkGguf } from "@corral/weights";
 import { loadDraftModels, type DraftModels } from "./draft-models.ts";
-import { chooseGpuLayers, firstCellCount } from "./gpu-layers.ts";
 import type { LoadedModel, LoadModel, LoadOptions, SpecialTokens } from "./loaded-model.ts";
-import { readMachine } from "./machine.ts";
+import { chooseGpuLayers } from "./gpu-layers.ts";
+import { freeMemoryBytes, readFitMachine, readMachine } from "./machine.ts";
+import { fittingCellCount, plannedContext } from "./planned-context.ts";
 import { ThreadBoard } from "./thread-board.ts";
 import { chooseThreadCount } from "./thread-count.ts";
 import { checkWeights } from "./weights-check.ts";
@@ -47,6 +48,8 @@ async function openModel(
 ): Promise<LoadedModel> {
   const float32Weights = config.precision === "reference";
   const { path } = config.weights;
+  // Of GPUs' memory llama.cpp knows more, and there it is tried.
+  const cellCount = gpuLayerCount > 0 ? undefined : await fittingCellCount(config, readFitMachine());
   const llama = await loadLlama({ path, float32Weights, gpuLayerCount, onProgress, signal });
   let board: ThreadBoard | null = null;
   let drafts: DraftModels | null = null;
@@ -63,7 +66,8 @@ async function openModel(
       onProblem: (reason) => log.warn("other replicas of this host are not seen", { reason }),
     });
     const memory = gpuLayerCount > 0 ? { memoryLimitBytes: memoryWith(hardware) } : {};
-    const runner = await createRunner(config, llama, { threadCount, stepThreads: board, ...memory });
+    const shared = { threadCount, stepThreads: board, ...memory };
+    const runner = await createRunner(config, llama, shared, cellCount);
     // A sum's last bits may depend on the number of threads: here it never changes.
     const createExclusiveRunner = () => createRunner(config, llama, { threadCount, ...memory });
     const means = { threadCount, stepThreads: board };
@@ -126,44 +130,43 @@ function describeDevices(
 
 /** A context lies where its layers do. */
 function memoryWith({ gpus }: LlamaHardware): number {
-  return gpus.reduce((sum, { freeBytes }) => sum + freeBytes, process.availableMemory());
+  return gpus.reduce((sum, { freeBytes }) => sum + freeBytes, freeMemoryBytes());
 }
 
 type Means = Pick<ContextOptions, "threadCount" | "stepThreads" | "memoryLimitBytes">;
 
-/** A number of cells that nobody asked for is halved until it fits in memory, down to one full context. */
-async function createRunner(config: ReplicaConfig, llama: Llama, means: Means): Promise<ModelRunner> {
-  const contextLength = config.limits.context_length ?? llama.info.trainedContextLength;
-  let cellCount = firstCellCount(config, contextLength);
+/**
+ * Cells that nobody asked for are halved until they fit in memory, down to one full context: others may have taken
+ * memory since it was looked at.
+ * @param cellCount those to begin with
+ */
+async function createRunner(
+  config: ReplicaConfig,
+  llama: Llama,
+  means: Means,
+  cellCount?: number,
+): Promise<ModelRunner> {
+  let context = plannedContext(config, llama.info, cellCount);
   for (;;) {
+    const { contextLength, cellCount: cells, slotCount, maxBatchTokenCount, cacheType } = context;
     try {
       return await llama.createRunner({
-        ...contextOptions(config, contextLength, cellCount),
+        memoryLimitBytes: freeMemoryBytes(),
+        slotCount,
+        cellCount: cells,
+        contextLength,
+        maxBatchTokenCount,
+        microBatchTokenCount: context.microBatchTokenCount,
+        precision: config.precision,
+        cacheType,
         ...means,
       });
     } catch (error) {
-      const mayShrink = config.limits.cell_count === null && cellCount > contextLength;
+      const mayShrink = config.limits.cell_count === null && cells - cellStep >= contextLength;
       if (!mayShrink || !isServingError(error) || error.code !== "context_too_large") throw error;
-      cellCount = Math.max(contextLength, Math.floor(cellCount / 2));
+      context = plannedContext(config, llama.info, Math.max(contextLength, Math.floor(cells / 2)));
     }
   }
-}
-
-function contextOptions(
-  { limits, precision }: ReplicaConfig,
-  contextLength: number,
-  cellCount: number,
-): ContextOptions {
-  const maxBatchTokenCount = Math.min(limits.max_batch_tokens, cellCount);
-  return {
-    slotCount: limits.slot_count,
-    cellCount,
-    contextLength,
-    maxBatchTokenCount,
-    precision,
-    // Plain attention holds a score per head, cell and token of a micro-batch; 128 is as fast as 512 and a quarter of it.
-    ...(precision === "reference" ? { microBatchTokenCount: Math.min(128, maxBatchTokenCount) } : {}),
-  };
 }
 
 function readSpecialTokens({ info, vocabulary }: Llama): SpecialTokens {

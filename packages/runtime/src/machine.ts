@@ -1,9 +1,11 @@
-// What the operating system says of processors: how many this process may use, and how busy others keep them.
+// What the operating system says of processors: how many this process may use, and how busy others keep them; and what
+// memory is free.
 // Every read is synchronous: nothing here may wait behind a decode in libuv's pool.
 
 import { openSync, readFileSync, readSync, closeSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
+import { processorOf, readFreeMemory, type FitMachine } from "@corral/weights";
 import type { Machine } from "./thread-count.ts";
 
 export function readMachine(): Machine {
@@ -12,6 +14,15 @@ export function readMachine(): Machine {
     cpuQuota: readCpuQuota((path) => readText(path)),
     sharesCores: readText("/sys/devices/system/cpu/smt/active") === "1",
   };
+}
+
+/** What a model that is loaded now may take, and how it would lie in memory. */
+export function readFitMachine(): FitMachine {
+  return { freeBytes: freeMemoryBytes(), processor: processorOf(process.arch, readText("/proc/cpuinfo")) };
+}
+
+export function freeMemoryBytes(): number {
+  return readFreeMemory(readText) ?? process.availableMemory();
 }
 
 /**

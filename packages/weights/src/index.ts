@@ -29,7 +29,16 @@ export {
   type ContextShape,
   type LayerNeeds,
 } from "./fit/gpu-layers.ts";
-export { cacheTypes, type CacheType } from "./fit/kv-cache.ts";
+export { cellStep } from "./fit/kv-cache.ts";
+export { memoryParts, type MemoryParts } from "./fit/needs.ts";
+export {
+  defaultCellCount,
+  mostRowCount,
+  replicaContext,
+  wantedCellCount,
+  type ContextWishes,
+  type ReplicaContext,
+} from "./fit/replica-context.ts";
 export { readFreeMemory } from "./fit/free-memory.ts";
 export { processorOf, type Processor, type ProcessorFeature } from "./fit/processor.ts";
 export { convertLoraDirectory } from "./convert/convert-lora.ts";

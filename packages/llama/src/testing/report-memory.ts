@@ -53,14 +53,13 @@ export async function reportMemory(question: MemoryQuestion): Promise<ReportedMe
 }
 
 /**
- * `llama_kv_cache:        CPU KV buffer size =   16.00 MiB`, summed over buffers of one name. That of the computation is
- * written with more digits at the end.
+ * `llama_kv_cache:        CPU KV buffer size =   16.00 MiB`, the last of a name: what was loaded only to be rewritten comes
+ * before. That of the computation is written with more digits at the end.
  */
 export function bufferSizes(log: string): Record<string, number> {
   const sizes: Record<string, number> = {};
   for (const [, name = "", number = ""] of log.matchAll(/:\s+(\S+\s+\w+) buffer size =\s+([\d.]+) MiB/g)) {
-    const key = name.replace(/\s+/, " ");
-    sizes[key] = (sizes[key] ?? 0) + mebibytes(number);
+    sizes[name.replace(/\s+/, " ")] = mebibytes(number);
   }
   for (const [, name = "", number = ""] of log.matchAll(/:\s+(\S+) compute buffer size is\s+([\d.]+) MiB/g)) {
     sizes[`${name} compute`] = mebibytes(number);

@@ -2,9 +2,9 @@
 // Pure. Source: llama.cpp v0.5.0, models/llama.cpp, qwen2.cpp, qwen3.cpp and llama-graph.cpp (build_qkv, build_attn,
 // build_attn_mha, build_ffn, build_moe_ffn).
 
+import type { CacheType } from "@corral/contract";
 import type { GgufHeader } from "../gguf/header.ts";
 import { graphBufferBytes, type GraphTensor } from "./graph-allocator.ts";
-import type { CacheType } from "./kv-cache.ts";
 import type { ModelShape } from "./model-shape.ts";
 
 export interface ComputeSettings {

@@ -1,9 +1,9 @@
 // Will it fit: what a replica of some weights needs of a machine, and what would make it fit. Pure.
 
-import type { Quantization } from "@corral/contract";
+import type { CacheType, Quantization } from "@corral/contract";
 import type { GgufHeader } from "../gguf/header.ts";
 import { byteText } from "./byte-text.ts";
-import { cellStep, type CacheType } from "./kv-cache.ts";
+import { cellStep } from "./kv-cache.ts";
 import { modelShape } from "./model-shape.ts";
 import { memoryParts, needsOf, type FitNeeds } from "./needs.ts";
 import type { Processor } from "./processor.ts";

@@ -1,10 +1,7 @@
 // What the KV cache takes. Pure. Source: llama.cpp v0.5.0, llama-kv-cache.cpp and llama-kv-cells.h.
 
+import type { CacheType } from "@corral/contract";
 import type { ModelShape } from "./model-shape.ts";
-
-export const cacheTypes = ["f32", "f16", "q8_0"] as const;
-/** The type of keys and values in the cache. */
-export type CacheType = (typeof cacheTypes)[number];
 
 /** Bytes of a block, and the numbers in it. */
 const blocks: Readonly<Record<CacheType, { readonly length: number; readonly bytes: number }>> = {

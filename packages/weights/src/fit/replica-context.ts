@@ -1,8 +1,8 @@
 // The context that a replica opens: what a bundle or deployment leaves open, filled in. Pure; the platform's check and
 // the replica itself use it, so that they agree.
 
-import type { Precision } from "@corral/contract";
-import { cellStep, type CacheType } from "./kv-cache.ts";
+import type { CacheType, Precision } from "@corral/contract";
+import { cellStep } from "./kv-cache.ts";
 
 export interface ContextWishes {
   /** Most tokens of one sequence; null: what the model was trained for. */
@@ -35,6 +35,8 @@ export const defaultCellCount = 16_384;
 /** 65 rows of the widest vocabularies: rows beyond do not make a step of a prompt much faster. */
 const mostLogitsBytes = 32 * 1024 ** 2;
 
+/** More at once is not faster. */
+const mostMicroBatchTokens = 512;
 /** Plain attention holds a score per head, cell and token at once; 128 is as fast as 512 and a quarter of it. */
 const mostPlainTokens = 128;
 
@@ -60,7 +62,7 @@ export function replicaContext(
     cellCount: cells,
     slotCount,
     maxBatchTokenCount,
-    microBatchTokenCount: isReference ? Math.min(mostPlainTokens, maxBatchTokenCount) : maxBatchTokenCount,
+    microBatchTokenCount: Math.min(isReference ? mostPlainTokens : mostMicroBatchTokens, maxBatchTokenCount),
     rowCount: mostRowCount(vocabularySize, slotCount, maxBatchTokenCount),
     cacheType: wishes.cacheType ?? (isReference ? "f32" : "f16"),
     flashAttention: !isReference,

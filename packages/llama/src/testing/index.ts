@@ -1,0 +1,3 @@
+// What other packages' tests, and the scripts that record for them, use of this package.
+
+export { reportMemory, type MemoryQuestion, type ReportedMemory } from "./report-memory.ts";

@@ -1,0 +1,9 @@
+// What other packages' tests, and the scripts that record for them, use of this package.
+
+export * from "./hub/testing/index.ts";
+export {
+  recordHeader,
+  type MemoryRecord,
+  type MemoryRecording,
+  type RecordedRun,
+} from "./fit/testing/memory-record.ts";
