@@ -52,7 +52,7 @@ async function deploy(...args: string[]) {
 }
 
 test("a Llama-2-type repository goes from nothing to the documented call's answer, over a cut connection", async () => {
-  hub.faults.push({ path: /-00002-of-00002\.safetensors$/, times: 1, cutAfterBytes: 100_000 });
+  hub.faults.push({ server: "cdn", path: /-00002-of-00002\.safetensors$/, times: 1, cutAfterBytes: 100_000 });
   const before = hub.wireBytes();
   const deployment = await deploy(
     "llamav2-7b-chat",

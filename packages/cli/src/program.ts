@@ -98,7 +98,7 @@ function configure(command: Command, { out, err }: ProgramOutput): Command {
 const startHelp = `Start here:
   corral up --quickstart          a platform with two tiny models on this machine
   corral predict corral-tiny-3 --message "What even is AGI?"
-  corral deploy model.gguf --name my-model
+  corral deploy llama-3-8b-instruct    a model by name, from the hub; or owner/name, or files
   corral push my-model-directory`;
 
 function exitCodeText(): string {

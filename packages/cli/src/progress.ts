@@ -13,11 +13,22 @@ export const silentProgress: Progress = {
   step: (_, work) => work(() => undefined),
 };
 
-export function lineProgress(write: (line: string) => void): Progress {
+/** Where nothing can be overwritten, a long step tells now and then how far it is. */
+const linePauseMs = 5_000;
+
+export function lineProgress(
+  write: (line: string) => void,
+  now: () => number = () => performance.now(),
+): Progress {
   return {
     async step(text, work, done) {
       write(`${text} …`);
-      const result = await work(() => undefined);
+      let last = { at: now(), text };
+      const result = await work((update) => {
+        if (update === last.text || now() - last.at < linePauseMs) return;
+        last = { at: now(), text: update };
+        write(update);
+      });
       if (done !== undefined) write(done(result));
       return result;
     },

@@ -179,7 +179,7 @@ async function showQuickstart(context: Context, url: string, apiKey: string): Pr
     context.note(
       "\nTwo tiny models answer the calls of Llama 3 and Llama 2: corral-tiny-3 and corral-tiny-2. They are stand-ins\n" +
         "of about a million weights each, trained from scratch for Corral, and not Meta's models: they show that the\n" +
-        "calls work, not what Llama would say. `corral deploy FILE --name llama-3-8b-instruct` puts real weights there.",
+        "calls work, not what Llama would say. `corral deploy llama-3-8b-instruct` puts real weights there.",
     );
     for (const { title, curl } of calls) {
       context.note(`\n${title}\n`);

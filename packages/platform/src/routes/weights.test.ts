@@ -13,16 +13,26 @@ import { createKey } from "../store/keys.ts";
 import { getOrCreateProject } from "../store/projects.ts";
 import { startTestPlatform, type TestPlatform } from "../testing/start-test-platform.ts";
 import { until } from "../testing/until.ts";
+import { parseCatalogue } from "../weights/operator-catalogue.ts";
 import { createPreparationDriver } from "../weights/process.ts";
 import { WeightsSupervisor } from "../weights/supervisor.ts";
 
 const preparationMain = fileURLToPath(new URL("../testing/fake-preparation.ts", import.meta.url));
 const commit = "0123456789012345678901234567890123456789";
 
+const ownRows = `
+models:
+  - identifier: shared-bot
+    repository: owner/shared
+    license: { id: ours, url: "https://example.org/terms", notice: "Ours." }
+    defaults: { max_new_tokens: 7 }
+`;
+
 let platform: TestPlatform;
 before(async () => {
   platform = await startTestPlatform({
     preparationMain,
+    catalogue: parseCatalogue(ownRows, "catalogue.yaml"),
     preparationEnvironment: { HF_TOKEN: "hf_test", DATABASE_URL: "postgres://no", CORRAL_API_KEY: "no" },
   });
 });
@@ -161,6 +171,20 @@ test("a model of the catalogue asks for its licence once, and tells what is miss
     [one.identifier, one.license?.accepted, one.quantization, one.source],
     ["llamav2-7b", true, "q4_k_m", "meta-llama/Llama-2-7b-hf"],
   );
+});
+
+test("weights that are there under their repository's name become a row's own without another run", async () => {
+  const plain = await ask({ source: "owner/shared" }, 201);
+  await untilStatus(plain.id, "ready");
+  for (const path of ["/api/v1/weights", "/api/v1/deployments"])
+    assert.equal((await ask<Problem>({ source: "shared-bot" }, 422, path)).code, "license_not_accepted");
+  const named = await ask({ source: "shared-bot", accept_license: "ours" }, 201);
+  await untilStatus(named.id, "ready");
+  assert.equal(await attemptsOf(named.id), 1);
+  const deployed = await ask<Deployment>({ weights_id: named.id }, 201, "/api/v1/deployments");
+  assert.deepEqual([deployed.model_name, deployed.identifiers], ["shared-bot", ["shared-bot"]]);
+  const other = await ask<Deployment>({ weights_id: plain.id }, 201, "/api/v1/deployments");
+  assert.equal(other.model_name, "shared");
 });
 
 test("progress is shown while it runs, and cancelling ends the process; asking again begins anew", async () => {

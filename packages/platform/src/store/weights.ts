@@ -24,7 +24,7 @@ export interface NewWeights {
 
 const endedStatuses = ["ready", "failed", "canceled"] as const satisfies readonly WeightsStatus[];
 
-/** The weights of that content: `created` is false where the project has them already, in whatever state. */
+/** The weights of that content and identity: `created` is false where the project has them, in whatever state. */
 export function insertWeights(
   db: Db,
   input: NewWeights,
@@ -55,6 +55,7 @@ export function insertWeights(
       .where("project_id", "=", input.projectId)
       .where("platform_id", "=", input.platformId)
       .where("content_key", "=", input.contentKey)
+      .where(sql<boolean>`identifier is not distinct from ${input.identifier}`)
       .executeTakeFirst();
     if (row === undefined)
       throw new ServingError("conflict", "These weights were deleted meanwhile; ask for them again.");

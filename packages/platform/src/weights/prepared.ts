@@ -6,7 +6,7 @@ import { ServingError } from "@corral/contract";
 import { readGenerationConfigBeside, type CatalogueRow } from "@corral/weights";
 import type { Db, WeightsRow } from "../store/schema.ts";
 import { findWeights, listAcceptedLicenses, listWeightsOfOrigin } from "../store/weights.ts";
-import { weightsRequest } from "./request.ts";
+import { checkLicense, weightsRequest } from "./request.ts";
 import type { WeightsPlaces } from "./source.ts";
 import { weightsFileName } from "./supervisor.ts";
 
@@ -26,7 +26,10 @@ export interface PreparedWeights {
 
 /** Looks up ready weights of one project. */
 export interface PreparedLookup {
-  /** By what a person writes. Fails with `weights_missing`, which says what to do, or as `weightsSource` does. */
+  /**
+   * By what a person writes. Fails with `weights_missing` or `license_not_accepted`, which say what to do, or as
+   * `weightsSource` does.
+   */
   bySource(source: string): Promise<PreparedWeights>;
   /** Fails with `weights_not_found`, or `weights_missing` where they are not ready. */
   byId(id: string): Promise<PreparedWeights>;
@@ -48,7 +51,10 @@ export function createPreparedLookup({
   places,
   directoryOf,
 }: PreparedOptions): PreparedLookup {
-  const preparedOf = async (row: WeightsRow): Promise<PreparedWeights | null> => {
+  const preparedOf = async (
+    row: WeightsRow,
+    identity: Pick<PreparedWeights, "row" | "name">,
+  ): Promise<PreparedWeights | null> => {
     if (row.status !== "ready" || row.path === null || row.sha256 === null) return null;
     if (!(await isThere(row.path))) return null;
     // Weights of the hub's cache have theirs in the directory that was made for them.
@@ -63,9 +69,9 @@ export function createPreparedLookup({
         ...carried?.generationConfig,
       },
       contextLength: carried?.contextLength ?? null,
-      row: row.identifier === null ? null : places.catalogue.find(row.identifier),
-      name: row.name,
-      reference: row.identifier ?? (source.kind === "hub" ? source.repository : source.path),
+      row: identity.row,
+      name: identity.name,
+      reference: identity.row?.identifier ?? (source.kind === "hub" ? source.repository : source.path),
     };
   };
 
@@ -73,19 +79,24 @@ export function createPreparedLookup({
     async bySource(source) {
       const request = await weightsRequest({ source }, places);
       const rows = await listWeightsOfOrigin(db, projectId, platformId, request.origin);
+      const accepted = await listAcceptedLicenses(db, projectId);
       // The usual recipe first, then what was made last.
       const usual = rows.filter(({ content_key }) => content_key === request.contentKey);
       const others = rows.filter(({ content_key }) => content_key !== request.contentKey);
       for (const row of [...usual, ...others]) {
-        const prepared = await preparedOf(row);
-        if (prepared !== null) return prepared;
+        const prepared = await preparedOf(row, request);
+        if (prepared === null) continue;
+        checkLicense(undefined, request, accepted);
+        return prepared;
       }
-      throw missing(source, request.row, rows, await listAcceptedLicenses(db, projectId), places);
+      throw missing(source, request.row, rows, accepted, places);
     },
     async byId(id) {
       const row = await findWeights(db, projectId, id);
       if (row === null || row.platform_id !== platformId) throw weightsNotFound(id);
-      const prepared = await preparedOf(row);
+      const { identifier, name } = row;
+      const identity = { row: identifier === null ? null : places.catalogue.find(identifier), name };
+      const prepared = await preparedOf(row, identity);
       if (prepared !== null) return prepared;
       const why = row.status === "ready" ? "their file is gone" : `they are ${row.status}`;
       throw new ServingError(

@@ -33,8 +33,9 @@ create table weights (
   created_at timestamptz(3) not null default now(),
   deleted_at timestamptz(3)
 );
--- Nothing is prepared twice.
-create unique index weights_by_key on weights (project_id, platform_id, content_key) where deleted_at is null;
+-- One row for what is asked for under one identity; the same content is prepared once all the same.
+create unique index weights_by_key on weights (project_id, platform_id, content_key, coalesce(identifier, ''))
+  where deleted_at is null;
 create index weights_by_project on weights (project_id, created_at, id);
 create index weights_open on weights (platform_id) where deleted_at is null and status not in ('ready', 'failed', 'canceled');
 
