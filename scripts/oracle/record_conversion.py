@@ -161,6 +161,98 @@ def convert_once(source: Path, directory: str, target: Path) -> dict:
         return cost | {"sha256": hashlib.file_digest(file, "sha256").hexdigest()}
 
 
+NAMES = [
+    "meta-llama/Llama-2-7b-chat-hf",
+    "meta-llama/Meta-Llama-3-8B-Instruct",
+    "meta-llama/Llama-3.2-1B",
+    "mistralai/Mixtral-8x7B-Instruct-v0.1",
+    "mistralai/Mistral-Nemo-Base-2407",
+    "Qwen/Qwen2.5-7B-Instruct-1M",
+    "Qwen/Qwen1.5-MoE-A2.7B-Chat",
+    "bigscience/bloom-7b1-petals",
+    "NousResearch/Hermes-2-Pro-Llama-3-8B",
+    "microsoft/Phi-3-mini-4k-instruct",
+    "crestf411/daybreak-kunoichi-2dpo-7b-lora",
+    "./some-local-model-v2",
+    "../up/model-3",
+    "a normal sentence of words",
+    "TinyLlama-1.1B-Chat-v1.0-fp16",
+    "model-xl-large-small",
+    "gpt2-medium",
+    "smol_llama-101M-GQA",
+    "4096",
+    "v1.2-iter100-test",
+    "--weird--dashes--",
+    "über-modell-13b",
+    "5f0b02c75b57c5855da9ae460ce51323ea669d8a",
+]
+COUNTS = [0, 1, 999, 1000, 1500, 9_500, 12_345, 151_000, 999_999, 1_000_000, 1_235_814_400, 2_500_000_000, 6_738_415_616]
+COUNTS += [8_030_261_248, 9_950_000_000, 68_976_648_192, 1_000_000_000_000, 1_234_567_890_123]
+
+
+def names_and_sizes() -> dict:
+    from gguf.metadata import Metadata
+    from gguf.utility import size_label
+
+    parts = [
+        [name, count, *Metadata.get_model_id_components(name, count)]
+        for name in NAMES
+        for count in (0, 7_000_000_000, -20_000_000)
+    ]
+    titles = [[name, Metadata.id_to_title(name)] for name in NAMES]
+    return {"parts": parts, "titles": titles, "sizes": [[count, size_label(count, count, 0, 0)] for count in COUNTS]}
+
+
+def real_pre_tokenizers(source: Path, definitions: dict) -> dict:
+    """What the converter's hashes say of real vocabularies under the definitions that the tests recognise."""
+    import gguf
+    from conversion.base import TextModel
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedTokenizerFast
+
+    answers = {}
+    for name in ("llama-bpe", "qwen2", "gpt-2"):
+        reader = gguf.GGUFReader(source / "models" / f"ggml-vocab-{name}.gguf")
+        tokens = reader.fields["tokenizer.ggml.tokens"].contents()
+        kinds = reader.fields["tokenizer.ggml.token_type"].contents()
+        merges = reader.fields["tokenizer.ggml.merges"].contents()
+        special = [
+            {"id": id, "content": token, "single_word": False, "lstrip": False, "rstrip": False}
+            | {"normalized": False, "special": True}
+            for id, (token, kind) in enumerate(zip(tokens, kinds, strict=True))
+            if kind == 3
+        ]
+        begin = "<|begin_of_text|>"
+        template = {
+            "type": "TemplateProcessing",
+            "single": [{"SpecialToken": {"id": begin, "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+            "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+            "special_tokens": {begin: {"id": begin, "ids": [128000], "tokens": [begin]}},
+        }
+        definition = definitions[name]
+        text = {
+            "version": "1.0",
+            "added_tokens": special,
+            "normalizer": definition["normalizer"],
+            "pre_tokenizer": definition["preTokenizer"],
+            "post_processor": template if name == "llama-bpe" else None,
+            "decoder": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True},
+            "model": {
+                "type": "BPE",
+                "vocab": {token: id for id, (token, kind) in enumerate(zip(tokens, kinds, strict=True)) if kind == 1},
+                "merges": merges,
+                "ignore_merges": definition["ignoreMerges"],
+            },
+        }
+        tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer.from_str(json.dumps(text)))
+        original = getattr(TextModel, "original_pre", TextModel.get_vocab_base_pre)
+        try:
+            answers[name] = original(None, tokenizer)
+        except NotImplementedError:
+            answers[name] = "not known"
+    return answers
+
+
 def record(source: Path, directory: Path, keep: Path | None) -> dict:
     made = subprocess.run([NODE, MAKER, directory], check=True, capture_output=True, text=True)
     prepare_imports(source)
@@ -170,7 +262,8 @@ def record(source: Path, directory: Path, keep: Path | None) -> dict:
 
     logging.disable(logging.CRITICAL)
     cases = []
-    for sample in json.loads(made.stdout):
+    maker = json.loads(made.stdout)
+    for sample in maker["samples"]:
         target = (keep or directory) / f"{sample['name']}.gguf"
         convert(source, sample, target)
         cases.append({key: sample[key] for key in ("kind", "name", "output_type")} | describe(target))
@@ -183,7 +276,8 @@ def record(source: Path, directory: Path, keep: Path | None) -> dict:
         "torch": torch.__version__.split("+")[0],
         "numpy": numpy.__version__,
     }
-    return {"origin": origin, "cases": cases}
+    answers = real_pre_tokenizers(source, maker["definitions"])
+    return {"origin": origin, "pre_tokenizers": answers, "names": names_and_sizes(), "cases": cases}
 
 
 def main() -> None:
@@ -206,7 +300,8 @@ def main() -> None:
         return
     RECORD.parent.mkdir(parents=True, exist_ok=True)
     lines = ",\n".join(json.dumps(case, ensure_ascii=False) for case in result["cases"])
-    RECORD.write_text(f'{{"origin": {json.dumps(result["origin"])},\n"cases": [\n{lines}\n]}}\n')
+    others = "".join(f"{json.dumps(key)}: {json.dumps(result[key])},\n" for key in result if key != "cases")
+    RECORD.write_text(f'{{{others}"cases": [\n{lines}\n]}}\n')
     print(RECORD.relative_to(ROOT), RECORD.stat().st_size, "bytes")
 
 

@@ -33,7 +33,8 @@ export async function writeWhole(target: string, fill: (append: Append) => Promi
     await syncDirectory(dirname(target));
     return writtenBytes;
   } catch (error) {
-    await rm(part, { force: true });
+    // What went wrong first is what is told.
+    await rm(part, { force: true }).catch(() => null);
     throw explained(error, target);
   }
 }

@@ -85,12 +85,15 @@ function keyValueHeads(raw: JsonObject, path: string, headCount: number, otherwi
   return countOf(raw, "num_key_value_heads", path, otherwise ?? headCount);
 }
 
+/** Some files have the context before stretching outside of what else they say of it. */
 function readRope(raw: JsonObject, path: string): RopeConfig {
   const stored = isObject(raw["rope_parameters"]) ? raw["rope_parameters"] : objectOf(raw["rope_scaling"]);
   const type = stored["rope_type"] ?? stored["type"] ?? "default";
   if (typeof type !== "string") throw unreadable(path, "the rope_type is no text");
   const theta = numberOf(stored, "rope_theta", path, numberOf(raw, "rope_theta", path, 10_000));
-  return { theta, type: type.toLowerCase(), raw: stored };
+  const outside = raw["original_max_position_embeddings"];
+  const original = outside === undefined ? {} : { original_max_position_embeddings: outside };
+  return { theta, type: type.toLowerCase(), raw: { ...original, ...stored } };
 }
 
 const maxCount = 2 ** 31 - 1;

@@ -8,7 +8,8 @@ import { join, resolve } from "node:path";
 import { after, describe, test } from "node:test";
 import { describeGguf, type GgufDescription } from "../testing/describe-gguf.ts";
 import { makeSampleAdapter, sampleAdapters } from "../testing/sample-adapters.ts";
-import { makeSampleModel, sampleModels } from "../testing/sample-models.ts";
+import { makeSampleModel } from "../testing/sample-model.ts";
+import { sampleModels } from "../testing/sample-models.ts";
 import { convertHuggingFaceDirectory } from "./convert-model.ts";
 import { convertLoraDirectory } from "./convert-lora.ts";
 

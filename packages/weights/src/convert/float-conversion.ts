@@ -12,8 +12,19 @@ export function isFloatType(name: string): name is FloatType {
 /** `into` gets as many elements as `from` has; both are whole elements, little-endian. */
 export type ConvertFloats = (from: Uint8Array, into: Uint8Array) => void;
 
-/** Null: the bytes are the same. */
+const conversions = new Map<string, ConvertFloats | null>();
+
+/** Null: the bytes are the same. Tables are made once. */
 export function floatConversion(from: FloatType, to: FloatType): ConvertFloats | null {
+  const key = `${from} ${to}`;
+  const found = conversions.get(key);
+  if (found !== undefined) return found;
+  const made = makeConversion(from, to);
+  conversions.set(key, made);
+  return made;
+}
+
+function makeConversion(from: FloatType, to: FloatType): ConvertFloats | null {
   if (from === to) return from === "BF16" ? byTable(halfTable("BF16", "BF16")) : null;
   if (from === "F32") return to === "F16" ? singleToHalf : singleToBrain;
   if (to === "F32") return from === "F16" ? halfToSingle() : brainToSingle;

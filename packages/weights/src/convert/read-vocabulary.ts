@@ -23,7 +23,8 @@ export function readVocabulary(files: TokenizerFiles, config: ModelConfig): Voca
   for (const kind of config.architecture.tokenizers) {
     switch (kind) {
       case "sentence-piece":
-        if (files.sentencePiece !== null) return sentencePieceVocabulary(files, files.sentencePiece, config);
+        if (files.sentencePiece !== null && !isTiktoken(files.sentencePiece))
+          return sentencePieceVocabulary(files, files.sentencePiece, config);
         break;
       case "sentence-piece-json":
         if (files.tokenizer !== null && isSentencePieceJson(files.tokenizer))
@@ -40,4 +41,9 @@ export function readVocabulary(files: TokenizerFiles, config: ModelConfig): Voca
     join(files.directory, "tokenizer.json"),
     "the tokenizer is missing: neither tokenizer.model nor tokenizer.json is there, fetch one",
   );
+}
+
+/** Llama 3's own format, under SentencePiece's name: lines of base64 and a rank. tokenizer.json says the same. */
+function isTiktoken(bytes: Buffer): boolean {
+  return /^[A-Za-z0-9+/]+={0,2} \d+\n/.test(bytes.toString("latin1", 0, 200));
 }

@@ -9,7 +9,7 @@ import { readSentencePieces } from "../convert/sentence-piece-model.ts";
 import { readSafetensorsHeader } from "../safetensors/header.ts";
 import { countedSource } from "./counted-source.ts";
 import { mutationsOf } from "./mutations.ts";
-import { tinyBytes } from "./sample-models.ts";
+import { tinyBytes } from "./sample-model.ts";
 import { encodeSafetensors, randomTensor } from "./sample-safetensors.ts";
 import type { ByteSource } from "../gguf/cursor.ts";
 

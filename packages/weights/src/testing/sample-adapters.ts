@@ -2,7 +2,8 @@
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { makeSampleModel, sampleModels, type SampleModel } from "./sample-models.ts";
+import { makeSampleModel, type SampleModel } from "./sample-model.ts";
+import { sampleModels } from "./sample-models.ts";
 import {
   encodeSafetensors,
   randomTensor,

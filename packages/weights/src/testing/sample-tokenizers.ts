@@ -54,7 +54,7 @@ const splitBy = (regex: string) => ({
 
 /** As the tokenizer.json of each model has them. */
 export const definitions = {
-  llama3: {
+  "llama-bpe": {
     preTokenizer: splitBy(
       "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
     ),
@@ -74,6 +74,11 @@ export const definitions = {
     ),
     normalizer: null,
     ignoreMerges: true,
+  },
+  "gpt-2": {
+    preTokenizer: { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true },
+    normalizer: null,
+    ignoreMerges: false,
   },
   smollm: {
     preTokenizer: {
