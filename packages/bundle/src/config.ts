@@ -39,6 +39,8 @@ export interface BundleLimits {
   readonly queueLength: number | null;
   /** How long prompts may make a step while others wait for their next token. Absent, not null: digests stay. */
   readonly maxStepMs?: number;
+  /** Unused for so long the model gives its memory back. Absent, not null: digests stay. */
+  readonly idleSeconds?: number;
   /** What one call may cost; by their wire names. Absent, not null: digests stay. */
   readonly callCaps?: CallCaps;
 }
@@ -87,6 +89,7 @@ const corralSchema = z.strictObject({
   threads: count.nullish(),
   queue_length: count.nullish(),
   max_step_ms: count.nullish(),
+  idle_seconds: count.nullish(),
   call_caps: callCapsSchema.nullish(),
 });
 
@@ -187,6 +190,7 @@ function checkConfig(source: YamlSource): ParsedConfig {
         threadCount: settings.threads ?? null,
         queueLength: settings.queue_length ?? null,
         ...(typeof settings.max_step_ms !== "number" ? {} : { maxStepMs: settings.max_step_ms }),
+        ...(typeof settings.idle_seconds !== "number" ? {} : { idleSeconds: settings.idle_seconds }),
         ...(isRecord(settings.call_caps) ? { callCaps: settings.call_caps } : {}),
       },
     }),

@@ -5,7 +5,14 @@ import { allOf, type Client } from "@corral/client";
 import { canonicalIdentifier } from "@corral/weights";
 
 /** The nearer to answering, the earlier. */
-const preference: readonly DeploymentStatus[] = ["active", "starting", "unhealthy", "failed", "stopped"];
+const preference: readonly DeploymentStatus[] = [
+  "active",
+  "idle",
+  "starting",
+  "unhealthy",
+  "failed",
+  "stopped",
+];
 
 /**
  * Deployments that `reference` may mean: by id alone, else by name, else by model or catalogue identifier; the

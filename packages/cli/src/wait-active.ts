@@ -30,9 +30,14 @@ export async function finishDeployment(
   const others = await otherDeployments(context, deployment);
   const value = { ...deployment, predict_url: call.url, other_deployments: others };
   context.print(value, () => textOf(deployment, others, call));
-  if (!waits && deployment.status !== "active") {
+  if (!waits && !hasAnswered(deployment)) {
     context.note(`It is ${deployment.status}; \`corral ls\` shows when it is active.`);
   }
+}
+
+/** One that is idle was loaded before, and the next call loads it again. */
+function hasAnswered({ status }: Deployment): boolean {
+  return status === "active" || status === "idle";
 }
 
 /** Fails with `deployment_failed` (the platform's reason) or `timeout`. */
@@ -45,7 +50,7 @@ async function waitUntilActive(
   const work = async (update: (text: string) => void) => {
     const endsAt = performance.now() + timeoutMs;
     let current = started;
-    for (let delayMs = 100; current.status !== "active"; delayMs = Math.min(1000, delayMs * 1.5)) {
+    for (let delayMs = 100; !hasAnswered(current); delayMs = Math.min(1000, delayMs * 1.5)) {
       if (current.status === "failed" || current.status === "stopped") {
         const why = current.status_detail ?? `it is ${current.status}`;
         throw new ServingError("deployment_failed", `${current.name} (${current.id}) cannot start: ${why}`);
@@ -64,7 +69,11 @@ async function waitUntilActive(
     }
     return current;
   };
-  return await context.progress.step(`Starting ${started.name}`, work, ({ name }) => `${name} is active`);
+  return await context.progress.step(
+    `Starting ${started.name}`,
+    work,
+    ({ name, status }) => `${name} is ${status}`,
+  );
 }
 
 interface OtherDeployment extends Pick<Deployment, "id" | "name" | "version_id" | "status" | "production"> {

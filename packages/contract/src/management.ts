@@ -23,7 +23,8 @@ export const versionSchema = z.object({
 });
 export type Version = z.infer<typeof versionSchema>;
 
-export const deploymentStatuses = ["starting", "active", "unhealthy", "failed", "stopped"] as const;
+/** `idle`: it has answered before and holds no memory now; the next call loads it. */
+export const deploymentStatuses = ["starting", "active", "idle", "unhealthy", "failed", "stopped"] as const;
 export type DeploymentStatus = (typeof deploymentStatuses)[number];
 
 export const deploymentSchema = z.object({
@@ -32,7 +33,9 @@ export const deploymentSchema = z.object({
   model_id: z.string(),
   model_name: z.string(),
   version_id: z.string(),
-  status: z.enum(deploymentStatuses),
+  status: z
+    .enum(deploymentStatuses)
+    .describe("`idle`: it is not in memory, and the next call loads it; until then it is not `active`."),
   status_detail: z.string().nullable(),
   production: z.boolean().describe("Whether its model's name leads to it."),
   identifiers: z.array(z.string()).describe("Catalogue identifiers that lead to this deployment."),
@@ -99,6 +102,11 @@ export const createDeploymentSchema = z
     weights_id: z.string().min(1).optional().describe("Weights that are ready."),
     name: z.string().min(1).optional().describe("Default: the model's name."),
     precision: z.enum(precisions).optional().describe("Default: what the model asks for."),
+    idle_seconds: z
+      .int()
+      .positive()
+      .optional()
+      .describe("Unused for so long it gives its memory back; default: the platform's setting."),
   })
   .refine(
     ({ version_id, source, weights_id }) =>

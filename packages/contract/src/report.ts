@@ -122,6 +122,8 @@ export const forwardedHeaders = {
   priority: "x-corral-priority",
   /** Milliseconds since the epoch after which the call may be given up. */
   deadline: "x-corral-deadline",
+  /** Milliseconds for which the call waited until its model was loaded, or absent: it was. */
+  load: "x-corral-load-ms",
   /** What the caller addressed, echoed in the Baseten envelope. */
   model: "x-corral-model-id",
   deployment: "x-corral-deployment-id",

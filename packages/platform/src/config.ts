@@ -6,6 +6,7 @@ import { delimiter, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { deviceChoices, integrityChecks, type DeviceChoice, type IntegrityChecks } from "@corral/contract";
 import { z } from "zod";
+import { defaultMemoryCap } from "./residency/memory-cap.ts";
 
 export interface PlatformConfig {
   /** Absolute path of the directory that holds all state. */
@@ -28,6 +29,14 @@ export interface PlatformConfig {
   /** Bytes that saved prefixes of one model may take on disk; 0: none are saved. */
   readonly prefixBytes: number;
   readonly integrityChecks: IntegrityChecks;
+  /** Bytes of memory that all models together may take. */
+  readonly memoryBytes: number;
+  /** A model that nobody called for so long gives its memory back; null: only where another needs it. */
+  readonly idleSeconds: number | null;
+  /** So long a call may wait for its model to be loaded before it is answered 503; streams of events wait on. */
+  readonly loadWaitSeconds: number;
+  /** Who waited for so long gets the memory of models that are in use, once those have answered. */
+  readonly starvationSeconds: number;
   readonly logLevel: LogLevel;
   /** Whether the two tiny models are deployed and `/readyz` waits for them. */
   readonly quickstart: boolean;
@@ -120,6 +129,36 @@ const settings: readonly Setting[] = [
     `one of ${integrityChecks.join(", ")}`,
     { flag: null },
   ),
+  setting(
+    "memory_bytes",
+    "CORRAL_MEMORY_BYTES",
+    z.coerce.number().int().positive(),
+    null,
+    "bytes of memory that all models together may take",
+  ),
+  setting(
+    "idle_seconds",
+    "CORRAL_IDLE_SECONDS",
+    z.coerce.number().positive(),
+    null,
+    "seconds above 0 after which an unused model is unloaded",
+  ),
+  setting(
+    "load_wait_seconds",
+    "CORRAL_LOAD_WAIT_SECONDS",
+    z.coerce.number().min(0),
+    50,
+    "seconds that a call may wait for its model to be loaded, from 0 on",
+    { flag: null },
+  ),
+  setting(
+    "starvation_seconds",
+    "CORRAL_STARVATION_SECONDS",
+    z.coerce.number().min(0),
+    20,
+    "seconds, from 0 on, after which a waiting model gets the memory of those in use",
+    { flag: null },
+  ),
   setting("log_level", "LOG_LEVEL", z.enum(logLevels), "info", `one of ${logLevels.join(", ")}`),
 ];
 
@@ -135,6 +174,8 @@ const flagOptions = {
   catalogue: { type: "string" },
   device: { type: "string" },
   "prefix-bytes": { type: "string" },
+  "memory-bytes": { type: "string" },
+  "idle-seconds": { type: "string" },
   "log-level": { type: "string" },
   output: { type: "string" },
   quickstart: { type: "boolean" },
@@ -202,6 +243,10 @@ export function readConfig(
     integrityChecks:
       (values["integrity_checks"] as IntegrityChecks | null) ??
       (flags["quickstart"] === true ? "idle" : "never"),
+    memoryBytes: (values["memory_bytes"] as number | null) ?? defaultMemoryCap(),
+    idleSeconds: values["idle_seconds"] as number | null,
+    loadWaitSeconds: values["load_wait_seconds"] as number,
+    starvationSeconds: values["starvation_seconds"] as number,
     logLevel: values["log_level"] as LogLevel,
     quickstart: flags["quickstart"] === true,
     output: output as "text" | "json",

@@ -2,19 +2,29 @@
 
 import type { Manifest } from "@corral/bundle";
 import { ServingError, precisions, type Precision } from "@corral/contract";
-import type { DeploymentRecords } from "./reconcile.ts";
-import { activateDeployment, listAllDeployments, setDeploymentStatus } from "./store/deployments.ts";
+import { idleSecondsOf, type DeploymentRecords } from "./reconcile.ts";
+import {
+  activateDeployment,
+  listAllDeployments,
+  listWanted,
+  setDeploymentStatus,
+} from "./store/deployments.ts";
 import type { Db } from "./store/schema.ts";
+import { memoryNeeds } from "./residency/memory-needs.ts";
 import { getVersion } from "./store/versions.ts";
 
-export function createDeploymentRecords(db: Db): DeploymentRecords {
+/** Calls that wait at another platform process renew their wish more often than that. */
+const wishMs = 3_000;
+
+/** @param capBytes of memory that all models together may take */
+export function createDeploymentRecords(db: Db, capBytes: number): DeploymentRecords {
   return {
     list: () => listAllDeployments(db),
     async plan(row) {
       const version = await getVersion(db, row.project_id, row.version_id);
       if (version === null)
         throw new ServingError("version_not_found", `There is no version ${row.version_id}.`);
-      return {
+      const plan = {
         deploymentId: row.id,
         deploymentName: row.name,
         projectId: row.project_id,
@@ -25,9 +35,15 @@ export function createDeploymentRecords(db: Db): DeploymentRecords {
         draftModels: version.draft_models,
         // Written by us, from a checked bundle, and never changed.
         manifest: version.manifest as Manifest,
-        settings: { precision: precisionOf(row.settings["precision"]) },
+        settings: {
+          precision: precisionOf(row.settings["precision"]),
+          idleSeconds: idleSecondsOf(row),
+        },
+        lastRun: row.load_ms === null ? null : { loadMs: row.load_ms, residentBytes: row.resident_bytes },
       };
+      return { ...plan, memory: await memoryNeeds(plan, capBytes) };
     },
+    wanted: () => listWanted(db, wishMs),
     async setState(row, { status, detail }) {
       await setDeploymentStatus(db, row.project_id, row.id, status, detail);
     },

@@ -27,6 +27,8 @@ import { endLeftovers } from "./replica/leftovers.ts";
 import { createProcessDriver } from "./replica/process.ts";
 import { createReplicaRecords } from "./replica/records.ts";
 import { DeploymentSupervisor } from "./replica/supervisor.ts";
+import { createCallLoads } from "./residency/call-loads.ts";
+import { Residency } from "./residency/residency.ts";
 import { createRunRecorder } from "./runs/recorder.ts";
 import { buildServer } from "./server.ts";
 import { randomId } from "./store/ids.ts";
@@ -150,14 +152,23 @@ export async function startPlatform(
       now,
     });
     const logBook = new LogBook();
+    const residency = new Residency({
+      capBytes: config.memoryBytes,
+      starvationMs: config.starvationSeconds * 1000,
+      idleMs: config.idleSeconds === null ? null : config.idleSeconds * 1000,
+      now: Date.now,
+      log,
+    });
+    log.info({ cap_bytes: config.memoryBytes }, "memory for models");
     let isShuttingDown = false;
     let announced = false;
     const reconciler = new Reconciler({
-      records: createDeploymentRecords(db),
+      records: createDeploymentRecords(db, config.memoryBytes),
       claims: createClaims(store.pool),
       log,
+      residency,
       drainMs,
-      supervise: (plan, onState) =>
+      supervise: (plan, state, onState) =>
         new DeploymentSupervisor({
           plan,
           driver,
@@ -173,7 +184,9 @@ export async function startPlatform(
           newId: randomId,
           now: Date.now,
           chance: Math.random,
+          state,
           onState,
+          onResidency: () => residency.changed(),
           onLine: (replicaId, line) =>
             logBook.append(plan.deploymentId, { at: now().toISOString(), replica_id: replicaId, line }),
         }),
@@ -191,6 +204,7 @@ export async function startPlatform(
     cleanups.push(() => reconciler.close(isShuttingDown ? drainMs : 0));
     cleanups.push(() => preparations.close());
     await preparations.start();
+    cleanups.push(() => residency.close());
 
     const isServing = async (id: string) => (await directory.replicasOf(id)).some(({ ready }) => ready);
     const readiness = async () => {
@@ -214,6 +228,13 @@ export async function startPlatform(
         replicasOf: (id) => directory.replicasOf(id),
         newRunId: randomUUID,
         nowMs: Date.now,
+        loads: createCallLoads({
+          db,
+          residency,
+          replicasOf: (id) => directory.replicasOf(id),
+          now: Date.now,
+          waitMs: config.loadWaitSeconds * 1000,
+        }),
       },
       management: {
         db,
@@ -255,6 +276,7 @@ export async function startPlatform(
       async close() {
         isShuttingDown = true;
         progress({ event: "stopping" });
+        residency.close();
         const closed = app.close();
         // Calls that run go on until their replica is drained; then no answer is left to write.
         await reconciler.close(drainMs);

@@ -65,7 +65,8 @@ export function createQuickstart({ db, projectId, places, now }: QuickstartOptio
           return new ServingError("deployment_not_ready", `${name} is not deployed yet.`, {
             retryAfterSeconds: 1,
           });
-        if (await isServing(row.id)) continue;
+        // One that is idle answers as well: the call loads it.
+        if (row.status === "idle" || (await isServing(row.id))) continue;
         if (row.status === "failed")
           return new ServingError(
             "deployment_failed",

@@ -18,12 +18,20 @@ test("a deployment that cannot be planned does not keep the others from starting
         if (id === "broken") throw new Error("its version is gone");
         return { deploymentId: id } as ReplicaPlan;
       },
+      wanted: async () => [],
       setState: async () => {},
       activate: async () => {},
     },
     claims: { hold: async () => true, release: async () => {}, close: () => {} },
     log: pino({ level: "silent" }),
     drainMs: 0,
+    residency: {
+      add: () => {},
+      remove: () => {},
+      want: () => {},
+      setIdleSeconds: () => {},
+      sample: () => ({ loadCount: 0, unloadCount: 0, waitingCount: 0, bookedBytes: 0 }),
+    },
     onState: () => {},
     supervise: ({ deploymentId }) =>
       ({

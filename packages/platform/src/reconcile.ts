@@ -1,11 +1,16 @@
 // Compares the deployments that are wanted with the supervisors that run, and acts on the difference. One pass at a
 // time, woken by whoever changes a row and by a slow poll for what other processes change.
 
+import { ServingError, type DeploymentStatus } from "@corral/contract";
 import type { Logger } from "pino";
-import { becameActive, type DeploymentState } from "./domain/deployment.ts";
+import { becameActive, idleDeployment, newDeployment, type DeploymentState } from "./domain/deployment.ts";
+import { deletedError } from "./residency/foreign-loads.ts";
 import type { ReplicaPlan } from "./build/replica-config.ts";
 import type { Claims } from "./replica/claims.ts";
-import type { DeploymentSample, DeploymentSupervisor, LiveReplica } from "./replica/supervisor.ts";
+import type { DeploymentSample, LiveReplica } from "./replica/live-replica.ts";
+import type { DeploymentSupervisor } from "./replica/supervisor.ts";
+import type { StartWish } from "./residency/member.ts";
+import type { ResidencySample } from "./residency/residency.ts";
 import type { DeploymentRow } from "./store/schema.ts";
 
 /** What the reconciler reads and writes. */
@@ -13,6 +18,8 @@ export interface DeploymentRecords {
   /** Every deployment that is not deleted. */
   list(): Promise<readonly DeploymentRow[]>;
   plan(row: DeploymentRow): Promise<ReplicaPlan>;
+  /** Ids of deployments for which calls wait at other platform processes. */
+  wanted(): Promise<readonly string[]>;
   setState(row: DeploymentRow, state: DeploymentState): Promise<void>;
   /** In place of `setState` when a deployment began to answer: its model's name may come to lead to it. */
   activate(row: DeploymentRow): Promise<void>;
@@ -23,15 +30,30 @@ export interface ReconcilerOptions {
   readonly claims: Claims;
   readonly supervise: (
     plan: ReplicaPlan,
+    state: DeploymentState,
     onState: (before: DeploymentState, after: DeploymentState) => void,
   ) => DeploymentSupervisor;
+  /** Decides which of them are in memory. */
+  readonly residency: ReconcilerResidency;
   readonly log: Logger;
   readonly onState: (row: DeploymentRow, state: DeploymentState) => void;
   /** How long a replica may finish what runs when its deployment is deleted. */
   readonly drainMs: number;
 }
 
+export interface ReconcilerResidency {
+  add(supervisor: DeploymentSupervisor, plan: ReplicaPlan, wish: StartWish): void;
+  /** Whoever waits for it is told `error`. */
+  remove(deploymentId: string, error: ServingError): void;
+  want(deploymentId: string, ms: number): void;
+  /** Null: what the version or the platform says. */
+  setIdleSeconds(deploymentId: string, seconds: number | null): void;
+  sample(deploymentId: string): ResidencySample;
+}
+
 const pollMs = 2_000;
+/** A wish of another process holds until it was not renewed for so long. */
+const wishMs = 5_000;
 
 interface Supervised {
   row: DeploymentRow;
@@ -71,7 +93,10 @@ export class Reconciler {
   samples(): DeploymentSample[] {
     return [...this.#supervised.values()]
       .filter(({ stopping }) => stopping === null)
-      .map(({ supervisor }) => supervisor.sample());
+      .map(({ row, supervisor }) => ({
+        ...supervisor.sample(),
+        residency: this.#options.residency.sample(row.id),
+      }));
   }
 
   /** Ends every replica's process at once, for a close that takes too long. */
@@ -107,12 +132,15 @@ export class Reconciler {
   }
 
   async #pass(): Promise<void> {
-    const { records, claims, log } = this.#options;
+    const { records, claims, residency, log } = this.#options;
     const rows = await records.list();
+    for (const id of await records.wanted()) residency.want(id, wishMs);
     const wanted = new Map(rows.filter((row) => row.desired === "running").map((row) => [row.id, row]));
 
     for (const [id, one] of this.#supervised) {
-      if (one.stopping === null && (!wanted.has(id) || !(await claims.hold(id)))) this.#stop(id, one);
+      if (one.stopping !== null) continue;
+      if (!wanted.has(id)) this.#stop(id, one, deletedError(one.row.name));
+      else if (!(await claims.hold(id))) this.#stop(id, one, movedError(one.row.name));
     }
     for (const row of rows) {
       await this.#compare(row).catch((error: unknown) => {
@@ -123,10 +151,11 @@ export class Reconciler {
   }
 
   async #compare(row: DeploymentRow): Promise<void> {
-    const { records, claims } = this.#options;
+    const { records, claims, residency } = this.#options;
     const one = this.#supervised.get(row.id);
     if (one !== undefined) {
       one.row = row;
+      residency.setIdleSeconds(row.id, idleSecondsOf(row));
       this.#repairStatus(one);
     } else if (row.desired === "running") {
       if (await claims.hold(row.id)) await this.#start(row);
@@ -137,22 +166,25 @@ export class Reconciler {
   }
 
   async #start(row: DeploymentRow): Promise<void> {
-    const { records, supervise, log } = this.#options;
+    const { records, residency, supervise, log } = this.#options;
     const plan = await records.plan(row);
     if (this.#closed) return;
-    const supervisor = supervise(plan, (before, after) => {
+    const state = row.status === "idle" ? idleDeployment : newDeployment;
+    const supervisor = supervise(plan, state, (before, after) => {
       const one = this.#supervised.get(row.id);
       if (one === undefined || this.#closed) return;
       one.writing = one.writing.then(() => this.#write(one, before, after));
     });
     this.#supervised.set(row.id, { row, supervisor, writing: Promise.resolve(), stopping: null });
-    if (row.status !== "starting") await records.setState(row, supervisor.state);
+    if (row.status !== state.status) await records.setState(row, state);
     log.info({ deployment: row.name }, "a deployment starts");
     supervisor.start();
+    residency.add(supervisor, plan, startWish(row.status));
   }
 
-  #stop(id: string, one: Supervised): void {
-    const { claims, drainMs, log } = this.#options;
+  #stop(id: string, one: Supervised, reason: ServingError): void {
+    const { claims, residency, drainMs, log } = this.#options;
+    residency.remove(id, reason);
     log.info({ deployment: one.row.name }, "a deployment stops");
     one.stopping = one.supervisor
       .stop(drainMs)
@@ -188,4 +220,20 @@ export class Reconciler {
       await writing.catch(() => {});
     });
   }
+}
+
+/** One that nobody has seen working is asked for; the others were, before this process began. */
+function startWish(status: DeploymentStatus): StartWish {
+  if (status === "idle") return "wait_for_call";
+  return status === "active" || status === "unhealthy" ? "load_where_room_is" : "load";
+}
+
+export function idleSecondsOf({ settings }: Pick<DeploymentRow, "settings">): number | null {
+  const { idle_seconds: seconds } = settings;
+  return typeof seconds === "number" ? seconds : null;
+}
+
+function movedError(name: string): ServingError {
+  const detail = `Deployment ${name} moves to another platform process; try again shortly.`;
+  return new ServingError("deployment_not_ready", detail, { retryAfterSeconds: 2 });
 }

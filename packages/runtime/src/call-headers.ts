@@ -11,6 +11,8 @@ export interface ForwardedCall {
   readonly priority: number;
   /** Milliseconds since the epoch, or null. */
   readonly deadlineAtMs: number | null;
+  /** How long the call waited for the model to be loaded. */
+  readonly loadMs: number;
   readonly modelId: string | null;
   readonly deploymentId: string | null;
   /** Null: no cap. */
@@ -39,6 +41,7 @@ export function readForwardedCall(headers: IncomingHttpHeaders): ForwardedCall {
     keyId: readText(headers, forwardedHeaders.key),
     priority: readInteger(headers, forwardedHeaders.priority) ?? 0,
     deadlineAtMs: readInteger(headers, forwardedHeaders.deadline),
+    loadMs: readInteger(headers, forwardedHeaders.load) ?? 0,
     modelId: readText(headers, forwardedHeaders.model),
     deploymentId: readText(headers, forwardedHeaders.deployment),
     tokenCap: readInteger(headers, forwardedHeaders.tokenCap),

@@ -115,7 +115,7 @@ async function run(
     streamed.catch(() => undefined);
     const result = await active.handle.result.finally(releaseClaim);
     const outcome = conclude(service, prepared, result);
-    const timings = timingsOf(result, service.clock.now() - receivedAtMs);
+    const timings = timingsOf(result, forwarded.loadMs, service.clock.now() - receivedAtMs);
     const output = outcome.kind === "answer" ? outcome.answer.output : null;
     const number = service.ledger.finish(active, outcome.result, output, timings);
     await streamed;
@@ -244,12 +244,13 @@ function conclude(service: PredictService, prepared: PreparedCall, ended: Prompt
   }
 }
 
-function timingsOf({ timings }: PromptsResult, totalMs: number): Timings {
+/** @param totalMs from the call's arrival at this replica, which came after `loadMs` */
+function timingsOf({ timings }: PromptsResult, loadMs: number, totalMs: number): Timings {
   return {
     queue: milliseconds(timings.queueMs),
-    load: 0,
+    load: loadMs,
     prefill: milliseconds(timings.prefillMs),
     decode: milliseconds(timings.decodeMs),
-    total: milliseconds(totalMs),
+    total: milliseconds(loadMs + totalMs),
   };
 }

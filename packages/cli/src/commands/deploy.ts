@@ -45,6 +45,7 @@ export const deploy: CommandDefinition = {
       flags: "--accept-license [id]",
       summary: "accept the model's licence, as `corral ls catalogue` names it",
     },
+    { flags: "--idle-seconds <seconds>", summary: "unused for so long it gives its memory back" },
     ...waitOptions,
   ],
   examples: [
@@ -61,6 +62,7 @@ export const deploy: CommandDefinition = {
     const settings = {
       ...(name === undefined ? {} : { name }),
       ...(precision === undefined ? {} : { precision }),
+      ...idleSecondsOf(textOption(options, "idleSeconds")),
     };
     const { deployments } = context.client();
     const create = (body: CreateDeployment) => deployments.create(body, { signal: context.signal });
@@ -141,6 +143,13 @@ async function acceptedLicense(
   if (typeof accepts === "string") return accepts;
   if (license === null) context.note(`Corral knows of no licence of ${name} to accept.`);
   return license?.id ?? null;
+}
+
+function idleSecondsOf(given: string | undefined): { idle_seconds?: number } {
+  if (given === undefined) return {};
+  const seconds = Number(given);
+  if (Number.isSafeInteger(seconds) && seconds > 0) return { idle_seconds: seconds };
+  throw new UsageError(`--idle-seconds is ${given}; it must be a whole number above 0.`);
 }
 
 /** A path becomes absolute; where this machine has the file, its mistakes are found before anything is sent. */

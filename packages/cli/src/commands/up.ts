@@ -27,6 +27,15 @@ export const up: CommandDefinition = {
       summary:
         "disk space for saved prefixes of each model; 0 saves none (CORRAL_PREFIX_BYTES; default 2 GiB)",
     },
+    {
+      flags: "--memory-bytes <count>",
+      summary:
+        "memory that all models together may take (CORRAL_MEMORY_BYTES; default: most of the machine's)",
+    },
+    {
+      flags: "--idle-seconds <seconds>",
+      summary: "unload models that nobody called for so long (CORRAL_IDLE_SECONDS; default: only for others)",
+    },
     { flags: "--quickstart", summary: "deploy the two tiny models and print both documented calls" },
     { flags: "--log", summary: "show its log on stderr (shown anyway where stderr is no terminal)" },
   ],
@@ -65,8 +74,15 @@ function argumentsOf(context: Context, options: Options): string[] {
     if (value !== undefined)
       args.push(`--${name}`, name === "home" ? resolve(context.directory, value) : value);
   }
-  const prefixBytes = textOption(options, "prefixBytes");
-  if (prefixBytes !== undefined) args.push("--prefix-bytes", prefixBytes);
+  const numbers = [
+    ["prefixBytes", "--prefix-bytes"],
+    ["memoryBytes", "--memory-bytes"],
+    ["idleSeconds", "--idle-seconds"],
+  ] as const;
+  for (const [name, flag] of numbers) {
+    const value = textOption(options, name);
+    if (value !== undefined) args.push(flag, value);
+  }
   if (options["quickstart"] === true) args.push("--quickstart");
   return args;
 }

@@ -42,11 +42,12 @@ export async function deploy(body: CreateDeployment, options: DeployOptions): Pr
   const version = await versionOf(body, name, options);
   requireModel(version.model_name);
   const settings = { precision: body.precision ?? null };
+  const idle = body.idle_seconds === undefined ? {} : { idle_seconds: body.idle_seconds };
 
   for (let attempt = 1; ; attempt += 1) {
     const existing = await sameDeployment(db, projectId, version, name, settings);
     if (existing !== null) {
-      const row = options.by === "caller" ? await redeploy(db, existing) : existing;
+      const row = options.by === "caller" ? await redeploy(db, existing, idle) : existing;
       if (row !== null) return { row, created: false };
     }
     try {
@@ -56,7 +57,7 @@ export async function deploy(body: CreateDeployment, options: DeployOptions): Pr
         versionId: version.id,
         name: name ?? (await freeName(db, version)),
         identifiers: identifiersOf(version.model_name, options.places.catalogue),
-        settings: { ...settings, made_by: options.by },
+        settings: { ...settings, ...idle, made_by: options.by },
       });
       return { row, created: true };
     } catch (error) {

@@ -3,6 +3,7 @@
 import type { Manifest } from "@corral/bundle";
 import type { DeviceChoice, Precision, ReplicaConfig, IntegrityChecks } from "@corral/contract";
 import { join } from "node:path";
+import type { MemoryNeeds } from "../residency/memory-needs.ts";
 import { bodyLimitBytes } from "../gateway/proxy.ts";
 
 /** Weights of a draft model on this machine. */
@@ -16,6 +17,8 @@ export interface DraftWeights {
 export interface DeploymentSettings {
   /** Null: what the version asks for. */
   readonly precision: Precision | null;
+  /** Unused for so long it is unloaded; null: what the version or the platform says. */
+  readonly idleSeconds: number | null;
 }
 
 export interface ReplicaPlan {
@@ -29,6 +32,9 @@ export interface ReplicaPlan {
   readonly draftModels: readonly DraftWeights[];
   readonly manifest: Manifest;
   readonly settings: DeploymentSettings;
+  /** What its last run took; null: it has not run yet, or not to its end. */
+  readonly memory: MemoryNeeds;
+  readonly lastRun: { readonly loadMs: number; readonly residentBytes: number | null } | null;
 }
 
 /** What the platform's own settings add, the same for all its replicas. */
@@ -82,7 +88,7 @@ export function replicaConfig(
     limits: {
       context_length: limits.contextLength,
       slot_count: limits.slotCount ?? defaultLimits.slotCount,
-      cell_count: limits.cellCount,
+      cell_count: limits.cellCount ?? plan.memory.cellCount,
       max_batch_tokens: defaultLimits.maxBatchTokens,
       max_step_ms: limits.maxStepMs ?? defaultLimits.maxStepMs,
       thread_count: limits.threadCount,

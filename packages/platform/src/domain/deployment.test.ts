@@ -63,6 +63,14 @@ test("a replica that crashes right after every readiness ends as failed too", ()
   assert.equal(state.status, "failed");
 });
 
+test("a deployment that is unloaded is idle until its next replica is ready, and unhealthy where that one ends", () => {
+  const idle = after({ kind: "replica_ready" }, { kind: "unloaded" });
+  assert.equal(idle.status, "idle");
+  assert.ok(becameActive(idle, nextDeployment(idle, { kind: "replica_ready" })));
+  assert.equal(nextDeployment(idle, crash).status, "unhealthy");
+  assert.equal(after({ ...crash, permanent: true }, { kind: "unloaded" }).status, "failed");
+});
+
 test("a stopped deployment stays stopped whatever its last replica still does", () => {
   assert.equal(after({ kind: "stop_requested" }, { kind: "replica_ready" }, crash).status, "stopped");
 });

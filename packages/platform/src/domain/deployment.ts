@@ -21,9 +21,13 @@ export type DeploymentEvent =
       /** The same start would fail again: bad weights, a missing library. */
       readonly permanent: boolean;
     }
+  /** Its replica ended to make room or because nobody called, or there is no room to start one again. */
+  | { readonly kind: "unloaded" }
   | { readonly kind: "stop_requested" };
 
 export const newDeployment: DeploymentState = { status: "starting", detail: null, failureCount: 0 };
+/** One that has answered before and is in nobody's memory: the next call loads it. */
+export const idleDeployment: DeploymentState = { ...newDeployment, status: "idle" };
 
 /** So many failures in a row make a deployment `failed`; it is still tried again, slowly. */
 export const failureLimit = 3;
@@ -39,13 +43,15 @@ export function nextDeployment(state: DeploymentState, event: DeploymentEvent): 
       const proven = event.readyMs !== null && event.readyMs >= provenReadyMs;
       const failureCount = (proven ? 0 : state.failureCount) + 1;
       const failed = event.permanent || failureCount >= failureLimit;
-      const wasServing = state.status === "active" || state.status === "unhealthy";
+      const wasServing = state.status !== "starting" && state.status !== "failed";
       return {
         status: failed ? "failed" : wasServing ? "unhealthy" : state.status,
         detail: event.reason,
         failureCount,
       };
     }
+    case "unloaded":
+      return state.status === "active" || state.status === "starting" ? { ...state, status: "idle" } : state;
     case "stop_requested":
       return { status: "stopped", detail: null, failureCount: 0 };
   }

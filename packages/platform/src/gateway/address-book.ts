@@ -119,7 +119,9 @@ export function findByIdentifier(
   const isStandIn = ({ modelName }: AddressedDeployment) =>
     spellings.some((spelling) => catalogue.find(modelName)?.standsInFor.includes(spelling));
   const rank = (one: AddressedDeployment) =>
-    (isStandIn(one) ? 4 : 0) + (one.status === "active" ? 0 : 2) + (one.production ? 0 : 1);
+    (isStandIn(one) ? 4 : 0) +
+    (one.status === "active" || one.status === "idle" ? 0 : 2) +
+    (one.production ? 0 : 1);
   return deployments
     .filter(({ identifiers }) => identifiers.some((own) => spellings.includes(own)))
     .toSorted((a, b) => rank(a) - rank(b) || b.deployedAtMs - a.deployedAtMs)[0];

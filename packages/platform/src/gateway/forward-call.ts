@@ -2,13 +2,14 @@
 
 import { ServingError, type Dialect } from "@corral/contract";
 import type { FastifyReply, FastifyRequest } from "fastify";
-import type { LiveReplica } from "../replica/supervisor.ts";
+import type { LiveReplica } from "../replica/live-replica.ts";
 import type { AddressBook, AddressedDeployment, Addresses } from "./address-book.ts";
 import { answerError, principalOf } from "./answer-error.ts";
 import { requireModel } from "./guard.ts";
 import { headersForReplica } from "./predict-call.ts";
 import { proxyCall } from "./proxy.ts";
 import { selectReplica } from "./select-replica.ts";
+import { waitForLoad, type CallLoads } from "./wait-for-load.ts";
 
 export interface PredictServices {
   readonly addresses: AddressBook;
@@ -16,6 +17,7 @@ export interface PredictServices {
   readonly replicasOf: (deploymentId: string) => Promise<readonly LiveReplica[]>;
   readonly newRunId: () => string;
   readonly nowMs: () => number;
+  readonly loads: CallLoads;
 }
 
 declare module "fastify" {
@@ -42,19 +44,29 @@ export interface AddressedCall {
 
 /** Fails while nothing was answered; from then on it answers in every case. */
 export async function forwardCall(
-  { replicasOf, newRunId, nowMs }: PredictServices,
+  services: PredictServices,
   request: FastifyRequest,
   reply: FastifyReply,
-  { dialect, path, target, body, isRun = true }: AddressedCall,
+  call: AddressedCall,
 ): Promise<void> {
+  const { replicasOf, newRunId, nowMs, loads } = services;
+  const { dialect, path, target, isRun = true } = call;
   const principal = principalOf(request);
   requireModel(principal, target.modelName);
-  const replica = selectReplica(await replicasOf(target.id));
-  if (replica === null) throw notServing(target);
-
+  const arrivedMs = nowMs();
+  loads.arrived(target.id);
   const runId = newRunId();
+  const answerHeaders: Record<string, string> = isRun ? { "x-corral-run-id": runId } : {};
+  const ready = selectReplica(await replicasOf(target.id));
+  const waited =
+    ready === null ? await waitForLoad(services, request, reply, checked(call), answerHeaders) : null;
+  const replica = ready ?? waited?.replica;
+  // It was answered while it waited.
+  if (replica === undefined) return;
+
+  const body = waited?.body ?? call.body;
   reply.hijack();
-  await proxyCall({
+  const answered = proxyCall({
     request: request.raw,
     response: reply.raw,
     upstream: replica.upstream,
@@ -65,12 +77,18 @@ export async function forwardCall(
       principal,
       target: { modelId: target.modelId, deploymentId: target.id },
       token: replica.token,
-      nowMs: nowMs(),
+      nowMs: arrivedMs,
+      loadMs: waited?.loadMs ?? 0,
     }),
-    answerHeaders: isRun ? { "x-corral-run-id": runId } : {},
+    answerHeaders,
     ...(body === undefined ? {} : { body }),
+    opened: waited?.opened ?? null,
     refuse: (error) => answerError(request, reply, error, isRun ? runId : null),
   });
+  // It is in flight from here on, which keeps the model as its place did.
+  waited?.[Symbol.dispose]();
+  await answered;
+  loads.ended(target.id);
 }
 
 /** Those that were asked for while the key was looked up, where the key turned out to be of that project. */
@@ -95,19 +113,12 @@ export function queryOf(target = ""): string {
   return at === -1 ? "" : target.slice(at);
 }
 
-/** Why a deployment without a ready replica does not answer. */
-function notServing({ name, status, statusDetail }: AddressedDeployment): ServingError {
-  if (status === "failed") {
-    return new ServingError(
-      "deployment_failed",
-      `Deployment ${name} cannot start. ${statusDetail ?? ""}`.trim(),
-    );
-  }
-  return new ServingError(
-    "deployment_not_ready",
-    `Deployment ${name} is ${status === "active" ? "starting again" : status}; try again shortly.`,
-    {
-      retryAfterSeconds: status === "starting" ? 2 : 1,
-    },
+/** Fails where waiting is in vain. */
+function checked(call: AddressedCall): AddressedCall {
+  const { name, status, statusDetail } = call.target;
+  if (status !== "failed") return call;
+  throw new ServingError(
+    "deployment_failed",
+    `Deployment ${name} cannot start. ${statusDetail ?? ""}`.trim(),
   );
 }

@@ -53,6 +53,7 @@ test("a replica never sees the caller's key, cookies or own x-corral headers", (
       target: { modelId: "m1", deploymentId: "d1" },
       token: null,
       nowMs: 0,
+      loadMs: 0,
     },
   );
   assert.doesNotMatch(JSON.stringify(told), /secret|forged|999999|a=b/);

@@ -6,7 +6,7 @@ import type { Principal } from "./authenticate.ts";
 import { bodyLimitBytes, bodyTooLarge } from "./proxy.ts";
 
 /** A call may be given up after this time. */
-const callLimitMs = 20 * 60_000;
+export const callLimitMs = 20 * 60_000;
 
 /** The caller's own headers that a replica may see. Everything else stays here: keys, cookies, `x-corral-*`. */
 const passedOn = ["accept", "content-length", "traceparent", "tracestate"] as const;
@@ -43,8 +43,10 @@ export interface CallContext {
   readonly principal: Principal;
   readonly target: CallTarget;
   readonly token: string | null;
-  /** Milliseconds since the epoch. */
+  /** When the call came, in milliseconds since the epoch. */
   readonly nowMs: number;
+  /** How long it waited for the model to be loaded. */
+  readonly loadMs: number;
 }
 
 /** Everything a replica is told beside the bytes. */
@@ -52,7 +54,7 @@ export function headersForReplica(
   headers: IncomingHttpHeaders,
   context: CallContext,
 ): Record<string, string> {
-  const { runId, dialect, principal, target, token, nowMs } = context;
+  const { runId, dialect, principal, target, token, nowMs, loadMs } = context;
   const told: Record<string, string> = {
     "content-type": "application/json",
     [forwardedHeaders.runId]: runId,
@@ -62,6 +64,7 @@ export function headersForReplica(
     [forwardedHeaders.deployment]: target.deploymentId,
     [forwardedHeaders.deadline]: String(nowMs + callLimitMs),
   };
+  if (loadMs > 0) told[forwardedHeaders.load] = String(loadMs);
   if (principal.keyId !== null) told[forwardedHeaders.key] = principal.keyId;
   if (principal.tokenCap !== null) told[forwardedHeaders.tokenCap] = String(principal.tokenCap);
   if (principal.weight !== 1) told[forwardedHeaders.weight] = String(principal.weight);

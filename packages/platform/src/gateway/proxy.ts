@@ -5,12 +5,13 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:
 import { Transform, type TransformCallback } from "node:stream";
 import { ServingError } from "@corral/contract";
 import type { Dispatcher } from "undici";
+import type { OpenedStream } from "./opened-stream.ts";
 
 /** Most bytes of a predict body. */
 export const bodyLimitBytes = 16 * 1024 * 1024;
 
 /** A body of a known length up to this is gathered before the replica hears of the call. */
-const smallBodyBytes = 64 * 1024;
+export const smallBodyBytes = 64 * 1024;
 /** So long a caller may pause while sending. */
 export const bodyPauseMs = 30_000;
 
@@ -31,6 +32,8 @@ export interface ProxyCall {
   readonly answerHeaders: Readonly<Record<string, string>>;
   /** The request's body where it was read already. */
   readonly body?: Buffer;
+  /** Where a stream of events was begun already. */
+  readonly opened?: OpenedStream | null;
   /** Called at most once, and only while nothing was answered. */
   readonly refuse: (error: ServingError) => void;
   /** Default 30,000; shorter in tests. */
@@ -55,6 +58,10 @@ export function proxyCall(call: ProxyCall): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   let controller: Dispatcher.DispatchController | null = null;
   let settled = false;
+  const opened = call.opened ?? null;
+  /** What a replica answers in place of the stream that was begun. */
+  let refusal: Buffer[] | null = null;
+  let answering = false;
   const body = new CountingBody(bodyLimitBytes);
   const pauseMs = call.bodyPauseMs ?? bodyPauseMs;
 
@@ -74,7 +81,8 @@ export function proxyCall(call: ProxyCall): Promise<void> {
   const fail = (error: ServingError) => {
     if (settled) return;
     settle();
-    if (response.headersSent) response.destroy();
+    if (opened !== null && !answering) opened.fail(error);
+    else if (response.headersSent) response.destroy();
     else refuse(error);
     // A reason is needed: undici ignores an abort without one.
     controller?.abort(error);
@@ -98,6 +106,11 @@ export function proxyCall(call: ProxyCall): Promise<void> {
         },
         onResponseStart(_controller, status, answered) {
           if (settled || status < 200) return;
+          answering = true;
+          if (opened !== null) {
+            if (status !== 200) refusal = [];
+            return;
+          }
           // What comes in one piece leaves in one piece.
           const { socket } = response;
           socket?.cork();
@@ -106,12 +119,14 @@ export function proxyCall(call: ProxyCall): Promise<void> {
           response.flushHeaders();
         },
         onResponseData(data, chunk) {
-          if (!settled && !response.write(chunk)) data.pause();
+          if (refusal !== null) refusal.push(chunk);
+          else if (!settled && !response.write(chunk)) data.pause();
         },
         onResponseEnd() {
           if (settled) return;
           settle();
-          response.end();
+          if (opened !== null && refusal !== null) opened.refuse(Buffer.concat(refusal).toString("utf8"));
+          else response.end();
         },
         onResponseError(_controller, error) {
           fail(body.overflow ?? upstreamError(error));
@@ -143,7 +158,7 @@ export function proxyCall(call: ProxyCall): Promise<void> {
 }
 
 /** Infinity for a chunked body, which tells no length beforehand. */
-function lengthOf({ headers }: IncomingMessage): number {
+export function lengthOf({ headers }: IncomingMessage): number {
   return headers["transfer-encoding"] === undefined ? Number(headers["content-length"] ?? 0) : Infinity;
 }
 

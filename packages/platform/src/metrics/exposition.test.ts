@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import type { DeploymentSample, LiveReplica } from "../replica/supervisor.ts";
+import type { DeploymentSample, LiveReplica } from "../replica/live-replica.ts";
 import { openUpstream } from "../replica/address.ts";
 import { fakeLoad, fakeStatistics } from "../testing/fake-load.ts";
 import { exposition } from "./exposition.ts";
@@ -27,6 +27,7 @@ const sample: DeploymentSample = {
   statistics: fakeStatistics(2),
   restartCount: 1,
   replicas: [replica],
+  residency: { loadCount: 3, unloadCount: 2, waitingCount: 1, bookedBytes: 1_024 },
 };
 
 const labels = 'deployment="d",model_name="m\\"1"';
@@ -48,6 +49,10 @@ test("counters and histograms have one series a deployment, gauges one a replica
     `corral_step_tokens_total{${labels},phase="decode"} 2`,
     `corral_gateway_calls_in_flight{${labels},replica="r1"} 2`,
     `corral_replica_resident_memory_bytes{${labels},replica="r1"} 4096`,
+    `corral_model_loads_total{${labels}} 3`,
+    `corral_model_unloads_total{${labels}} 2`,
+    `corral_model_memory_bytes{${labels}} 1024`,
+    `corral_calls_waiting_for_load{${labels}} 1`,
     `corral_replica_restarts_total{${labels}} 1`,
   ])
     assert.ok(lines.includes(line), `${line}\nis not in\n${lines.join("\n")}`);

@@ -2,7 +2,7 @@
 // JSON does when it gathers the metrics of several.
 
 import { AggregatorRegistry } from "prom-client";
-import type { DeploymentSample } from "../replica/supervisor.ts";
+import type { DeploymentSample } from "../replica/live-replica.ts";
 import { metrics } from "./metrics.ts";
 
 export const expositionType = AggregatorRegistry.PROMETHEUS_CONTENT_TYPE;

@@ -8,7 +8,7 @@ import {
   type HistogramName,
   type ReplicaStatistics,
 } from "@corral/contract";
-import type { DeploymentSample, ReplicaLoad, LiveReplica } from "../replica/supervisor.ts";
+import type { DeploymentSample, ReplicaLoad, LiveReplica } from "../replica/live-replica.ts";
 
 export type Labels = Readonly<Record<string, string | number>>;
 
@@ -41,9 +41,18 @@ export function deploymentCounter(
   help: string,
   valueOf: (sample: DeploymentSample) => number,
 ): Metric {
+  return { ...deploymentGauge(name, help, valueOf), type: "counter" };
+}
+
+/** One series a deployment, also while it has no replica. */
+export function deploymentGauge(
+  name: string,
+  help: string,
+  valueOf: (sample: DeploymentSample) => number,
+): Metric {
   return {
     name,
-    type: "counter",
+    type: "gauge",
     help,
     valuesOf: (sample) => [{ labels: deploymentLabels(sample), value: valueOf(sample) }],
   };

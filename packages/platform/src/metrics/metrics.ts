@@ -5,6 +5,7 @@
 import {
   counter,
   deploymentCounter,
+  deploymentGauge,
   finishedCounter,
   histogram,
   loadGauge,
@@ -93,6 +94,26 @@ export const metrics: readonly Metric[] = [
     "corral_gateway_calls_in_flight",
     "Calls of this platform process that the replica has not answered.",
     ({ inFlightCount }) => inFlightCount,
+  ),
+  deploymentCounter(
+    "corral_model_loads_total",
+    "Times that the model was loaded.",
+    ({ residency }) => residency.loadCount,
+  ),
+  deploymentCounter(
+    "corral_model_unloads_total",
+    "Times that it was unloaded for others, or because nobody called.",
+    ({ residency }) => residency.unloadCount,
+  ),
+  deploymentGauge(
+    "corral_model_memory_bytes",
+    "Memory that is booked for the model; 0 while it is not loaded.",
+    ({ residency }) => residency.bookedBytes,
+  ),
+  deploymentGauge(
+    "corral_calls_waiting_for_load",
+    "Calls that wait until the model is loaded.",
+    ({ residency }) => residency.waitingCount,
   ),
   deploymentCounter(
     "corral_replica_restarts_total",

@@ -4,7 +4,7 @@
 import { listAliveReplicas } from "../store/replicas.ts";
 import type { Db } from "../store/schema.ts";
 import { openUpstream, type ReplicaUpstream } from "./address.ts";
-import type { LiveReplica } from "./supervisor.ts";
+import type { LiveReplica } from "./live-replica.ts";
 
 export interface ReplicaDirectory {
   replicasOf(deploymentId: string): Promise<readonly LiveReplica[]>;

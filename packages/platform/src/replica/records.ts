@@ -1,9 +1,10 @@
 // How supervisors write replicas down: the store's functions behind the supervisor's port.
 
 import type { Report } from "@corral/contract";
+import { setMeasured } from "../store/deployments.ts";
 import { endReplica, insertReplica, updateReplica } from "../store/replicas.ts";
 import type { Db } from "../store/schema.ts";
-import type { ReplicaRecords } from "./supervisor.ts";
+import type { ReplicaRecords } from "./live-replica.ts";
 
 export interface ReplicaRecordsOptions {
   readonly db: Db;
@@ -24,6 +25,7 @@ export function createReplicaRecords({ db, platformId, record, now }: ReplicaRec
       if (status !== "ended") await updateReplica(db, replicaId, { status });
     },
     record,
+    measure: (deploymentId, measured) => setMeasured(db, deploymentId, measured),
     async end(replicaId, detail) {
       await endReplica(db, replicaId, { now: now(), detail, error: lostRun });
     },

@@ -1,13 +1,10 @@
-// Keeps one replica of a deployment running: starts it, follows its reports, starts it again when it ends, and ends
-// it when asked to. What a state means is decided in `domain/`; rows are written through a port.
+// The life of a deployment's replica: it is loaded and unloaded as told, its reports are followed, its end is written.
+// When it is loaded is decided in `../residency/`, what a state means in `../domain/`; rows are written through a port.
 
-import { setTimeout as sleep } from "node:timers/promises";
-import type { Compute, ReplicaStatistics, Report, ReportBody } from "@corral/contract";
-import { asServingError } from "@corral/contract";
+import type { Report } from "@corral/contract";
 import type { Logger } from "pino";
-import { replicaConfig, type ReplicaHost, type ReplicaPlan } from "../build/replica-config.ts";
+import type { ReplicaHost, ReplicaPlan } from "../build/replica-config.ts";
 import {
-  newDeployment,
   nextDeployment,
   restartDelayMs,
   type DeploymentEvent,
@@ -19,55 +16,19 @@ import {
   replicaReported,
   totalStatistics,
 } from "../domain/deployment-statistics.ts";
-import { describeExit, nextReplicaStatus, type ReplicaExit, type ReplicaStatus } from "../domain/replica.ts";
-import { openUpstream, type ReplicaUpstream } from "./address.ts";
-import { openControlChannel, type ControlChannel } from "./control-channel.ts";
-import { logReplicaLine } from "./log-line.ts";
-import type { ReplicaDriver, ReplicaProcess } from "./process.ts";
-
-/** How a supervisor writes down what happens. */
-export interface ReplicaRecords {
-  begin(replica: {
-    readonly id: string;
-    readonly projectId: string;
-    readonly deploymentId: string;
-    readonly address: string;
-  }): Promise<void>;
-  identify(replicaId: string, pid: number, processStarted: string | null): Promise<void>;
-  setStatus(replicaId: string, status: ReplicaStatus): Promise<void>;
-  /** Commits reports; gives the number up to which all are committed. */
-  record(replicaId: string, reports: readonly Report[]): Promise<number>;
-  /** Ends the row, and the runs that were still open as `replica_lost`. */
-  end(replicaId: string, detail: string): Promise<void>;
-}
-
-export interface LiveReplica {
-  readonly id: string;
-  readonly address: string;
-  readonly token: string | null;
-  readonly upstream: ReplicaUpstream;
-  readonly ready: boolean;
-  readonly inFlightCount: number;
-  readonly status: ReplicaStatus;
-  /** Null before it is ready, and where another platform process supervises. */
-  readonly compute: Compute | null;
-  /** Of the last report; null before the first, and where another platform process supervises. */
-  readonly load: ReplicaLoad | null;
-  /** Resident memory of its process, as of the last report; null as `load`. */
-  readonly residentBytes: number | null;
-}
-
-/** A deployment at one moment, for metrics. */
-export interface DeploymentSample {
-  readonly projectId: string;
-  readonly deploymentName: string;
-  readonly modelName: string;
-  /** Of all its replicas since this supervisor began; no count ever falls. */
-  readonly statistics: ReplicaStatistics;
-  /** Replicas that ended without being asked to. */
-  readonly restartCount: number;
-  readonly replicas: readonly LiveReplica[];
-}
+import { nextReplicaStatus } from "../domain/replica.ts";
+import type { ResidencyPhase } from "../domain/residency.ts";
+import { endProcess } from "./end-process.ts";
+import { createGate } from "./gate.ts";
+import type {
+  DeploymentSample,
+  LiveReplica,
+  MeasuredRun,
+  ReplicaLoad,
+  ReplicaRecords,
+} from "./live-replica.ts";
+import { liveOnce, type Current } from "./replica-life.ts";
+import type { ReplicaDriver } from "./process.ts";
 
 export interface SupervisorOptions {
   readonly plan: ReplicaPlan;
@@ -78,29 +39,29 @@ export interface SupervisorOptions {
   readonly newId: () => string;
   readonly now: () => number;
   readonly chance: () => number;
+  /** What it is before anything happened. */
+  readonly state: DeploymentState;
   readonly onState: (before: DeploymentState, after: DeploymentState) => void;
+  /** After every change of `phase`, and when calls of others have ended. */
+  readonly onResidency: () => void;
   /** What a replica wrote, and that it ended. */
   readonly onLine?: (replicaId: string, line: string) => void;
 }
 
-interface Current {
-  readonly id: string;
-  readonly address: string;
-  readonly upstream: ReplicaUpstream;
-  status: ReplicaStatus;
-  process: ReplicaProcess | null;
-  channel: ControlChannel | null;
-  readyAt: number | null;
-  compute: Compute | null;
-  load: ReplicaLoad | null;
-  residentBytes: number | null;
-}
-
-export type ReplicaLoad = Extract<ReportBody, { kind: "load" }>;
+/** What an unloaded replica may take to save its prefixes and end, once its calls are answered. */
+const unloadGraceMs = 60_000;
 
 export class DeploymentSupervisor {
   readonly #options: SupervisorOptions;
-  #state = newDeployment;
+  readonly #gate = createGate();
+  #isToUnload = false;
+  #state: DeploymentState;
+  #phase: ResidencyPhase = "unloaded";
+  #returnsAt: number | null = null;
+  #loadingSince = 0;
+  #lastRun: MeasuredRun | null = null;
+  #lastUsedAt = 0;
+  #foreignCallCount = 0;
   #statistics = noStatistics;
   #restartCount = 0;
   #current: Current | null = null;
@@ -109,6 +70,7 @@ export class DeploymentSupervisor {
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
+    this.#state = options.state;
   }
 
   get state(): DeploymentState {
@@ -117,6 +79,34 @@ export class DeploymentSupervisor {
 
   get plan(): ReplicaPlan {
     return this.#options.plan;
+  }
+
+  get phase(): ResidencyPhase {
+    return this.#phase;
+  }
+
+  /** When it wants to be loaded again after an end that nobody asked for; null: it does not. */
+  get returnsAt(): number | null {
+    return this.#returnsAt;
+  }
+
+  get loadingSince(): number {
+    return this.#loadingSince;
+  }
+
+  /** Of this process' last replica that was ready; null: there was none. */
+  get lastRun(): MeasuredRun | null {
+    return this.#lastRun;
+  }
+
+  /** When it was loaded or began a run, whichever platform process sent it. */
+  get lastUsedAt(): number {
+    return this.#lastUsedAt;
+  }
+
+  /** Calls that are not answered, those of other platform processes included as far as the replica told. */
+  get inFlightCount(): number {
+    return (this.#current?.upstream.inFlightCount ?? 0) + this.#foreignCallCount;
   }
 
   /** The replica that may be called, in the form that the gateway chooses from. */
@@ -139,7 +129,7 @@ export class DeploymentSupervisor {
     ];
   }
 
-  sample(): DeploymentSample {
+  sample(): Omit<DeploymentSample, "residency"> {
     const { projectId, deploymentName, modelName } = this.#options.plan;
     return {
       projectId,
@@ -151,8 +141,45 @@ export class DeploymentSupervisor {
     };
   }
 
+  /** From now on it does as it is told; nothing is loaded yet. */
   start(): void {
     this.#loop ??= this.#run();
+  }
+
+  /** To be called in the phase `unloaded`, which becomes `loading` at once. */
+  load(): void {
+    if (this.#phase !== "unloaded") throw new TypeError(`A ${this.#phase} deployment is to be loaded.`);
+    this.#returnsAt = null;
+    this.#loadingSince = this.#options.now();
+    this.#moveToPhase("loading");
+    this.#gate.open();
+  }
+
+  /** To be called in the phase `resident`: no call comes any more, those that run finish, then the process ends. */
+  unload(): void {
+    const current = this.#current;
+    if (this.#phase !== "resident" || current === null)
+      throw new TypeError(`A ${this.#phase} deployment is to be unloaded.`);
+    this.#gate.close();
+    this.#isToUnload = true;
+    void this.#moveTo(current, "drain");
+    this.#moveToPhase("unloading");
+    this.#endWhenUnused(current);
+  }
+
+  /** It is not loaded before somebody calls. */
+  rest(): void {
+    this.#apply({ kind: "unloaded" });
+  }
+
+  /** It cannot be loaded here, however often it is tried. */
+  refuse(reason: string): void {
+    this.#apply({ kind: "replica_ended", reason, readyMs: null, permanent: true });
+  }
+
+  /** To be called after each answer that went through this process. */
+  callEnded(): void {
+    if (this.#phase === "unloading" && this.#current !== null) this.#endWhenUnused(this.#current);
   }
 
   /**
@@ -164,7 +191,7 @@ export class DeploymentSupervisor {
     const current = this.#current;
     if (current !== null) {
       await this.#moveTo(current, "drain");
-      await this.#endProcess(current, graceMs);
+      if (current.process !== null) await endProcess(current.process, current.channel, graceMs);
     }
     await this.#loop;
     this.#apply({ kind: "stop_requested" });
@@ -176,97 +203,55 @@ export class DeploymentSupervisor {
   }
 
   async #run(): Promise<void> {
-    const { chance, log, plan } = this.#options;
+    const { chance, log, now, plan } = this.#options;
     const { signal } = this.#stopping;
-    while (!signal.aborted) {
-      const event = await this.#liveOnce();
+    for (;;) {
+      await this.#gate.passed(signal);
       if (signal.aborted) return;
-      this.#restartCount += 1;
-      this.#apply(event);
-      const delayMs = restartDelayMs(this.#state, chance());
-      log.warn({ deployment: plan.deploymentName, reason: this.#state.detail, delayMs }, "a replica ended");
-      await sleep(delayMs, undefined, { signal, ref: false }).catch(() => {});
+      const event = await liveOnce(this.#options, signal, {
+        onBegin: (current) => (this.#current = current),
+        onReports: (current, reports) => this.#take(current, reports),
+        onExit: () => this.#exited(),
+        onEnd: (current) => this.#ended(current),
+      });
+      await this.#keepMeasured();
+      if (signal.aborted) return;
+      if (this.#isToUnload) {
+        this.#isToUnload = false;
+        this.#apply({ kind: "unloaded" });
+      } else {
+        this.#gate.close();
+        this.#restartCount += 1;
+        this.#apply(event);
+        const delayMs = restartDelayMs(this.#state, chance());
+        log.warn({ deployment: plan.deploymentName, reason: this.#state.detail, delayMs }, "a replica ended");
+        this.#returnsAt = now() + delayMs;
+      }
+      this.#foreignCallCount = 0;
+      this.#moveToPhase("unloaded");
     }
   }
 
-  /** One replica from its start to its end. */
-  async #liveOnce(): Promise<DeploymentEvent> {
-    const { plan, driver, records, log, host, newId, now } = this.#options;
-    const id = newId();
-    const place = await driver.prepare(id).catch((error: unknown) => error as Error);
-    if (place instanceof Error) return failed(`The replica's directory cannot be made: ${place.message}`);
-    const current: Current = {
-      id,
-      address: place.address,
-      upstream: openUpstream(place.address),
-      status: "starting",
-      process: null,
-      channel: null,
-      readyAt: null,
-      compute: null,
-      load: null,
-      residentBytes: null,
-    };
-    this.#current = current;
-    const logger = log.child({ replica: id, deployment: plan.deploymentName });
-    let exit: ReplicaExit;
-    let violation: string | null = null;
-    try {
-      // The row comes first: no process may live that a later platform would not find.
-      await records.begin({
-        id,
-        projectId: plan.projectId,
-        deploymentId: plan.deploymentId,
-        address: place.address,
-      });
-      if (this.#stopping.signal.aborted) {
-        exit = { exitCode: 0, signal: null, lastLines: [] };
-      } else {
-        const config = replicaConfig(plan, { replicaId: id, address: place.address, token: null }, host);
-        const started = await driver.start(place, config, (line) => {
-          logReplicaLine(logger, line);
-          this.#options.onLine?.(id, line);
-        });
-        current.process = started;
-        await records.identify(id, started.pid, started.processStarted);
-        current.channel = openControlChannel({
-          address: place.address,
-          token: null,
-          record: (reports) => records.record(id, reports),
-          isUrgent: ({ report }) => report.kind === "finished" || report.kind === "ready",
-          onCommitted: (reports) => this.#take(current, reports),
-          onViolation: (detail) => {
-            violation = `The replica broke the control channel's protocol: ${detail}`;
-            started.kill("SIGKILL");
-          },
-          onRecordError: (error) =>
-            logger.error({ err: asServingError(error).message }, "reports cannot be committed"),
-        });
-        if (this.#stopping.signal.aborted) started.kill("SIGTERM");
-        exit = await started.exited;
-      }
-    } catch (error) {
-      current.process?.kill("SIGKILL");
-      await current.process?.exited;
-      exit = {
-        exitCode: null,
-        signal: null,
-        lastLines: [error instanceof Error ? error.message : String(error)],
-      };
-    }
-    const reason = violation === null ? describeExit(exit) : { text: violation, permanent: false };
-    this.#options.onLine?.(id, `the replica ended: ${reason.text}`);
-    const readyMs = current.readyAt === null ? null : now() - current.readyAt;
-    current.status = nextReplicaStatus(current.status, { kind: "ended" });
+  #moveToPhase(phase: ResidencyPhase): void {
+    this.#phase = phase;
+    this.#options.onResidency();
+  }
+
+  #endWhenUnused(current: Current): void {
+    if (this.inFlightCount > 0 || current.process === null || current.isEnding) return;
+    current.isEnding = true;
+    void endProcess(current.process, current.channel, unloadGraceMs);
+  }
+
+  /** No call finds it any more; its room is free once all is written. */
+  #exited(): void {
     this.#current = null;
-    await current.channel?.close();
-    this.#statistics = replicaGone(this.#statistics, id);
-    void current.upstream.dispatcher.destroy(new Error("The replica ended."));
-    await this.#untilWritten(() => records.end(id, reason.text));
-    await driver
-      .remove(place)
-      .catch((error: unknown) => logger.warn({ err: String(error) }, "the directory stays"));
-    return { kind: "replica_ended", reason: reason.text, readyMs, permanent: reason.permanent };
+    if (this.#phase !== "unloading") this.#moveToPhase("unloading");
+  }
+
+  #ended(current: Current): void {
+    this.#statistics = replicaGone(this.#statistics, current.id);
+    this.#lastRun = this.#measuredRun(current) ?? this.#lastRun;
   }
 
   #take(current: Current, reports: readonly Report[]): void {
@@ -274,14 +259,46 @@ export class DeploymentSupervisor {
       if (report.kind === "load") {
         current.load = report;
         this.#statistics = replicaReported(this.#statistics, current.id, report.statistics);
+        this.#countForeignCalls(current, report);
       }
-      if (report.kind === "memory") current.residentBytes = report.rss_bytes;
+      if (report.kind === "started") this.#lastUsedAt = this.#options.now();
+      if (report.kind === "memory") {
+        current.residentBytes = report.rss_bytes;
+        current.peakBytes = Math.max(current.peakBytes ?? 0, report.rss_bytes);
+      }
       if (report.kind !== "ready" || current.status !== "starting") continue;
       current.readyAt = this.#options.now();
       current.compute = report.compute;
       void this.#moveTo(current, "ready");
       this.#apply({ kind: "replica_ready" });
+      this.#lastUsedAt = current.readyAt;
+      this.#lastRun = this.#measuredRun(current);
+      this.#moveToPhase("resident");
     }
+  }
+
+  /** What it computes beyond the calls of this process came through others; it tells once a second. */
+  #countForeignCalls({ upstream }: Current, { running_groups, waiting_groups }: ReplicaLoad): void {
+    const before = this.#foreignCallCount;
+    if (before > 0) this.#lastUsedAt = this.#options.now();
+    this.#foreignCallCount = Math.max(0, running_groups + waiting_groups - upstream.inFlightCount);
+    if (before === 0 || this.#foreignCallCount > 0) return;
+    this.callEnded();
+    this.#options.onResidency();
+  }
+
+  /** For the next platform process; nothing depends on it. */
+  async #keepMeasured(): Promise<void> {
+    const { plan, records, log } = this.#options;
+    if (this.#lastRun === null) return;
+    await records.measure(plan.deploymentId, this.#lastRun).catch((error: unknown) => {
+      log.warn({ deployment: plan.deploymentName, err: String(error) }, "what a run took is not kept");
+    });
+  }
+
+  #measuredRun({ startedAt, readyAt, peakBytes }: Current): MeasuredRun | null {
+    if (readyAt === null) return null;
+    return { loadMs: readyAt - startedAt, residentBytes: peakBytes ?? this.#lastRun?.residentBytes ?? null };
   }
 
   async #moveTo(current: Current, kind: "ready" | "drain"): Promise<void> {
@@ -296,38 +313,9 @@ export class DeploymentSupervisor {
     });
   }
 
-  async #endProcess(current: Current, graceMs: number): Promise<void> {
-    const child = current.process;
-    if (child === null) return;
-    const exited = child.exited.then(() => true);
-    const within = (ms: number) => Promise.race([exited, sleep(ms, false, { ref: false })]);
-    if (current.channel?.send({ kind: "drain" }) === true && (await within(graceMs))) return;
-    child.kill("SIGTERM");
-    if (await within(Math.min(graceMs, 2_000))) return;
-    child.kill("SIGKILL");
-    await exited;
-  }
-
   #apply(event: DeploymentEvent): void {
     const before = this.#state;
     this.#state = nextDeployment(before, event);
     if (this.#state !== before) this.#options.onState(before, this.#state);
   }
-
-  /** A row that stays open would keep its runs open: tried until it is written or the platform ends. */
-  async #untilWritten(write: () => Promise<void>): Promise<void> {
-    for (let attempt = 0; ; attempt += 1) {
-      try {
-        return await write();
-      } catch (error) {
-        this.#options.log.error({ err: asServingError(error).message }, "a replica's end cannot be written");
-        if (this.#stopping.signal.aborted && attempt >= 4) return;
-        await sleep(500);
-      }
-    }
-  }
-}
-
-function failed(reason: string): DeploymentEvent {
-  return { kind: "replica_ended", reason, readyMs: null, permanent: false };
 }

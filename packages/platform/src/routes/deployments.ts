@@ -25,7 +25,7 @@ import {
   toDeployment,
 } from "../store/deployments.ts";
 import { findModel } from "../store/models.ts";
-import type { ReplicaLoad } from "../replica/supervisor.ts";
+import type { ReplicaLoad } from "../replica/live-replica.ts";
 import type { DeploymentRow } from "../store/schema.ts";
 import { toPage } from "./list.ts";
 import { placesOf } from "../weights/services.ts";

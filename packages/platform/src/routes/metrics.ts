@@ -4,7 +4,7 @@ import type { FastifyInstance } from "fastify";
 import { principalOf } from "../gateway/answer-error.ts";
 import { mayUseModel } from "../gateway/guard.ts";
 import { exposition, expositionType } from "../metrics/exposition.ts";
-import type { DeploymentSample } from "../replica/supervisor.ts";
+import type { DeploymentSample } from "../replica/live-replica.ts";
 
 /** The deployments that this process supervises now. */
 export type SampleDeployments = () => readonly DeploymentSample[];

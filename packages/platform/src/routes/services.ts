@@ -2,7 +2,7 @@
 
 import type { BundleStore } from "../blob/bundle-store.ts";
 import type { LogBook } from "../replica/log-book.ts";
-import type { LiveReplica } from "../replica/supervisor.ts";
+import type { LiveReplica } from "../replica/live-replica.ts";
 import type { Db } from "../store/schema.ts";
 import type { WeightsServices } from "../weights/services.ts";
 

@@ -166,24 +166,30 @@ export function activateDeployment(db: Db, { id, model_id }: Pick<DeploymentRow,
 }
 
 /**
- * It was asked for again: its model's name leads to it, at once where it is active, else when it becomes so. Null
+ * It was asked for again: its model's name leads to it, at once where it has answered before, else when it does. Null
  * where it was deleted meanwhile.
  */
 export function redeploy(
   db: Db,
-  { id, model_id, project_id }: Pick<DeploymentRow, "id" | "model_id" | "project_id">,
+  { id, model_id, project_id, settings }: Pick<DeploymentRow, "id" | "model_id" | "project_id" | "settings">,
+  changed: Readonly<Record<string, unknown>> = {},
 ): Promise<DeploymentRow | null> {
   return withRetry(db, () =>
     inTransaction(db, async (transaction) => {
       await lockModel(transaction, model_id);
       const row = await transaction
         .updateTable("deployments")
-        .set({ deployed_at: sql<Date>`clock_timestamp()` })
+        .set({
+          deployed_at: sql<Date>`clock_timestamp()`,
+          ...(Object.keys(changed).length === 0
+            ? {}
+            : { settings: JSON.stringify({ ...settings, ...changed }) }),
+        })
         .where("id", "=", id)
         .where("deleted_at", "is", null)
         .returning("status")
         .executeTakeFirst();
-      if (row?.status === "active") await leadTo(transaction, model_id, id);
+      if (row?.status === "active" || row?.status === "idle") await leadTo(transaction, model_id, id);
       return findDeploymentById(transaction, project_id, id);
     }),
   );
@@ -209,7 +215,7 @@ async function leadTo(transaction: Db, modelId: string, id: string | null): Prom
 }
 
 /**
- * Frees the name, wants no replica any more, and leaves the model's name to the newest of the others that is active.
+ * Frees the name, wants no replica any more, and leaves the model's name to the newest of the others that has answered.
  * Answers whether there was one.
  */
 export function deleteDeployment(db: Db, projectId: string, id: string, now: Date): Promise<boolean> {
@@ -233,7 +239,7 @@ export function deleteDeployment(db: Db, projectId: string, id: string, now: Dat
           .select("id")
           .where("model_id", "=", found.model_id)
           .where("deleted_at", "is", null)
-          .where("status", "=", "active")
+          .where("status", "in", ["active", "idle"])
           .orderBy("deployed_at", "desc")
           .limit(1)
           .executeTakeFirst();
@@ -242,6 +248,50 @@ export function deleteDeployment(db: Db, projectId: string, id: string, now: Dat
       return true;
     }),
   );
+}
+
+/** What a run took, for the next one. */
+export function setMeasured(
+  db: Db,
+  id: string,
+  { loadMs, residentBytes }: { readonly loadMs: number; readonly residentBytes: number | null },
+): Promise<void> {
+  return withRetry(db, async () => {
+    await db
+      .updateTable("deployments")
+      .set({ load_ms: loadMs, ...(residentBytes === null ? {} : { resident_bytes: residentBytes }) })
+      .where("id", "=", id)
+      .execute();
+  });
+}
+
+export type WantedDeployment = Pick<DeploymentRow, "name" | "status" | "status_detail" | "load_ms">;
+
+/** Tells the platform process that runs the deployment that it is to be loaded. Null where it was deleted. */
+export function wantDeployment(db: Db, id: string): Promise<WantedDeployment | null> {
+  return withRetry(db, async () => {
+    const row = await db
+      .updateTable("deployments")
+      .set({ wanted_at: sql<Date>`clock_timestamp()` })
+      .where("id", "=", id)
+      .where("deleted_at", "is", null)
+      .returning(["name", "status", "status_detail", "load_ms"])
+      .executeTakeFirst();
+    return row ?? null;
+  });
+}
+
+/** Those that were asked for within the last `withinMs`, by the database's clock. */
+export function listWanted(db: Db, withinMs: number): Promise<string[]> {
+  return withRetry(db, async () => {
+    const rows = await db
+      .selectFrom("deployments")
+      .select("id")
+      .where("deleted_at", "is", null)
+      .where("wanted_at", ">", sql<Date>`clock_timestamp() - make_interval(secs => ${withinMs / 1000})`)
+      .execute();
+    return rows.map(({ id }) => id);
+  });
 }
 
 export function toDeployment(row: DeploymentRow): Deployment {

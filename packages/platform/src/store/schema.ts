@@ -85,6 +85,12 @@ export interface DeploymentsTable {
   /** When it was last asked for. */
   deployed_at: Generated<Date>;
   deleted_at: Date | null;
+  /** Of its last run: from the start of the process to its readiness. */
+  load_ms: number | null;
+  /** Of its last run: most resident memory. */
+  resident_bytes: number | null;
+  /** When a platform process that does not run it last asked for it to be loaded. */
+  wanted_at: Date | null;
 }
 
 export const replicaStatuses = ["starting", "ready", "draining", "ended"] as const;

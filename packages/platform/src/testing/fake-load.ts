@@ -1,7 +1,7 @@
 // The load report of a replica that has answered some calls of three prompt tokens and two generated ones.
 
 import { emptyStatistics, type ReplicaStatistics } from "@corral/contract";
-import type { ReplicaLoad } from "../replica/supervisor.ts";
+import type { ReplicaLoad } from "../replica/live-replica.ts";
 
 export function fakeLoad(callCount = 0): ReplicaLoad {
   return {

@@ -9,7 +9,7 @@ import { fakeLoad } from "./fake-load.ts";
 
 const config = replicaConfigSchema.parse(JSON.parse(readFileSync(process.argv[3] ?? "", "utf8")));
 /** Tests say how it behaves by the model's defaults. */
-const behaviour = config.defaults as { exit?: string; lag_ms?: number };
+const behaviour = config.defaults as { exit?: string; load_ms?: number };
 
 if (behaviour.exit === "at_start") {
   process.stderr.write(
@@ -36,7 +36,22 @@ function report(body: ReportBody): Promise<void> {
   return new Promise((resolve) => acknowledgements.set(numbered.number, resolve));
 }
 
-const server = createServer((request, response) => void answer(request, response));
+const server = createServer((request, response) => {
+  runningCount += 1;
+  void answer(request, response).finally(() => {
+    runningCount -= 1;
+    if (draining) drain();
+  });
+});
+let runningCount = 0;
+let draining = false;
+
+/** Ends once nothing runs, and what was answered has had a moment to leave. */
+function drain(): void {
+  draining = true;
+  server.close();
+  if (runningCount === 0) setTimeout(() => process.exit(0), 20);
+}
 server.on("upgrade", (request, socket: Duplex) => {
   if (request.url !== controlPath) return void socket.destroy();
   socket.write(
@@ -52,8 +67,7 @@ server.on("upgrade", (request, socket: Duplex) => {
     rest = lines.pop() ?? "";
     for (const line of lines) {
       const message = JSON.parse(line) as { kind: string; number?: number };
-      if (message.kind === "drain") server.close(() => process.exit(0));
-      if (message.kind === "drain") setTimeout(() => server.closeIdleConnections(), 10).unref();
+      if (message.kind === "drain") drain();
       if (message.kind !== "ack") continue;
       while (unacknowledged[0] !== undefined && unacknowledged[0].number <= (message.number ?? 0)) {
         const number = unacknowledged.shift()?.number ?? 0;
@@ -89,7 +103,12 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   }
   const body = Buffer.concat(chunks);
   const wanted = body.length < 65_536 ? (JSON.parse(body.toString() || "{}") as Record<string, unknown>) : {};
+  if (typeof wanted["status"] === "number") {
+    response.writeHead(wanted["status"], { "content-type": "application/problem+json" });
+    return void response.end(JSON.stringify({ code: "invalid_parameter", detail: "It is refused." }));
+  }
   const runId = String(request.headers["x-corral-run-id"]);
+  const loadMs = Number(request.headers["x-corral-load-ms"] ?? 0);
   void report({
     kind: "started",
     run_id: runId,
@@ -134,7 +153,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     output: "done",
     error: null,
     usage: { prompt_tokens: 3, cached_tokens: 0, generated_tokens: 2 },
-    timings_ms: { queue: 0, load: 0, prefill: 1, decode: 1, total: 2 },
+    timings_ms: { queue: 0, load: loadMs, prefill: 1, decode: 1, total: 2 + loadMs },
   });
   response.end();
   callCount += 1;
@@ -144,4 +163,4 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
 
 // As the real one: without its platform it ends.
 setTimeout(() => channel === null && process.exit(1), 4_000).unref();
-server.listen(config.address.slice("unix:".length));
+setTimeout(() => server.listen(config.address.slice("unix:".length)), behaviour.load_ms ?? 0);

@@ -23,6 +23,8 @@ import { createReplicaDirectory } from "../replica/directory.ts";
 import { createProcessDriver } from "../replica/process.ts";
 import { createReplicaRecords } from "../replica/records.ts";
 import { DeploymentSupervisor } from "../replica/supervisor.ts";
+import { createCallLoads } from "../residency/call-loads.ts";
+import { Residency, type ResidencyOptions } from "../residency/residency.ts";
 import { createRunRecorder } from "../runs/recorder.ts";
 import { buildServer } from "../server.ts";
 import { createDeployment, findDeploymentById } from "../store/deployments.ts";
@@ -30,6 +32,7 @@ import { randomId } from "../store/ids.ts";
 import { createKey } from "../store/keys.ts";
 import { getOrCreateModel } from "../store/models.ts";
 import type { DeploymentRow } from "../store/schema.ts";
+import { openStore } from "../store/store.ts";
 import { openTestStore, type TestStore, type TestStoreOptions } from "../store/testing.ts";
 import { insertVersion, isBundleReferenced } from "../store/versions.ts";
 import { createPreparationDriver } from "../weights/process.ts";
@@ -44,13 +47,19 @@ export interface TestPlatform extends AsyncDisposable {
   readonly store: TestStore;
   readonly home: string;
   readonly reconciler: Reconciler;
+  readonly residency: Residency;
   readonly server: Awaited<ReturnType<typeof buildServer>>;
   /** Lines that replicas wrote, and warnings of the platform. */
   readonly logLines: readonly string[];
   readonly adminKey: string;
   key(input: Partial<CreateKey>): Promise<string>;
   /** A deployment of the fake replica; resolves when it answers, unless told not to wait. */
-  deploy(name: string, defaults?: Record<string, unknown>, wait?: boolean): Promise<DeploymentRow>;
+  deploy(
+    name: string,
+    defaults?: Record<string, unknown>,
+    wait?: boolean,
+    settings?: Record<string, unknown>,
+  ): Promise<DeploymentRow>;
   request(path: string, init?: RequestInit): Promise<Response>;
   /** Ends server and replicas; the database stays until it is disposed. */
   stop(): Promise<void>;
@@ -66,6 +75,14 @@ export interface TestPlatformOptions extends TestStoreOptions {
   readonly preparationMain?: string;
   readonly preparationEnvironment?: Readonly<Record<string, string>>;
   readonly catalogue?: Catalogue;
+  /** Default: room for everything, and who waits for two seconds gets it from models in use. */
+  readonly residencyOptions?: Partial<
+    Pick<ResidencyOptions, "capBytes" | "starvationMs" | "idleMs" | "heldBytes">
+  >;
+  /** Another platform whose database it shares; that one is disposed after it. */
+  readonly beside?: TestPlatform;
+  /** How long a call waits for its model; default 30,000. */
+  readonly waitMs?: number;
 }
 
 export async function startTestPlatform({
@@ -74,10 +91,14 @@ export async function startTestPlatform({
   preparationMain,
   preparationEnvironment = {},
   catalogue = builtInCatalogue,
+  residencyOptions = {},
+  waitMs = 30_000,
+  beside,
   ...storeOptions
 }: TestPlatformOptions = {}): Promise<TestPlatform> {
   const home = await mkdtemp(join(tmpdir(), "corral-p-"));
-  const store = await openTestStore(storeOptions);
+  const store =
+    beside === undefined ? await openTestStore(storeOptions) : await openBeside(beside.store.connection);
   const { db } = store;
   const now = () => new Date();
   const logLines: string[] = [];
@@ -112,12 +133,21 @@ export async function startTestPlatform({
   });
   await preparations.start();
   const logBook = new LogBook();
+  const residency = new Residency({
+    capBytes: Number.MAX_SAFE_INTEGER,
+    starvationMs: 2_000,
+    idleMs: null,
+    ...residencyOptions,
+    now: Date.now,
+    log,
+  });
   const reconciler = new Reconciler({
-    records: createDeploymentRecords(db),
+    records: createDeploymentRecords(db, residencyOptions.capBytes ?? Infinity),
     claims: createClaims(store.pool),
     log,
     drainMs: 1_000,
-    supervise: (plan, onState) =>
+    residency,
+    supervise: (plan, state, onState) =>
       new DeploymentSupervisor({
         plan,
         driver,
@@ -133,7 +163,9 @@ export async function startTestPlatform({
         newId: randomId,
         now: Date.now,
         chance: () => 0.5,
+        state,
         onState,
+        onResidency: () => residency.changed(),
         onLine: (replicaId, line) =>
           logBook.append(plan.deploymentId, { at: now().toISOString(), replica_id: replicaId, line }),
       }),
@@ -156,6 +188,14 @@ export async function startTestPlatform({
       replicasOf: (id) => directory.replicasOf(id),
       newRunId: randomUUID,
       nowMs: Date.now,
+      loads: createCallLoads({
+        db,
+        residency,
+        replicasOf: (id) => directory.replicasOf(id),
+        now: Date.now,
+        waitMs,
+        pingMs: 100,
+      }),
     },
     management: {
       db,
@@ -200,6 +240,7 @@ export async function startTestPlatform({
   const stop = () => (stopped ??= stopAll());
   async function stopAll(): Promise<void> {
     await preparations.close();
+    residency.close();
     await reconciler.close(200);
     const closed = server.app.close();
     server.app.server.closeAllConnections();
@@ -209,6 +250,7 @@ export async function startTestPlatform({
   }
 
   return {
+    residency,
     url,
     port,
     store,
@@ -225,7 +267,7 @@ export async function startTestPlatform({
         headers: { "content-type": "application/json", ...headers },
         body: typeof body === "string" ? body : JSON.stringify(body),
       }),
-    async deploy(name, defaults = {}, wait = true) {
+    async deploy(name, defaults = {}, wait = true, settings = {}) {
       const weights = join(home, "weights.gguf");
       await writeFile(weights, "not read by the fake");
       const model = await getOrCreateModel(db, "default", name);
@@ -249,7 +291,7 @@ export async function startTestPlatform({
         versionId: version.id,
         name,
         identifiers: [],
-        settings: {},
+        settings,
       });
       await reconciler.wake();
       if (wait) {
@@ -267,4 +309,9 @@ export async function startTestPlatform({
       await rm(home, { recursive: true, force: true });
     },
   };
+}
+
+async function openBeside(connection: TestStore["connection"]): Promise<TestStore> {
+  const store = await openStore({ connection });
+  return { ...store, connection, [Symbol.asyncDispose]: () => store.close() };
 }

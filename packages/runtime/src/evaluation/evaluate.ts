@@ -40,7 +40,7 @@ async function run(service: PredictService, call: EvaluationCall, received: Rece
 
   const result = await active.handle.result.finally(releaseClaim);
   const { answer, error } = conclude(service, call, forwarded.runId, result);
-  const timings = timingsOf(result, service.clock.now() - receivedAtMs);
+  const timings = timingsOf(result, forwarded.loadMs, service.clock.now() - receivedAtMs);
   const ended = { usage: result.usage, sequences: [], error };
   const number = service.ledger.finish(active, ended, answer?.output ?? null, timings);
   // Acknowledged means committed: no last byte before it.
@@ -121,12 +121,13 @@ function conclude(
   }
 }
 
-function timingsOf({ timings }: TextsResult, totalMs: number): Timings {
+/** @param totalMs from the call's arrival at this replica, which came after `loadMs` */
+function timingsOf({ timings }: TextsResult, loadMs: number, totalMs: number): Timings {
   return {
     queue: milliseconds(timings.queueMs),
-    load: 0,
+    load: loadMs,
     prefill: milliseconds(timings.prefillMs),
     decode: milliseconds(timings.decodeMs),
-    total: milliseconds(totalMs),
+    total: milliseconds(loadMs + totalMs),
   };
 }
