@@ -2,61 +2,13 @@
 // was acknowledged is lost, and no process is left over.
 
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { json, startCorral, waitUntil, type Corral } from "./harness.ts";
+import { descendants, one, platformProcess, postmaster, processes, replicaProcess } from "./processes.ts";
 
-interface Process {
-  readonly pid: number;
-  readonly parent: number;
-  readonly command: string;
-}
-
-/** Every process of this machine, from /proc. */
-async function processes(): Promise<Process[]> {
-  const found = await Promise.all(
-    (await readdir("/proc"))
-      .filter((name) => /^\d+$/.test(name))
-      .map(async (name): Promise<Process | null> => {
-        try {
-          const command = (await readFile(`/proc/${name}/cmdline`, "utf8")).replaceAll("\0", " ").trim();
-          const stat = await readFile(`/proc/${name}/stat`, "utf8");
-          const [state, parent] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-          return state === "Z" ? null : { pid: Number(name), parent: Number(parent), command };
-        } catch {
-          return null;
-        }
-      }),
-  );
-  return found.filter((item) => item !== null);
-}
-
-async function descendants(pid: number): Promise<Process[]> {
-  const all = await processes();
-  const inside = new Set([pid]);
-  for (let grown = true; grown;) {
-    grown = false;
-    for (const item of all) {
-      if (inside.has(item.parent) && !inside.has(item.pid)) {
-        inside.add(item.pid);
-        grown = true;
-      }
-    }
-  }
-  return all.filter((item) => inside.has(item.pid) && item.pid !== pid);
-}
-
-async function one(corral: Corral, pattern: RegExp): Promise<Process> {
-  const found = (await descendants(corral.process.pid ?? 0)).filter((item) => pattern.test(item.command));
-  assert.ok(found[0], `no process matches ${pattern}`);
-  return found[0];
-}
-
-const platformProcess = /packages\/platform\/src\/main\.ts/;
-const replicaProcess = /packages\/runtime\/src\/main\.ts/;
-const postmaster = /bin\/postgres -D/;
 const route = "/models/corral-tiny-3/predict";
 
 async function predict(corral: Corral, maxNewTokens = 8): Promise<string> {
