@@ -150,7 +150,11 @@ function isBuiltin(specifier: string): boolean {
 }
 
 /** Any package's tests may use them. */
-const testingExports: readonly string[] = ["@corral/engine/testing", "@corral/weights/testing"];
+const testingExports: readonly string[] = [
+  "@corral/engine/testing",
+  "@corral/llama/testing",
+  "@corral/weights/testing",
+];
 
 function checkWorkspaceImport(
   file: string,

@@ -2,6 +2,7 @@
 // name it lists what there is.
 
 import { proveConversion } from "./prove/conversion.ts";
+import { provePreparation } from "./prove/preparation.ts";
 
 const proofs: Readonly<Record<string, { readonly what: string; readonly run: () => Promise<void> }>> = {
   "convert-1b": {
@@ -11,6 +12,10 @@ const proofs: Readonly<Record<string, { readonly what: string; readonly run: () 
   "convert-7b": {
     what: "the same of Llama 2 7B's shape (40 GB of disk)",
     run: () => proveConversion("7b"),
+  },
+  "prepare-1b": {
+    what: "memory of converting and quantising a model of Llama 3.2 1B's shape, in one process (9 GB of disk)",
+    run: provePreparation,
   },
 };
 

@@ -30,3 +30,4 @@ export * from "./run.ts";
 export * from "./statistics.ts";
 export { fillWatermark } from "./watermarking.ts";
 export * from "./weights.ts";
+export * from "./weights-comparison.ts";

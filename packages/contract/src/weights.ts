@@ -45,6 +45,19 @@ export const quantizations = [
 ] as const;
 export type Quantization = (typeof quantizations)[number];
 
+/** Too few bits to spread evenly: they are written with an importance matrix only. */
+export const quantizationsByImportance: ReadonlySet<Quantization> = new Set<Quantization>([
+  "q2_k_s",
+  "iq3_xs",
+  "iq3_xxs",
+  "iq2_m",
+  "iq2_s",
+  "iq2_xs",
+  "iq2_xxs",
+  "iq1_m",
+  "iq1_s",
+]);
+
 /** Types that the output matrix and the token embedding can be given apart from the others. */
 export const tensorTypeNames = [
   "f32",

@@ -24,7 +24,12 @@ export type { Device } from "./device.ts";
 export type { LoadModelOptions, ModelInfo } from "./model.ts";
 export type { Backend } from "./packages.ts";
 export { planQuantization, quantize, type QuantizeOptions, type RewriteOptions } from "./quantize.ts";
-export type { PlannedTensor, RewriteChoice, RewritePlan } from "./rewrite-plan.ts";
+export {
+  refuseMissingImportance,
+  type PlannedTensor,
+  type RewriteChoice,
+  type RewritePlan,
+} from "./rewrite-plan.ts";
 
 export interface LoadLlamaOptions extends LoadModelOptions {
   /** Directory of the llama.cpp libraries; default: those npm installed for this platform. */

@@ -13,7 +13,13 @@ import { copyImportance } from "./importance-memory.ts";
 import { openLibrary, type OpenLibrary } from "./library.ts";
 import { callLogged } from "./log-lines.ts";
 import { expectedQuantizeParams } from "./release.ts";
-import { explicitTypes, readPlan, type RewriteChoice, type RewritePlan } from "./rewrite-plan.ts";
+import {
+  explicitTypes,
+  readPlan,
+  refuseMissingImportance,
+  type RewriteChoice,
+  type RewritePlan,
+} from "./rewrite-plan.ts";
 
 /** `general.file_type` of files whose matrices are f16 or bf16. */
 const halfPrecisionFileTypes = new Set(["1", "32"]);
@@ -92,6 +98,7 @@ async function withRun<Result>(
   options: RewriteOptions,
   use: (run: Run) => Promise<Result>,
 ): Promise<Result> {
+  refuseMissingImportance(options.quantization, options.importanceMatrix);
   const { outputType, tokenEmbeddingType } = explicitTypes(gguf, options);
   const library = openLibrary({ directory: options.libraryDirectory });
   using importance = options.importanceMatrix === undefined ? null : copyImportance(options.importanceMatrix);

@@ -1,7 +1,12 @@
 // Which type each matrix of a GGUF gets, before anything is written: llama.cpp is asked by a run that only counts, and
 // what it would refuse half-way, or end the process for, is refused here. Source: llama.cpp v0.5.0, llama-quant.cpp.
 
-import { ServingError, type Quantization, type TensorTypeName } from "@corral/contract";
+import {
+  quantizationsByImportance,
+  ServingError,
+  type Quantization,
+  type TensorTypeName,
+} from "@corral/contract";
 import {
   type CheckedGguf,
   type GgufTensor,
@@ -43,6 +48,15 @@ const embeddingName = "token_embd.weight";
 const unquantizedTypes: ReadonlySet<string> = new Set(["F32", "F16", "BF16"]);
 const alignment = 32;
 
+/** Fails with `missing_parameter`; a recipe can be asked before there is a file. */
+export function refuseMissingImportance(quantization: Quantization, importanceMatrix: unknown): void {
+  if (importanceMatrix !== undefined || !quantizationsByImportance.has(quantization)) return;
+  throw new ServingError(
+    "missing_parameter",
+    `${quantization} needs an importance_matrix, which llama-imatrix makes; give one, or choose iq4_xs, iq3_s or q2_k.`,
+  );
+}
+
 /**
  * The types to hand to llama.cpp, which does not look whether they do: it ends the process where a row is not whole
  * blocks, and it takes the output matrix's type for a shared embedding with some recipes only. Fails with
@@ -62,7 +76,7 @@ export function explicitTypes(
     );
   }
   const embeddingType = tokenEmbeddingType ?? (isShared ? outputType : undefined);
-  refuseUnfitting("output_type", output, outputType);
+  if (!isShared) refuseUnfitting("output_type", output, outputType);
   refuseUnfitting(
     tokenEmbeddingType === undefined ? "output_type" : "token_embedding_type",
     embedding,
@@ -97,7 +111,7 @@ const fallbackLine =
 
 /**
  * Reads the log of a run that only counts. Fails with `weights_unsupported` for matrices that are quantised already and
- * with `missing_parameter` or `invalid_parameter` where an importance matrix is needed.
+ * with `invalid_parameter` where an importance matrix is needed.
  */
 export function readPlan(lines: readonly string[], gguf: CheckedGguf, choice: RewriteChoice): RewritePlan {
   const sources = new Map(gguf.tensors.map((tensor) => [tensor.name, tensor]));
@@ -144,20 +158,14 @@ function refuseWithoutImportance(
   tensors: readonly PlannedTensor[],
   { quantization, importanceMatrix }: RewriteChoice,
 ): void {
-  const [first] = tensors.filter(
+  const first = tensors.find(
     ({ name, from, to }) =>
       from !== to && needsImportance(name, to, quantization) && importanceMatrix?.entries.has(name) !== true,
   );
   if (first === undefined) return;
-  if (importanceMatrix === undefined) {
-    throw new ServingError(
-      "missing_parameter",
-      `${quantization} needs an importance_matrix, because ${first.name} becomes ${first.to}; make one with llama-imatrix, or choose iq4_xs or q2_k.`,
-    );
-  }
   throw new ServingError(
     "invalid_parameter",
-    `importance_matrix ${importanceMatrix.file} has nothing for ${first.name}, which becomes ${first.to}; measure it on a longer text.`,
+    `${quantization} makes ${first.name} ${first.to}, and the importance_matrix${importanceMatrix === undefined ? " is missing" : ` ${importanceMatrix.file} has nothing for it`}; measure one of this model with llama-imatrix.`,
   );
 }
 

@@ -12,7 +12,8 @@ export function failureOf(error: unknown, target: string | null): Failed {
   if (isServingError(error)) return failed(error.code, error.message);
   const directory = target === null ? "the target's directory" : dirname(target);
   const path = error instanceof Error && "path" in error ? String(error.path) : directory;
-  switch (error instanceof Error && "code" in error ? error.code : null) {
+  const systemCode = error instanceof Error && "code" in error ? String(error.code) : null;
+  switch (systemCode) {
     case "ENOSPC":
     case "EDQUOT":
     case "EFBIG":
@@ -20,11 +21,13 @@ export function failureOf(error: unknown, target: string | null): Failed {
     case "EACCES":
     case "EPERM":
     case "EROFS":
-      return failed("forbidden", `${path} may not be read or written by this user; give another place.`);
     case "ENOTDIR":
     case "EISDIR":
     case "ENOENT":
-      return failed("invalid_parameter", `${path} is not where a file can be written or read.`);
+      return failed(
+        "storage_full",
+        `Nothing can be written at ${path} (${systemCode}); give a place in a directory that Corral may write to.`,
+      );
     default: {
       const { code, message } = asServingError(error);
       return failed(code, error instanceof Error ? error.message : message);

@@ -6,69 +6,36 @@ import {
   type PreparationConfig,
   type PreparationMessage,
   type QuantizationRecipe,
-  type WeightsStage,
 } from "@corral/contract";
-import { planQuantization, quantize } from "@corral/llama";
+import { planQuantization, quantize, refuseMissingImportance } from "@corral/llama";
 import { checkGguf, readImportanceMatrix, sha256OfFile, type CheckedGguf } from "@corral/weights";
 import { stat } from "node:fs/promises";
-import { resolve } from "node:path";
-import { placeGenerationConfig, readGenerationConfigText, refuseForeignConfig } from "./generation-config.ts";
-import { createStageProgress, type ReportProgress } from "./progress.ts";
-import type { WorkFiles } from "./work-files.ts";
+import { findGguf, type FoundGguf } from "./find-gguf.ts";
+import { placeGenerationConfig, refuseForeignConfig } from "./generation-config.ts";
+import { startStage, type Preparation } from "./preparation.ts";
 
 export type Ready = Extract<PreparationMessage, { kind: "ready" }>;
 
-export interface Preparation {
-  readonly send: (message: PreparationMessage) => void;
-  readonly files: WorkFiles;
-  readonly environment: Readonly<Record<string, string | undefined>>;
-  readonly signal: AbortSignal;
-  /** In milliseconds. */
-  readonly now: () => number;
-}
-
-/** A GGUF as it was found or made, and what belongs to it. */
-interface Found {
-  readonly gguf: CheckedGguf;
-  readonly generationConfig: string | null;
-  /** The commit it is of, where it comes from the hub. */
-  readonly revision: string | null;
-}
-
 /** Removes its work files whatever happens. */
 export async function prepareWeights(config: PreparationConfig, preparation: Preparation): Promise<Ready> {
-  const { files } = preparation;
+  const { source, recipe } = config;
   try {
-    const found = await find(config, preparation);
+    if (recipe !== null) refuseMissingImportance(recipe.quantization, recipe.importance_matrix);
+    const found = await findGguf(source, recipe, preparation);
     const quantized = await quantizeAsAsked(found, config, preparation);
     preparation.signal.throwIfAborted();
     return await finish(quantized, config, preparation);
   } finally {
-    files.remove();
-  }
-}
-
-async function find({ source }: PreparationConfig, _preparation: Preparation): Promise<Found> {
-  switch (source.kind) {
-    case "gguf": {
-      const gguf = await checkGguf(resolve(source.path));
-      return { gguf, generationConfig: await readGenerationConfigText(gguf.path), revision: null };
-    }
-    case "directory":
-    case "hub":
-      throw new ServingError(
-        "weights_unsupported",
-        `Weights from a ${source.kind} cannot be prepared yet; give a GGUF file.`,
-      );
+    preparation.files.remove();
   }
 }
 
 /** The GGUF itself where all its matrices are as the recipe has them. */
 async function quantizeAsAsked(
-  found: Found,
+  found: FoundGguf,
   { recipe, target, thread_count: threadCount }: PreparationConfig,
   preparation: Preparation,
-): Promise<Found> {
+): Promise<FoundGguf> {
   if (recipe === null || isAsAsked(found.gguf, recipe)) return found;
   const choice = await readChoice(recipe, found.gguf);
   const source = found.gguf.path;
@@ -81,8 +48,8 @@ async function quantizeAsAsked(
   const { files } = preparation;
   await files.begin();
   const path = files.path("quantized.gguf");
-  const progress = startStage("quantizing", preparation);
-  await quantize({ ...choice, source, target: path, threadCount, onProgress: progress });
+  const onProgress = startStage("quantizing", preparation);
+  await quantize({ ...choice, source, target: path, threadCount, onProgress });
   return { ...found, gguf: await checkGguf(path) };
 }
 
@@ -113,7 +80,7 @@ async function refuseSamePlace(source: string, target: string): Promise<void> {
 }
 
 async function finish(
-  { gguf, generationConfig, revision }: Found,
+  { gguf, generationConfig, revision }: FoundGguf,
   { target }: PreparationConfig,
   preparation: Preparation,
 ): Promise<Ready> {
@@ -123,16 +90,12 @@ async function finish(
     signal,
     onProgress: (doneBytes) => progress(doneBytes, gguf.fileBytes),
   });
+  signal.throwIfAborted();
   const isMade = files.owns(gguf.path);
   if (isMade) {
+    await refuseForeignConfig(generationConfig, target);
     await placeGenerationConfig(generationConfig, target, files);
     await files.publish(gguf.path, target);
   }
   return { kind: "ready", path: isMade ? target : gguf.path, bytes: gguf.fileBytes, sha256, revision };
-}
-
-function startStage(stage: WeightsStage, { send, now }: Preparation): ReportProgress {
-  const progress = createStageProgress(stage, send, now);
-  progress(0, null);
-  return progress;
 }

@@ -17,7 +17,8 @@ export interface WorkFiles {
   remove(): void;
 }
 
-const pattern = /^\.corral-preparing-(\d+)-(\d+)-/;
+/** Whoever writes such a file may put a part of it beside it, with one more dot. */
+const pattern = /^\.{1,2}corral-preparing-(\d+)-(\d+)-/;
 
 export function createWorkFiles(target: string): WorkFiles {
   const directory = dirname(target);
@@ -43,7 +44,7 @@ export function createWorkFiles(target: string): WorkFiles {
     },
     remove() {
       try {
-        removeWhere((name) => name.startsWith(prefix));
+        removeWhere((name) => name.startsWith(prefix) || name.startsWith(`.${prefix}`));
       } catch {
         // The directory is gone, and they with it.
       }

@@ -73,7 +73,9 @@ export async function readGgufHeader(source: ByteSource, keptKey?: string): Prom
   }
   const dataOffset = Math.ceil(cursor.offset / alignment) * alignment;
   const tensors = entries.map((entry) => placeTensor(entry, dataOffset, source.size));
-  const architecture = textOf(metadata, "general.architecture");
+  // An importance matrix is of a model, and is none.
+  const isMatrix = textOf(metadata, "general.type") === "imatrix";
+  const architecture = textOf(metadata, "general.architecture") ?? (isMatrix ? "none" : null);
   if (architecture === null) throw new UnreadableBytes("general.architecture is missing");
   const fileType = numberOf(metadata, "general.file_type");
   return {
