@@ -13,6 +13,7 @@ import { logs } from "./commands/logs.ts";
 import { ls } from "./commands/ls.ts";
 import { predict } from "./commands/predict.ts";
 import { push } from "./commands/push.ts";
+import { quantize } from "./commands/quantize.ts";
 import { rm } from "./commands/rm.ts";
 import { up } from "./commands/up.ts";
 import { weights } from "./commands/weights.ts";
@@ -27,6 +28,7 @@ export const commands: readonly (CommandDefinition | CommandGroup)[] = [
   up,
   deploy,
   push,
+  quantize,
   predict,
   ls,
   logs,

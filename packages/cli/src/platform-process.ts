@@ -86,7 +86,8 @@ export function parseEvent(line: string): PlatformEvent | null {
   }
 }
 
-function findProgram(name: string, path: string): string | null {
+/** The path of a program on Linux; null where it is not there. */
+export function findProgram(name: string, path: string): string | null {
   if (process.platform !== "linux") return null;
   for (const directory of path.split(delimiter).filter((entry) => entry.startsWith("/"))) {
     try {

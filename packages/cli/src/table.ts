@@ -33,7 +33,7 @@ export function byteText(bytes: number): string {
     value /= 1000;
     unit++;
   }
-  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit] ?? ""}`;
+  return `${unit === 0 ? Math.round(value) : value.toFixed(1)} ${units[unit] ?? ""}`;
 }
 
 export function plural(count: number, word: string): string {
