@@ -6,7 +6,7 @@ import { delimiter, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { deviceChoices, integrityChecks, type DeviceChoice, type IntegrityChecks } from "@corral/contract";
 import { z } from "zod";
-import { defaultMemoryCap } from "./residency/memory-cap.ts";
+import { defaultMemoryCap, mayHaveGpu } from "./residency/memory-cap.ts";
 
 export interface PlatformConfig {
   /** Absolute path of the directory that holds all state. */
@@ -31,6 +31,8 @@ export interface PlatformConfig {
   readonly integrityChecks: IntegrityChecks;
   /** Bytes of memory that all models together may take. */
   readonly memoryBytes: number;
+  /** Whether a model that needs more may still be loaded: GPUs may hold it, and nobody said how much there is. */
+  readonly mayExceedMemory: boolean;
   /** A model that nobody called for so long gives its memory back; null: only where another needs it. */
   readonly idleSeconds: number | null;
   /** So long a call may wait for its model to be loaded before it is answered 503; streams of events wait on. */
@@ -244,6 +246,7 @@ export function readConfig(
       (values["integrity_checks"] as IntegrityChecks | null) ??
       (flags["quickstart"] === true ? "idle" : "never"),
     memoryBytes: (values["memory_bytes"] as number | null) ?? defaultMemoryCap(),
+    mayExceedMemory: values["memory_bytes"] === null && mayHaveGpu(values["device"] as DeviceChoice),
     idleSeconds: values["idle_seconds"] as number | null,
     loadWaitSeconds: values["load_wait_seconds"] as number,
     starvationSeconds: values["starvation_seconds"] as number,

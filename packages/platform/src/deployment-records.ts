@@ -16,8 +16,11 @@ import { getVersion } from "./store/versions.ts";
 /** Calls that wait at another platform process renew their wish more often than that. */
 const wishMs = 3_000;
 
-/** @param capBytes of memory that all models together may take */
-export function createDeploymentRecords(db: Db, capBytes: number): DeploymentRecords {
+/**
+ * @param capBytes of memory that all models together may take
+ * @param mayExceed whether one that needs more is loaded all the same, alone
+ */
+export function createDeploymentRecords(db: Db, capBytes: number, mayExceed = false): DeploymentRecords {
   return {
     list: () => listAllDeployments(db),
     async plan(row) {
@@ -41,7 +44,8 @@ export function createDeploymentRecords(db: Db, capBytes: number): DeploymentRec
         },
         lastRun: row.load_ms === null ? null : { loadMs: row.load_ms, residentBytes: row.resident_bytes },
       };
-      return { ...plan, memory: await memoryNeeds(plan, capBytes) };
+      const memory = await memoryNeeds(plan, capBytes);
+      return { ...plan, memory: mayExceed ? { ...memory, cellCount: null, problem: null } : memory };
     },
     wanted: () => listWanted(db, wishMs),
     async setState(row, { status, detail }) {

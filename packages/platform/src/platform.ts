@@ -163,7 +163,7 @@ export async function startPlatform(
     let isShuttingDown = false;
     let announced = false;
     const reconciler = new Reconciler({
-      records: createDeploymentRecords(db, config.memoryBytes),
+      records: createDeploymentRecords(db, config.memoryBytes, config.mayExceedMemory),
       claims: createClaims(store.pool),
       log,
       residency,

@@ -1,6 +1,14 @@
 // The memory that models may take where nobody said how much.
 
+import { existsSync } from "node:fs";
 import { totalmem } from "node:os";
+import type { DeviceChoice } from "@corral/contract";
+
+/** Whether a GPU may hold models, whose memory is not known here. */
+export function mayHaveGpu(device: DeviceChoice): boolean {
+  if (device === "cpu") return false;
+  return device !== "auto" || ["/dev/nvidiactl", "/dev/kfd", "/dev/dri"].some((path) => existsSync(path));
+}
 
 /** What the system, the database and the platform need beside the models. */
 const leastMarginBytes = 768 * 1024 * 1024;
