@@ -16,7 +16,7 @@ export function byteLevelVocabulary(
   const path = join(files.directory, "tokenizer.json");
   const pre = recognizePreTokenizer(tokenizer, path);
   const base = baseVocabulary(tokenizer, path);
-  const added = addedTokens(files, tokenizer);
+  const added = addedTokens(files, tokenizer, base);
   for (const id of [...base.keys(), ...added.keys()]) {
     if (id >= vocabularySize)
       throw unreadable(path, `it has a token ${id}, and vocab_size in config.json is ${vocabularySize}`);

@@ -14,6 +14,7 @@ import {
   tiny2,
   tiny3,
 } from "./sample-parts.ts";
+import { sampleTokenModels } from "./sample-token-models.ts";
 import { definitions } from "./sample-tokenizers.ts";
 import { strangeHalves, strangeSingles } from "./strange-floats.ts";
 
@@ -311,4 +312,5 @@ datasets:
       },
     },
   },
+  ...sampleTokenModels,
 ];

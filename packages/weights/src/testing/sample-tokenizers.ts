@@ -44,6 +44,17 @@ export function byteLevelTokenizer({
   };
 }
 
+/** The tiny SentencePiece tokenizer with more tokens. */
+export function withAdded(added: readonly { id: number; content: string; special: boolean }[]): unknown {
+  const path = join(builtInModelsDirectory, "corral-tiny-2/tokenizer.json");
+  const tokenizer = JSON.parse(readFileSync(path, "utf8")) as { added_tokens: readonly unknown[] };
+  const plain = { single_word: false, lstrip: false, rstrip: false, normalized: false };
+  return {
+    ...tokenizer,
+    added_tokens: [...tokenizer.added_tokens, ...added.map((token) => ({ ...token, ...plain }))],
+  };
+}
+
 const splitBy = (regex: string) => ({
   type: "Sequence",
   pretokenizers: [
