@@ -106,89 +106,92 @@ test("a Llama-3-type repository answers the documented chat call in English, and
   assert.equal(usual.model_name, "llama-3-8b-instruct");
 });
 
-test("a repository by its name and revision, and a directory of one's own, are deployed alike", async () => {
-  const byName = await deploy("open/tiny", "--revision", "v1", "--quantize", "q8_0");
-  assert.equal(byName.model_name, "tiny");
-  const answer = await corral.post(`/api/v1/deployments/${byName.id}/generate`, {
-    prompt: "Hello!",
-    max_new_tokens: 4,
-  });
-  assert.equal(answer.status, 200, await answer.text());
+test("a repository by its revision and a directory of one's own are deployed alike, and deleted once nothing uses them", async () => {
   const own = join(corral.home, "models", "my-finetune");
   await writeTinyRepository("corral-tiny-3", own, 1);
-  const deployed = await deploy(own, "--quantize", "q8_0");
-  assert.equal(deployed.model_name, "my-finetune");
+  const [byName, ofDirectory] = await Promise.all([
+    deploy("open/tiny", "--revision", "v1", "--quantize", "q8_0"),
+    deploy(own, "--quantize", "q8_0"),
+  ]);
+  assert.deepEqual([byName.model_name, ofDirectory.model_name], ["tiny", "my-finetune"]);
+  for (const { id } of [byName, ofDirectory]) {
+    const body = { prompt: "Hello!", max_new_tokens: 4 };
+    const answer = await corral.post(`/api/v1/deployments/${id}/generate`, body);
+    assert.equal(answer.status, 200, await answer.text());
+  }
   const listed = await corral.cli("weights", "ls", "--output", "json");
-  const sources = (JSON.parse(listed.stdout) as { source: string; status: string }[]).map(
-    ({ source, status }) => `${source} ${status}`,
-  );
-  assert.ok(sources.includes(`${own} ready`) && sources.includes("open/tiny@v1 ready"), sources.join());
-});
-
-test("weights are deleted once nothing uses them, with their files", async () => {
-  const { id } = await json<{ id: string }>(
-    await corral.post("/api/v1/weights", { source: "open/tiny@v1", quantization: "q8_0" }),
-  );
+  const items = JSON.parse(listed.stdout) as { id: string; source: string; status: string }[];
+  assert.equal(items.find(({ source }) => source === own)?.status, "ready");
+  const id = items.find(({ source }) => source === "open/tiny@v1")?.id ?? "";
   const refused = await corral.cli("weights", "rm", id);
   assert.match(refused.stderr, /are used by tiny; delete these first \(`corral rm tiny`\)/);
-  assert.equal((await corral.cli("rm", "tiny")).code, 0);
+  assert.equal((await corral.request("/api/v1/deployments/tiny", { method: "DELETE" })).status, 204);
   assert.equal((await corral.cli("weights", "rm", id)).code, 0);
-  assert.equal((await corral.cli("weights", "show", id)).code, 4);
-  const left = await stat(join(directory, "cache")).catch(() => null);
-  assert.ok(left?.isDirectory(), "the hub's cache stays");
+  assert.equal((await corral.request(`/api/v1/weights/${id}`)).status, 404);
+  assert.ok((await stat(join(directory, "cache"))).isDirectory(), "the hub's cache stays");
 });
+
+interface Case {
+  readonly on?: Corral;
+  readonly args: readonly string[];
+  readonly code: number;
+  readonly sentence: RegExp;
+}
+
+/** Each ends with one sentence on stderr and nothing on stdout. */
+async function refuse(cases: readonly Case[]): Promise<void> {
+  await Promise.all(
+    cases.map(async ({ on = corral, args, code, sentence }) => {
+      const ended = await on.cli("deploy", ...args);
+      assert.match(ended.stderr, sentence);
+      assert.equal(ended.code, code, ended.stderr);
+      assert.equal(ended.stdout, "");
+    }),
+  );
+}
 
 test("what is missing or wrong is told in one sentence, with what to do", async () => {
-  const cases: readonly [readonly string[], number, RegExp][] = [
-    [
-      ["llamav2-7b-chta"],
-      4,
-      /There is no model "llamav2-7b-chta" in the catalogue; did you mean llamav2-7b-chat/,
-    ],
-    [["nobody/nothing"], 4, /has no repository nobody\/nothing/],
-    [["open/tiny", "--revision", "nope"], 4, /open\/tiny has no revision nope/],
-    [["open/tiny", "--file", "x.gguf"], 4, /open\/tiny has no GGUF file "x\.gguf"/],
-    [["open/tiny", "--quantize", "q4km"], 2, /--quantize is "q4km"; .*did you mean q4_k_m\?/],
-    [
-      ["llamav2-13b-chat"],
-      3,
-      /meta-llama\/Llama-2-13b-chat-hf is gated.*click "Agree and access repository"/,
-    ],
-  ];
-  for (const [args, code, sentence] of cases) {
-    const ended = await corral.cli("deploy", ...args);
-    assert.match(ended.stderr, sentence);
-    assert.equal(ended.code, code, ended.stderr);
-    assert.equal(ended.stdout, "");
-  }
-});
-
-test("a licence that was not accepted, a missing token, a revoked one and an offline hub are each asked for", async () => {
-  await using other = await startCorral({
-    quickstart: false,
-    env: hubEnvironment({ HF_TOKEN: "", HF_HOME: join(directory, "other") }),
-  });
-  const unaccepted = await other.cli("deploy", "llamav2-7b-chat");
-  assert.equal(unaccepted.code, 6);
-  assert.match(
-    unaccepted.stderr,
-    /llamav2-7b-chat needs the licence llama2 accepted once: read https:.*--accept-license llama2/,
+  const [tokenless, offline] = await Promise.all(
+    [{ HF_TOKEN: "" }, { HF_HUB_OFFLINE: "1" }].map((changes, index) =>
+      startCorral({
+        quickstart: false,
+        env: hubEnvironment({ ...changes, HF_HOME: join(directory, `other-${index}`) }),
+      }),
+    ),
   );
-  const tokenless = await other.cli("deploy", "llamav2-7b-chat", "--accept-license");
-  assert.equal(tokenless.code, 3);
-  assert.match(tokenless.stderr, /is gated, and no token was sent\. .*set HF_TOKEN/);
-  await other.stop();
-
-  hub.revoke(token);
-  const revoked = await corral.cli("deploy", "llamav2-70b-chat");
-  assert.equal(revoked.code, 3);
-  assert.match(revoked.stderr, /refuses the token of HF_TOKEN .*Make a new one/);
-
-  await using offline = await startCorral({
-    quickstart: false,
-    env: hubEnvironment({ HF_HUB_OFFLINE: "1", HF_HOME: join(directory, "empty") }),
-  });
-  const away = await offline.cli("deploy", "open/tiny");
-  assert.notEqual(away.code, 0);
-  assert.match(away.stderr, /HF_HUB_OFFLINE/);
+  assert.ok(tokenless && offline);
+  try {
+    await refuse([
+      {
+        args: ["llamav2-7b-chta"],
+        code: 4,
+        sentence: /no model "llamav2-7b-chta" .*did you mean llamav2-7b-chat/,
+      },
+      { args: ["open/tiny", "--revision", "nope"], code: 4, sentence: /open\/tiny has no revision nope/ },
+      { args: ["open/tiny", "--quantize", "q4km"], code: 2, sentence: /is "q4km"; .*did you mean q4_k_m\?/ },
+      {
+        args: ["llamav2-13b-chat"],
+        code: 3,
+        sentence: /-13b-chat-hf is gated.*click "Agree and access repository"/,
+      },
+      {
+        on: tokenless,
+        args: ["llamav2-7b-chat"],
+        code: 6,
+        sentence: /needs the licence llama2 accepted once: read https:.*--accept-license llama2/,
+      },
+      {
+        on: tokenless,
+        args: ["llama-3-8b-instruct", "--accept-license"],
+        code: 3,
+        sentence: /is gated, and no token was sent\. .*set HF_TOKEN/,
+      },
+      { on: offline, args: ["open/tiny"], code: 4, sentence: /HF_HUB_OFFLINE/ },
+    ]);
+    hub.revoke(token);
+    const sentence = /refuses the token of HF_TOKEN .*Make a new one/;
+    await refuse([{ args: ["llamav2-70b-chat"], code: 3, sentence }]);
+  } finally {
+    await Promise.all([tokenless[Symbol.asyncDispose](), offline[Symbol.asyncDispose]()]);
+  }
 });

@@ -7,8 +7,9 @@ import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
 import { principalOf } from "../gateway/answer-error.ts";
 import { mayUseModel } from "../gateway/guard.ts";
+import { listAcceptedLicenses } from "../store/licenses.ts";
 import type { WeightsRow } from "../store/schema.ts";
-import { listAcceptedLicenses, listWeightsOfIdentifiers } from "../store/weights.ts";
+import { listWeightsOfIdentifiers } from "../store/weights.ts";
 import { unknownSource } from "../weights/source.ts";
 import type { ManagementServices } from "./services.ts";
 

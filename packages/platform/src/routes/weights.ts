@@ -17,15 +17,14 @@ import { isEnded, nextWeights } from "../domain/weights.ts";
 import { principalOf } from "../gateway/answer-error.ts";
 import type { Principal } from "../gateway/authenticate.ts";
 import { mayUseModel, requireModel } from "../gateway/guard.ts";
+import { acceptLicense, listAcceptedLicenses } from "../store/licenses.ts";
 import type { WeightsRow } from "../store/schema.ts";
 import {
-  acceptLicense,
   deleteWeights,
   deploymentsUsing,
   findWeights,
   insertWeights,
   isContentWanted,
-  listAcceptedLicenses,
   listWeights,
   toWeights,
   updateWeights,

@@ -1,5 +1,5 @@
-// Weights that were asked for, and the licences that were accepted with them. A row belongs to the platform on whose
-// machine its file is; what a state means is decided in `domain/weights.ts`.
+// Weights that were asked for. A row belongs to the platform on whose machine its file is; what a state means is decided
+// in `domain/weights.ts`.
 
 import { ServingError, type Weights, type WeightsStatus } from "@corral/contract";
 import { sql } from "kysely";
@@ -277,31 +277,6 @@ export function deploymentsUsing(db: Db, directory: string): Promise<string[]> {
       )
       .execute();
     return rows.map(({ name }) => name);
-  });
-}
-
-/** Remembers it; once is enough. */
-export function acceptLicense(
-  db: Db,
-  { projectId, licenseId, keyId }: { projectId: string; licenseId: string; keyId: string | null },
-): Promise<void> {
-  return withRetry(db, async () => {
-    await db
-      .insertInto("accepted_licenses")
-      .values({ project_id: projectId, license_id: licenseId, key_id: keyId })
-      .onConflict((conflict) => conflict.doNothing())
-      .execute();
-  });
-}
-
-export function listAcceptedLicenses(db: Db, projectId: string): Promise<ReadonlySet<string>> {
-  return withRetry(db, async () => {
-    const rows = await db
-      .selectFrom("accepted_licenses")
-      .select("license_id")
-      .where("project_id", "=", projectId)
-      .execute();
-    return new Set(rows.map(({ license_id }) => license_id));
   });
 }
 
