@@ -1,12 +1,13 @@
 // `npm run mutations`: is every boundary of a logits processor, and every place in their order, held by a recorded case,
-// and is every rule of beam search held by a test?
+// and is every rule of beam search and of downloads held by a test?
 // Swaps neighbours of the order and turns comparisons, one at a time; each must turn the tests red. `-- --part swaps`,
-// `-- --part boundaries` or `-- --part beams` does one part, `-- --every N` each N-th only.
+// `-- --part boundaries`, `-- --part beams` or `-- --part hub` does one part, `-- --every N` each N-th only.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { beamFaults } from "./beam-faults.ts";
+import { hubFaults } from "./hub-faults.ts";
 import { plantFaults, type Fault } from "./plant-faults.ts";
 import { repository } from "./repository.ts";
 
@@ -127,7 +128,12 @@ const { values: options } = parseArgs({
     every: { type: "string", default: "1" },
   },
 });
-const parts: Readonly<Record<string, readonly Fault[]>> = { swaps, boundaries, beams: beamFaults };
+const parts: Readonly<Record<string, readonly Fault[]>> = {
+  swaps,
+  boundaries,
+  beams: beamFaults,
+  hub: hubFaults,
+};
 const chosen = options.part === "all" ? Object.values(parts).flat() : parts[options.part];
 if (chosen === undefined) throw new Error(`--part is one of ${Object.keys(parts).join(", ")}.`);
 for (const [pair, reason] of Object.entries(commuting))

@@ -87,6 +87,56 @@ test("later ranges of an origin are asked for on condition that the file is stil
   );
 });
 
+test("a server whose ETags do not hold is asked without conditions after the first", async (t) => {
+  const { hub, options } = await startHubCase(t, files, {
+    faults: [{ server: "cdn", headers: { etag: '"of one machine"' } }],
+  });
+  const tuning = { ...options.tuning, connectionCount: 1 };
+  assertSame(await fetchFromHub({ repository }, { ...options, tuning }), files, all);
+  const conditions = hub.requests.filter((request) => request.headers["if-range"] !== undefined);
+  assert.equal(conditions.length, 1);
+});
+
+test("headers that contradict the listing are told apart", async (t) => {
+  const lies = [
+    [{ "x-repo-commit": "f".repeat(40) }, /asked for at [0-9a-f]{40}, sent at f{40}/],
+    [{ etag: `"${"e".repeat(40)}"` }, /listed with the digest [0-9a-f]{40}, sent with e{40}/],
+    [{ "x-linked-size": "7" }, /listed with 2 bytes, sent with 7/],
+    [{ "content-encoding": "br" }, /sent compressed although that was not asked for/],
+  ] as const;
+  for (const [headers, message] of lies) {
+    const { options } = await startHubCase(t, files, {
+      faults: [{ path: /resolve-cache.*config/, headers }],
+    });
+    await assertFails(
+      fetchFromHub({ repository }, options),
+      "download_corrupt",
+      /^config\.json of owner\/name/,
+      message,
+    );
+  }
+});
+
+test("a network that answers everything with a page of its own is not taken for the hub", async (t) => {
+  const { hub, options, cache } = await startHubCase(t, files, {
+    faults: [{ text: "<p>Welcome to the hotel" }],
+  });
+  await assertFails(
+    fetchFromHub({ repository }, options),
+    "hub_unavailable",
+    /gave an answer that cannot be read/,
+  );
+  hub.faults.splice(0, 1, { path: /resolve|cdn/, text: "<p>Welcome to the hotel" });
+  await assertFails(
+    fetchFromHub({ repository }, options),
+    "download_corrupt",
+    /^config\.json of owner\/name/,
+  );
+  assert.ok(
+    readdirSync(join(cache, "models--owner--name/blobs")).every((name) => name.includes(".incomplete")),
+  );
+});
+
 test("bytes that are not what their digest says are thrown away, in large files and small", async (t) => {
   for (const [path, flipByteAt] of [
     ["model.safetensors", 654_321],

@@ -25,8 +25,8 @@ export interface RangeOptions {
 interface Run extends RangeOptions {
   readonly remote: RemoteFile;
   readonly partial: PartialFile;
-  /** By origin: the strong ETag of its earlier answers, for If-Range. */
-  readonly validators: Map<string, string>;
+  /** By origin: the strong ETag of its earlier answers, for If-Range; null where it does not hold to it. */
+  readonly validators: Map<string, string | null>;
 }
 
 /**
@@ -163,7 +163,7 @@ async function requestGap(run: Run, gap: Gap): Promise<HubAnswer> {
         const validator = run.validators.get(origin);
         return {
           range: `bytes=${gap.start}-${gap.end - 1}`,
-          ...(validator === undefined ? {} : { "if-range": validator }),
+          ...(typeof validator === "string" ? { "if-range": validator } : {}),
         };
       },
     },
@@ -177,10 +177,16 @@ async function requestGap(run: Run, gap: Gap): Promise<HubAnswer> {
       `${file.path} of ${repository}: ${contradiction}. Nothing of it was used; try again, or another mirror (HF_ENDPOINT).`,
     );
   }
-  if (answer.status === 200) run.validators.delete(answer.origin);
-  const etag = answer.headers.get("etag");
-  if (answer.status === 206 && etag?.startsWith('"') === true) run.validators.set(answer.origin, etag);
+  noteValidator(run.validators, answer);
   return answer;
+}
+
+/** A server of several machines may give each answer another ETag: then the digest alone tells. */
+function noteValidator(validators: Map<string, string | null>, { origin, status, headers }: HubAnswer): void {
+  const etag = headers.get("etag");
+  if (status === 200 && validators.has(origin)) validators.set(origin, null);
+  else if (status === 206 && !validators.has(origin) && etag?.startsWith('"') === true)
+    validators.set(origin, etag);
 }
 
 /** Where the answer is not what the listing announced; null: it agrees as far as its headers tell. */

@@ -29,6 +29,10 @@ export interface Fault {
   readonly flipByteAt?: number;
   /** Adds to the size in the headers of the content. */
   readonly lengthOffset?: number;
+  /** Instead of the right ones. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Answers 200 with this text, as a hotel's network does. */
+  readonly text?: string;
   /** Another address than the right one to go on to. */
   readonly redirectTo?: string;
   /** Runs before the answer: to take a token away, to close a server. */

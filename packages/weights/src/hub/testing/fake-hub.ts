@@ -178,6 +178,10 @@ export async function startFakeHub(options: FakeHubOptions): Promise<FakeHub> {
 }
 
 function refuseByFault(response: ServerResponse, fault: Fault | null): boolean {
+  if (fault?.text !== undefined) {
+    response.writeHead(200, { "content-type": "text/html" }).end(fault.text);
+    return true;
+  }
   if (fault?.status === undefined) return false;
   if (fault.retryAfterSeconds !== undefined) response.setHeader("retry-after", fault.retryAfterSeconds);
   refuse(response, fault.status, null, "as the test asked");
@@ -217,6 +221,7 @@ function sendFile(
   // An answer that ends early by intent must not contradict its own length.
   if (fault?.endAfterBytes === undefined)
     response.setHeader("content-length", asked === null ? size : end - start);
+  for (const [name, value] of Object.entries(fault?.headers ?? {})) response.setHeader(name, value);
   if (request.method === "HEAD") return void response.end();
   void sendRange(response, { fullPath: file.fullPath, start, end }, fault);
 }
