@@ -47,6 +47,11 @@ const cases: readonly { name: string; faults: readonly Fault[]; most: number }[]
     most: 2,
   },
   {
+    name: "a server that cuts every connection, more often than there are tries",
+    faults: [{ server: "cdn", cutAfterBytes: 20_000 }],
+    most: 1.1,
+  },
+  {
     name: "no ranges and a cut in the middle",
     faults: [
       { server: "cdn", ignoreRange: true, cutAfterBytes: 400_000, times: 1 },
@@ -170,6 +175,18 @@ test("bytes that an earlier process left and that have rotted are fetched again"
   await assertFails(fetchFromHub({ repository }, options), "hub_unavailable");
   hub.faults.length = 0;
   assertSame(await fetchFromHub({ repository }, options), files, all);
+});
+
+test("a file that was resumed and stays wrong is refused after one more try", async (t) => {
+  const { hub, options } = await startHubCase(t, files, {
+    faults: [{ server: "cdn", after: 1, status: 500 }],
+  });
+  await assertFails(fetchFromHub({ repository }, options), "hub_unavailable");
+  hub.faults.splice(0, 1, { server: "cdn", flipByteAt: 150_000 });
+  const before = hub.wireBytes();
+  const attempt = fetchFromHub({ repository }, { ...options, signal: AbortSignal.timeout(10_000) });
+  await assertFails(attempt, "download_corrupt");
+  assert.ok(hub.wireBytes() - before < 2.1 * sizeBytes);
 });
 
 test("sizes and digests that contradict the listing are refused before the bytes are read", async (t) => {

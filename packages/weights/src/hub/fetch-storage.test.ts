@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 import { fetchFromHub, findInHubCache, type FetchOptions } from "./fetch.ts";
+import { acquireLock } from "./lock.ts";
 import { assertFails, assertSame, noise, startHubCase } from "./testing/hub-case.ts";
 
 const repository = "owner/name";
@@ -68,6 +70,25 @@ test("two processes that want one repository fetch it once, and both have it", a
   // The one that waited saw the other's progress, or had nothing left to wait for.
   for (const { told } of [one, other])
     assert.ok(told.every((done, at) => at === 0 || done >= (told[at - 1] ?? 0)));
+});
+
+test("who gets the lock after another has finished takes the file that is there", async (t) => {
+  const { hub, options, cache } = await startHubCase(t, files);
+  const sha256 = [...(hub.repositories.get(repository)?.commits.values() ?? [])][0]?.get(
+    "model.safetensors",
+  )?.sha256;
+  const locks = join(cache, ".locks/models--owner--name");
+  mkdirSync(locks, { recursive: true });
+  const { signal } = new AbortController();
+  const whileWaiting = () => Promise.resolve(false);
+  const lock = await acquireLock(join(locks, `${sha256}.corral.lock`), { signal, whileWaiting });
+  const attempt = fetchFromHub({ repository }, options);
+  while (!readNames(join(cache, "models--owner--name/snapshots")).length) await pause(5);
+  await pause(50);
+  writeFileSync(join(cache, "models--owner--name/blobs", `${sha256}`), files["model.safetensors"]);
+  await lock?.release();
+  assertSame(await attempt, files, all);
+  assert.ok(hub.requests.every((request) => request.server === "hub"));
 });
 
 test("a process that is killed in the middle leaves what the next one goes on with", async (t) => {

@@ -147,6 +147,12 @@ test("offline, the cache is used without a request, or what it lacks is named", 
   const fetched = await fetchFromHub({ repository }, options);
   const before = hub.requests.length;
   assert.deepEqual(await fetchFromHub({ repository }, offline), fetched);
+  rmSync(join(fetched.directory, "tokenizer.model"));
+  await assertFails(
+    fetchFromHub({ repository }, offline),
+    "weights_missing",
+    /does not have tokenizer\.model of/,
+  );
   rmSync(join(fetched.directory, second));
   await assertFails(
     fetchFromHub({ repository }, offline),

@@ -76,6 +76,8 @@ test("what cannot be the beginning of the same file is begun anew", async (t) =>
   assert.equal(await resumed(1000, 100), 150);
   assert.equal(await resumed(1001, 100), 0);
   await fill();
+  assert.equal(await resumed(999, 100), 0);
+  await fill();
   assert.equal(await resumed(1000, 50), 0);
   await fill();
   truncateSync(path, 540);

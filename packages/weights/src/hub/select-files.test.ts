@@ -47,6 +47,7 @@ test("weights that stand there under two names are taken once", () => {
   ]);
   assert.deepEqual(selection.paths, ["config.json", "model.safetensors.index.json", ...shards]);
   assert.deepEqual(select(["consolidated.safetensors", "model.safetensors"]).paths, ["model.safetensors"]);
+  assert.deepEqual(select(["consolidated.safetensors", "other.safetensors"]).paths, ["other.safetensors"]);
 });
 
 test("the index decides which shards are needed", () => {
