@@ -9,6 +9,8 @@ import {
   namePatternProblem,
   parseJson,
   precisions,
+  cacheTypes,
+  type CacheType,
   type CallCaps,
   type FieldError,
   type ModelDefaults,
@@ -41,6 +43,8 @@ export interface BundleLimits {
   readonly maxStepMs?: number;
   /** Unused for so long the model gives its memory back. Absent, not null: digests stay. */
   readonly idleSeconds?: number;
+  /** The type of keys and values in the KV cache. Absent, not null: digests stay. */
+  readonly cacheType?: CacheType;
   /** What one call may cost; by their wire names. Absent, not null: digests stay. */
   readonly callCaps?: CallCaps;
 }
@@ -90,6 +94,7 @@ const corralSchema = z.strictObject({
   queue_length: count.nullish(),
   max_step_ms: count.nullish(),
   idle_seconds: count.nullish(),
+  cache_type: z.enum(cacheTypes).nullish(),
   call_caps: callCapsSchema.nullish(),
 });
 
@@ -158,6 +163,11 @@ function checkConfig(source: YamlSource): ParsedConfig {
       const wrong = draftProblem(name, draft);
       if (wrong !== null) report([...at, "assistant_models", name], "invalid_parameter", wrong);
     }
+    const { precision, cache_type: cacheType } = isRecord(corral) ? corral : {};
+    if (precision === "reference" && typeof cacheType === "string" && cacheType !== "f32") {
+      const wrong = `cache_type is ${cacheType}; with precision reference it is f32. Leave one of them out.`;
+      report([...at, "cache_type"], "invalid_parameter", wrong);
+    }
     if (isRecord(defaults)) {
       const limits = {
         maxSequenceCount: typeof slots === "number" ? slots : mostSlots,
@@ -191,6 +201,7 @@ function checkConfig(source: YamlSource): ParsedConfig {
         queueLength: settings.queue_length ?? null,
         ...(typeof settings.max_step_ms !== "number" ? {} : { maxStepMs: settings.max_step_ms }),
         ...(typeof settings.idle_seconds !== "number" ? {} : { idleSeconds: settings.idle_seconds }),
+        ...(typeof settings.cache_type !== "string" ? {} : { cacheType: settings.cache_type }),
         ...(isRecord(settings.call_caps) ? { callCaps: settings.call_caps } : {}),
       },
     }),

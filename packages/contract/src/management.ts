@@ -1,7 +1,7 @@
 // The management API: models, versions, deployments, runs and keys as they look on the wire.
 
 import { z } from "zod";
-import { precisions } from "./replica.ts";
+import { cacheTypes, precisions } from "./replica.ts";
 import { computeFields, loadFields } from "./report.ts";
 
 /** What a key may do. `admin` includes all the others. */
@@ -107,6 +107,17 @@ export const createDeploymentSchema = z
       .positive()
       .optional()
       .describe("Unused for so long it gives its memory back; default: the platform's setting."),
+    context_length: z
+      .int()
+      .positive()
+      .optional()
+      .describe("Most tokens of one sequence; default: what the model asks for, or was trained for."),
+    cache_type: z
+      .enum(cacheTypes)
+      .optional()
+      .describe(
+        "Of keys and values in the KV cache: `q8_0` takes about half of `f16`. Default: by precision.",
+      ),
   })
   .refine(
     ({ version_id, source, weights_id }) =>

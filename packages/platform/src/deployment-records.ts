@@ -1,7 +1,8 @@
 // How the reconciler reads and writes deployments: the store's functions behind its port.
 
 import type { Manifest } from "@corral/bundle";
-import { ServingError, precisions, type Precision } from "@corral/contract";
+import { ServingError } from "@corral/contract";
+import { settingsFrom } from "./build/deployment-settings.ts";
 import { idleSecondsOf, type DeploymentRecords } from "./reconcile.ts";
 import {
   activateDeployment,
@@ -38,10 +39,7 @@ export function createDeploymentRecords(db: Db, capBytes: number, mayExceed = fa
         draftModels: version.draft_models,
         // Written by us, from a checked bundle, and never changed.
         manifest: version.manifest as Manifest,
-        settings: {
-          precision: precisionOf(row.settings["precision"]),
-          idleSeconds: idleSecondsOf(row),
-        },
+        settings: { ...settingsFrom(row.settings), idleSeconds: idleSecondsOf(row) },
         lastRun: row.load_ms === null ? null : { loadMs: row.load_ms, residentBytes: row.resident_bytes },
       };
       const memory = await memoryNeeds(plan, capBytes);
@@ -53,8 +51,4 @@ export function createDeploymentRecords(db: Db, capBytes: number, mayExceed = fa
     },
     activate: (row) => activateDeployment(db, row),
   };
-}
-
-function precisionOf(value: unknown): Precision | null {
-  return precisions.find((precision) => precision === value) ?? null;
 }

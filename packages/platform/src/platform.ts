@@ -39,6 +39,7 @@ import { isBundleReferenced } from "./store/versions.ts";
 import { readCatalogue } from "./weights/operator-catalogue.ts";
 import { createPreparationDriver } from "./weights/process.ts";
 import { placesOf } from "./weights/services.ts";
+import { readModelMemory } from "./memory.ts";
 import { WeightsSupervisor } from "./weights/supervisor.ts";
 
 export interface Platform {
@@ -145,10 +146,12 @@ export async function startPlatform(
     });
     const driver = createProcessDriver({ runDirectory, logLevel: config.logLevel, environment: process.env });
     const weights = { roots: config.modelRoots, catalogue, platformId, preparations };
+    const memory = () => readModelMemory({ capBytes: config.memoryBytes, mayExceed: config.mayExceedMemory });
     const quickstart = createQuickstart({
       db,
       projectId: defaultProjectId,
       places: placesOf(db, weights, defaultProjectId),
+      memory,
       now,
     });
     const logBook = new LogBook();
@@ -241,6 +244,7 @@ export async function startPlatform(
         bundles,
         weights,
         now,
+        memory,
         deploymentsChanged: () => void reconciler.wake(),
         logBook,
         replicasOf: (id) => directory.replicasOf(id),

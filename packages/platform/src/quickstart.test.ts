@@ -15,6 +15,7 @@ const quickstart = createQuickstart({
   db,
   projectId: "default",
   places: testPlaces(),
+  memory: () => null,
   now: () => new Date(),
 });
 

@@ -2,7 +2,7 @@
 // release brings other weights or defaults; a deployment that somebody else made under such a name is left alone.
 
 import { ServingError, asServingError } from "@corral/contract";
-import { deploy } from "./build/create-deployment.ts";
+import { deploy, type DeployOptions } from "./build/create-deployment.ts";
 import type { ContentPlaces } from "./build/version-content.ts";
 import { deleteDeployment, findDeploymentByName } from "./store/deployments.ts";
 import type { Db } from "./store/schema.ts";
@@ -20,14 +20,15 @@ export interface QuickstartOptions {
   readonly db: Db;
   readonly projectId: string;
   readonly places: ContentPlaces;
+  readonly memory: DeployOptions["memory"];
   readonly now: () => Date;
 }
 
-export function createQuickstart({ db, projectId, places, now }: QuickstartOptions): Quickstart {
+export function createQuickstart({ db, projectId, places, memory, now }: QuickstartOptions): Quickstart {
   const errors = new Map<string, ServingError>();
 
   async function deployOne(name: string, onLeft: (notice: string) => void): Promise<void> {
-    const options = { db, projectId, places, requireModel: () => {}, by: "quickstart" } as const;
+    const options = { db, projectId, places, memory, requireModel: () => {}, by: "quickstart" } as const;
     try {
       await deploy({ source: name, name }, options);
     } catch (error) {

@@ -21,7 +21,7 @@ test("a model without room is not loaded, and what would fit is told", async () 
     fittingCellCount(large, { freeBytes: 160e6, processor }),
     (error: Error & { code?: string }) => {
       assert.equal(error.code, "model_too_large");
-      assert.match(error.message, /needs \d+ MB of 160 MB free .*fits with a context of \d+/);
+      assert.match(error.message, /needs \d+ MB of 160 MB free .*fits with --context-length \d+/);
       return true;
     },
   );

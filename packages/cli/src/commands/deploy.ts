@@ -4,6 +4,7 @@
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import {
+  cacheTypes,
   isServingError,
   precisions,
   quantizationProblem,
@@ -38,6 +39,12 @@ export const deploy: CommandDefinition = {
       summary: "`reference` reproduces Hugging Face token for token",
       choices: precisions,
     },
+    { flags: "--context-length <tokens>", summary: "most tokens of one sequence (default: the model's own)" },
+    {
+      flags: "--cache-type <type>",
+      summary: "of the KV cache: q8_0 takes half of f16",
+      choices: cacheTypes,
+    },
     { flags: "--quantize <type>", summary: "how its matrices are rewritten: q4_k_m, q8_0, f16, …" },
     { flags: "--revision <revision>", summary: "a branch, tag or commit of the repository (default: main)" },
     { flags: "--file <file>", summary: "which GGUF file of a repository with several" },
@@ -63,6 +70,7 @@ export const deploy: CommandDefinition = {
       ...(name === undefined ? {} : { name }),
       ...(precision === undefined ? {} : { precision }),
       ...idleSecondsOf(textOption(options, "idleSeconds")),
+      ...contextOptions(options),
     };
     const { deployments } = context.client();
     const create = (body: CreateDeployment) => deployments.create(body, { signal: context.signal });
@@ -76,6 +84,18 @@ export const deploy: CommandDefinition = {
     await finishDeployment(context, deployment, options);
   },
 };
+
+function contextOptions(options: Options): Pick<CreateDeployment, "context_length" | "cache_type"> {
+  const length = textOption(options, "contextLength");
+  const cacheType = cacheTypes.find((known) => known === options["cacheType"]);
+  if (length !== undefined && !(Number.isSafeInteger(Number(length)) && Number(length) > 0)) {
+    throw new UsageError(`--context-length is ${JSON.stringify(length)}; it is a number of tokens above 0.`);
+  }
+  return {
+    ...(length === undefined ? {} : { context_length: Number(length) }),
+    ...(cacheType === undefined ? {} : { cache_type: cacheType }),
+  };
+}
 
 interface AskedWeights {
   readonly body: CreateWeights;

@@ -1,10 +1,13 @@
 // From what a caller wants deployed to rows: version, name and identifiers settled, nothing started.
 
 import { asServingError, type CreateDeployment, ServingError } from "@corral/contract";
+import type { FitMachine } from "@corral/weights";
 import { createDeployment, findDeploymentByName, listDeployments, redeploy } from "../store/deployments.ts";
 import { findModel, getOrCreateModel } from "../store/models.ts";
 import type { Db, DeploymentRow, VersionRow } from "../store/schema.ts";
 import { getVersion, insertVersion } from "../store/versions.ts";
+import { sameSettings, settingsFrom, settingsOf, type StoredSettings } from "./deployment-settings.ts";
+import { requireFit } from "./require-fit.ts";
 import {
   contentOfSource,
   contentOfWeights,
@@ -25,6 +28,8 @@ export interface DeployOptions {
   readonly places: ContentPlaces;
   /** Refuses models that the caller may not use. */
   readonly requireModel: (modelName: string) => void;
+  /** What models may take of memory now; null: not known, and nothing is refused for it. */
+  readonly memory: () => FitMachine | null;
   /** Who asks. Only a caller's asking again gives a deployment its model's name again. */
   readonly by: "caller" | "quickstart";
 }
@@ -32,7 +37,8 @@ export interface DeployOptions {
 /**
  * Asking twice for the same version under the same name gives the same deployment, and its model's name leads to
  * what was asked for last. Fails with `conflict` where
- * the name given is another deployment's; without a name a free one is found.
+ * the name given is another deployment's; without a name a free one is found. Fails with `model_too_large` where there
+ * is no memory for it.
  */
 export async function deploy(body: CreateDeployment, options: DeployOptions): Promise<Deployed> {
   const { db, projectId, requireModel } = options;
@@ -41,8 +47,8 @@ export async function deploy(body: CreateDeployment, options: DeployOptions): Pr
   if (name !== null) requireModel(name);
   const version = await versionOf(body, name, options);
   requireModel(version.model_name);
-  const settings = { precision: body.precision ?? null };
   const idle = body.idle_seconds === undefined ? {} : { idle_seconds: body.idle_seconds };
+  const settings = settingsOf(body);
 
   for (let attempt = 1; ; attempt += 1) {
     const existing = await sameDeployment(db, projectId, version, name, settings);
@@ -50,6 +56,7 @@ export async function deploy(body: CreateDeployment, options: DeployOptions): Pr
       const row = options.by === "caller" ? await redeploy(db, existing, idle) : existing;
       if (row !== null) return { row, created: false };
     }
+    await requireFit(version, settingsFrom(settings), options.memory());
     try {
       const row = await createDeployment(db, {
         projectId,
@@ -95,14 +102,14 @@ async function sameDeployment(
   projectId: string,
   version: VersionRow,
   name: string | null,
-  settings: { readonly precision: string | null },
+  settings: StoredSettings,
 ): Promise<DeploymentRow | null> {
   const { items } = await listDeployments(db, projectId, { limit: 500, modelId: version.model_id });
   const same = items.find(
     (row) =>
       row.version_id === version.id &&
       (name === null || row.name === name) &&
-      (row.settings["precision"] ?? null) === settings.precision,
+      sameSettings(row.settings, settings),
   );
   return same ?? null;
 }

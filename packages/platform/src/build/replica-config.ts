@@ -1,7 +1,7 @@
 // A version with its deployment's settings → what a replica starts with. Pure: reads no file, knows no process.
 
 import type { Manifest } from "@corral/bundle";
-import type { DeviceChoice, Precision, ReplicaConfig, IntegrityChecks } from "@corral/contract";
+import type { CacheType, DeviceChoice, Precision, ReplicaConfig, IntegrityChecks } from "@corral/contract";
 import { join } from "node:path";
 import type { MemoryNeeds } from "../residency/memory-needs.ts";
 import { bodyLimitBytes } from "../gateway/proxy.ts";
@@ -19,6 +19,10 @@ export interface DeploymentSettings {
   readonly precision: Precision | null;
   /** Unused for so long it is unloaded; null: what the version or the platform says. */
   readonly idleSeconds: number | null;
+  /** Null: what the version asks for, or the model was trained for. */
+  readonly contextLength: number | null;
+  /** Of the KV cache; null: what the version asks for, or its precision. */
+  readonly cacheType: CacheType | null;
 }
 
 export interface ReplicaPlan {
@@ -63,8 +67,10 @@ export function replicaConfig(
   const { config, generationConfig } = plan.manifest;
   const { limits } = config;
   const precision = plan.settings.precision ?? config.precision ?? "default";
+  const cacheType = plan.settings.cacheType ?? limits.cacheType;
   const { directory, limitBytes } = host.prefixes;
-  const prefixDirectory = join(directory, `${plan.weightsSha256.slice(0, 32)}-${precision}`);
+  const kind = cacheType === undefined ? precision : `${precision}-${cacheType}`;
+  const prefixDirectory = join(directory, `${plan.weightsSha256.slice(0, 32)}-${kind}`);
   return {
     replica_id: place.replicaId,
     deployment_id: plan.deploymentId,
@@ -78,6 +84,7 @@ export function replicaConfig(
       ? {}
       : { draft_models: plan.draftModels.map(({ name, path, sha256 }) => ({ name, path, sha256 })) }),
     precision,
+    ...(cacheType === undefined ? {} : { cache_type: cacheType }),
     device: host.device,
     threads_directory: host.threadsDirectory,
     prefix_store: limitBytes === 0 ? null : { directory: prefixDirectory, limit_bytes: limitBytes },
@@ -86,7 +93,7 @@ export function replicaConfig(
     defaults: config.defaults,
     ...(config.chatTemplate === undefined ? {} : { chat_template: config.chatTemplate }),
     limits: {
-      context_length: limits.contextLength,
+      context_length: plan.settings.contextLength ?? limits.contextLength,
       slot_count: limits.slotCount ?? defaultLimits.slotCount,
       cell_count: limits.cellCount ?? plan.memory.cellCount,
       max_batch_tokens: defaultLimits.maxBatchTokens,

@@ -23,7 +23,7 @@ async function needs(
     {
       weightsPath,
       draftModels,
-      settings: { precision: null, idleSeconds: null },
+      settings: { precision: null, idleSeconds: null, contextLength: null, cacheType: null },
       manifest: createManifest({ files: [], config, generationConfig: {}, weightsSha256: null }),
     },
     capBytes,

@@ -11,7 +11,8 @@ import {
   type FitWishes,
   type Processor,
 } from "@corral/weights";
-import { defaultLimits, type ReplicaPlan } from "../build/replica-config.ts";
+import type { ReplicaPlan } from "../build/replica-config.ts";
+import { contextWishesOf } from "../build/require-fit.ts";
 
 export interface MemoryNeeds {
   /** With as many cells of the KV cache as the cap leaves room for. */
@@ -34,14 +35,7 @@ type Planned = Pick<ReplicaPlan, "weightsPath" | "draftModels" | "manifest" | "s
 /** A file that cannot be read counts with its size: the replica says what is wrong with it. */
 export async function memoryNeeds(plan: Planned, capBytes: number): Promise<MemoryNeeds> {
   const processor = ownProcessor();
-  const { limits, precision } = plan.manifest.config;
-  const wishes: FitWishes = {
-    contextLength: limits.contextLength,
-    cellCount: limits.cellCount,
-    slotCount: limits.slotCount ?? defaultLimits.slotCount,
-    maxBatchTokenCount: defaultLimits.maxBatchTokens,
-    precision: plan.settings.precision ?? precision ?? "default",
-  };
+  const wishes = contextWishesOf(plan.manifest, plan.settings);
   let extraBytes = 0;
   for (const { path } of plan.draftModels) extraBytes += await draftBytes(path, wishes, processor);
   const header = await readHeader(plan.weightsPath);

@@ -46,7 +46,7 @@ function plan(id: string, bytes: number, queueLength: number | null = null): Mem
     deploymentName: id,
     memory: { bytes, residentBytes: bytes, cellCount: null, problem: null },
     lastRun: { loadMs: 4_000, residentBytes: null },
-    settings: { precision: null, idleSeconds: null },
+    settings: { precision: null, idleSeconds: null, contextLength: null, cacheType: null },
     manifest: createManifest({ files: [], config, generationConfig: {}, weightsSha256: null }),
   };
 }

@@ -40,7 +40,7 @@ const params = z.object({ deployment: z.string() });
 
 export function registerDeploymentRoutes(
   plain: FastifyInstance,
-  { db, weights, now, deploymentsChanged, logBook, replicasOf }: ManagementServices,
+  { db, weights, now, memory, deploymentsChanged, logBook, replicasOf }: ManagementServices,
 ): void {
   const app = plain.withTypeProvider<ZodTypeProvider>();
   const tags = ["deployments"];
@@ -65,6 +65,7 @@ export function registerDeploymentRoutes(
         projectId: principal.projectId,
         places: placesOf(db, weights, principal.projectId),
         requireModel: (name) => requireModel(principal, name),
+        memory,
         by: "caller",
       });
       deploymentsChanged();

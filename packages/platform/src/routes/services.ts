@@ -5,12 +5,15 @@ import type { LogBook } from "../replica/log-book.ts";
 import type { LiveReplica } from "../replica/live-replica.ts";
 import type { Db } from "../store/schema.ts";
 import type { WeightsServices } from "../weights/services.ts";
+import type { FitMachine } from "@corral/weights";
 
 export interface ManagementServices {
   readonly db: Db;
   readonly bundles: BundleStore;
   readonly weights: WeightsServices;
   readonly now: () => Date;
+  /** What models may take of memory now; null: not known. */
+  readonly memory: () => FitMachine | null;
   /** Asks the reconciler to look. */
   readonly deploymentsChanged: () => void;
   readonly logBook: LogBook;

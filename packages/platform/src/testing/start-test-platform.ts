@@ -31,6 +31,7 @@ import { createDeployment, findDeploymentById } from "../store/deployments.ts";
 import { randomId } from "../store/ids.ts";
 import { createKey } from "../store/keys.ts";
 import { getOrCreateModel } from "../store/models.ts";
+import type { ManagementServices } from "../routes/services.ts";
 import type { DeploymentRow } from "../store/schema.ts";
 import { openStore } from "../store/store.ts";
 import { openTestStore, type TestStore, type TestStoreOptions } from "../store/testing.ts";
@@ -83,6 +84,8 @@ export interface TestPlatformOptions extends TestStoreOptions {
   readonly beside?: TestPlatform;
   /** How long a call waits for its model; default 30,000. */
   readonly waitMs?: number;
+  /** Default: not known, so that nothing is refused for it. */
+  readonly memory?: ManagementServices["memory"];
 }
 
 export async function startTestPlatform({
@@ -94,6 +97,7 @@ export async function startTestPlatform({
   residencyOptions = {},
   waitMs = 30_000,
   beside,
+  memory = () => null,
   ...storeOptions
 }: TestPlatformOptions = {}): Promise<TestPlatform> {
   const home = await mkdtemp(join(tmpdir(), "corral-p-"));
@@ -206,6 +210,7 @@ export async function startTestPlatform({
       }),
       weights: { roots: [join(home, "models")], catalogue, platformId, preparations },
       now,
+      memory,
       deploymentsChanged: () => void reconciler.wake(),
       logBook,
       replicasOf: (id) => directory.replicasOf(id),

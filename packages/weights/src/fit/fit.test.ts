@@ -37,7 +37,7 @@ test("one that does not fit names the context and the type of the cache that do"
   assert.equal(outcome.kind, "too_large");
   assert.match(
     outcome.advice,
-    /^It needs 2\d GB of 16 GB free \(weights 4\.\d GB, KV cache 17 GB, .*\); it fits with a context of \d+, or with a KV cache of q8_0\.$/,
+    /^It needs 2\d GB of 16 GB free \(weights 4\.\d GB, KV cache 17 GB, .*\); it fits with --context-length \d+, or with --cache-type q8_0\.$/,
   );
   const context = outcome.remedies[0]?.contextLength ?? 0;
   assert.equal(fit(llama8b("Q4_0"), 16 * gigabyte, { contextLength: context }).kind, "fits");
@@ -51,7 +51,7 @@ test("weights that are too large are to be quantised, by the finest type that fi
   assert.match(outcome.advice, /needs 17 GB of 7\.0 GB free .*it fits with --quantize q5_k_m\.$/);
   const smaller = fit(llama8b("F16"), 6 * gigabyte);
   assert.equal(smaller.kind, "too_large");
-  assert.match(smaller.advice, /it fits with --quantize q\w+ and with a context of \d+/);
+  assert.match(smaller.advice, /it fits with --quantize q\w+ and with --context-length \d+/);
 });
 
 test("what is quantised is not to be quantised again", () => {
@@ -67,7 +67,7 @@ test("reference precision takes half-precision weights twice as large, and says 
   const reference = fit(llama8b("F16"), 20 * gigabyte, { contextLength: 4096, precision: "reference" });
   assert.equal(reference.kind, "too_large");
   assert.ok(reference.needs.weightsBytes > 1.9 * half.needs.weightsBytes);
-  assert.match(reference.advice, /it fits with precision default/);
+  assert.match(reference.advice, /it fits with --precision default/);
 });
 
 test("cells that somebody asked for do not shrink", () => {

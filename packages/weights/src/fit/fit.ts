@@ -40,7 +40,7 @@ export type Fit =
       readonly context: ReplicaContext;
       /** The least change first. */
       readonly remedies: readonly FitRemedy[];
-      /** "It needs 9.1 GB of 6.2 GB free …; it fits with a context of 8192, or …" */
+      /** "It needs 9.1 GB of 6.2 GB free …; it fits with --context-length 8192, or …" */
       readonly advice: string;
     };
 
@@ -168,9 +168,9 @@ function adviceText(needs: FitNeeds, freeBytes: number, remedies: readonly FitRe
 function remedyText({ contextLength, cacheType, precision, quantization }: FitRemedy): string {
   const changes = [
     ...(quantization === undefined ? [] : [`with --quantize ${quantization}`]),
-    ...(cacheType === undefined ? [] : [`with a KV cache of ${cacheType}`]),
-    ...(precision === undefined ? [] : [`with precision ${precision}`]),
-    ...(contextLength === undefined ? [] : [`with a context of ${contextLength}`]),
+    ...(cacheType === undefined ? [] : [`with --cache-type ${cacheType}`]),
+    ...(precision === undefined ? [] : [`with --precision ${precision}`]),
+    ...(contextLength === undefined ? [] : [`with --context-length ${contextLength}`]),
   ];
   return changes.join(" and ");
 }

@@ -34,8 +34,8 @@ function assertNear(actual: number, expected: number, share: number, what: strin
   assert.ok(off <= Math.max(share * expected, logStep), `${what}: predicted ${actual}, reported ${expected}`);
 }
 
-test("the recording holds models of different shapes", () => {
-  assert.ok(recording.models.length >= 3, recording.models.map(({ model }) => model).join());
+test("the recording holds six models of different shapes", () => {
+  assert.ok(recording.models.length >= 6, recording.models.map(({ model }) => model).join());
 });
 
 for (const { model, header: recorded, runs } of recording.models) {

@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { bundleConfig, createManifest } from "@corral/bundle";
+import { builtInCatalogue, processorOf, resolveBuiltInWeights } from "@corral/weights";
+import { sameSettings, settingsFrom, settingsOf } from "./deployment-settings.ts";
+import { requireFit } from "./require-fit.ts";
+
+const row = builtInCatalogue.find("corral-tiny-2");
+assert.ok(row?.weights.kind === "built_in");
+const { path } = await resolveBuiltInWeights(row, row.weights);
+const machine = (freeBytes: number) => ({ freeBytes, processor: processorOf("x64", null) });
+const version = {
+  model_name: "tiny",
+  weights_path: path,
+  draft_models: [],
+  manifest: createManifest({
+    files: [],
+    config: bundleConfig({ weights: "corral-tiny-2", precision: "default" }),
+    generationConfig: {},
+    weightsSha256: null,
+  }),
+};
+const ask = (freeBytes: number, body: Parameters<typeof settingsOf>[0] = { source: "x" }) =>
+  requireFit(version, settingsFrom(settingsOf(body)), machine(freeBytes));
+
+test("what fits passes, and so does everything where memory is not known", async () => {
+  await ask(1e9);
+  await requireFit(version, settingsFrom({}), null);
+});
+
+test("what does not fit is refused, with what would", async () => {
+  const refused = ask(200e6, { source: "x", context_length: 200_000 });
+  await assert.rejects(refused, (error: Error & { code?: string }) => {
+    assert.equal(error.code, "model_too_large");
+    assert.match(
+      error.message,
+      /^tiny does not fit in memory\. It needs \d+ MB of 200 MB free .*it fits with --context-length \d+/,
+    );
+    const context = Number(/--context-length (\d+)/.exec(error.message)?.[1]);
+    return context > 512 && context < 200_000;
+  });
+});
+
+test("a type of the cache that its precision does not take is refused", async () => {
+  const body = { source: "x", precision: "reference", cache_type: "q8_0" } as const;
+  await assert.rejects(ask(1e9, body), { code: "invalid_parameter", message: /cache_type is q8_0; .*f32/ });
+});
+
+test("settings are the same whether absent or null, and another context is another deployment", () => {
+  assert.ok(sameSettings({ precision: null }, settingsOf({ source: "x" })));
+  assert.ok(!sameSettings({}, settingsOf({ source: "x", context_length: 4096 })));
+  assert.ok(!sameSettings({}, settingsOf({ source: "x", cache_type: "q8_0" })));
+});
