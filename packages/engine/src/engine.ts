@@ -188,13 +188,24 @@ class TextEngine implements Engine {
   /** Gives the group to the scheduler, or throws why it may not be. */
   #enqueue(request: PromptRequest, needs: GroupNeeds, nowMs: number): void {
     const { id, owner, priority, deadlineAtMs } = request;
-    const { weight = 1, queueDeadlineAtMs = null, namespace = "" } = request;
+    const { weight = 1, queueDeadlineAtMs = null, adapter = null } = request;
+    const namespace = namespaceOf(request);
     if (this.#isStopping) throw new ServingError("shutting_down", "The engine takes nothing new.");
     // The scheduler may be done with an id whose end is not published yet.
     if (this.#generations.has(id)) {
       throw new ServingError("engine_misuse", `Something with the id ${id} is under way.`);
     }
-    const spec = { id, owner, weight, priority, deadlineAtMs, queueDeadlineAtMs, namespace, ...needs };
+    const spec = {
+      id,
+      owner,
+      weight,
+      priority,
+      deadlineAtMs,
+      queueDeadlineAtMs,
+      namespace,
+      adapter,
+      ...needs,
+    };
     const answer = this.#scheduler.submit(spec, nowMs);
     if (answer.kind === "accepted") return;
     const { code, detail, retryAfterSeconds } = answer;
@@ -322,6 +333,11 @@ class TextEngine implements Engine {
     this.#generations.clear();
     throw cause;
   }
+}
+
+/** What is computed with an adapter is nothing to those without it, or with another one. */
+function namespaceOf({ namespace = "", adapter = null }: PromptRequest): string {
+  return adapter === null ? namespace : `${namespace} adapter ${adapter}`;
 }
 
 /** It is followed by the same new tokens as the prompt, in a context of the same length. */

@@ -29,6 +29,11 @@ export interface PromptRequest {
   readonly queueDeadlineAtMs?: number | null;
   /** Prefixes are shared within the same namespace only: a project's, say. Default: the empty one. */
   readonly namespace?: string;
+  /**
+   * The LoRA adapter to compute with, by the key that the runner knows it by. The key stands for the adapter's content:
+   * prefixes are shared and kept within it. Default: none.
+   */
+  readonly adapter?: string | null;
   /** By the engine's clock; when the call arrived that it is for. Default: now. Only counted with. */
   readonly receivedAtMs?: number;
 }

@@ -23,6 +23,8 @@ export interface GroupSpec {
   readonly queueDeadlineAtMs: number | null;
   /** Prefixes are shared within a namespace only. */
   readonly namespace: string;
+  /** Steps hold groups of one adapter only. Absent or null: the model as it is. */
+  readonly adapter?: string | null;
   /**
    * The ids its first sequences start with, one list each: the prompt; a second one for classifier-free guidance.
    * Sequence i began with context i, or was forked from one that began with context i modulo their number.

@@ -51,8 +51,9 @@ export interface StepOutputs {
 export interface ModelRunner {
   readonly limits: ModelRunnerLimits;
   /**
-   * Computes the plan's tokens into the KV cache and gives the requested rows.
-   * Fails with code `out_of_cells` (nothing of the plan is then computed) or `decode_failed`.
+   * Computes the plan's tokens, with its adapter, into the KV cache and gives the requested rows.
+   * Fails with code `out_of_cells` (nothing of the plan is then computed) or `decode_failed`, also for
+   * an adapter that it does not know.
    */
   decode(plan: StepPlan): Promise<StepOutputs>;
   /** Makes `target` share the source's cells of `range`; `target` must hold no cell of that range. */

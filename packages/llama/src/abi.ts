@@ -273,6 +273,14 @@ export interface LlamaAbi {
     number
   >;
 
+  llama_adapter_lora_init: Native<[model: Pointer, path: string], Pointer | null>;
+  llama_adapter_lora_free: Native<[adapter: Pointer], void>;
+  llama_adapter_get_alora_n_invocation_tokens: Native<[adapter: Pointer], number>;
+  llama_set_adapters_lora: Native<
+    [context: Pointer, adapters: BigUint64Array, count: number, scales: Float32Array],
+    number
+  >;
+
   llama_init_from_model: Native<[model: Pointer, params: ContextParams], Pointer | null>;
   llama_free: Native<[context: Pointer], void>;
   llama_n_ctx: Native<[context: Pointer], number>;
@@ -359,6 +367,10 @@ const signatures: Record<keyof LlamaAbi, Signature> = {
   llama_vocab_get_attr: ["llama", "int32_t", [pointer, "int32_t"]],
   llama_token_to_piece: ["llama", "int32_t", [pointer, "int32_t", pointer, "int32_t", "int32_t", "bool"]],
   llama_tokenize: ["llama", "int32_t", [pointer, pointer, "int32_t", pointer, "int32_t", "bool", "bool"]],
+  llama_adapter_lora_init: ["llama", pointer, [pointer, "str"]],
+  llama_adapter_lora_free: ["llama", "void", [pointer]],
+  llama_adapter_get_alora_n_invocation_tokens: ["llama", "uint64_t", [pointer]],
+  llama_set_adapters_lora: ["llama", "int32_t", [pointer, pointer, "size_t", pointer]],
   llama_init_from_model: ["llama", pointer, [pointer, contextParams]],
   llama_free: ["llama", "void", [pointer]],
   llama_n_ctx: ["llama", "uint32_t", [pointer]],

@@ -9,6 +9,7 @@ import type { ModelRunner, Vocabulary } from "@corral/engine";
 
 import type { DeviceChoice } from "@corral/contract";
 
+import type { LlamaAdapter, LoadAdapterOptions } from "./adapters.ts";
 import type { ContextOptions } from "./context.ts";
 import { type Device, layerDevices, readDevices } from "./device.ts";
 import { openLibrary } from "./library.ts";
@@ -19,6 +20,7 @@ import { release } from "./release.ts";
 import { createLlamaRunner } from "./runner.ts";
 import { createVocabulary } from "./vocabulary.ts";
 
+export type { LlamaAdapter, LoadAdapterOptions } from "./adapters.ts";
 export type { ContextOptions, Precision, StepThreads } from "./context.ts";
 export type { Device } from "./device.ts";
 export type { LoadModelOptions, ModelInfo } from "./model.ts";
@@ -50,6 +52,12 @@ export interface Llama extends Disposable {
   readonly vocabulary: Vocabulary;
   /** Several runners may share the weights; each has its own KV cache. Fails with `context_too_large`. */
   createRunner(options: ContextOptions): Promise<ModelRunner>;
+  /**
+   * Loads a LoRA adapter for all runners over the weights, whose plans may name it from then on. Checks its header
+   * first. Fails with `weights_missing`, `weights_unreadable`, `weights_unsupported`, or `engine_misuse` for a key that
+   * is there already.
+   */
+  loadAdapter(options: LoadAdapterOptions): Promise<LlamaAdapter>;
   /** Frees the weights once the last runner is gone too; the vocabulary must not be used any more. */
   [Symbol.dispose](): void;
 }
@@ -89,14 +97,16 @@ export async function loadLlama(options: LoadLlamaOptions): Promise<Llama> {
     info: model.info,
     vocabulary: createVocabulary(model),
     createRunner: (contextOptions) => createLlamaRunner(model, contextOptions),
+    loadAdapter: (adapterOptions) => model.adapters.load(adapterOptions),
     [Symbol.dispose]: () => model[Symbol.dispose](),
   };
 }
 
 async function loadWeights(options: LoadLlamaOptions): Promise<LlamaModel> {
   const { abi } = openLibrary({ directory: options.libraryDirectory, device: options.device });
-  const { onProgress: _, gpuLayerCount: __, ...quietly } = options;
   if (options.float32Weights !== true) return loadModel(abi, options);
+  const original = { original: options.path, float32Adapters: true };
+  const { onProgress: _, gpuLayerCount: __, ...quietly } = { ...options, ...original };
   // The file is opened as it is first: what is wrong with it is told of the file that the caller named.
   const model = await loadModel(abi, quietly);
   if (!isHalfPrecision(model.info.metadata)) {
@@ -108,7 +118,7 @@ async function loadWeights(options: LoadLlamaOptions): Promise<LlamaModel> {
   try {
     const path = join(directory, "float32.gguf");
     await widenMatrices(abi, options.path, path);
-    return await loadModel(abi, { ...options, path });
+    return await loadModel(abi, { ...options, ...original, path });
   } finally {
     // The loaded model maps the file, which lives on without a name until the model is gone.
     rmSync(directory, { recursive: true, force: true });

@@ -4,6 +4,7 @@
 import { basename, resolve } from "node:path";
 
 import { ServingError } from "@corral/contract";
+import { checkGguf } from "@corral/weights";
 
 import {
   allocate,
@@ -16,6 +17,7 @@ import {
   unregisterCallback,
   vocabType,
 } from "./abi.ts";
+import { type Adapters, createAdapters } from "./adapters.ts";
 import { expectedModelParams } from "./release.ts";
 import { diagnoseWeights, refuseUnreadableFile } from "./weights-file.ts";
 
@@ -26,6 +28,10 @@ export interface LoadModelOptions {
   readonly onProgress?: (fraction: number) => void;
   /** Cancels the load; the promise then rejects with the signal's reason. */
   readonly signal?: AbortSignal;
+  /** The file that the caller named, where `path` is one made of it; default: `path`. */
+  readonly original?: string;
+  /** Adapters of half precision are computed in float32; default false. */
+  readonly float32Adapters?: boolean;
   /** Layers that GPUs hold, counted from the output layer backwards; default 0: the processor computes all. */
   readonly gpuLayerCount?: number;
 }
@@ -69,7 +75,10 @@ export async function loadModel(abi: LlamaAbi, options: LoadModelOptions): Promi
     abi.llama_model_free(handle);
     throw signal.reason;
   }
-  const model = new LlamaModel(abi, handle, offloaded);
+  const model = new LlamaModel(abi, handle, offloaded, {
+    file: options.original ?? path,
+    float32: options.float32Adapters ?? false,
+  });
   const refusal = findUnsupported(abi, handle);
   if (refusal !== null) {
     model[Symbol.dispose]();
@@ -161,14 +170,29 @@ export class LlamaModel implements Disposable {
   readonly info: ModelInfo;
   /** Layers lie on a GPU, whose work goes on after a decode returned. */
   readonly offloaded: boolean;
+  readonly adapters: Adapters;
   readonly #handle: Pointer;
   #holderCount = 0;
   #disposed = false;
+  #freed = false;
 
-  constructor(abi: LlamaAbi, handle: Pointer, offloaded: boolean) {
+  /** `adapters`: the file whose header they have to fit, and whether they are computed in float32. */
+  constructor(
+    abi: LlamaAbi,
+    handle: Pointer,
+    offloaded: boolean,
+    adapters: { readonly file: string; readonly float32: boolean },
+  ) {
     this.abi = abi;
     this.offloaded = offloaded;
     this.#handle = handle;
+    this.adapters = createAdapters({
+      abi,
+      handle: () => this.handle,
+      hold: () => (this.#freed ? null : this.#hold()),
+      readBase: () => checkGguf(adapters.file),
+      float32: adapters.float32,
+    });
     this.info = readInfo(abi, handle);
   }
 
@@ -187,6 +211,10 @@ export class LlamaModel implements Disposable {
   hold(): () => void {
     if (this.#disposed)
       throw new ServingError("engine_misuse", "The model is used after it was disposed of.");
+    return this.#hold();
+  }
+
+  #hold(): () => void {
     this.#holderCount += 1;
     return () => {
       this.#holderCount -= 1;
@@ -201,7 +229,9 @@ export class LlamaModel implements Disposable {
   }
 
   #freeWhenUnused(): void {
-    if (this.#disposed && this.#holderCount === 0) this.abi.llama_model_free(this.#handle);
+    if (!this.#disposed || this.#holderCount > 0) return;
+    this.#freed = true;
+    this.abi.llama_model_free(this.#handle);
   }
 }
 

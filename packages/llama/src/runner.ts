@@ -11,6 +11,7 @@ import type {
   StepPlan,
 } from "@corral/engine";
 
+import type { Adapters, AdapterUser } from "./adapters.ts";
 import { callAsync, type LlamaAbi, type Pointer, viewMemory } from "./abi.ts";
 import { NativeBatch } from "./batch.ts";
 import {
@@ -25,15 +26,16 @@ import type { LlamaModel } from "./model.ts";
 import { maxRowCountOf } from "./row-count.ts";
 import { SlotPositions } from "./slot-positions.ts";
 
-/** What `llama_decode` answers besides 0, and our own `noEmbedding`; anything else is an error too. */
-const decodeResult = { outOfCells: 1, aborted: 2, noEmbedding: -100 } as const;
+/** What `llama_decode` answers besides 0, and two of our own; anything else is an error too. */
+const decodeResult = { outOfCells: 1, aborted: 2, noEmbedding: -100, noAdapter: -101 } as const;
 
 /** Opens a context over a model. Fails with `engine_misuse` or `context_too_large`. */
 export async function createLlamaRunner(model: LlamaModel, options: ContextOptions): Promise<ModelRunner> {
   const settings = resolveContextOptions(model.info, options);
   const release = model.hold();
   try {
-    const context = await createContext(model, settings);
+    for (let turn = model.adapters.enter(); turn !== null; turn = model.adapters.enter()) await turn;
+    const context = await createContext(model, settings).finally(() => model.adapters.leave());
     return new LlamaRunner(model, context, release, settings, options.stepThreads);
   } catch (error) {
     release();
@@ -41,7 +43,7 @@ export async function createLlamaRunner(model: LlamaModel, options: ContextOptio
   }
 }
 
-class LlamaRunner implements ModelRunner {
+class LlamaRunner implements ModelRunner, AdapterUser {
   readonly limits: ModelRunnerLimits;
   readonly #abi: LlamaAbi;
   readonly #context: Pointer;
@@ -49,6 +51,9 @@ class LlamaRunner implements ModelRunner {
   readonly #embeddingLength: number;
   readonly #waitsForDevice: boolean;
   readonly #releaseModel: () => void;
+  readonly #adapters: Adapters;
+  /** The one that the context has; null: none. */
+  #adapter: Pointer | null = null;
   readonly #batch: NativeBatch;
   readonly #positions: SlotPositions;
   readonly #rows: LogitRows;
@@ -80,6 +85,8 @@ class LlamaRunner implements ModelRunner {
     this.#embeddingLength = model.abi.llama_model_n_embd_out(model.handle);
     this.#waitsForDevice = model.offloaded;
     this.#releaseModel = releaseModel;
+    this.#adapters = model.adapters;
+    this.#adapters.users.add(this);
     this.#batch = new NativeBatch(limits.maxBatchTokenCount);
     this.#positions = new SlotPositions(limits);
     this.#rows = new LogitRows(model.abi, context, limits.vocabSize);
@@ -93,17 +100,42 @@ class LlamaRunner implements ModelRunner {
     const passes = decodePasses(plan, this.limits.maxRowCount);
     const embeddings: Float32Array[] = [];
     const result = await this.#busy(async () => {
-      for (const pass of passes) {
-        const code = await this.#decodePass(pass, embeddings);
-        if (code !== 0 || this.#disposed) return code;
+      // Loading or freeing an adapter waits for steps, and a step for that.
+      for (let turn = this.#adapters.enter(); turn !== null; turn = this.#adapters.enter()) await turn;
+      try {
+        if (!this.#useAdapter(plan.adapter)) return decodeResult.noAdapter;
+        for (const pass of passes) {
+          const code = await this.#decodePass(pass, embeddings);
+          if (code !== 0 || this.#disposed) return code;
+        }
+        return 0;
+      } finally {
+        this.#adapters.leave();
       }
-      return 0;
     }).finally(() => this.#stepThreads?.end());
     this.#checkAlive("decoded");
     if (result !== 0) throw this.#failed(plan, result);
     this.#positions.commitPlan(plan);
     this.#rows.refresh();
     return this.#outputs(plan, embeddings);
+  }
+
+  /** False where the model has no such adapter. A change makes llama.cpp plan its graphs anew in the next decode. */
+  #useAdapter(key: string | null): boolean {
+    const adapter = key === null ? null : this.#adapters.find(key);
+    if (key !== null && adapter === null) return false;
+    if (adapter !== this.#adapter) this.#setAdapter(adapter);
+    return true;
+  }
+
+  #setAdapter(adapter: Pointer | null): void {
+    const [addresses, scales] = [BigUint64Array.of(adapter ?? 0n), Float32Array.of(1)];
+    this.#abi.llama_set_adapters_lora(this.#context, addresses, adapter === null ? 0 : 1, scales);
+    this.#adapter = adapter;
+  }
+
+  letGo(adapter: Pointer): void {
+    if (this.#adapter === adapter) this.#setAdapter(null);
   }
 
   /** One native call and its code; copies what is wanted of its hidden states, which the next one overwrites. */
@@ -159,6 +191,7 @@ class LlamaRunner implements ModelRunner {
     const reasons = new Map<number, string>([
       [decodeResult.aborted, "it was aborted"],
       [decodeResult.noEmbedding, "the model gives no embeddings"],
+      [decodeResult.noAdapter, `there is no adapter ${plan.adapter}`],
     ]);
     const reason = reasons.get(result) ?? `code ${result}`;
     return new ServingError(
@@ -264,6 +297,7 @@ class LlamaRunner implements ModelRunner {
   }
 
   #free(): void {
+    this.#adapters.users.delete(this);
     this.#rows.detach();
     this.#batch[Symbol.dispose]();
     this.#abi.llama_free(this.#context);

@@ -64,7 +64,7 @@ const badPlans: readonly [name: string, plan: StepPlan, message: RegExp][] = [
   ["a slot twice", createStepPlan([entry(1, 0, [1]), entry(1, 1, [1])]), /at most once/],
   [
     "slots out of order",
-    { entries: [entry(1, 0, [1]), entry(0, 0, [1])], tokenCount: 2, isEmpty: false },
+    { entries: [entry(1, 0, [1]), entry(0, 0, [1])], tokenCount: 2, adapter: null, isEmpty: false },
     /ordered by slot/,
   ],
   ["a gap in the positions", createStepPlan([entry(0, 3, [1])]), /continues at position 2, given 3/],

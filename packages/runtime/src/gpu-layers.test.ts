@@ -18,6 +18,7 @@ const header: GgufHeader = {
   fileType: null,
   chatTemplate: null,
   parameterCount: 0,
+  metadataTypes: new Map(),
   metadata: new Map<string, number>([
     ["llama.attention.head_count", 4],
     ["llama.attention.head_count_kv", 2],

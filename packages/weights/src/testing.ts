@@ -7,3 +7,4 @@ export {
   type MemoryRecording,
   type RecordedRun,
 } from "./fit/testing/memory-record.ts";
+export { writeSampleAdapter, type SampleAdapter } from "./testing/sample-adapter.ts";

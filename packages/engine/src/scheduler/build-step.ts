@@ -21,7 +21,7 @@ export function buildStep(
       entries.push(planEntry(share, groupShare));
     }
   }
-  const plan = createStepPlan(entries);
+  const plan = createStepPlan(entries, groupShares[0]?.group.spec.adapter ?? null);
   const firstRows = firstRowBySlot(plan.entries);
   const ready: ReadyGroup[] = [];
   for (const groupShare of groupShares) {

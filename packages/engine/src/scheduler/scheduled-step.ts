@@ -30,7 +30,7 @@ export interface ReadyGroup {
 
 /** What the next step is likely to be, by what steps have cost so far. */
 export interface StepForecast {
-  /** One more token for every running sequence. */
+  /** One more token for every running sequence that may be in a step with these: those of its adapter. */
   readonly shape: StepShape;
   /** Null before a step of as few tokens was measured. */
   predictMs(shape: StepShape): number | null;

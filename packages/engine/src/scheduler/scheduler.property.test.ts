@@ -32,6 +32,7 @@ const arrival = fc.record({
   ownCount: fc.integer({ min: 1, max: 6 }),
   own: fc.nat(2),
   namespace: fc.constantFrom("a", "a", "b"),
+  adapter: fc.constantFrom(null, null, "x", "y"),
   owner: fc.constantFrom("hog", "hog", "guest"),
   sequenceCount: fc.integer({ min: 1, max: 4 }),
   newTokenCount: fc.integer({ min: 1, max: 10 }),
@@ -95,6 +96,8 @@ function checkPlan(plan: ScheduledStep): void {
   for (const [index, { slot }] of plan.entries.entries()) {
     assert.ok(slot > (plan.entries[index - 1]?.slot ?? -1), "ordered by slot, each at most once");
   }
+  for (const { group } of plan.groupShares)
+    assert.equal(group.spec.adapter, plan.adapter, "a step is of one adapter");
   const rowCount = plan.entries.reduce((sum, { outputs }) => sum + outputs.length, 0);
   assert.ok(rowCount <= limits.stepRowBudget, "the budget of rows is kept");
   for (const { tokens, outputs } of plan.entries) {
@@ -104,21 +107,33 @@ function checkPlan(plan: ScheduledStep): void {
 }
 
 /** Of an earlier life of the scheduler. */
-const storedPrefixes = [0, 1].map((beginning) => {
-  const ids = promptOf(beginning, 90, 0, 0);
-  return { key: `a ${ids.join()}`, namespace: "a", ids };
-});
+const storedPrefixes = ["a", "a x"].flatMap((namespace) =>
+  [0, 1].map((beginning) => {
+    const ids = promptOf(beginning, 90, 0, 0);
+    return { key: `${namespace} ${ids.join()}`, namespace, ids };
+  }),
+);
 
 /** What the runs have met, so that the property is known to have been tried. */
-const seen = { preempted: 0, found: 0, followed: 0, saved: 0, restored: 0, lost: 0, parts: 0 };
+const seen = { preempted: 0, found: 0, followed: 0, saved: 0, restored: 0, lost: 0, parts: 0, changes: 0 };
+
+interface MirroredCell {
+  readonly token: number;
+  readonly adapter: string | null;
+}
+
+function cellsOf(ids: readonly number[], namespace: string): MirroredCell[] {
+  return ids.map((token) => ({ token, adapter: namespace.endsWith(" x") ? "x" : null }));
+}
 
 /** A cache that does what the plans say, to see whether each slot holds the ids that its sequence knows. */
 function createMirror(): {
   compute(plan: ScheduledStep, storeFails: boolean): PrefixMove[];
   usedCellCount(): number;
 } {
-  const slots = Array.from({ length: limits.slotCount }, (): { readonly token: number }[] => []);
-  const files = new Map<string, readonly number[]>(storedPrefixes.map(({ key, ids }) => [key, ids]));
+  const slots = Array.from({ length: limits.slotCount }, (): MirroredCell[] => []);
+  const files = new Map(storedPrefixes.map(({ key, namespace, ids }) => [key, cellsOf(ids, namespace)]));
+  let adapter: string | null = null;
 
   function apply(operation: CacheOperation, storeFails: boolean): PrefixMove[] {
     switch (operation.kind) {
@@ -140,7 +155,7 @@ function createMirror(): {
           "what is saved is what the slot holds",
         );
         const key = `${namespace} ${ids.join()}`;
-        if (!storeFails) files.set(key, ids);
+        if (!storeFails) files.set(key, [...slots[slot]!]);
         const written = storeFails ? null : { stored: { key, namespace, ids }, removedKeys: [] };
         seen.saved += 1;
         return [{ kind: "saved", tokenCount: ids.length, tookMs: 1, written }];
@@ -148,7 +163,7 @@ function createMirror(): {
       case "restore": {
         const { moveId, slot, key, tokenCount } = operation;
         assert.equal(slots[slot]!.length, 0);
-        if (!storeFails) slots[slot]!.push(...files.get(key)!.map((token) => ({ token })));
+        if (!storeFails) slots[slot]!.push(...files.get(key)!.map((cell) => ({ ...cell })));
         seen[storeFails ? "lost" : "restored"] += 1;
         return [{ kind: "restored", moveId, slot, key, tokenCount, tookMs: 1, ok: !storeFails }];
       }
@@ -160,11 +175,15 @@ function createMirror(): {
       const moves = plan.cacheOperations.flatMap((operation) => apply(operation, storeFails));
       for (const { slot, start, tokens } of plan.entries) {
         assert.equal(slots[slot]!.length, start, "a step goes on where the slot's cells end");
-        slots[slot]!.push(...tokens.map((token) => ({ token })));
+        slots[slot]!.push(...tokens.map((token) => ({ token, adapter: plan.adapter })));
       }
+      if (plan.entries.length > 0 && plan.adapter !== adapter) seen.changes += 1;
+      adapter = plan.adapter;
       for (const { group } of plan.groupShares) {
         for (const { slot, tokens } of group.sequences.values()) {
           const held = slots[slot]!.map(({ token }) => token);
+          const isOwn = slots[slot]!.every((cell) => cell.adapter === group.spec.adapter);
+          assert.ok(isOwn, "no cell is of another adapter");
           assert.deepEqual(held, tokens.slice(0, held.length), "a slot holds its sequence's ids");
         }
       }
@@ -219,7 +238,8 @@ test("budget, slots and cells hold and every group ends exactly once, whatever h
         else if (item.kind === "abort_in_flight") step(1, item.pick);
         else {
           const id = `group ${index}`;
-          const { newTokenCount, deadlineSteps, queueSteps, priority, namespace, owner, isEvaluation } = item;
+          const { newTokenCount, deadlineSteps, queueSteps, priority, adapter, owner, isEvaluation } = item;
+          const namespace = adapter === null ? item.namespace : `${item.namespace} ${adapter}`;
           const sequenceCount = isEvaluation ? 1 : item.sequenceCount;
           const prompt = promptOf(item.beginning, item.sharedCount, item.ownCount, item.own);
           const spec = {
@@ -228,6 +248,7 @@ test("budget, slots and cells hold and every group ends exactly once, whatever h
             weight: owner === "guest" ? 2 : 1,
             priority,
             namespace,
+            adapter,
             deadlineAtMs: deadlineSteps === null ? null : nowMs + deadlineSteps * 10,
             queueDeadlineAtMs: queueSteps === null ? null : nowMs + queueSteps * 10,
             contexts: [prompt],

@@ -8,6 +8,7 @@ import { createStoredPrefixes } from "../cache/stored-prefixes.ts";
 import { contextLengthOf, createGroup, type Group, type GroupEnd, type GroupSpec } from "../group.ts";
 import type { StoredPrefix } from "../prefix-store.ts";
 import type { Sequence } from "../sequence.ts";
+import { createAdapterTurns } from "./adapter-turns.ts";
 import { checkAdmissible, type Admissibility, type AdmissionLimits } from "./admission.ts";
 import { applyOutcomes } from "./apply-outcomes.ts";
 import { buildStep } from "./build-step.ts";
@@ -20,8 +21,9 @@ import { createRetryLine } from "./retry-line.ts";
 import type { ScheduleEvent } from "./schedule-event.ts";
 import type { ScheduledStep, StepForecast } from "./scheduled-step.ts";
 import { createSmallSteps } from "./small-steps.ts";
-import { createStepCost, type StepShape } from "./step-cost.ts";
+import { createStepCost } from "./step-cost.ts";
 import { createStepStatistics, type StepCounts } from "./step-statistics.ts";
+import { createStepWatch } from "./step-watch.ts";
 import { shapeOf, shareTokens, type GroupShare, type StepSoFar } from "./token-shares.ts";
 
 export interface SchedulerOptions extends AdmissionLimits {
@@ -91,14 +93,16 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   const serviceOrder = createServiceOrder(fairness);
   const retryLine = createRetryLine(options.maxWaitingGroupCount);
   const statistics = createStepStatistics();
+  const turns = createAdapterTurns();
+  const watch = createStepWatch(cost, smallSteps, turns);
   const waiting: Group[] = [];
   const running: Group[] = [];
   const sharing = createPrefixSharing(cache, running);
   const residency = createResidency(cache, sharing, running, fairness, options);
   let events: ScheduleEvent[] = [];
   let arrivalCount = 0;
-  /** The step that is being computed, for the fit of what steps cost. */
-  let computing: { readonly shape: StepShape; readonly sinceMs: number } | null = null;
+  /** How many adapters the running groups have, as of the last plan; the model as it is counts as one. */
+  let adapterCount = 1;
 
   const findGroup = (id: string) => [...running, ...waiting].find((group) => group.spec.id === id);
 
@@ -165,14 +169,9 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     }
   }
 
-  /** Time that went into moves and drafts is none that a step's tokens took. */
-  function leaveOut(ms: number): void {
-    if (computing !== null) computing = { ...computing, sinceMs: computing.sinceMs + ms };
-  }
-
   function settleMoves(moves: readonly PrefixMove[]): void {
     if (moves.length === 0) return;
-    leaveOut(moves.reduce((sum, { tookMs }) => sum + tookMs, 0));
+    watch.leaveOut(moves.reduce((sum, { tookMs }) => sum + tookMs, 0));
     const restored = cache.settleMoves(moves);
     for (const group of running) {
       for (const sequence of group.sequences.values()) {
@@ -195,16 +194,28 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   function chunkLimit({ all, next }: StepSoFar, start: number): number {
     if (isExclusive) return exclusiveChunkTokenCount;
     const chunkedTokenCount = all.tokenCount - next.tokenCount;
-    const isLone = next.tokenCount === 0;
+    const isLone = next.tokenCount === 0 && adapterCount === 1;
     const least = (isLone ? leastLoneChunkTokenCount : leastChunkTokenCount) - chunkedTokenCount;
-    return Math.max(least, cost.tokensWithin(all, start, maxStepMs, next) ?? least, 0);
+    return Math.max(least, cost.tokensWithin(all, start, maxStepMs / adapterCount, next) ?? least, 0);
+  }
+
+  /** Over groups of one adapter: the first in turn that have something to compute. */
+  function shareStep(nowMs: number): GroupShare[] {
+    const order = leadersFirst(running.toSorted(serviceOrder));
+    const lists = turns.order(order, nowMs, maxStepMs);
+    adapterCount = lists?.length ?? 1;
+    if (lists === null) return shareTokens(order, budget, chunkLimit);
+    for (const groups of lists) {
+      const shares = shareTokens(groups, budget, chunkLimit);
+      if (shares.length > 0) return shares;
+    }
+    return [];
   }
 
   /** Shares for which there is room: while there is not, the group that may best wait does. */
-  function planShares(): GroupShare[] {
+  function planShares(nowMs: number): GroupShare[] {
     for (;;) {
-      const order = leadersFirst(running.toSorted(serviceOrder));
-      const shares = shareTokens(order, budget, chunkLimit);
+      const shares = shareStep(nowMs);
       if (cache.makeRoom(shapeOf(shares).tokenCount)) return shares;
       const victim = residency.nextVictim();
       if (victim === null) return shares;
@@ -214,8 +225,11 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     }
   }
 
-  function forecast(): StepForecast {
-    const sequences = running.flatMap((group) => [...group.sequences.values()]);
+  function forecast(shares: readonly GroupShare[]): StepForecast {
+    const adapter = shares[0]?.group.spec.adapter ?? null;
+    const together =
+      adapterCount === 1 ? running : running.filter(({ spec }) => (spec.adapter ?? null) === adapter);
+    const sequences = together.flatMap((group) => [...group.sequences.values()]);
     const attendedCount = sequences.reduce((sum, { tokens }) => sum + tokens.length + 1, 0);
     return {
       shape: { tokenCount: sequences.length, attendedCount },
@@ -259,19 +273,16 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       return true;
     },
     plan(nowMs) {
-      if (computing !== null) {
-        cost.observe(computing.shape, nowMs - computing.sinceMs);
-        smallSteps.observe(computing.shape.tokenCount, nowMs - computing.sinceMs);
-      }
+      watch.end(nowMs);
       cache.allowMoves(running.length === 0 ? Infinity : maxStepMs / 2);
       removeEnding(nowMs);
       settleFollowers();
       admit(nowMs);
       retryLine.settled(waiting.length, nowMs);
-      const shares = planShares();
+      const shares = planShares(nowMs);
       cache.passOver(shapeOf(shares).tokenCount, maxStepMs / 2);
-      const step = buildStep(shares, cache, events.length > 0, forecast());
-      computing = step.tokenCount === 0 ? null : { shape: shapeOf(shares), sinceMs: nowMs };
+      const step = buildStep(shares, cache, events.length > 0, forecast(shares));
+      watch.begin(shapeOf(shares), step.adapter, nowMs);
       return step;
     },
     saveKeptPrefix() {
@@ -280,7 +291,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     },
     commit(step, outcomes, moves = [], draftedMs = 0) {
       statistics.count(step);
-      leaveOut(draftedMs);
+      watch.leaveOut(draftedMs);
       settleMoves(moves);
       for (const { group, shares } of step.groupShares) {
         const hasFailed = outcomes.get(group.spec.id)?.kind === "fail";

@@ -22,12 +22,14 @@ export interface StepPlan {
   readonly entries: readonly PlanEntry[];
   /** Sum of `tokens.length` over the entries; at most the runner's `maxBatchTokenCount`. */
   readonly tokenCount: number;
+  /** The LoRA adapter that all of it is computed with, by the key the runner knows it by; null: none. */
+  readonly adapter: string | null;
   readonly isEmpty: boolean;
 }
 
 /** Builds a plan from entries in any order. */
-export function createStepPlan(entries: readonly PlanEntry[]): StepPlan {
+export function createStepPlan(entries: readonly PlanEntry[], adapter: string | null = null): StepPlan {
   const ordered = [...entries].sort((a, b) => a.slot - b.slot);
   const tokenCount = ordered.reduce((sum, entry) => sum + entry.tokens.length, 0);
-  return { entries: ordered, tokenCount, isEmpty: ordered.length === 0 };
+  return { entries: ordered, tokenCount, adapter, isEmpty: ordered.length === 0 };
 }

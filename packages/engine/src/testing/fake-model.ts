@@ -6,14 +6,20 @@ import type { ModelRunner, ModelRunnerLimits, OutputKind, PositionRange } from "
 import type { PlanEntry, StepPlan } from "../scheduler/step-plan.ts";
 import { byteTokenCount } from "./byte-tokenizer.ts";
 
-/** Logits of the token after `history`, shape `[vocabSize]`. */
-export type FakeLogits = (history: readonly number[], vocabSize: number) => ArrayLike<number>;
+/** Logits of the token after `history`, shape `[vocabSize]`, with an adapter or none. */
+export type FakeLogits = (
+  history: readonly number[],
+  vocabSize: number,
+  adapter?: string | null,
+) => ArrayLike<number>;
 
 export interface FakeModelOptions extends Partial<ModelRunnerLimits> {
   /** Default: `hashedLogits`. */
   readonly logits?: FakeLogits;
   /** Length of an embedding, which is `hashedLogits` of so many ids; default 8. */
   readonly embeddingLength?: number;
+  /** Those that are loaded, as of now; default: any. */
+  readonly adapters?: ReadonlySet<string>;
   /** Awaited within every `decode`, with its number from 0: holds a step back, or makes it fail by throwing. */
   readonly beforeDecode?: (plan: StepPlan, decodeIndex: number) => Promise<void> | void;
 }
@@ -37,9 +43,16 @@ interface Row {
 
 interface Cell {
   readonly token: number;
+  /** What it was computed with. */
+  readonly adapter: string | null;
   /** Slots that hold it. */
   holderCount: number;
 }
+
+/** Adapters as numbers for states, which another fake model may restore: none is 0. */
+const adapterNumbers: (string | null)[] = [null];
+/** Above every token id. */
+const firstTokenOfNextAdapter = 2 ** 20;
 
 export function createFakeModel(options: FakeModelOptions = {}): FakeModel {
   const limits: ModelRunnerLimits = {
@@ -67,6 +80,16 @@ export function createFakeModel(options: FakeModelOptions = {}): FakeModel {
 
   let usedCellCount = 0;
 
+  function cellAsNumber({ token, adapter }: Cell): number {
+    if (!adapterNumbers.includes(adapter)) adapterNumbers.push(adapter);
+    return token + adapterNumbers.indexOf(adapter) * firstTokenOfNextAdapter;
+  }
+
+  function cellOfNumber(number: number): Cell {
+    const adapter = adapterNumbers[Math.floor(number / firstTokenOfNextAdapter)] ?? null;
+    return { token: number % firstTokenOfNextAdapter, adapter, holderCount: 0 };
+  }
+
   function hold(cells: Cell[], cell: Cell): void {
     cell.holderCount += 1;
     if (cell.holderCount === 1) usedCellCount += 1;
@@ -90,12 +113,16 @@ export function createFakeModel(options: FakeModelOptions = {}): FakeModel {
       const previous = plan.entries[index - 1];
       if (previous !== undefined && previous.slot >= entry.slot) throw misuse("a plan not ordered by slot");
       const held = cellsOf(entry.slot).length;
+      if (cellsOf(entry.slot).some(({ adapter }) => adapter !== plan.adapter))
+        throw misuse(`cells of slot ${entry.slot} that were computed with another adapter`);
       if (held !== entry.start)
         throw misuse(`position ${entry.start} after ${held} cells of slot ${entry.slot}`);
       if (entry.start + entry.tokens.length > limits.contextLength)
         throw misuse("a position beyond the context");
       if (entry.tokens.some((token) => !(token >= 0 && token < limits.vocabSize))) throw misuse("a token");
     }
+    if (plan.adapter !== null && options.adapters?.has(plan.adapter) === false)
+      throw new ServingError("decode_failed", `There is no adapter ${plan.adapter}.`);
     const rowCount = plan.entries.reduce((sum, { outputs }) => sum + outputs.length, 0);
     if (rowCount > limits.maxRowCount) throw misuse(`a plan of ${rowCount} rows`);
     if (usedCellCount + counted > limits.cellCount) {
@@ -106,14 +133,16 @@ export function createFakeModel(options: FakeModelOptions = {}): FakeModel {
     }
   }
 
-  function compute(entry: PlanEntry): Row[] {
+  function compute(entry: PlanEntry, adapter: string | null): Row[] {
     const { outputKind: kind = "logits" } = entry;
     const cells = cellsOf(entry.slot);
-    for (const token of entry.tokens) hold(cells, { token, holderCount: 0 });
+    for (const token of entry.tokens) hold(cells, { token, adapter, holderCount: 0 });
     return entry.outputs.map((output) => {
       const history = cells.slice(0, entry.start + output + 1).map(({ token }) => token);
       const values =
-        kind === "logits" ? logitsOf(history, limits.vocabSize) : hashedLogits(history, embeddingLength);
+        kind === "logits"
+          ? logitsOf(history, limits.vocabSize, adapter)
+          : hashedLogits(history, embeddingLength, adapter);
       return { kind, values: Float32Array.from(values) };
     });
   }
@@ -139,7 +168,7 @@ export function createFakeModel(options: FakeModelOptions = {}): FakeModel {
       } finally {
         isDecoding = false;
       }
-      const rows = plan.entries.flatMap(compute);
+      const rows = plan.entries.flatMap((entry) => compute(entry, plan.adapter));
       plans.push(plan);
       const valuesOf = (wanted: OutputKind) => (index: number) => {
         const row = rows[index];
@@ -165,13 +194,12 @@ export function createFakeModel(options: FakeModelOptions = {}): FakeModel {
       }
     },
     saveSequence: (slot) =>
-      Promise.resolve(new Uint8Array(Int32Array.from(cellsOf(slot), ({ token }) => token).buffer)),
+      Promise.resolve(new Uint8Array(Int32Array.from(cellsOf(slot), cellAsNumber).buffer)),
     restoreSequence(slot, state, tokenCount) {
       const cells = cellsOf(slot);
       if (cells.length > 0) throw misuse(`a state for slot ${slot}, which holds ${cells.length} cells`);
       const fits = state.byteLength === tokenCount * 4 && usedCellCount + tokenCount <= limits.cellCount;
-      if (fits)
-        for (const token of new Int32Array(state.slice().buffer)) hold(cells, { token, holderCount: 0 });
+      if (fits) for (const number of new Int32Array(state.slice().buffer)) hold(cells, cellOfNumber(number));
       return Promise.resolve(fits);
     },
     [Symbol.dispose]() {
@@ -180,9 +208,17 @@ export function createFakeModel(options: FakeModelOptions = {}): FakeModel {
   };
 }
 
-/** Logits in `[-4, 4)` that depend on every id of the history and its place (FNV-1a, then a mix per id). */
-export function hashedLogits(history: readonly number[], vocabSize: number): Float32Array {
+/**
+ * Logits in `[-4, 4)` that depend on every id of the history and its place, and on the adapter (FNV-1a, then a mix per
+ * id).
+ */
+export function hashedLogits(
+  history: readonly number[],
+  vocabSize: number,
+  adapter: string | null = null,
+): Float32Array {
   let hash = 0x811c9dc5;
+  for (const letter of adapter ?? "") hash = Math.imul(hash ^ (letter.codePointAt(0) ?? 0), 0x01000193) >>> 0;
   for (const token of history) hash = Math.imul(hash ^ (token + 1), 0x01000193) >>> 0;
   const logits = new Float32Array(vocabSize);
   for (let id = 0; id < vocabSize; id++) {

@@ -26,6 +26,13 @@ export async function checkGguf(path: string, keptKey?: string): Promise<Checked
   );
 }
 
+/** The header of a well-formed file, whatever it is for. Fails as `checkGguf` does. */
+export async function readGgufFile(path: string): Promise<CheckedGguf> {
+  return await withGguf(path, (header, source) =>
+    Promise.resolve({ ...header, path, fileBytes: source.size }),
+  );
+}
+
 /** The header of any GGUF file and its bytes, which can be read until `use` is done. Fails as `checkGguf` does. */
 export async function withGguf<Result>(
   path: string,
@@ -66,7 +73,7 @@ function unservable(header: GgufHeader): string | null {
   return null;
 }
 
-function unreadable(path: string, reason: string, cause?: unknown): ServingError {
+export function unreadable(path: string, reason: string, cause?: unknown): ServingError {
   return new ServingError("weights_unreadable", `${path} cannot be loaded: ${reason}.`, { cause });
 }
 

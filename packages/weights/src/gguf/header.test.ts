@@ -17,7 +17,8 @@ function sourceOf(bytes: Uint8Array): ByteSource {
 describe("readGgufHeader", () => {
   it("reads what a model says of itself", async () => {
     const header = await readGgufHeader(sourceOf(sampleGguf()));
-    const { metadata, tensors, dataOffset, ...rest } = header;
+    const { metadata, metadataTypes, tensors, dataOffset, ...rest } = header;
+    assert.deepEqual([...metadataTypes.keys()], [...metadata.keys()]);
     assert.deepEqual(rest, {
       version: 3,
       architecture: "llama",

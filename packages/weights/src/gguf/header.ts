@@ -31,6 +31,8 @@ export interface GgufHeader {
   readonly chatTemplate: string | null;
   readonly parameterCount: number;
   readonly metadata: ReadonlyMap<string, GgufValue>;
+  /** The number of each value's type in the file. */
+  readonly metadataTypes: ReadonlyMap<string, number>;
   readonly tensors: readonly GgufTensor[];
   /** Bytes from the beginning of the file to the weights. */
   readonly dataOffset: number;
@@ -51,11 +53,14 @@ export async function readGgufHeader(source: ByteSource, keptKey?: string): Prom
   const entryCount = await cursor.count("the number of metadata entries", Math.floor(source.size / 13));
 
   const metadata = new Map<string, GgufValue>();
+  const metadataTypes = new Map<string, number>();
   for (let index = 0; index < entryCount; index++) {
     const key = await readText(cursor, "a metadata key", maxKeyBytes);
     if (metadata.has(key))
       throw new UnreadableBytes(`the metadata key ${JSON.stringify(key)} stands there twice`);
-    metadata.set(key, await readValue(cursor, await cursor.u32(), key, key === keptKey));
+    const type = await cursor.u32();
+    metadata.set(key, await readValue(cursor, type, key, key === keptKey));
+    metadataTypes.set(key, type);
   }
   const entries = [];
   const names = new Set<string>();
@@ -91,6 +96,7 @@ export async function readGgufHeader(source: ByteSource, keptKey?: string): Prom
     chatTemplate: textOf(metadata, "tokenizer.chat_template"),
     parameterCount: entries.reduce((sum, entry) => sum + entry.elementCount, 0),
     metadata,
+    metadataTypes,
     tensors,
     dataOffset,
   };
