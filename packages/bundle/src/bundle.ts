@@ -59,9 +59,8 @@ export async function inspectBundle(directory: string): Promise<InspectedBundle>
       ),
     );
   }
-  for (const [name, path] of bundledDrafts(config)) {
+  for (const [pointer, path] of bundledBesides(config)) {
     if (paths.has(path)) continue;
-    const pointer = `/model_metadata/corral/assistant_models/${name}`;
     problems.push(fieldError(pointer, "weights_missing", await missingWeights(directory, path)));
   }
   if (problems.length > 0) throw invalidBundle(problems);
@@ -94,12 +93,16 @@ export async function readBundle(directory: string): Promise<Bundle> {
   return { ...inspected, manifest };
 }
 
-/** Name and path of the draft models whose weights travel with the bundle. */
-function bundledDrafts({ draftModels = {} }: BundleConfig): (readonly [name: string, path: string])[] {
-  return Object.entries(draftModels).flatMap(([name, weights]) => {
-    const reference = weightsReference(weights);
-    return reference.kind === "bundled" ? [[name, reference.path] as const] : [];
-  });
+/** Where in the config they are named, and paths, of draft models and adapters that travel with the bundle. */
+function bundledBesides({ draftModels = {}, adapters = {} }: BundleConfig): (readonly [string, string])[] {
+  const fields = { assistant_models: draftModels, adapters };
+  return Object.entries(fields).flatMap(([field, named]) =>
+    Object.entries(named).flatMap(([name, weights]) => {
+      const reference = weightsReference(weights);
+      const pointer = `/model_metadata/corral/${field}/${name}`;
+      return reference.kind === "bundled" ? [[pointer, reference.path] as const] : [];
+    }),
+  );
 }
 
 async function readConfigText(directory: string): Promise<string> {

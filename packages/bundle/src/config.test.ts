@@ -46,6 +46,24 @@ describe("parseConfig", () => {
     assert.match(errors[0]!.message, /5 draft models; 4 at most .* Leave out some/);
   });
 
+  it("reads adapters by name, which are paths of files and 64 at most", () => {
+    const { config } = parseConfig(
+      `${minimal}    adapters: { french: ./fr.gguf, tone: /models/tone.gguf }\n`,
+    );
+    assert.deepEqual(config.adapters, { french: "./fr.gguf", tone: "/models/tone.gguf" });
+    assert.ok(!("adapters" in parseConfig(`${minimal}    adapters: {}\n`).config));
+    const text = `${minimal}    adapters: { "a b": x.gguf, named: corral-tiny-3, out: ../z.gguf }\n`;
+    const { errors } = refusal(() => parseConfig(text));
+    assert.deepEqual(
+      errors.map(({ pointer }) => pointer),
+      ["a b", "named", "out"].map((name) => `/model_metadata/corral/adapters/${name}`),
+    );
+    assert.match(errors[1]!.message, /it must be the path of a GGUF file/);
+    const many = Array.from({ length: 65 }, (_, index) => `a${index}: a.gguf`).join(", ");
+    const tooMany = refusal(() => parseConfig(`${minimal}    adapters: { ${many} }\n`));
+    assert.match(tooMany.errors[0]!.message, /65 adapters; 64 at most .* Leave out some/);
+  });
+
   it("reads our settings and leaves the rest of model_metadata as it is", () => {
     const { config, warnings } = parseConfig(`
 model_name: my-llama

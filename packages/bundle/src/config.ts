@@ -6,6 +6,7 @@ import {
   checkModelValues,
   generationCaps,
   modelDefaultsSchema,
+  mostAdapters,
   namePatternProblem,
   parseJson,
   precisions,
@@ -29,7 +30,7 @@ import {
 } from "./config-issues.ts";
 import { fieldError, invalidBundle } from "./invalid-bundle.ts";
 import { trussFields } from "./truss-fields.ts";
-import { weightsProblem } from "./weights-reference.ts";
+import { weightsProblem, weightsReference } from "./weights-reference.ts";
 import { readYaml, type YamlSource } from "./yaml-source.ts";
 
 /** Limits of a replica that the author sets; null: the platform decides. Names are those of the replica's config. */
@@ -59,6 +60,8 @@ export interface BundleConfig {
   readonly weights: string;
   /** Weights of draft models by the names that calls give, written as `weights`. Absent where there are none. */
   readonly draftModels?: Readonly<Record<string, string>>;
+  /** Files of LoRA adapters by the names that calls give, written as `weights`. Absent where there are none. */
+  readonly adapters?: Readonly<Record<string, string>>;
   /** Null: what the weights' catalogue row says, else `default`. */
   readonly precision: Precision | null;
   /** Used where the weights carry none. Absent, not null: digests stay. */
@@ -77,14 +80,26 @@ export interface ParsedConfig {
 export const configFileName = "config.yaml";
 export const generationConfigFileName = "generation_config.json";
 
-/** Each takes memory on every replica, used or not. */
-const mostDraftModels = 4;
+interface NamedWeights {
+  readonly field: "assistant_models" | "adapters";
+  readonly what: string;
+  /** Each takes memory on every replica, used or not. */
+  readonly most: number;
+  /** Whether a name of the catalogue may stand for a file. */
+  readonly mayBeNamed: boolean;
+}
+
+const besideTheModel: readonly NamedWeights[] = [
+  { field: "assistant_models", what: "draft models", most: 4, mayBeNamed: true },
+  { field: "adapters", what: "adapters", most: mostAdapters, mayBeNamed: false },
+];
 /** Most sequences that a replica can be made to compute at a time. */
 const mostSlots = 256;
 const count = z.int().positive();
 const corralSchema = z.strictObject({
   weights: z.string().min(1),
   assistant_models: z.record(z.string(), z.string().min(1)).nullish(),
+  adapters: z.record(z.string(), z.string().min(1)).nullish(),
   precision: z.enum(precisions).nullish(),
   defaults: modelDefaultsSchema.nullish(),
   context_length: count.nullish(),
@@ -153,15 +168,17 @@ function checkConfig(source: YamlSource): ParsedConfig {
     check(corralSchema, corral, at);
     // Looked at in any case: a mistake beside them must not hide these.
     const { weights, defaults, slots, call_caps: givenCaps } = isRecord(corral) ? corral : {};
-    const drafts = isRecord(corral) ? corral["assistant_models"] : null;
-    const draftCount = isRecord(drafts) ? Object.keys(drafts).length : 0;
-    if (draftCount > mostDraftModels) {
-      const most = `has ${draftCount} draft models; ${mostDraftModels} at most are loaded beside a model. Leave out some.`;
-      report([...at, "assistant_models"], "invalid_parameter", `assistant_models ${most}`);
-    }
-    for (const [name, draft] of Object.entries(isRecord(drafts) ? drafts : {})) {
-      const wrong = draftProblem(name, draft);
-      if (wrong !== null) report([...at, "assistant_models", name], "invalid_parameter", wrong);
+    for (const kind of besideTheModel) {
+      const given = isRecord(corral) ? corral[kind.field] : null;
+      const named = Object.entries(isRecord(given) ? given : {});
+      if (named.length > kind.most) {
+        const most = `has ${named.length} ${kind.what}; ${kind.most} at most are loaded beside a model. Leave out some.`;
+        report([...at, kind.field], "invalid_parameter", `${kind.field} ${most}`);
+      }
+      for (const [name, value] of named) {
+        const wrong = namedWeightsProblem(kind, name, value);
+        if (wrong !== null) report([...at, kind.field, name], "invalid_parameter", wrong);
+      }
     }
     const { precision, cache_type: cacheType } = isRecord(corral) ? corral : {};
     if (precision === "reference" && typeof cacheType === "string" && cacheType !== "f32") {
@@ -190,7 +207,8 @@ function checkConfig(source: YamlSource): ParsedConfig {
       description: optionalText(root["description"]),
       metadata: otherMetadata,
       weights: settings.weights,
-      ...draftModelsOf(settings.assistant_models),
+      ...(isNothing(settings.assistant_models) ? {} : { draftModels: settings.assistant_models }),
+      ...(isNothing(settings.adapters) ? {} : { adapters: settings.adapters }),
       precision: settings.precision ?? null,
       defaults: settings.defaults ?? {},
       limits: {
@@ -209,16 +227,21 @@ function checkConfig(source: YamlSource): ParsedConfig {
   };
 }
 
-function draftProblem(name: string, weights: unknown): string | null {
+function namedWeightsProblem(
+  { field, mayBeNamed }: NamedWeights,
+  name: string,
+  weights: unknown,
+): string | null {
   const problem = namePatternProblem(name);
-  if (problem !== null) return `assistant_models: ${problem}`;
-  return typeof weights === "string" && weights !== "" ? weightsProblem(weights) : null;
+  if (problem !== null) return `${field}: ${problem}`;
+  if (typeof weights !== "string" || weights === "") return null;
+  const wrong = weightsProblem(weights);
+  if (wrong !== null || mayBeNamed || weightsReference(weights).kind !== "named") return wrong;
+  return `${field}: ${name} is ${JSON.stringify(weights)}; it must be the path of a GGUF file, in the directory or absolute.`;
 }
 
-function draftModelsOf(
-  given: Readonly<Record<string, string>> | null | undefined,
-): Pick<BundleConfig, "draftModels"> {
-  return given === null || given === undefined || isEmpty(given) ? {} : { draftModels: given };
+function isNothing<Value extends object>(given: Value | null | undefined): given is null | undefined {
+  return given === null || given === undefined || isEmpty(given);
 }
 
 /** A config made in code, for versions that come from no directory (`corral deploy <identifier>`). */

@@ -24,6 +24,8 @@ export interface Manifest {
   readonly weightsSha256: string | null;
   /** Of the draft models' weights, by name. Absent where there are none, and until they are known. */
   readonly draftWeightsSha256?: Readonly<Record<string, string>>;
+  /** Of the adapters, in the same way. */
+  readonly adapterSha256?: Readonly<Record<string, string>>;
 }
 
 /** Paths must be unique; their order does not matter. */
@@ -42,6 +44,7 @@ export function createManifest(parts: Omit<Manifest, "format">): Manifest {
     generationConfig: parts.generationConfig,
     weightsSha256: parts.weightsSha256,
     ...(parts.draftWeightsSha256 === undefined ? {} : { draftWeightsSha256: parts.draftWeightsSha256 }),
+    ...(parts.adapterSha256 === undefined ? {} : { adapterSha256: parts.adapterSha256 }),
   };
 }
 

@@ -48,6 +48,7 @@ export const errorTable = {
   run_not_found: client(404, "No such run"),
   key_not_found: client(404, "No such API key"),
   weights_not_found: client(404, "No such weights"),
+  adapter_not_found: client(404, "No such adapter"),
   repository_not_found: client(404, "No such repository on the hub"),
   repository_gated: client(403, "The hub does not give this repository to this token"),
   license_not_accepted: client(422, "The model's licence has not been accepted"),

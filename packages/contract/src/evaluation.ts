@@ -15,6 +15,12 @@ const addSpecialTokens = z
   .default(true)
   .describe("Let the tokenizer add what it begins a text with; for texts only.");
 
+const adapter = z
+  .string()
+  .nullable()
+  .optional()
+  .describe("The name of a LoRA adapter of the deployment; null: the model as it is.");
+
 export const embeddingsBodySchema = z.strictObject({
   input: z
     .union([
@@ -32,6 +38,7 @@ export const embeddingsBodySchema = z.strictObject({
     .describe("Of the last hidden states: their mean, the last, or the first."),
   normalize: z.boolean().default(true).describe("Whether each embedding has the length 1."),
   add_special_tokens: addSpecialTokens,
+  adapter,
 });
 
 const answer = {
@@ -53,6 +60,7 @@ export const scoreBodySchema = z.strictObject({
   input_ids: ids.optional(),
   top_n: z.int().min(0).max(mostTopCount).default(0).describe("The most probable tokens of each place, too."),
   add_special_tokens: addSpecialTokens,
+  adapter,
 });
 
 /** Null is what JSON has for the logarithm of 0, and what the first token has, which nothing stands before. */

@@ -146,6 +146,16 @@ export const generationFieldGroups: readonly GenerationFieldGroup[] = [
     ],
   },
   {
+    title: "Adapter",
+    fields: [
+      implemented("adapter", "string", null, {
+        ...extension,
+        ...argument,
+        remedy: "The name of a LoRA adapter of the deployment; null: the model as it is.",
+      }),
+    ],
+  },
+  {
     title: "Token ids",
     fields: [
       implemented("eos_token_id", "ids", null, tokenIds),

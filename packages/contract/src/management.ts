@@ -126,6 +126,30 @@ export const createDeploymentSchema = z
   );
 export type CreateDeployment = z.infer<typeof createDeploymentSchema>;
 
+/** Most LoRA adapters of a version, and most that are added to a deployment. */
+export const mostAdapters = 64;
+
+export const adapterOrigins = ["version", "deployment"] as const;
+
+export const adapterSchema = z.object({
+  name: z.string(),
+  origin: z.enum(adapterOrigins).describe("Whether it came with the version or was added to the deployment."),
+  source: z.string().describe("As it was asked for."),
+  sha256: z.string(),
+  created_at: timestamp.nullable().describe("When it was added; null for one of the version."),
+});
+export type Adapter = z.infer<typeof adapterSchema>;
+
+export const createAdapterSchema = z.strictObject({
+  name: z.string().min(1).describe("What calls give as `adapter`."),
+  source: z
+    .string()
+    .min(1)
+    .max(1000)
+    .describe("Absolute path of a LoRA adapter (GGUF) under an allowed root."),
+});
+export type CreateAdapter = z.infer<typeof createAdapterSchema>;
+
 export const pushedVersionSchema = z.object({
   version: versionSchema,
   created: z.boolean().describe("False where the same content had been pushed before."),

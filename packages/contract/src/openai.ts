@@ -10,13 +10,28 @@ export const mostStops = 4;
 export const mostChatAlternatives = 20;
 export const mostCompletionAlternatives = 5;
 
+/** `model` names a deployment, or one with an adapter: `deployment:adapter`. No other name has a colon. */
+export function deploymentOfModel(model: string): string {
+  return model.split(":", 1)[0] ?? "";
+}
+
+/** The name behind the colon; null: there is no colon. */
+export function adapterOfModel(model: string): string | null {
+  const colon = model.indexOf(":");
+  return colon < 0 ? null : model.slice(colon + 1);
+}
+
 const flag = z.boolean().nullable().optional();
 const label = z.string().nullable().optional().describe("Accepted; without effect here.");
 const stop = z.union([z.string(), z.array(z.string()).max(mostStops)]).nullable();
 
 /** What both calls take beside the parameters of `generate`. */
 const generationFields = {
-  model: z.string().describe("A model's or deployment's name or id, or an identifier of the catalogue."),
+  model: z
+    .string()
+    .describe(
+      "A model's or deployment's name or id, or an identifier of the catalogue; with `:` and the name of an adapter behind it, that adapter's.",
+    ),
   n: z.int().min(1).nullable().optional().describe("How many choices; more than one need sampling."),
   temperature: z
     .number()
@@ -136,6 +151,7 @@ export type Completion = z.infer<typeof completionSchema>;
 export const openAiModelSchema = z.object({
   id: z.string().describe("What `model` of a call may be."),
   object: z.literal("model"),
+  parent: z.string().optional().describe("Of an adapter: the name of the model that it is of."),
   created: z.int(),
   owned_by: z.literal("corral"),
 });

@@ -1,6 +1,7 @@
 // What a replica is started with: one JSON document, the same for a process, a container and a pod.
 
 import { z } from "zod";
+import { errorTable, type ErrorCode } from "./errors.ts";
 import { callCapsSchema } from "./generation-caps.ts";
 
 export const precisions = ["default", "reference"] as const;
@@ -20,6 +21,32 @@ export type IntegrityChecks = (typeof integrityChecks)[number];
 /** Parameter values a model brings along, by their wire names; merged under the caller's. */
 export const modelDefaultsSchema = z.record(z.string(), z.unknown());
 export type ModelDefaults = z.infer<typeof modelDefaultsSchema>;
+
+/** A LoRA adapter on the replica's machine. */
+export const replicaAdapterSchema = z.strictObject({
+  name: z.string(),
+  /** Path of the GGUF file. */
+  path: z.string(),
+  /** Checked before the file is loaded. */
+  sha256: z.string(),
+});
+export type ReplicaAdapter = z.infer<typeof replicaAdapterSchema>;
+
+/** All that a deployment has beside those of its version, as of a change of them; a later one has a higher number. */
+export const replicaAdaptersSchema = z.strictObject({
+  revision: z.int().nonnegative(),
+  adapters: z.array(replicaAdapterSchema),
+});
+export type ReplicaAdapters = z.infer<typeof replicaAdaptersSchema>;
+
+const errorCodes = Object.keys(errorTable) as [ErrorCode, ...ErrorCode[]];
+
+/** What a replica's `/adapters` answers: all that calls may name now, and why others of the list are not among them. */
+export const replicaAdaptersAnswerSchema = z.object({
+  names: z.array(z.string()),
+  problems: z.array(z.object({ name: z.string(), code: z.enum(errorCodes), detail: z.string() })),
+});
+export type ReplicaAdaptersAnswer = z.infer<typeof replicaAdaptersAnswerSchema>;
 
 export const replicaConfigSchema = z.strictObject({
   replica_id: z.string(),
@@ -41,6 +68,10 @@ export const replicaConfigSchema = z.strictObject({
   draft_models: z
     .array(z.strictObject({ name: z.string(), path: z.string(), sha256: z.string() }))
     .optional(),
+  /** LoRA adapters of the version, by the names that calls give; absent: none. */
+  adapters: z.array(replicaAdapterSchema).optional(),
+  /** Those that were added to the deployment; one that cannot be loaded is left out. Absent: none. */
+  added_adapters: replicaAdaptersSchema.optional(),
   precision: z.enum(precisions),
   /** Absent: f16, and f32 for `reference`, which takes no other. */
   cache_type: z.enum(cacheTypes).optional(),

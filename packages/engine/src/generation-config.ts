@@ -9,6 +9,7 @@ import {
   type GenerationCaps,
   type ParameterValue,
 } from "@corral/contract";
+import { adapterOf, checkAdapter } from "./generation-config/adapter.ts";
 import { beamSettings, checkLengthPenalty } from "./generation-config/beam-settings.ts";
 import { checkCells, checkCosts, checkGuidance } from "./generation-config/costs.ts";
 import { checkDraftModel, draftModelSettings } from "./generation-config/draft-model-settings.ts";
@@ -36,6 +37,8 @@ export interface GenerationLimits {
   readonly cellCount: number;
   /** Draft models by name; default: there are none. */
   readonly draftModels?: readonly string[];
+  /** Adapters by name; default: there are none. */
+  readonly adapters?: readonly string[];
   /** What a call may cost. Default: `defaultCaps`. */
   readonly caps?: GenerationCaps;
 }
@@ -94,6 +97,7 @@ export function resolveGeneration(input: ResolveGenerationInput): ResolvedGenera
     ...checkGenerationRanges(checkedValue, { doSample, maxSequenceCount, vocabSize, caps }, placeOf),
     ...checkDecay(values, endTokenIds),
     ...checkDraftModel(values, limits.draftModels ?? [], placeOf),
+    ...checkAdapter(values, limits.adapters ?? [], placeOf),
   ];
   const length = lengthsAreSound(errors) ? lengthOf(values, promptTokenCount, limits.contextLength) : null;
   if (length?.kind === "refused") errors.push(length.error);
@@ -124,6 +128,7 @@ export function resolveGeneration(input: ResolveGenerationInput): ResolvedGenera
     maxTimeMs: milliseconds(values.number("max_time")),
     promptLookup: beams === null ? promptLookup(values) : null,
     draftModel: draftModelSettings(values),
+    adapter: adapterOf(values),
     deterministic,
     // The same bytes for the same request: chance must not come in by a seed that nobody gave.
     seed: values.number("seed") ?? (deterministic ? 0 : null),

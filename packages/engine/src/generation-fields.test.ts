@@ -797,6 +797,15 @@ for (const name of ["assistant_lookbehind", "target_lookbehind"]) {
   });
 }
 
+// Adapter.
+field("adapter: refused where there is none of that name", {
+  silent: [null],
+  refuses: [
+    ["french", /no adapter: name one under `adapters`/],
+    [1, /must be a string/],
+  ],
+});
+
 // Speed, storage and record keeping.
 const speeds: readonly (readonly [string, unknown, unknown, unknown])[] = [
   ["use_cache", true, false, "yes"],

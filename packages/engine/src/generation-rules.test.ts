@@ -328,6 +328,17 @@ test("a model's own values are held against the same rules and caps", () => {
 
 const limits = { contextLength: 100, vocabSize: 1000, maxSequenceCount: 8, cellCount: 500 };
 const drafting = { limits: { ...limits, draftModels: ["small", "tiny"] } };
+test("an adapter is one of the deployment's, by the caller or by the model's defaults", () => {
+  const adapters = { limits: { ...limits, adapters: ["french", "legal"] } };
+  assert.equal(settingsOf({ ...five, adapter: "legal" }, {}, adapters).adapter, "legal");
+  assert.equal(settingsOf(five, { adapter: "french" }, adapters).adapter, "french");
+  assert.equal(settingsOf({ ...five, adapter: null }, { adapter: "french" }, adapters).adapter, null);
+  const [error, ...others] = refusals({ ...five, adapter: "latin" }, {}, adapters);
+  assert.deepEqual(others, []);
+  assert.equal(error!.pointer, "/adapter");
+  assert.match(error!.message, /name an adapter of this deployment: "french", "legal"; given: "latin"/);
+});
+
 const assisted = { ...five, assistant_model: "small" };
 
 test("a draft model is named with its length, schedule and confidence", () => {

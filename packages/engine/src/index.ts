@@ -20,6 +20,7 @@ export {
   type ResolvedGeneration,
   type ResolveGenerationInput,
 } from "./generation-config.ts";
+export { unknownAdapter } from "./generation-config/adapter.ts";
 export { returnedScoreBytes, returnedScores } from "./generation-config/costs.ts";
 export type { EffectiveParameter, EffectiveParameters } from "./generation-config/effective-parameters.ts";
 export { withoutMasked } from "./generation-config/without-masked.ts";

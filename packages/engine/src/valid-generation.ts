@@ -12,6 +12,8 @@ export interface GenerationSettings
   readonly promptLookup: PromptLookupSettings | null;
   /** Draft by a smaller model, as with prompt lookup, beside which there is none. Null: none. */
   readonly draftModel: DraftModelSettings | null;
+  /** Name of the LoRA adapter to compute with; null: the model as it is. */
+  readonly adapter: string | null;
   /** Computed alone, in a context of its own and with its prompt always cut alike. */
   readonly deterministic: boolean;
   /** In `[0, 2^53 - 1]`; null: the engine draws one and returns it. */
@@ -237,6 +239,7 @@ export const nothingBesides = {
   logprobCount: null,
   promptLookup: null,
   draftModel: null,
+  adapter: null,
 } as const satisfies Partial<GenerationSettings>;
 
 /** Frozen settings that passed every check; nothing behind this type checks them again. */

@@ -37,6 +37,7 @@ export function createDeploymentRecords(db: Db, capBytes: number, mayExceed = fa
         weightsPath: version.weights_path,
         weightsSha256: version.weights_sha256,
         draftModels: version.draft_models,
+        adapters: version.adapters,
         // Written by us, from a checked bundle, and never changed.
         manifest: version.manifest as Manifest,
         settings: { ...settingsFrom(row.settings), idleSeconds: idleSecondsOf(row) },

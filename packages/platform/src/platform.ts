@@ -27,10 +27,12 @@ import { endLeftovers } from "./replica/leftovers.ts";
 import { createProcessDriver } from "./replica/process.ts";
 import { createReplicaRecords } from "./replica/records.ts";
 import { DeploymentSupervisor } from "./replica/supervisor.ts";
+import { createTellAdapters } from "./replica/tell-adapters.ts";
 import { createCallLoads } from "./residency/call-loads.ts";
 import { Residency } from "./residency/residency.ts";
 import { createRunRecorder } from "./runs/recorder.ts";
 import { buildServer } from "./server.ts";
+import { adapterNamesOf, readReplicaAdapters } from "./store/adapters.ts";
 import { randomId } from "./store/ids.ts";
 import { defaultProjectId } from "./store/projects.ts";
 import { readDatabaseId } from "./store/migrate.ts";
@@ -185,6 +187,8 @@ export async function startPlatform(
             integrityChecks: config.integrityChecks,
           },
           newId: randomId,
+          readAdapters: () => readReplicaAdapters(db, plan.deploymentId),
+          onReady: () => void tellAdapters(plan.deploymentId),
           now: Date.now,
           chance: Math.random,
           state,
@@ -202,6 +206,11 @@ export async function startPlatform(
       db,
       platformId,
       ownReplicas: (id) => reconciler.replicasOf(id),
+    });
+    const tellAdapters = createTellAdapters({
+      read: (id) => readReplicaAdapters(db, id),
+      replicasOf: (id) => directory.replicasOf(id),
+      log,
     });
     cleanups.push(() => directory.close());
     cleanups.push(() => reconciler.close(isShuttingDown ? drainMs : 0));
@@ -229,6 +238,7 @@ export async function startPlatform(
       predict: {
         addresses: createAddressBook(loadAddresses(store), catalogue),
         replicasOf: (id) => directory.replicasOf(id),
+        adapterNamesOf: (projectId) => adapterNamesOf(db, projectId),
         newRunId: randomUUID,
         nowMs: Date.now,
         loads: createCallLoads({
@@ -247,6 +257,7 @@ export async function startPlatform(
         memory,
         deploymentsChanged: () => void reconciler.wake(),
         logBook,
+        tellAdapters,
         replicasOf: (id) => directory.replicasOf(id),
       },
       sampleDeployments: () => reconciler.samples(),

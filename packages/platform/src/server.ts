@@ -16,6 +16,7 @@ import { isOwnHost, readTarget, type OwnNames } from "./gateway/hosts.ts";
 import { registerOpenAiRoutes } from "./gateway/openai-routes.ts";
 import { registerPredictRoutes } from "./gateway/predict-routes.ts";
 import { validatorCompiler } from "./routes/check-input.ts";
+import { registerAdapterRoutes } from "./routes/adapters.ts";
 import { registerCatalogueRoutes } from "./routes/catalogue.ts";
 import { registerDeploymentRoutes } from "./routes/deployments.ts";
 import { registerHealthRoutes, type Readiness } from "./routes/health.ts";
@@ -126,6 +127,7 @@ export async function buildServer(services: ServerServices): Promise<CorralServe
   registerDeploymentRoutes(app, services.management);
   registerWeightsRoutes(app, services.management);
   registerCatalogueRoutes(app, services.management);
+  registerAdapterRoutes(app, services.management);
   registerRunRoutes(app, services.management);
   registerKeyRoutes(app, services.management);
   registerMetricsRoute(app, services.sampleDeployments);

@@ -95,6 +95,10 @@ function toLoadedModel(
 ): LoadedModel {
   return {
     createExclusiveRunner,
+    async loadAdapter({ key, path, sha256 }) {
+      await checkWeights(path, sha256);
+      return await llama.loadAdapter({ key, path });
+    },
     vocabulary: llama.vocabulary,
     runner,
     draftRunners: drafts.runners,

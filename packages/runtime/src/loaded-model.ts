@@ -14,6 +14,15 @@ export interface LoadedModel extends Disposable {
   readonly runner: ModelRunner;
   /** Of the draft models, by name, each over weights of its own. */
   readonly draftRunners: ReadonlyMap<string, ModelRunner>;
+  /**
+   * Loads a LoRA adapter for all runners over the weights; plans may name it by `key` until it is disposed of. Fails
+   * with `weights_missing`, `weights_changed`, `weights_unreadable` or `weights_unsupported`.
+   */
+  loadAdapter(adapter: {
+    readonly key: string;
+    readonly path: string;
+    readonly sha256: string;
+  }): Promise<AsyncDisposable>;
   /** Another runner over the weights, with a KV cache of its own and always as many threads. The caller disposes it. */
   createExclusiveRunner(): Promise<ModelRunner>;
   /** Jinja text, or null where the model is none for chats. */

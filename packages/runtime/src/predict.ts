@@ -10,6 +10,7 @@ import {
 } from "@corral/contract";
 import { sequenceCountOf, type Clock, type Engine, type ValidGeneration } from "@corral/engine";
 import type { ServerResponse } from "node:http";
+import { useAdapter, type AdapterTable, type AdapterUse } from "./adapter-table.ts";
 import { milliseconds, stackOf, type CarryOut, type ReceivedCall } from "./answer-call.ts";
 import type { ForwardedCall } from "./call-headers.ts";
 import { isCommitted, notCommitted } from "./commitment.ts";
@@ -35,6 +36,7 @@ export interface PredictService {
   /** Names of those that fitted beside the model. */
   readonly loadedDraftModels: ReadonlySet<string>;
   readonly engines: Engines;
+  readonly adapters: AdapterTable;
   readonly channel: ControlChannel;
   readonly ledger: RunLedger;
   readonly keyLimits: KeyLimits;
@@ -82,6 +84,7 @@ async function carryOut(
     vocabulary: model.vocabulary,
     caps: generationCaps(config.limits.call_caps),
     draftModels,
+    adapters: service.adapters.names(),
     leftOutDraftModels: draftModels.filter((name) => !service.loadedDraftModels.has(name)),
   };
   const prepared = await prepareOffLoop(model, service.renderer, (current) =>
@@ -99,7 +102,7 @@ async function run(
   receivedAtMs: number,
 ): Promise<void> {
   const engine = await service.engines.engineFor(prepared.prompts[0].generation);
-  const { active, releaseClaim } = submit(service, engine, forwarded, prepared, receivedAtMs);
+  const { active, release } = submit(service, engine, forwarded, prepared, receivedAtMs);
   const leave = () => {
     if (response.writableFinished) return;
     active.callerLeft = true;
@@ -113,7 +116,7 @@ async function run(
     const streamed = followEvents(service.ledger, active, prepared, stream);
     // Looked at once the run has ended; until then its failure must not end the process as one that nobody handles.
     streamed.catch(() => undefined);
-    const result = await active.handle.result.finally(releaseClaim);
+    const result = await active.handle.result.finally(release);
     const outcome = conclude(service, prepared, result);
     const timings = timingsOf(result, forwarded.loadMs, service.clock.now() - receivedAtMs);
     const output = outcome.kind === "answer" ? outcome.answer.output : null;
@@ -149,7 +152,14 @@ function submit(
     tokenCount: sumOf(prompts, (generation) => sequenceCountOf(generation) * generation.maxLength),
     cap: forwarded.tokenCap,
   });
+  let adapter: AdapterUse | null = null;
+  const release = () => {
+    releaseClaim();
+    adapter?.release();
+  };
   try {
+    // The same for all prompts of a call.
+    adapter = useAdapter(service.adapters, prompts[0].generation.adapter);
     const handle = generatePrompts(
       engine,
       {
@@ -160,6 +170,7 @@ function submit(
         owner: keyId ?? projectId,
         weight: forwarded.weight,
         namespace: projectId,
+        adapter: adapter?.key ?? null,
         priority: forwarded.priority,
         deadlineAtMs,
         receivedAtMs,
@@ -177,9 +188,9 @@ function submit(
       sequenceCount: sumOf(prompts, ({ returnedSequenceCount }) => returnedSequenceCount),
       handle,
     });
-    return { active, releaseClaim };
+    return { active, release };
   } catch (error) {
-    releaseClaim();
+    release();
     throw error;
   }
 }

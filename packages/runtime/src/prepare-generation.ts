@@ -62,6 +62,7 @@ export function prepareGeneration(
       cellCount: context.cellCount,
       ...(context.caps === undefined ? {} : { caps: context.caps }),
       draftModels: context.draftModels ?? [],
+      adapters: context.adapters ?? [],
     },
     endOfGenerationIds: model.vocabulary.endOfGenerationIds,
   });

@@ -16,6 +16,8 @@ import {
   type ModelRunner,
 } from "@corral/engine";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import { createAdapterTable, type AdapterTable } from "./adapter-table.ts";
+import { answerAdapters } from "./adapters-call.ts";
 import { bind, closeServer } from "./address.ts";
 import { answerCall, type CarryOut } from "./answer-call.ts";
 import { parseChatTemplate } from "./chat-template.ts";
@@ -102,6 +104,7 @@ class RunningReplica implements Replica {
   #model: LoadedModel | null = null;
   #renderer: Renderer | null = null;
   #service: PredictService | null = null;
+  #adapters: AdapterTable | null = null;
   #reportTimer: NodeJS.Timeout | undefined;
   #lossTimer: NodeJS.Timeout | undefined;
 
@@ -136,6 +139,7 @@ class RunningReplica implements Replica {
         "/tokenize": call(promptCalls["/tokenize"]),
         "/detokenize": call(promptCalls["/detokenize"]),
         "/render": call(promptCalls["/render"]),
+        "/adapters": (request, response) => answerAdapters(this.#adapters, request, response, log),
       },
       openControlChannel: (socket, head) => this.#channel.accept(socket, head),
     });
@@ -173,13 +177,16 @@ class RunningReplica implements Replica {
     });
     this.#model = model;
     if (this.#status !== "loading") return this.#release();
+    const adapters = await this.#loadAdapters(model);
+    if (this.#status !== "loading") return this.#release();
     const engines = createEngines({
       shared: this.#createEngine(model),
       openRunner: () => model.createExclusiveRunner(),
       createExclusive: (runner) => this.#createExclusiveEngine(model, runner),
       onFailure: (error) => this.#fail(error),
     });
-    this.#service = this.#createService(model, engines);
+    this.#adapters = adapters;
+    this.#service = this.#createService(model, engines, adapters);
     this.#loadProgress = 1;
     this.#status = "ready";
     const { contextLength } = model.runner.limits;
@@ -203,6 +210,14 @@ class RunningReplica implements Replica {
       ...describeCompute(model.compute),
     });
     this.#readyResolvers.resolve();
+  }
+
+  async #loadAdapters(model: LoadedModel): Promise<AdapterTable> {
+    const { adapters: own = [], added_adapters: added } = this.#config;
+    const table = createAdapterTable({ load: (adapter) => model.loadAdapter(adapter), log: this.#log });
+    await table.loadOwn(own);
+    if (added !== undefined) await table.setAdded(added);
+    return table;
   }
 
   #createEngine({ runner, draftRunners, vocabulary, stateFormat }: LoadedModel): Engine {
@@ -236,7 +251,7 @@ class RunningReplica implements Replica {
     });
   }
 
-  #createService(model: LoadedModel, engines: Engines): PredictService {
+  #createService(model: LoadedModel, engines: Engines, adapters: AdapterTable): PredictService {
     vocabularyBounds(model.vocabulary);
     const { specialTokens } = model;
     const template = model.chatTemplate ?? this.#config.chat_template ?? null;
@@ -246,6 +261,7 @@ class RunningReplica implements Replica {
       config: this.#config,
       loadedDraftModels: new Set(model.draftRunners.keys()),
       engines,
+      adapters,
       model: {
         vocabulary: model.vocabulary,
         chatTemplate,

@@ -88,7 +88,7 @@ test("whatever adapters come and go, each that stays has a step in every round",
         if (lists !== null)
           assert.deepEqual(new Set(lists.flat()), new Set(groups), "everybody is in the line");
         turns.begin(chosen, step);
-        for (const adapter of [...waited.keys()]) if (!adapters.includes(adapter)) waited.delete(adapter);
+        for (const adapter of waited.keys()) if (!adapters.includes(adapter)) waited.delete(adapter);
         for (const adapter of adapters) waited.set(adapter, (waited.get(adapter) ?? 0) + 1);
         waited.set(chosen, 0);
         // Five adapters there are; those that came later wait behind.

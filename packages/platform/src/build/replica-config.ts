@@ -1,12 +1,19 @@
 // A version with its deployment's settings → what a replica starts with. Pure: reads no file, knows no process.
 
 import type { Manifest } from "@corral/bundle";
-import type { CacheType, DeviceChoice, Precision, ReplicaConfig, IntegrityChecks } from "@corral/contract";
+import type {
+  CacheType,
+  DeviceChoice,
+  Precision,
+  ReplicaAdapters,
+  ReplicaConfig,
+  IntegrityChecks,
+} from "@corral/contract";
 import { join } from "node:path";
 import type { MemoryNeeds } from "../residency/memory-needs.ts";
 import { bodyLimitBytes } from "../gateway/proxy.ts";
 
-/** Weights of a draft model on this machine. */
+/** Weights of a draft model, or an adapter, on this machine. */
 export interface DraftWeights {
   readonly name: string;
   readonly path: string;
@@ -34,6 +41,7 @@ export interface ReplicaPlan {
   readonly weightsPath: string;
   readonly weightsSha256: string;
   readonly draftModels: readonly DraftWeights[];
+  readonly adapters: readonly DraftWeights[];
   readonly manifest: Manifest;
   readonly settings: DeploymentSettings;
   /** What its last run took; null: it has not run yet, or not to its end. */
@@ -63,6 +71,7 @@ export function replicaConfig(
   plan: ReplicaPlan,
   place: { readonly replicaId: string; readonly address: string; readonly token: string | null },
   host: ReplicaHost,
+  addedAdapters?: ReplicaAdapters,
 ): ReplicaConfig {
   const { config, generationConfig } = plan.manifest;
   const { limits } = config;
@@ -83,6 +92,10 @@ export function replicaConfig(
     ...(plan.draftModels.length === 0
       ? {}
       : { draft_models: plan.draftModels.map(({ name, path, sha256 }) => ({ name, path, sha256 })) }),
+    ...(plan.adapters.length === 0
+      ? {}
+      : { adapters: plan.adapters.map(({ name, path, sha256 }) => ({ name, path, sha256 })) }),
+    ...(addedAdapters === undefined ? {} : { added_adapters: addedAdapters }),
     precision,
     ...(cacheType === undefined ? {} : { cache_type: cacheType }),
     device: host.device,

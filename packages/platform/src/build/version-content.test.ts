@@ -3,7 +3,8 @@ import { copyFileSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFil
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { resolveBuiltInWeights } from "@corral/weights";
+import { checkGguf, resolveBuiltInWeights } from "@corral/weights";
+import { writeSampleAdapter } from "@corral/weights/testing";
 import { readBundle } from "@corral/bundle";
 import { testPlaces } from "../testing/places.ts";
 import { contentOfBundle, contentOfSource } from "./version-content.ts";
@@ -95,6 +96,44 @@ test("draft models are part of a version's content, and refused where their toke
     await assert.rejects(contentWith(byDefault("large")), {
       code: "invalid_bundle",
       message: /`assistant_model` must name one of .* there are "small"; given: "large"/,
+    });
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+});
+
+test("adapters are part of a version's content, and refused where they do not fit its model", async () => {
+  const directory = realpathSync(mkdtempSync(join(tmpdir(), "corral-adapters-")));
+  try {
+    const weights = (await tiny2()).path;
+    const model = await checkGguf(weights);
+    for (const seed of [1, 2])
+      await writeSampleAdapter(join(directory, `${seed}.gguf`), model, { seed, rank: 1 });
+    await writeSampleAdapter(join(root, "outside.gguf"), model, { seed: 1, rank: 1 });
+    copyFileSync(weights, join(directory, "model.gguf"));
+    const contentWith = async (adapters: string) => {
+      const corral = `weights: corral-tiny-2\n    adapters: ${adapters}`;
+      const config = `model_name: tuned\nmodel_metadata:\n  corral:\n    ${corral}\n`;
+      writeFileSync(join(directory, "config.yaml"), config);
+      return await contentOfBundle(await readBundle(directory), directory, places);
+    };
+    const none = await contentWith("{}");
+    assert.deepEqual(none.adapters, []);
+    assert.ok(!("adapterSha256" in none.manifest));
+    const one = await contentWith("{ one: ./1.gguf }");
+    assert.equal(one.adapters[0]!.path, join(directory, "1.gguf"));
+    assert.deepEqual(one.manifest.adapterSha256, { one: one.adapters[0]!.sha256 });
+    const outside = await contentWith(`{ one: ${join(root, "outside.gguf")} }`);
+    assert.equal(outside.adapters[0]!.sha256, one.adapters[0]!.sha256);
+    const digests = [none, one, await contentWith("{ one: ./2.gguf }")].map(({ digest }) => digest);
+    assert.equal(new Set(digests).size, 3);
+
+    await assert.rejects(contentWith("{ one: ./model.gguf }"), { code: "weights_unreadable" });
+    await assert.rejects(contentWith("{ one: /etc/passwd }"), { code: "invalid_parameter" });
+    await assert.rejects(contentWith("{ gone: ./gone.gguf }"), { code: "invalid_bundle" });
+    await assert.rejects(contentWith("{ one: ./1.gguf }\n    defaults: { adapter: two }"), {
+      code: "invalid_bundle",
+      message: /`adapter` must name one of the model's `adapters`, and there are "one"; given: "two"/,
     });
   } finally {
     rmSync(directory, { recursive: true, force: true });

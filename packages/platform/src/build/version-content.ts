@@ -19,8 +19,10 @@ import {
   generationCaps,
   nameFrom,
   nameProblem,
+  type FieldError,
 } from "@corral/contract";
 import {
+  checkAdapter,
   checkGguf,
   generationConfigOf,
   readGenerationConfigBeside,
@@ -48,6 +50,7 @@ export interface VersionContent {
   readonly weightsPath: string;
   readonly weightsSha256: string;
   readonly draftModels: readonly DraftWeights[];
+  readonly adapters: readonly DraftWeights[];
 }
 
 /** Weights on this machine, with what is known of them. */
@@ -71,7 +74,8 @@ export async function contentOfBundle(
 ): Promise<VersionContent> {
   const { weights, manifest } = bundle;
   const found = await findWeights(weights, manifest, directory, places);
-  return content(manifest, found, await findDraftModels(manifest, found, directory, places));
+  const draftModels = await findDraftModels(manifest, found, directory, places);
+  return content(manifest, found, draftModels, await findAdapters(manifest, found, directory, places));
 }
 
 async function findWeights(
@@ -226,10 +230,37 @@ async function findDraftModels(
   return drafts;
 }
 
+/** Fails with `weights_missing`, `weights_unreadable` or `weights_unsupported` where one does not fit the model. */
+async function findAdapters(
+  { config, files }: Manifest,
+  model: FoundWeights,
+  directory: string,
+  { roots }: ContentPlaces,
+): Promise<readonly DraftWeights[]> {
+  const named = Object.entries(config.adapters ?? {});
+  if (named.length === 0) return [];
+  const base = await checkGguf(model.path);
+  const adapters: DraftWeights[] = [];
+  for (const [name, source] of named) {
+    const reference = weightsReference(source);
+    // A name of the catalogue was refused with the config.
+    if (reference.kind === "named") continue;
+    const bundled = files.find((file) => reference.kind === "bundled" && file.path === reference.path);
+    const path =
+      reference.kind === "bundled"
+        ? join(directory, reference.path)
+        : await allowedWeightsPath(reference.path, roots);
+    await checkAdapter(path, base);
+    adapters.push({ name, path, sha256: bundled?.sha256 ?? (await sha256OfFile(path)) });
+  }
+  return adapters;
+}
+
 function content(
   manifest: Manifest,
   weights: FoundWeights,
   draftModels: readonly DraftWeights[] = [],
+  adapters: readonly DraftWeights[] = [],
 ): VersionContent {
   const { config, generationConfig } = manifest;
   const template = weights.hasChatTemplate ? null : (weights.row?.chatTemplate ?? null);
@@ -249,6 +280,9 @@ function content(
     ...(draftModels.length === 0
       ? {}
       : { draftWeightsSha256: Object.fromEntries(draftModels.map(({ name, sha256 }) => [name, sha256])) }),
+    ...(adapters.length === 0
+      ? {}
+      : { adapterSha256: Object.fromEntries(adapters.map(({ name, sha256 }) => [name, sha256])) }),
   });
   return {
     manifest: whole,
@@ -256,6 +290,7 @@ function content(
     weightsPath: weights.path,
     weightsSha256: weights.sha256,
     draftModels,
+    adapters,
   };
 }
 
@@ -264,7 +299,7 @@ function content(
  * `invalid_bundle` where every call would be refused for them.
  */
 function requireUsable(
-  { defaults, limits, draftModels = {} }: BundleConfig,
+  { defaults, limits, draftModels = {}, adapters = {} }: BundleConfig,
   generationConfig: Readonly<Record<string, unknown>>,
   vocabSize: number | null,
 ): void {
@@ -278,20 +313,28 @@ function requireUsable(
       caps: generationCaps(limits.callCaps ?? {}),
     }),
   ];
+  const adapter = merged["adapter"];
+  if (typeof adapter === "string" && !Object.hasOwn(adapters, adapter)) {
+    errors.push(unknownName("adapter", "adapters", adapter, Object.keys(adapters)));
+  }
   const draft = merged["assistant_model"];
   if (typeof draft === "string" && !Object.hasOwn(draftModels, draft)) {
-    const names = Object.keys(draftModels).map((name) => JSON.stringify(name));
-    const known = names.length === 0 ? "there are none" : `there are ${names.join(", ")}`;
-    const message =
-      `\`assistant_model\` must name one of the model's \`assistant_models\`, and ${known}; given: ` +
-      `${JSON.stringify(draft)}. Add it there, or leave it out.`;
-    errors.push({ pointer: "/assistant_model", code: "invalid_parameter", message });
+    errors.push(unknownName("assistant_model", "assistant_models", draft, Object.keys(draftModels)));
   }
   if (errors.length === 0) return;
   const sentences = errors.map(({ message }) => message).join(" ");
   throw new ServingError("invalid_bundle", `The model's own defaults are not usable: ${sentences}`, {
     errors,
   });
+}
+
+function unknownName(field: string, of: string, given: string, known: readonly string[]): FieldError {
+  const names = known.map((name) => JSON.stringify(name));
+  const there = names.length === 0 ? "there are none" : `there are ${names.join(", ")}`;
+  const message =
+    `\`${field}\` must name one of the model's \`${of}\`, and ${there}; given: ` +
+    `${JSON.stringify(given)}. Add it there, or leave it out.`;
+  return { pointer: `/${field}`, code: "invalid_parameter", message };
 }
 
 /** `/models/My Model.Q4_0.gguf` → `my-model.q4_0`. Fails with `invalid_parameter` where nothing usable is left. */

@@ -92,7 +92,7 @@ function addressesOf(deployments: readonly AddressedDeployment[], catalogue: Cat
 }
 
 /** The production deployment of a model, else its newest one. */
-function ofModel(
+export function ofModel(
   deployments: readonly AddressedDeployment[],
   isOfModel: (deployment: AddressedDeployment) => boolean,
 ): AddressedDeployment | undefined {

@@ -15,6 +15,8 @@ export interface PredictServices {
   readonly addresses: AddressBook;
   /** Replicas of a deployment, here and in other platform processes. */
   readonly replicasOf: (deploymentId: string) => Promise<readonly LiveReplica[]>;
+  /** What calls may name in a project, by deployment. */
+  readonly adapterNamesOf: (projectId: string) => Promise<ReadonlyMap<string, readonly string[]>>;
   readonly newRunId: () => string;
   readonly nowMs: () => number;
   readonly loads: CallLoads;

@@ -2,10 +2,12 @@
 // the same bytes. The list of models is one answer for OpenAI's clients and Baseten's.
 
 import {
+  adapterOfModel,
   chatBodyFields,
   chatCompletionSchema,
   completionBodyFields,
   completionSchema,
+  deploymentOfModel,
   fieldsError,
   modelListSchema,
   modelOfBothSchema,
@@ -15,7 +17,7 @@ import {
 } from "@corral/contract";
 import type { FastifyInstance } from "fastify";
 import { z } from "zod";
-import type { AddressedDeployment } from "./address-book.ts";
+import { ofModel, type AddressedDeployment } from "./address-book.ts";
 import { principalOf } from "./answer-error.ts";
 import { addressesOf, forwardCall, queryOf, type PredictServices } from "./forward-call.ts";
 import { mayUseModel } from "./guard.ts";
@@ -65,7 +67,7 @@ export function registerOpenAiRoutes(app: FastifyInstance, services: PredictServ
         addressesOf(request, services.addresses),
         readBody(request.raw),
       ]);
-      const target = addresses.byAny(modelOf(bytes));
+      const target = addresses.byAny(deploymentOfModel(modelOf(bytes)));
       await forwardCall(services, request, reply, {
         dialect: "openai",
         path: path + queryOf(request.raw.url),
@@ -90,9 +92,13 @@ export function registerOpenAiRoutes(app: FastifyInstance, services: PredictServ
       const principal = principalOf(request);
       const usable = all.filter(({ modelName }) => mayUseModel(principal, modelName));
       const models = [...Map.groupBy(usable, ({ modelId }) => modelId).values()];
+      const adapters = await services.adapterNamesOf(principal.projectId);
       return {
         object: "list",
-        data: models.map((deployments) => describeForOpenAi(nameOf(deployments), deployments)),
+        data: models.flatMap((deployments) => {
+          const model = describeForOpenAi(nameOf(deployments), deployments);
+          return [model, ...adaptersOf(deployments, adapters).map((name) => describeAdapter(model, name))];
+        }),
         models: models.map((deployments) => ({
           id: deployments[0]?.modelId ?? "",
           ...describeForBaseten(deployments),
@@ -115,9 +121,16 @@ export function registerOpenAiRoutes(app: FastifyInstance, services: PredictServ
     async (request) => {
       const { model } = request.params as { model: string };
       const addresses = await addressesOf(request, services.addresses);
-      const { modelId, modelName } = addresses.byAny(model);
-      if (!mayUseModel(principalOf(request), modelName))
+      const target = addresses.byAny(deploymentOfModel(model));
+      const { modelId, modelName } = target;
+      const principal = principalOf(request);
+      if (!mayUseModel(principal, modelName))
         throw new ServingError("model_not_found", `There is no model ${JSON.stringify(model)} for this key.`);
+      const adapter = adapterOfModel(model);
+      if (adapter !== null) {
+        const names = (await services.adapterNamesOf(principal.projectId)).get(target.id) ?? [];
+        if (!names.includes(adapter)) throw noAdapter(target.name, adapter, names);
+      }
       const deployments = addresses.all.filter((one) => one.modelId === modelId);
       return { ...describeForOpenAi(model, deployments), ...describeForBaseten(deployments) };
     },
@@ -131,6 +144,26 @@ function modelOf(bytes: Uint8Array): string {
   const code = model === null ? "missing_parameter" : "invalid_parameter";
   const message = `model ${model === null ? "is missing" : "is no name"}; give one of those that GET /v1/models lists.`;
   throw fieldsError([{ pointer: "/model", code, message }]);
+}
+
+/** Of the deployment that the model's name leads to. */
+function adaptersOf(
+  deployments: Deployments,
+  names: ReadonlyMap<string, readonly string[]>,
+): readonly string[] {
+  const leading = ofModel(deployments, () => true);
+  return leading === undefined ? [] : (names.get(leading.id) ?? []);
+}
+
+function describeAdapter(model: OpenAiModel, name: string): OpenAiModel {
+  return { ...model, id: `${model.id}:${name}`, parent: model.id };
+}
+
+function noAdapter(deployment: string, name: string, known: readonly string[]): ServingError {
+  const names = known.map((each) => JSON.stringify(each));
+  const there = names.length === 0 ? "it has none" : `it has ${names.join(", ")}`;
+  const detail = `The deployment ${deployment} has no adapter ${JSON.stringify(name.slice(0, 100))}; ${there}.`;
+  return new ServingError("model_not_found", detail);
 }
 
 type Deployments = readonly AddressedDeployment[];

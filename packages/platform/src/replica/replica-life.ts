@@ -81,7 +81,9 @@ export async function liveOnce(
     if (stopping.aborted) {
       exit = { exitCode: 0, signal: null, lastLines: [] };
     } else {
-      const config = replicaConfig(plan, { replicaId: id, address: place.address, token: null }, host);
+      const adapters = await options.readAdapters?.();
+      const own = { replicaId: id, address: place.address, token: null };
+      const config = replicaConfig(plan, own, host, adapters);
       const started = await driver.start(place, config, (line) => {
         logReplicaLine(logger, line);
         options.onLine?.(id, line);

@@ -1,7 +1,7 @@
 // The life of a deployment's replica: it is loaded and unloaded as told, its reports are followed, its end is written.
 // When it is loaded is decided in `../residency/`, what a state means in `../domain/`; rows are written through a port.
 
-import type { Report } from "@corral/contract";
+import type { ReplicaAdapters, Report } from "@corral/contract";
 import type { Logger } from "pino";
 import type { ReplicaHost, ReplicaPlan } from "../build/replica-config.ts";
 import {
@@ -44,6 +44,10 @@ export interface SupervisorOptions {
   readonly onState: (before: DeploymentState, after: DeploymentState) => void;
   /** After every change of `phase`, and when calls of others have ended. */
   readonly onResidency: () => void;
+  /** What was added to the deployment, as of now. */
+  readonly readAdapters?: () => Promise<ReplicaAdapters>;
+  /** A replica answers: what has changed since it was started is to be told to it. */
+  readonly onReady?: () => void;
   /** What a replica wrote, and that it ended. */
   readonly onLine?: (replicaId: string, line: string) => void;
 }
@@ -269,7 +273,7 @@ export class DeploymentSupervisor {
       if (report.kind !== "ready" || current.status !== "starting") continue;
       current.readyAt = this.#options.now();
       current.compute = report.compute;
-      void this.#moveTo(current, "ready");
+      void this.#moveTo(current, "ready").then(this.#options.onReady);
       this.#apply({ kind: "replica_ready" });
       this.#lastUsedAt = current.readyAt;
       this.#lastRun = this.#measuredRun(current);

@@ -1,7 +1,6 @@
 // Deployments: create from a version or a source, list, read, delete. Starting and stopping is the reconciler's.
 
 import {
-  ServingError,
   createDeploymentSchema,
   deploymentSchema,
   listQuerySchema,
@@ -15,21 +14,14 @@ import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
 import { deploy } from "../build/create-deployment.ts";
 import { principalOf } from "../gateway/answer-error.ts";
-import type { Principal } from "../gateway/authenticate.ts";
 import { mayUseModel, requireModel } from "../gateway/guard.ts";
-import {
-  deleteDeployment,
-  findDeploymentById,
-  findDeploymentByName,
-  listDeployments,
-  toDeployment,
-} from "../store/deployments.ts";
+import { deleteDeployment, listDeployments, toDeployment } from "../store/deployments.ts";
 import { findModel } from "../store/models.ts";
 import type { ReplicaLoad } from "../replica/live-replica.ts";
-import type { DeploymentRow } from "../store/schema.ts";
 import { toPage } from "./list.ts";
 import { placesOf } from "../weights/services.ts";
 import type { ManagementServices } from "./services.ts";
+import { visibleDeployment } from "./visible-deployment.ts";
 
 /** What is counted for metrics stays out of it. */
 function loadOf({ kind: _, statistics: __, ...load }: ReplicaLoad) {
@@ -107,7 +99,8 @@ export function registerDeploymentRoutes(
         response: { 200: deploymentSchema },
       },
     },
-    async (request) => toDeployment(await visibleDeployment(principalOf(request), request.params.deployment)),
+    async (request) =>
+      toDeployment(await visibleDeployment(db, principalOf(request), request.params.deployment)),
   );
 
   app.get(
@@ -124,7 +117,7 @@ export function registerDeploymentRoutes(
       },
     },
     async (request) => {
-      const row = await visibleDeployment(principalOf(request), request.params.deployment);
+      const row = await visibleDeployment(db, principalOf(request), request.params.deployment);
       return { items: [...logBook.tail(row.id, request.query.tail)] };
     },
   );
@@ -141,7 +134,7 @@ export function registerDeploymentRoutes(
       },
     },
     async (request) => {
-      const row = await visibleDeployment(principalOf(request), request.params.deployment);
+      const row = await visibleDeployment(db, principalOf(request), request.params.deployment);
       const replicas = await replicasOf(row.id);
       return {
         items: replicas.map(({ id, status, inFlightCount, compute, load }) => ({
@@ -168,24 +161,10 @@ export function registerDeploymentRoutes(
     },
     async (request, reply) => {
       const principal = principalOf(request);
-      const row = await visibleDeployment(principal, request.params.deployment);
+      const row = await visibleDeployment(db, principal, request.params.deployment);
       await deleteDeployment(db, principal.projectId, row.id, now());
       deploymentsChanged();
       return reply.code(204).send(null);
     },
   );
-
-  async function visibleDeployment(
-    { projectId, ...principal }: Principal,
-    idOrName: string,
-  ): Promise<DeploymentRow> {
-    const row =
-      (await findDeploymentById(db, projectId, idOrName)) ??
-      (await findDeploymentByName(db, projectId, idOrName));
-    if (row !== null && mayUseModel({ projectId, ...principal }, row.model_name)) return row;
-    throw new ServingError(
-      "deployment_not_found",
-      `There is no deployment ${JSON.stringify(idOrName.slice(0, 100))}.`,
-    );
-  }
 }

@@ -3,6 +3,7 @@
 import type { BundleStore } from "../blob/bundle-store.ts";
 import type { LogBook } from "../replica/log-book.ts";
 import type { LiveReplica } from "../replica/live-replica.ts";
+import type { TellAdapters } from "../replica/tell-adapters.ts";
 import type { Db } from "../store/schema.ts";
 import type { WeightsServices } from "../weights/services.ts";
 import type { FitMachine } from "@corral/weights";
@@ -17,5 +18,7 @@ export interface ManagementServices {
   /** Asks the reconciler to look. */
   readonly deploymentsChanged: () => void;
   readonly logBook: LogBook;
+  /** Tells a deployment's replicas what was added to it and taken from it. */
+  readonly tellAdapters: TellAdapters;
   readonly replicasOf: (deploymentId: string) => Promise<readonly LiveReplica[]>;
 }

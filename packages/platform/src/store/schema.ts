@@ -62,6 +62,11 @@ export interface VersionsTable {
     readonly { readonly name: string; readonly path: string; readonly sha256: string }[],
     string | undefined
   >;
+  /** LoRA adapters in the same form. */
+  adapters: ColumnType<
+    readonly { readonly name: string; readonly path: string; readonly sha256: string }[],
+    string | undefined
+  >;
   /** Name of its directory in the bundle store. */
   bundle: string | null;
   created_at: Created;
@@ -78,6 +83,8 @@ export interface DeploymentsTable {
   name: string;
   identifiers: string[];
   settings: Json<Record<string, unknown>>;
+  /** How often the adapters that were added to it were changed. */
+  adapters_revision: Generated<number>;
   desired: Generated<DesiredState>;
   status: Generated<DeploymentStatus>;
   status_detail: string | null;
@@ -91,6 +98,16 @@ export interface DeploymentsTable {
   resident_bytes: number | null;
   /** When a platform process that does not run it last asked for it to be loaded. */
   wanted_at: Date | null;
+}
+
+export interface AdaptersTable {
+  deployment_id: string;
+  project_id: string;
+  name: string;
+  source: string;
+  path: string;
+  sha256: string;
+  created_at: Created;
 }
 
 export const replicaStatuses = ["starting", "ready", "draining", "ended"] as const;
@@ -179,6 +196,7 @@ export interface Database {
   models: ModelsTable;
   versions: VersionsTable;
   deployments: DeploymentsTable;
+  adapters: AdaptersTable;
   replicas: ReplicasTable;
   runs: RunsTable;
   weights: WeightsTable;
@@ -198,6 +216,7 @@ export type DeploymentRow = Selectable<DeploymentsTable> & {
   /** It answers its model's name. */
   production: boolean;
 };
+export type AdapterRow = Selectable<AdaptersTable>;
 export type ReplicaRow = Selectable<ReplicasTable>;
 export type RunRow = Selectable<RunsTable>;
 export type WeightsRow = Selectable<WeightsTable>;

@@ -17,6 +17,8 @@ export interface NewVersion {
   readonly weightsSha256: string;
   /** Weights of draft models; default: none. */
   readonly draftModels?: readonly { readonly name: string; readonly path: string; readonly sha256: string }[];
+  /** LoRA adapters; default: none. */
+  readonly adapters?: readonly { readonly name: string; readonly path: string; readonly sha256: string }[];
   /** Name of the directory with its files; default: none were pushed. */
   readonly bundle?: string;
 }
@@ -36,6 +38,7 @@ export function insertVersion(db: Db, input: NewVersion): Promise<{ row: Version
         weights_path: input.weightsPath,
         weights_sha256: input.weightsSha256,
         draft_models: JSON.stringify(input.draftModels ?? []),
+        adapters: JSON.stringify(input.adapters ?? []),
         bundle: input.bundle ?? null,
       })
       // The id follows from model and digest, so two pushes at once may meet in either of the two indexes.

@@ -23,10 +23,12 @@ import { createReplicaDirectory } from "../replica/directory.ts";
 import { createProcessDriver } from "../replica/process.ts";
 import { createReplicaRecords } from "../replica/records.ts";
 import { DeploymentSupervisor } from "../replica/supervisor.ts";
+import { createTellAdapters } from "../replica/tell-adapters.ts";
 import { createCallLoads } from "../residency/call-loads.ts";
 import { Residency, type ResidencyOptions } from "../residency/residency.ts";
 import { createRunRecorder } from "../runs/recorder.ts";
 import { buildServer } from "../server.ts";
+import { adapterNamesOf, readReplicaAdapters } from "../store/adapters.ts";
 import { createDeployment, findDeploymentById } from "../store/deployments.ts";
 import { randomId } from "../store/ids.ts";
 import { createKey } from "../store/keys.ts";
@@ -165,6 +167,8 @@ export async function startTestPlatform({
           integrityChecks,
         },
         newId: randomId,
+        readAdapters: () => readReplicaAdapters(db, plan.deploymentId),
+        onReady: () => void tellAdapters(plan.deploymentId),
         now: Date.now,
         chance: () => 0.5,
         state,
@@ -180,6 +184,11 @@ export async function startTestPlatform({
     platformId,
     ownReplicas: (id) => reconciler.replicasOf(id),
   });
+  const tellAdapters = createTellAdapters({
+    read: (id) => readReplicaAdapters(db, id),
+    replicasOf: (id) => directory.replicasOf(id),
+    log,
+  });
   let names: OwnNames = { authorities: new Set(["localhost:80"]) };
   const server = await buildServer({
     log,
@@ -190,6 +199,7 @@ export async function startTestPlatform({
     predict: {
       addresses: createAddressBook(loadAddresses(store)),
       replicasOf: (id) => directory.replicasOf(id),
+      adapterNamesOf: (projectId) => adapterNamesOf(db, projectId),
       newRunId: randomUUID,
       nowMs: Date.now,
       loads: createCallLoads({
@@ -213,6 +223,7 @@ export async function startTestPlatform({
       memory,
       deploymentsChanged: () => void reconciler.wake(),
       logBook,
+      tellAdapters,
       replicasOf: (id) => directory.replicasOf(id),
     },
     sampleDeployments: () => reconciler.samples(),

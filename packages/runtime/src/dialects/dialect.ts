@@ -35,7 +35,9 @@ export interface DialectContext {
   readonly caps?: GenerationCaps;
   /** Draft models by name. Default: there are none. */
   readonly draftModels?: readonly string[];
-  /** Those of them that did not fit beside the model. Default: none. */
+  /** LoRA adapters by name. Default: there are none. */
+  readonly adapters?: readonly string[];
+  /** Those draft models that did not fit beside the model. Default: none. */
   readonly leftOutDraftModels?: readonly string[];
 }
 

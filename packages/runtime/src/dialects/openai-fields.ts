@@ -2,6 +2,7 @@
 // A temperature says whether tokens are drawn; a length counts new tokens.
 
 import {
+  adapterOfModel,
   callersPlace,
   checkCap,
   defaultCaps,
@@ -51,7 +52,7 @@ export function readFields(
   context: DialectContext,
   { lengthNames, ownNames, logprobs }: OwnFields,
 ): OpenAiFields {
-  const model = readModel(reader);
+  const { model, adapter } = readModel(reader);
   const stream = readStream(reader);
   const keepsOutput = reader.takeBoolean("store") ?? true;
   refuseScores(reader, scoreNames, scoresElsewhere);
@@ -77,6 +78,7 @@ export function readFields(
     const value = reader.take(field) ?? null;
     if (value !== null) put(field, parameter, value);
   }
+  if (adapter !== null) put("model", "adapter", adapter);
   if (logprobs !== null) put(logprobs.field, "logprobs", logprobs.count);
   const stops = readStops(reader);
   if (stops.length > 0) put("stop", "stop_strings", stops);
@@ -133,9 +135,10 @@ const commonNames = [
   ...refusedNames,
 ];
 
-function readModel(reader: BodyReader): string {
+/** The gateway has found the deployment by it; behind a colon stands the name of an adapter. */
+function readModel(reader: BodyReader): { readonly model: string; readonly adapter: string | null } {
   const model = reader.take("model") ?? null;
-  if (typeof model === "string" && model !== "") return model;
+  if (typeof model === "string" && model !== "") return { model, adapter: adapterOfModel(model) };
   const code = model === null ? "missing_parameter" : "invalid_parameter";
   const given = model === null ? "missing" : show(model);
   reader.refuse(
@@ -143,7 +146,7 @@ function readModel(reader: BodyReader): string {
     code,
     `model is ${given}; it must be a model's name, as GET /v1/models lists them.`,
   );
-  return "";
+  return { model: "", adapter: null };
 }
 
 function readStream(reader: BodyReader): { readonly isOn: boolean; readonly includesUsage: boolean } {

@@ -2,6 +2,7 @@
 // acknowledgement, answer.
 
 import { asServingError, ServingError, type Timings } from "@corral/contract";
+import { useAdapter, type AdapterUse } from "../adapter-table.ts";
 import type { CarryOut, ReceivedCall } from "../answer-call.ts";
 import { milliseconds, stackOf } from "../answer-call.ts";
 import { isCommitted, notCommitted } from "../commitment.ts";
@@ -22,14 +23,16 @@ function createCarryOut(read: ReadEvaluation): CarryOut<PredictService> {
   return async (admit, received) => {
     // Asked again: the state may have changed while the body arrived.
     const service = admit();
-    const call = await prepareOffLoop(service.model, service.renderer, (model) => read(received.body, model));
+    const call = await prepareOffLoop(service.model, service.renderer, (model) =>
+      read(received.body, model, service.adapters.names()),
+    );
     await run(service, call, received);
   };
 }
 
 async function run(service: PredictService, call: EvaluationCall, received: ReceivedCall): Promise<void> {
   const { forwarded, receivedAtMs, response } = received;
-  const { active, releaseClaim } = submit(service, call, received);
+  const { active, release } = submit(service, call, received);
   const leave = () => {
     if (response.writableFinished) return;
     active.callerLeft = true;
@@ -38,7 +41,7 @@ async function run(service: PredictService, call: EvaluationCall, received: Rece
   response.once("close", leave);
   if (response.destroyed) leave();
 
-  const result = await active.handle.result.finally(releaseClaim);
+  const result = await active.handle.result.finally(release);
   const { answer, error } = conclude(service, call, forwarded.runId, result);
   const timings = timingsOf(result, forwarded.loadMs, service.clock.now() - receivedAtMs);
   const ended = { usage: result.usage, sequences: [], error };
@@ -53,8 +56,8 @@ async function run(service: PredictService, call: EvaluationCall, received: Rece
 
 /** Takes the key's share and a place in the engine's queue; nothing is kept of a call that gets none. */
 function submit(
-  { engines, ledger, keyLimits, clock }: PredictService,
-  { texts, evaluation }: EvaluationCall,
+  { engines, ledger, keyLimits, clock, adapters }: PredictService,
+  { texts, evaluation, adapter: adapterName }: EvaluationCall,
   { forwarded, receivedAtMs }: ReceivedCall,
 ) {
   const { runId, projectId, keyId, dialect, priority, deadlineAtMs, tokenCap, weight } = forwarded;
@@ -64,7 +67,13 @@ function submit(
   const owner = keyId ?? projectId;
   const tokenCount = texts.reduce((sum, { ids }) => sum + ids.length, 0);
   const releaseClaim = keyLimits.claim({ holder: owner, tokenCount, cap: tokenCap, counted });
+  let adapter: AdapterUse | null = null;
+  const release = () => {
+    releaseClaim();
+    adapter?.release();
+  };
   try {
+    adapter = useAdapter(adapters, adapterName);
     const handle = evaluateTexts(
       engines.shared,
       {
@@ -74,6 +83,7 @@ function submit(
         owner,
         weight,
         namespace: projectId,
+        adapter: adapter?.key ?? null,
         priority,
         deadlineAtMs,
         receivedAtMs,
@@ -89,9 +99,9 @@ function submit(
       sequenceCount: texts.length,
       handle,
     });
-    return { active, releaseClaim };
+    return { active, release };
   } catch (error) {
-    releaseClaim();
+    release();
     throw error;
   }
 }

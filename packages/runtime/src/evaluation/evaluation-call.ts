@@ -2,13 +2,16 @@
 // share. Knows neither HTTP nor the engine's loop.
 
 import type { FieldError, Usage } from "@corral/contract";
-import { fieldsError, isServingError } from "@corral/contract";
-import type { Evaluation, EvaluationOutput } from "@corral/engine";
+import { callersPlace, fieldsError, invalidValue, isServingError } from "@corral/contract";
+import { unknownAdapter, type Evaluation, type EvaluationOutput } from "@corral/engine";
+import type { BodyReader } from "../dialects/body-reader.ts";
 import type { PredictAnswer } from "../dialects/dialect.ts";
 import { preparePrompt, type PreparedPrompt, type PromptModel, type PromptSource } from "../prompt.ts";
 
 export interface EvaluationCall {
   readonly evaluation: Evaluation;
+  /** Name of the LoRA adapter to compute with; null: the model as it is. */
+  readonly adapter: string | null;
   /** At least one. */
   readonly texts: readonly PreparedPrompt[];
   /** The answer to a run that succeeded. */
@@ -23,7 +26,25 @@ export interface FinishedEvaluation {
   readonly usage: Usage;
 }
 
-export type ReadEvaluation = (body: Readonly<Record<string, unknown>>, model: PromptModel) => EvaluationCall;
+/** `adapters`: the names of those that are there. */
+export type ReadEvaluation = (
+  body: Readonly<Record<string, unknown>>,
+  model: PromptModel,
+  adapters: readonly string[],
+) => EvaluationCall;
+
+/** The `adapter` of a body; what is wrong with it is noted with the reader. */
+export function takeAdapter(reader: BodyReader, known: readonly string[]): string | null {
+  const value = reader.take("adapter") ?? null;
+  if (value === null || (typeof value === "string" && known.includes(value))) return value;
+  const place = callersPlace("adapter");
+  const { pointer, code, message } =
+    typeof value === "string"
+      ? unknownAdapter(value, known, place)
+      : invalidValue("adapter", "be a string", value, place);
+  reader.refuse(pointer, code, message);
+  return null;
+}
 
 /** What of a body a text came from. */
 export interface TextSource {

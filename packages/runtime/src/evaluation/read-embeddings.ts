@@ -4,11 +4,11 @@ import { mostInputs, poolings } from "@corral/contract";
 import type { EvaluationOutput } from "@corral/engine";
 import { BodyReader, mostErrors, pointerTo, show } from "../dialects/body-reader.ts";
 import { float32OnWire } from "../float32-on-wire.ts";
-import { prepareTexts, type ReadEvaluation, type TextSource } from "./evaluation-call.ts";
+import { prepareTexts, takeAdapter, type ReadEvaluation, type TextSource } from "./evaluation-call.ts";
 
-const fields = ["input", "pooling", "normalize", "add_special_tokens"] as const;
+const fields = ["input", "pooling", "normalize", "add_special_tokens", "adapter"] as const;
 
-export const readEmbeddings: ReadEvaluation = (body, model) => {
+export const readEmbeddings: ReadEvaluation = (body, model, adapters) => {
   const reader = new BodyReader(body);
   const sources = readInput(reader);
   const pooling = reader.takeWord("pooling", poolings) ?? "mean";
@@ -18,6 +18,7 @@ export const readEmbeddings: ReadEvaluation = (body, model) => {
     const message = "add_special_tokens is for texts only: token ids are taken as they are.";
     reader.refuse("/add_special_tokens", "invalid_parameter", message);
   }
+  const adapter = takeAdapter(reader, adapters);
   reader.refuseRest(fields);
   const asked = sources.map(({ source, pointer }) => ({
     source: source.kind === "text" ? { ...source, addSpecialTokens: addSpecialTokens ?? true } : source,
@@ -28,6 +29,7 @@ export const readEmbeddings: ReadEvaluation = (body, model) => {
 
   return {
     evaluation: { kind: "embedding", pooling, normalize },
+    adapter,
     texts,
     answer({ runId, runTimeMs, outputs, usage }) {
       const embeddings = outputs.map(vectorOnWire);

@@ -5,11 +5,11 @@ import type { EvaluationOutput } from "@corral/engine";
 import { BodyReader } from "../dialects/body-reader.ts";
 import { takeSource } from "../dialects/read-sources.ts";
 import { float32OnWire } from "../float32-on-wire.ts";
-import { prepareTexts, type ReadEvaluation } from "./evaluation-call.ts";
+import { prepareTexts, takeAdapter, type ReadEvaluation } from "./evaluation-call.ts";
 
-const fields = ["prompt", "messages", "input_ids", "top_n", "add_special_tokens"] as const;
+const fields = ["prompt", "messages", "input_ids", "top_n", "add_special_tokens", "adapter"] as const;
 
-export const readScore: ReadEvaluation = (body, model) => {
+export const readScore: ReadEvaluation = (body, model, adapters) => {
   const reader = new BodyReader(body);
   const source = takeSource(reader, ["prompt", "messages", "input_ids"]);
   const topCount = reader.takeInteger("top_n", 0, mostTopCount) ?? 0;
@@ -19,6 +19,7 @@ export const readScore: ReadEvaluation = (body, model) => {
       "add_special_tokens is for prompt only: messages and input_ids bring their own special tokens.";
     reader.refuse("/add_special_tokens", "invalid_parameter", message);
   }
+  const adapter = takeAdapter(reader, adapters);
   reader.refuseRest(fields);
   const pointer = { text: "/prompt", messages: "/messages", ids: "/input_ids" } as const;
   const sources =
@@ -37,6 +38,7 @@ export const readScore: ReadEvaluation = (body, model) => {
 
   return {
     evaluation: { kind: "scores", topCount },
+    adapter,
     texts,
     answer({ runId, runTimeMs, outputs, usage }) {
       const output = {

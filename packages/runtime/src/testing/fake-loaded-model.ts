@@ -1,5 +1,6 @@
 // A loaded model without weights: the engine's fake one, a vocabulary of bytes and a chat template of four lines.
 
+import { ServingError } from "@corral/contract";
 import {
   createByteTokenizer,
   createFakeModel,
@@ -27,6 +28,8 @@ export const fakeChatTemplate =
 export interface FakeLoadedModel extends LoadedModel {
   readonly runner: FakeModel;
   disposed: boolean;
+  /** Keys of those that are loaded; a path that ends in "bad.gguf" is refused. */
+  readonly adapters: ReadonlySet<string>;
 }
 
 export function createFakeLoadedModel(
@@ -36,12 +39,25 @@ export function createFakeLoadedModel(
   } = {},
 ): FakeLoadedModel {
   const { chatTemplate = fakeChatTemplate, draftRunners = new Map(), ...modelOptions } = options;
+  const adapters = new Set<string>();
   const model: FakeLoadedModel = {
     vocabulary: createByteTokenizer(),
-    runner: createFakeModel({ logits: spelling("abcdefghij"), ...modelOptions }),
+    runner: createFakeModel({ logits: spelling("abcdefghij"), adapters, ...modelOptions }),
     draftRunners,
+    adapters,
+    loadAdapter({ key, path }) {
+      if (path.endsWith("bad.gguf"))
+        return Promise.reject(new ServingError("weights_unreadable", `${path} cannot be loaded: it is bad.`));
+      adapters.add(key);
+      return Promise.resolve({
+        [Symbol.asyncDispose]() {
+          adapters.delete(key);
+          return Promise.resolve();
+        },
+      });
+    },
     createExclusiveRunner: () =>
-      Promise.resolve(createFakeModel({ logits: spelling("abcdefghij"), ...modelOptions })),
+      Promise.resolve(createFakeModel({ logits: spelling("abcdefghij"), adapters, ...modelOptions })),
     chatTemplate,
     specialTokens: { bos_token: "<bos>", eos_token: "<eos>" },
     stateFormat: "fake",

@@ -76,6 +76,7 @@ export function llamaHeader(name: keyof typeof shapes, type: string): GgufHeader
     fileType: type,
     chatTemplate: null,
     parameterCount: 0,
+    metadataTypes: new Map(),
     metadata,
     tensors,
     dataOffset: 4096,

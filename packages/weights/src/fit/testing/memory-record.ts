@@ -76,6 +76,7 @@ export function headerOf({ metadata, tensors, ...header }: RecordedHeader): Gguf
     name: null,
     chatTemplate: null,
     parameterCount: 0,
+    metadataTypes: new Map(),
     metadata: new Map(metadata),
     tensors: tensors.map(([name, shape, type, offset, bytes]): GgufTensor => ({
       name,
