@@ -7,6 +7,7 @@ import { createClient, type Client } from "@corral/client";
 import { CommanderError } from "commander";
 import type { CommandDefinition, CommandGroup, Context, Options } from "./command.ts";
 import { textOption } from "./command.ts";
+import { adapters } from "./commands/adapters.ts";
 import { deploy } from "./commands/deploy.ts";
 import { keys } from "./commands/keys.ts";
 import { logs } from "./commands/logs.ts";
@@ -33,6 +34,7 @@ export const commands: readonly (CommandDefinition | CommandGroup)[] = [
   ls,
   logs,
   weights,
+  adapters,
   keys,
   rm,
 ];

@@ -1,9 +1,11 @@
 // The platform's API as typed methods. Paths and shapes stand here and in `@corral/contract`, nowhere else.
 
 import type {
+  Adapter,
   BasetenEnvelope,
   CatalogueItem,
   CerebriumAnswer,
+  CreateAdapter,
   CreateDeployment,
   CreateKey,
   CreateWeights,
@@ -90,6 +92,17 @@ export interface Client {
       options?: CallOptions & { readonly tail?: number },
     ) => Promise<{ readonly items: readonly LogLine[] }>;
     readonly generate: (deployment: string, body: Body, options?: CallOptions) => Promise<GenerateAnswer>;
+  };
+  /** LoRA adapters of a deployment. */
+  readonly adapters: {
+    /** Those of its version first. */
+    readonly list: (
+      deployment: string,
+      options?: CallOptions,
+    ) => Promise<{ readonly items: readonly Adapter[] }>;
+    /** Comes back once calls may name it. */
+    readonly add: (deployment: string, body: CreateAdapter, options?: CallOptions) => Promise<Adapter>;
+    readonly delete: (deployment: string, adapter: string, options?: CallOptions) => Promise<void>;
   };
   readonly weights: {
     readonly list: (options?: ListOptions) => Promise<Page<Weights>>;
@@ -180,6 +193,12 @@ export function createClient(options: ClientOptions): Client {
       logs: (deployment, { tail, ...call } = {}) =>
         transport.json(`${api("deployments", deployment)}/logs`, { ...call, query: { tail } }),
       generate: (deployment, body, call) => post(`${api("deployments", deployment)}/generate`, body, call),
+    },
+    adapters: {
+      list: (deployment, call) => get(`${api("deployments", deployment)}/adapters`, call),
+      add: (deployment, body, call) => post(`${api("deployments", deployment)}/adapters`, body, call),
+      delete: (deployment, adapter, call) =>
+        remove(`${api("deployments", deployment)}/adapters/${encodeURIComponent(adapter)}`, call),
     },
     weights: {
       list: (call) => list("/api/v1/weights", call),

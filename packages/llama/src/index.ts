@@ -25,7 +25,13 @@ export type { ContextOptions, Precision, StepThreads } from "./context.ts";
 export type { Device } from "./device.ts";
 export type { LoadModelOptions, ModelInfo } from "./model.ts";
 export type { Backend } from "./packages.ts";
-export { planQuantization, quantize, type QuantizeOptions, type RewriteOptions } from "./quantize.ts";
+export {
+  joinParts,
+  planQuantization,
+  quantize,
+  type QuantizeOptions,
+  type RewriteOptions,
+} from "./quantize.ts";
 export {
   refuseMissingImportance,
   type PlannedTensor,

@@ -31,8 +31,8 @@ const { cases, origin } = JSON.parse(readFileSync(join(oracle, "quantize.json"),
 };
 const isRecordedHere = origin.platform === `${process.platform}-${process.arch}`;
 
-/** Each takes a second or two; one of them is always run. */
-const isSlow = (quantization: Quantization) => quantization.startsWith("iq") && quantization !== "iq2_xxs";
+/** Each takes seconds: their codes are searched for. */
+const isSlow = (quantization: Quantization) => quantization.startsWith("iq");
 const isLong = process.env["CORRAL_LONG_TESTS"] === "1";
 
 const prompt = "Once there was a small town by the river, and in it";

@@ -5,7 +5,7 @@ import { statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 
 import { ServingError } from "@corral/contract";
-import { checkGguf, type CheckedGguf } from "@corral/weights";
+import { checkGguf, checkGgufParts, type CheckedGguf } from "@corral/weights";
 
 import { callAsync, type LlamaAbi, type QuantizeParams } from "./abi.ts";
 import { fileTypeNumbers, tensorTypeNumbers } from "./file-types.ts";
@@ -17,6 +17,7 @@ import {
   explicitTypes,
   readPlan,
   refuseMissingImportance,
+  type PlannedTensor,
   type RewriteChoice,
   type RewritePlan,
 } from "./rewrite-plan.ts";
@@ -28,7 +29,7 @@ const bufferBytes = 128 << 20;
 const progressIntervalMs = 200;
 
 export interface RewriteOptions extends RewriteChoice {
-  /** A GGUF with f16, bf16 or f32 matrices. */
+  /** A GGUF with f16, bf16 or f32 matrices, or the first of its parts. */
   readonly source: string;
   readonly libraryDirectory?: string | undefined;
 }
@@ -60,7 +61,7 @@ export async function widenMatrices(abi: LlamaAbi, source: string, target: strin
  * the recipe.
  */
 export async function planQuantization(options: RewriteOptions): Promise<RewritePlan> {
-  const gguf = await checkGguf(options.source);
+  const gguf = await checkGgufParts(options.source);
   return await withRun(gguf, options, async (run) => await makePlan(run, gguf, options));
 }
 
@@ -70,7 +71,7 @@ export async function planQuantization(options: RewriteOptions): Promise<Rewrite
  */
 export async function quantize(options: QuantizeOptions): Promise<RewritePlan> {
   const { target, threadCount = 1, onProgress } = options;
-  const gguf = await checkGguf(options.source);
+  const gguf = await checkGgufParts(options.source);
   return await withRun(gguf, options, async (run) => {
     const plan = await makePlan(run, gguf, options);
     const totalBytes = gguf.dataOffset + plan.bytes;
@@ -81,9 +82,29 @@ export async function quantize(options: QuantizeOptions): Promise<RewritePlan> {
     } finally {
       clearInterval(watch);
     }
-    await checkWritten(target, plan);
+    await checkWritten(target, plan.tensors);
     return plan;
   });
+}
+
+/** Writes a model in several parts as one file, each matrix as it is. Fails as `quantize` does. */
+export async function joinParts(
+  options: Pick<QuantizeOptions, "source" | "target" | "onProgress" | "libraryDirectory">,
+): Promise<void> {
+  const { target, onProgress } = options;
+  const gguf = await checkGgufParts(options.source);
+  const library = openLibrary({ directory: options.libraryDirectory });
+  await refuseFullDisk(target, gguf.fileBytes);
+  const watch = onProgress === undefined ? undefined : watchSize(target, gguf.fileBytes, onProgress);
+  try {
+    await runOnce(library, gguf, target, { ...expectedQuantizeParams, only_copy: true, nthread: 1 });
+  } finally {
+    clearInterval(watch);
+  }
+  await checkWritten(
+    target,
+    gguf.tensors.map(({ name, type }) => ({ name, to: type })),
+  );
 }
 
 async function makePlan(run: Run, gguf: CheckedGguf, choice: RewriteChoice): Promise<RewritePlan> {
@@ -147,7 +168,7 @@ async function refuseFullDisk(target: string, neededBytes: number): Promise<void
   if (freeBytes >= neededBytes) return;
   throw new ServingError(
     "storage_full",
-    `${directory} has ${freeBytes} bytes free, and ${neededBytes} are needed to quantise; free some space.`,
+    `${directory} has ${freeBytes} bytes free, and ${neededBytes} are needed to write it; free some space.`,
   );
 }
 
@@ -162,10 +183,13 @@ function watchSize(target: string, totalBytes: number, onProgress: (done: number
 }
 
 /** llama.cpp does not always notice a write that failed; the header is written last, so it tells. */
-async function checkWritten(target: string, plan: RewritePlan): Promise<void> {
+async function checkWritten(
+  target: string,
+  planned: readonly Pick<PlannedTensor, "name" | "to">[],
+): Promise<void> {
   const written = await checkGguf(target);
   const types = new Map(written.tensors.map(({ name, type }) => [name, type]));
-  const wrong = plan.tensors.find(({ name, to }) => types.get(name) !== to);
-  if (wrong === undefined && types.size === plan.tensors.length) return;
+  const wrong = planned.find(({ name, to }) => types.get(name) !== to);
+  if (wrong === undefined && types.size === planned.length) return;
   throw unwritable(target, `it has not the tensors that were planned (${wrong?.name ?? "too many"})`);
 }

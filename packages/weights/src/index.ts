@@ -49,9 +49,10 @@ export {
   type OutputType,
 } from "./convert/convert-model.ts";
 export { sha256OfFile, type DigestOptions } from "./digest.ts";
-export { checkGguf, type CheckedGguf } from "./gguf/check.ts";
+export { checkGguf, checkGgufParts, type CheckedGguf, type CheckedParts } from "./gguf/check.ts";
 export { readImportanceMatrix, type ImportanceMatrix } from "./gguf/importance-matrix.ts";
 export { checkAdapter, type AdapterBase, type CheckedAdapter } from "./gguf/adapter.ts";
+export { isFirstPart, partOf, pathsByName } from "./gguf/split.ts";
 export { tokenDifference } from "./gguf/same-tokens.ts";
 export { UnreadableBytes, type ByteSource } from "./gguf/cursor.ts";
 export { readGgufHeader, type GgufHeader, type GgufTensor } from "./gguf/header.ts";

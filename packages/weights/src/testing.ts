@@ -8,3 +8,4 @@ export {
   type RecordedRun,
 } from "./fit/testing/memory-record.ts";
 export { writeSampleAdapter, type SampleAdapter } from "./testing/sample-adapter.ts";
+export { writeSplitModel } from "./testing/split-model.ts";

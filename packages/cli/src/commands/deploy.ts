@@ -14,7 +14,7 @@ import {
   type Quantization,
   type Weights,
 } from "@corral/contract";
-import { checkGguf } from "@corral/weights";
+import { checkGgufParts } from "@corral/weights";
 import { required, textOption, type CommandDefinition, type Context, type Options } from "../command.ts";
 import { UsageError } from "../exit-codes.ts";
 import { followWeights } from "../follow-weights.ts";
@@ -188,7 +188,7 @@ async function sourceOf(source: string, directory: string): Promise<string> {
     return path;
   }
   if (!isPath) return source;
-  if (found !== null) await checkGguf(path);
+  if (found !== null) await checkGgufParts(path);
   return path;
 }
 

@@ -16,6 +16,7 @@ async function needs(
   capBytes = Infinity,
   weightsPath = path,
   drafts = 0,
+  adapterPaths: readonly string[] = [],
 ) {
   const config = bundleConfig({ weights: "w", limits });
   const draftModels = Array.from({ length: drafts }, (_, index) => ({ name: `d${index}`, path, sha256: "" }));
@@ -23,6 +24,7 @@ async function needs(
     {
       weightsPath,
       draftModels,
+      adapters: adapterPaths.map((file, index) => ({ name: `a${index}`, path: file, sha256: "" })),
       settings: { precision: null, idleSeconds: null, contextLength: null, cacheType: null },
       manifest: createManifest({ files: [], config, generationConfig: {}, weightsSha256: null }),
     },
@@ -48,6 +50,14 @@ test("draft models count with the model, without a process of their own", async 
   const [alone, drafted] = [await needs({}), await needs({}, Infinity, path, 1)];
   assert.ok(drafted.bytes > alone.bytes + statSync(path).size / 2);
   assert.ok(drafted.bytes < 2 * alone.bytes);
+});
+
+test("adapters count with the bytes of their files", async () => {
+  const [alone, adapted] = [
+    await needs({}),
+    await needs({}, Infinity, path, 0, [path, import.meta.filename]),
+  ];
+  assert.equal(adapted.bytes - alone.bytes, statSync(path).size + statSync(import.meta.filename).size);
 });
 
 test("weights that cannot be read count with their size, and missing ones with nothing", async () => {

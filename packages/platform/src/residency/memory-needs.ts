@@ -30,7 +30,7 @@ export const unreadProcessBytes = 128 * 1024 * 1024;
 /** Tokens of the cache that a replica's draft models share with eight calls. */
 const draftCellCount = 8 * 1024;
 
-type Planned = Pick<ReplicaPlan, "weightsPath" | "draftModels" | "manifest" | "settings">;
+type Planned = Pick<ReplicaPlan, "weightsPath" | "draftModels" | "adapters" | "manifest" | "settings">;
 
 /** A file that cannot be read counts with its size: the replica says what is wrong with it. */
 export async function memoryNeeds(plan: Planned, capBytes: number): Promise<MemoryNeeds> {
@@ -38,6 +38,8 @@ export async function memoryNeeds(plan: Planned, capBytes: number): Promise<Memo
   const wishes = contextWishesOf(plan.manifest, plan.settings);
   let extraBytes = 0;
   for (const { path } of plan.draftModels) extraBytes += await draftBytes(path, wishes, processor);
+  // Adapters that come later, by a route, are bounded by the replica's own look at what memory is free.
+  for (const { path } of plan.adapters) extraBytes += await fileBytes(path);
   const header = await readHeader(plan.weightsPath);
   if (header === null) {
     const bytes = unreadProcessBytes + extraBytes + (await fileBytes(plan.weightsPath));

@@ -11,7 +11,7 @@ import {
   type PreparationSource,
   type QuantizationRecipe,
 } from "@corral/contract";
-import type { CatalogueLicense } from "@corral/weights";
+import { pathsByName, type CatalogueLicense } from "@corral/weights";
 import { allowedWeightsPath } from "../build/weights-root.ts";
 import type { CarriedSettings, Preparation } from "../domain/weights.ts";
 import { weightsSource, type WeightsPlaces, type WeightsSource } from "./source.ts";
@@ -94,10 +94,10 @@ async function contentKey(
 
 const byName = ([a]: [string, unknown], [b]: [string, unknown]) => (a < b ? -1 : 1);
 
-/** Name, size and time of a file, or of each file right in a directory: another content has another stamp. */
+/** Size and time of a file and its parts, or of each file right in a directory: another content has another stamp. */
 async function stampsOf(path: string): Promise<unknown[]> {
   const found = await stat(path);
-  if (!found.isDirectory()) return [[found.size, found.mtimeMs]];
+  if (!found.isDirectory()) return await Promise.all(pathsByName(path).map(stampOf));
   const names = (await readdir(path)).toSorted();
   const stamps = await Promise.all(
     names.map(async (name) => {
@@ -106,6 +106,11 @@ async function stampsOf(path: string): Promise<unknown[]> {
     }),
   );
   return stamps.filter((stamp) => stamp !== null);
+}
+
+async function stampOf(path: string): Promise<unknown> {
+  const found = await stat(path).catch(() => null);
+  return found === null ? null : [found.size, found.mtimeMs];
 }
 
 /** What a person who has not accepted it is told. */

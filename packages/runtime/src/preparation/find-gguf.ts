@@ -2,7 +2,14 @@
 // Hugging Face directory.
 
 import { ServingError, type PreparationSource, type QuantizationRecipe } from "@corral/contract";
-import { checkGguf, convertHuggingFaceDirectory, fetchFromHub, type CheckedGguf } from "@corral/weights";
+import {
+  checkGgufParts,
+  convertHuggingFaceDirectory,
+  fetchFromHub,
+  isFirstPart,
+  partOf,
+  type CheckedParts,
+} from "@corral/weights";
 import { readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { readGenerationConfigText } from "./generation-config.ts";
@@ -10,13 +17,13 @@ import { startStage, type Preparation } from "./preparation.ts";
 
 /** A GGUF as it was found or made, and what belongs to it. */
 export interface FoundGguf {
-  readonly gguf: CheckedGguf;
+  readonly gguf: CheckedParts;
   readonly generationConfig: string | null;
   /** The commit it is of, where it comes from the hub. */
   readonly revision: string | null;
 }
 
-/** Fails as `fetchFromHub`, `convertHuggingFaceDirectory` and `checkGguf` do. */
+/** Fails as `fetchFromHub`, `convertHuggingFaceDirectory` and `checkGgufParts` do. */
 export async function findGguf(
   source: PreparationSource,
   recipe: QuantizationRecipe | null,
@@ -53,14 +60,20 @@ export async function findGguf(
 }
 
 async function asFound(path: string, revision: string | null): Promise<FoundGguf> {
-  return { gguf: await checkGguf(path), generationConfig: await readGenerationConfigText(path), revision };
+  return {
+    gguf: await checkGgufParts(path),
+    generationConfig: await readGenerationConfigText(path),
+    revision,
+  };
 }
 
-/** The name of a directory's GGUF where there is nothing to convert; null where there is. */
+/** The name of a directory's GGUF, or of its first part, where there is nothing to convert; null where there is. */
 async function onlyGguf(directory: string): Promise<string | null> {
   const names = await readdir(directory);
   if (names.includes("config.json")) return null;
-  const [first, ...others] = names.filter((name) => name.endsWith(".gguf")).toSorted();
+  const [first, ...others] = names
+    .filter((name) => name.endsWith(".gguf") && (partOf(name) === null || isFirstPart(name)))
+    .toSorted();
   if (others.length === 0) return first ?? null;
   throw new ServingError(
     "missing_parameter",
@@ -86,7 +99,7 @@ async function convert(
     signal,
   });
   const generationConfig = await readGenerationConfigText(join(directory, "config.json"));
-  return { gguf: await checkGguf(path), generationConfig, revision };
+  return { gguf: await checkGgufParts(path), generationConfig, revision };
 }
 
 /** What a recipe without quantisation asks for is written at once, anything else from what the source has. */

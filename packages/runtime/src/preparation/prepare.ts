@@ -7,8 +7,8 @@ import {
   type PreparationMessage,
   type QuantizationRecipe,
 } from "@corral/contract";
-import { planQuantization, quantize, refuseMissingImportance } from "@corral/llama";
-import { checkGguf, readImportanceMatrix, sha256OfFile, type CheckedGguf } from "@corral/weights";
+import { joinParts, planQuantization, quantize, refuseMissingImportance } from "@corral/llama";
+import { checkGgufParts, readImportanceMatrix, sha256OfFile, type CheckedGguf } from "@corral/weights";
 import { stat } from "node:fs/promises";
 import { findGguf, type FoundGguf } from "./find-gguf.ts";
 import { placeGenerationConfig, refuseForeignConfig } from "./generation-config.ts";
@@ -30,18 +30,19 @@ export async function prepareWeights(config: PreparationConfig, preparation: Pre
   }
 }
 
-/** The GGUF itself where all its matrices are as the recipe has them. */
+/** The GGUF itself where all its matrices are as the recipe has them, in one file. */
 async function quantizeAsAsked(
   found: FoundGguf,
-  { recipe, target, thread_count: threadCount }: PreparationConfig,
+  config: PreparationConfig,
   preparation: Preparation,
 ): Promise<FoundGguf> {
-  if (recipe === null || isAsAsked(found.gguf, recipe)) return found;
+  const { recipe, target, thread_count: threadCount } = config;
+  if (recipe === null || isAsAsked(found.gguf, recipe)) return await inOneFile(found, config, preparation);
   const choice = await readChoice(recipe, found.gguf);
   const source = found.gguf.path;
   const plan = await planQuantization({ ...choice, source });
   for (const detail of plan.warnings) preparation.send({ kind: "warning", detail });
-  if (plan.tensors.every(({ from, to }) => from === to)) return found;
+  if (plan.tensors.every(({ from, to }) => from === to)) return await inOneFile(found, config, preparation);
   await refuseSamePlace(source, target);
   await refuseForeignConfig(found.generationConfig, target);
   preparation.signal.throwIfAborted();
@@ -50,7 +51,24 @@ async function quantizeAsAsked(
   const path = files.path("quantized.gguf");
   const onProgress = startStage("quantizing", preparation);
   await quantize({ ...choice, source, target: path, threadCount, onProgress });
-  return { ...found, gguf: await checkGguf(path) };
+  return { ...found, gguf: await checkGgufParts(path) };
+}
+
+/** Replicas, and digests, are of one file. */
+async function inOneFile(
+  found: FoundGguf,
+  { target }: PreparationConfig,
+  preparation: Preparation,
+): Promise<FoundGguf> {
+  if (found.gguf.partCount === 1) return found;
+  await refuseForeignConfig(found.generationConfig, target);
+  preparation.signal.throwIfAborted();
+  const { files } = preparation;
+  await files.begin();
+  const path = files.path("joined.gguf");
+  const onProgress = startStage("converting", preparation);
+  await joinParts({ source: found.gguf.path, target: path, onProgress });
+  return { ...found, gguf: await checkGgufParts(path) };
 }
 
 /** A file of the very recipe, whoever made it, needs no second one. */

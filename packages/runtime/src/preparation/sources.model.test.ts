@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { PreparationConfig } from "@corral/contract";
 import { checkGguf } from "@corral/weights";
-import { startFakeHub, type FakeHub } from "@corral/weights/testing";
+import { startFakeHub, writeSplitModel, type FakeHub } from "@corral/weights/testing";
 import { writeHuggingFaceDirectory } from "../testing/hugging-face-directory.ts";
 import { startPreparation, type PreparationEnd } from "../testing/preparation-process.ts";
 import { tinyModel } from "../testing/tiny-models.ts";
@@ -71,6 +71,29 @@ test("a recipe without quantisation is written by the conversion alone", async (
   assert.deepEqual(stagesOf(end), ["converting", "checking"]);
   const { tensors } = await checkGguf(asked.target);
   assert.ok(tensors.every(({ type }) => type === "F32"));
+});
+
+test("the parts of a model are joined into one file, or quantised into one", async () => {
+  const parts = join(place, "parts");
+  mkdirSync(parts);
+  const [path = ""] = await writeSplitModel(original, parts, "tiny", 3);
+  const joined = config({ source: { kind: "gguf", path } });
+  const end = await startPreparation(place, joined).ended;
+  assert.ok(end.last?.kind === "ready", JSON.stringify(end.last));
+  assert.equal(end.last.path, joined.target);
+  assert.deepEqual(await weightsOf(joined.target), await weightsOf(original));
+  const [made, from] = [await checkGguf(joined.target), await checkGguf(original)];
+  assert.deepEqual([made.fileType, made.vocabularySize], [from.fileType, from.vocabularySize]);
+  assert.equal(made.metadata.get("split.count"), undefined);
+  const [quantized, same] = [
+    config({ source: { kind: "directory", path: parts }, recipe: { quantization: "q5_1" } }),
+    config({ source: { kind: "gguf", path: original }, recipe: { quantization: "q5_1" } }),
+  ];
+  for (const asked of [quantized, same]) {
+    const { last } = await startPreparation(place, asked).ended;
+    assert.ok(last?.kind === "ready", JSON.stringify(last));
+  }
+  assert.deepEqual(await weightsOf(quantized.target), await weightsOf(same.target));
 });
 
 test("a directory with one GGUF and nothing to convert is that GGUF, with several it is asked which", async () => {

@@ -3,6 +3,8 @@
 
 import { join } from "node:path";
 import { readSafetensorsFile, type StoredTensor } from "../safetensors/directory.ts";
+import type { GgufHeader } from "../gguf/header.ts";
+import { architectures } from "./architectures.ts";
 import { readModelConfig, type ModelConfig } from "./config.ts";
 import {
   outputTypeOf,
@@ -19,22 +21,40 @@ import { ggufName } from "./tensor-names.ts";
 import { permutedHeads, typeOf, type PlannedTensor } from "./tensors.ts";
 
 const configName = "adapter_config.json";
+const weightsName = "adapter_model.safetensors";
+/** What is read of a PEFT directory, the model card apart. */
+export const loraFileNames: readonly string[] = [configName, weightsName];
+
+/** What names and rows of an adapter's matrices follow from. */
+export type LoraBase = Pick<ModelConfig, "architecture" | "layerCount" | "headCount" | "keyValueHeadCount">;
+
+/** Of a model in GGUF; null where adapters of its architecture are not converted. */
+export function loraBaseOf({ architecture: name, metadata, blockCount }: GgufHeader): LoraBase | null {
+  const architecture = Object.values(architectures).find((known) => known.name === name);
+  const headCount = metadata.get(`${name}.attention.head_count`);
+  const keyValueHeadCount = metadata.get(`${name}.attention.head_count_kv`) ?? headCount;
+  if (architecture === undefined || blockCount === null) return null;
+  // Some architectures have a number for each layer.
+  if (typeof headCount !== "number" || typeof keyValueHeadCount !== "number") return null;
+  return { architecture, layerCount: blockCount, headCount, keyValueHeadCount };
+}
 
 /**
  * Writes `target` as `convertHuggingFaceDirectory` does, with the same failures; matrices are f32 unless told otherwise.
- * @param baseDirectory of the model the adapter belongs to; only its config.json is read
+ * @param base of the model the adapter belongs to: its Hugging Face directory, of which only config.json is read, or
+ *   what its GGUF says
  */
 export async function convertLoraDirectory(
   directory: string,
-  baseDirectory: string,
+  base: string | LoraBase,
   target: string,
   options: ConvertOptions = {},
 ): Promise<Converted> {
   await checkDirectory(directory);
-  await checkDirectory(baseDirectory);
+  if (typeof base === "string") await checkDirectory(base);
   const adapter = await readAdapterConfig(directory);
-  const config = await readModelConfig(baseDirectory);
-  const path = join(directory, "adapter_model.safetensors");
+  const config = typeof base === "string" ? await readModelConfig(base) : base;
+  const path = join(directory, weightsName);
   const stored = await readSafetensorsFile(path);
   const tensors = planAdapter(config, stored, outputTypeOf(options.outputType ?? "f32", stored), path);
   const { modelName } = options;
@@ -82,7 +102,7 @@ function refuseOtherKinds(config: JsonObject, path: string): void {
 
 /** Pairs in the order of their first halves. */
 function planAdapter(
-  config: ModelConfig,
+  config: LoraBase,
   stored: readonly StoredTensor[],
   matrixType: FloatType,
   path: string,
@@ -113,7 +133,7 @@ function planPair(
   base: string,
   a: StoredTensor,
   b: StoredTensor,
-  config: ModelConfig,
+  config: LoraBase,
   matrixType: FloatType,
 ): PlannedTensor[] {
   const name = ggufName(`${base}.weight`, config.architecture, config.layerCount);

@@ -94,7 +94,10 @@ export function typeOf(name: string, shape: readonly number[], matrixType: Float
   return /\.(weight|lora_a|lora_b)$/.test(name) ? matrixType : "F32";
 }
 
-export function permutedHeads({ name, shape, path }: StoredTensor, config: ModelConfig): number {
+export function permutedHeads(
+  { name, shape, path }: StoredTensor,
+  config: Pick<ModelConfig, "architecture" | "headCount" | "keyValueHeadCount">,
+): number {
   if (!config.architecture.permutesHeads) return 0;
   const [, part] = /\.([qk])_proj\.(weight|bias)$/.exec(name) ?? [];
   if (part === undefined) return 0;

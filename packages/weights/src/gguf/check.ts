@@ -4,6 +4,7 @@ import { open } from "node:fs/promises";
 import { ServingError } from "@corral/contract";
 import { UnreadableBytes, type ByteSource } from "./cursor.ts";
 import { readGgufHeader, type GgufHeader } from "./header.ts";
+import { isFirstPart, partPaths } from "./split.ts";
 
 export interface CheckedGguf extends GgufHeader {
   readonly path: string;
@@ -24,6 +25,55 @@ export async function checkGguf(path: string, keptKey?: string): Promise<Checked
     },
     keptKey,
   );
+}
+
+/** Of a model in one file, or in several that are read as one. */
+export interface CheckedParts extends CheckedGguf {
+  /** 1 for a model in one file. */
+  readonly partCount: number;
+}
+
+/**
+ * A model in one file, or, where `path` is the first of several parts, in all of them: tensors (each with the offset in
+ * its own file), parameters and bytes of all. Fails as `checkGguf` does, naming the part.
+ */
+export async function checkGgufParts(path: string): Promise<CheckedParts> {
+  const first = await readGgufFile(path);
+  const partCount = countOf(first, "split.count") ?? 1;
+  if (partCount < 2) return { ...(await checkGguf(path)), partCount: 1 };
+  if (!isFirstPart(path)) {
+    const name = "-00001-of-" + String(partCount).padStart(5, "0");
+    throw unreadable(
+      path,
+      `it is a part of ${partCount}; give the first one, whose name ends with ${name}.gguf`,
+    );
+  }
+  const paths = partPaths(path, partCount);
+  const parts = [first];
+  for (const other of paths.slice(1)) parts.push(await readGgufFile(other));
+  for (const [index, part] of parts.entries()) {
+    const [number, count] = [countOf(part, "split.no"), countOf(part, "split.count")];
+    if (number === index && count === partCount) continue;
+    const said = `${String(number === null ? null : number + 1)} of ${String(count)}`;
+    throw unreadable(part.path, `by its header it is part ${said}, by its name ${index + 1} of ${partCount}`);
+  }
+  const tensors = parts.flatMap((part) => part.tensors);
+  const expectedCount = countOf(first, "split.tensors.count");
+  if (expectedCount !== null && expectedCount !== tensors.length) {
+    throw unreadable(path, `its parts have ${tensors.length} tensors of ${expectedCount}; fetch them again`);
+  }
+  if (new Set(tensors.map(({ name }) => name)).size < tensors.length) {
+    throw unreadable(path, "a tensor is in two of its parts");
+  }
+  const problem = unservable({ ...first, tensors }, partCount);
+  if (problem !== null) throw unreadable(path, problem);
+  return {
+    ...first,
+    tensors,
+    partCount,
+    parameterCount: parts.reduce((sum, part) => sum + part.parameterCount, 0),
+    fileBytes: parts.reduce((sum, part) => sum + part.fileBytes, 0),
+  };
 }
 
 /** The header of a well-formed file, whatever it is for. Fails as `checkGguf` does. */
@@ -60,13 +110,18 @@ export async function withGguf<Result>(
   }
 }
 
-/** Why a well-formed file is still not a whole text model. */
-function unservable(header: GgufHeader): string | null {
+function countOf({ metadata }: GgufHeader, key: string): number | null {
+  const value = metadata.get(key);
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : null;
+}
+
+/** Why a well-formed file, or `partCount` of them together, is still not a whole text model. */
+function unservable(header: GgufHeader, partCount = 1): string | null {
   const type = header.metadata.get("general.type");
   if (typeof type === "string" && type !== "model") return `it is of type "${type}", not a model`;
-  const parts = header.metadata.get("split.count");
-  if (typeof parts === "number" && parts > 1) {
-    return `it is one of ${parts} parts; join them with llama-gguf-split --merge`;
+  const parts = countOf(header, "split.count") ?? 1;
+  if (parts > partCount) {
+    return `it is one of ${parts} parts; \`corral deploy\` joins them when it is given the first one`;
   }
   if (header.tensors.length === 0) return "it holds no tensors (a vocabulary only)";
   if (header.vocabularySize === null) return "it has no tokenizer";

@@ -193,7 +193,7 @@ describe("checkGguf", () => {
     await refuses(
       await file(sampleGguf({ metadata: { ...plainMetadata, "split.count": 3 } })),
       "weights_unreadable",
-      /one of 3 parts; join them/,
+      /one of 3 parts; `corral deploy` joins them/,
     );
     await refuses(await file(sampleGguf({ tensors: [] })), "weights_unreadable", /vocabulary only/);
   });

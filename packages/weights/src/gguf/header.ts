@@ -78,9 +78,10 @@ export async function readGgufHeader(source: ByteSource, keptKey?: string): Prom
   }
   const dataOffset = Math.ceil(cursor.offset / alignment) * alignment;
   const tensors = entries.map((entry) => placeTensor(entry, dataOffset, source.size));
-  // An importance matrix is of a model, and is none.
+  // An importance matrix is of a model, and is none; what a model is stands in the first of its parts.
   const isMatrix = textOf(metadata, "general.type") === "imatrix";
-  const architecture = textOf(metadata, "general.architecture") ?? (isMatrix ? "none" : null);
+  const isLaterPart = (numberOf(metadata, "split.no") ?? 0) > 0;
+  const architecture = textOf(metadata, "general.architecture") ?? (isMatrix || isLaterPart ? "none" : null);
   if (architecture === null) throw new UnreadableBytes("general.architecture is missing");
   const fileType = numberOf(metadata, "general.file_type");
   return {

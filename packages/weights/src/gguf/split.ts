@@ -19,7 +19,7 @@ export function isFirstPart(path: string): boolean {
   return partOf(path)?.number === 1;
 }
 
-/** The paths of all parts beside the first one, in order. */
+/** The paths of all `count` parts, the first one first. */
 export function partPaths(firstPath: string, count: number): readonly string[] {
   const part = partOf(firstPath);
   if (part === null) return [firstPath];
@@ -27,4 +27,10 @@ export function partPaths(firstPath: string, count: number): readonly string[] {
   return Array.from({ length: count }, (_, index) =>
     join(dirname(firstPath), `${part.stem}-${digits(index + 1)}-of-${digits(count)}.gguf`),
   );
+}
+
+/** The paths of a file and of those that its name says belong to it, in order. */
+export function pathsByName(path: string): readonly string[] {
+  const part = partOf(path);
+  return part === null ? [path] : partPaths(path, part.count);
 }

@@ -4,8 +4,8 @@
 import { realpath, stat } from "node:fs/promises";
 import { basename, isAbsolute, resolve } from "node:path";
 import { nameFrom } from "@corral/contract";
-import { checkGguf } from "../gguf/check.ts";
-import { isFirstPart, partOf, partPaths } from "../gguf/split.ts";
+import { checkGgufParts } from "../gguf/check.ts";
+import { isFirstPart, partOf, pathsByName } from "../gguf/split.ts";
 import { cachedRepository } from "./hub-cache.ts";
 import { inspectModelDirectory } from "./model-directory.ts";
 import { ollamaModel } from "./ollama-store.ts";
@@ -93,14 +93,14 @@ async function ofCache(
 async function checkFile(path: string, { realPath }: SourceOptions): Promise<void> {
   const part = partOf(path);
   if (part !== null && !isFirstPart(path)) {
-    const first = partPaths(path, part.count)[0] ?? path;
+    const [first = path] = pathsByName(path);
     throw unsupported(
       path,
       `it is part ${part.number} of ${part.count}; name the first one, ${basename(first)}`,
     );
   }
-  for (const other of part === null ? [] : partPaths(path, part.count)) await realPath(other);
-  await checkGguf(path);
+  for (const other of part === null ? [] : pathsByName(path)) await realPath(other);
+  await checkGgufParts(path);
 }
 
 /** `My Model.Q4_0-00001-of-00003.gguf` → `My Model.Q4_0`. */
