@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { checkGguf } from "@corral/weights";
-import { writeSampleAdapter } from "@corral/weights/testing";
+import { writePeftAdapter, writeSampleAdapter } from "@corral/weights/testing";
 import { json, repository, startCorral, type Corral } from "./harness.ts";
 
 const tinyWeights = join(repository, "models/corral-tiny-3/corral-tiny-3-f16.gguf");
@@ -119,6 +119,34 @@ test("adapters are added while it runs, and callers of all of them are answered 
       ["three", "deployment", join(root, "3.gguf")],
     ],
   );
+});
+
+test("an adapter as PEFT saves it is converted, by its content, and stays when its directory goes", async () => {
+  const directory = join(root, "peft");
+  const { metadata, embeddingLength } = await checkGguf(tinyWeights);
+  const count = (key: string) => Number(metadata.get(`llama.${key}`));
+  const lora = { name: "peft", base: "tiny", rank: 4, alpha: 64, dtype: "F16" } as const;
+  writePeftAdapter(
+    directory,
+    { ...lora, targets: ["self_attn.q_proj", "self_attn.k_proj", "mlp.down_proj"] },
+    {
+      num_hidden_layers: count("block_count"),
+      hidden_size: embeddingLength,
+      intermediate_size: count("feed_forward_length"),
+      num_attention_heads: count("attention.head_count"),
+      num_key_value_heads: count("attention.head_count_kv"),
+    },
+  );
+  const added = await corral.cli("adapters", "add", "tuned", "peft", directory);
+  assert.equal(added.code, 0, added.stderr);
+  const text = await textOf(await generate("peft"));
+  assert.ok(![...texts.values()].includes(text), text);
+  await rm(directory, { recursive: true });
+  assert.equal((await add("peft", "peft")).status, 422);
+  assert.equal(await textOf(await generate("peft")), text);
+  assert.match((await corral.cli("adapters", "ls", "tuned")).stdout, /^peft\tdeployment\t.*\/peft\t/m);
+  assert.equal((await corral.cli("adapters", "rm", "tuned", "peft")).code, 0);
+  assert.equal((await generate("peft")).status, 422);
 });
 
 test("OpenAI's clients find adapters among the models and call them by their names", async () => {

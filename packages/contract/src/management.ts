@@ -146,7 +146,9 @@ export const createAdapterSchema = z.strictObject({
     .string()
     .min(1)
     .max(1000)
-    .describe("Absolute path of a LoRA adapter (GGUF) under an allowed root."),
+    .describe(
+      "Absolute path of a LoRA adapter under an allowed root: a GGUF file, or a directory as PEFT saves it.",
+    ),
 });
 export type CreateAdapter = z.infer<typeof createAdapterSchema>;
 

@@ -147,7 +147,8 @@ export async function startPlatform(
       record: (id, reports) => recorder.record(id, reports),
     });
     const driver = createProcessDriver({ runDirectory, logLevel: config.logLevel, environment: process.env });
-    const weights = { roots: config.modelRoots, catalogue, platformId, preparations };
+    const adaptersDirectory = join(home, "adapters");
+    const weights = { roots: config.modelRoots, catalogue, platformId, preparations, adaptersDirectory };
     const memory = () => readModelMemory({ capBytes: config.memoryBytes, mayExceed: config.mayExceedMemory });
     const quickstart = createQuickstart({
       db,

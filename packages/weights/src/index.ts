@@ -41,7 +41,7 @@ export {
 } from "./fit/replica-context.ts";
 export { readFreeMemory } from "./fit/free-memory.ts";
 export { processorOf, type Processor, type ProcessorFeature } from "./fit/processor.ts";
-export { convertLoraDirectory } from "./convert/convert-lora.ts";
+export { convertLoraDirectory, loraBaseOf, loraFileNames, type LoraBase } from "./convert/convert-lora.ts";
 export {
   convertHuggingFaceDirectory,
   type Converted,

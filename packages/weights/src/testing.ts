@@ -9,3 +9,4 @@ export {
 } from "./fit/testing/memory-record.ts";
 export { writeSampleAdapter, type SampleAdapter } from "./testing/sample-adapter.ts";
 export { writeSplitModel } from "./testing/split-model.ts";
+export { writePeftAdapter } from "./testing/sample-adapters.ts";

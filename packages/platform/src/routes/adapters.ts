@@ -8,15 +8,15 @@ import {
   namePatternProblem,
   type Adapter,
 } from "@corral/contract";
-import { checkAdapter, checkGguf, sha256OfFile } from "@corral/weights";
+import { checkGguf } from "@corral/weights";
 import type { FastifyInstance } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
-import { allowedWeightsPath } from "../build/weights-root.ts";
 import { principalOf } from "../gateway/answer-error.ts";
 import { deleteAdapter, hasOwnAdapter, insertAdapter, listAdapters } from "../store/adapters.ts";
 import type { AdapterRow, VersionRow } from "../store/schema.ts";
 import { getVersion } from "../store/versions.ts";
+import { adapterFile } from "../weights/adapter-file.ts";
 import type { ManagementServices } from "./services.ts";
 import { visibleDeployment } from "./visible-deployment.ts";
 
@@ -55,9 +55,7 @@ export function registerAdapterRoutes(
         const detail = `name is ${JSON.stringify(name)}, which an adapter of the version has; choose another.`;
         throw new ServingError("conflict", detail);
       }
-      const path = await allowedWeightsPath(source, weights.roots);
-      await checkAdapter(path, await checkGguf(version.weights_path));
-      const sha256 = await sha256OfFile(path);
+      const { path, sha256 } = await adapterFile(source, await checkGguf(version.weights_path), weights);
       const added = await insertAdapter(db, {
         projectId: principal.projectId,
         deploymentId: row.id,

@@ -2,11 +2,12 @@
 
 import type { ContentPlaces } from "../build/version-content.ts";
 import type { Db } from "../store/schema.ts";
+import type { AdapterPlaces } from "./adapter-file.ts";
 import { createPreparedLookup } from "./prepared.ts";
 import type { WeightsPlaces } from "./source.ts";
 import type { WeightsSupervisor } from "./supervisor.ts";
 
-export interface WeightsServices extends WeightsPlaces {
+export interface WeightsServices extends WeightsPlaces, AdapterPlaces {
   /** The platform on whose machine they are. */
   readonly platformId: string;
   readonly preparations: Pick<WeightsSupervisor, "wake" | "drop" | "directoryOf">;

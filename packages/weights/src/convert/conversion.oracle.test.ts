@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { after, describe, test } from "node:test";
@@ -10,8 +10,11 @@ import { describeGguf, type GgufDescription } from "../testing/describe-gguf.ts"
 import { makeSampleAdapter, sampleAdapters } from "../testing/sample-adapters.ts";
 import { makeSampleModel } from "../testing/sample-model.ts";
 import { sampleModels } from "../testing/sample-models.ts";
+import { readGgufFile } from "../gguf/check.ts";
+import { sampleGguf } from "../gguf/sample-gguf.ts";
+import { readModelConfig } from "./config.ts";
 import { convertHuggingFaceDirectory } from "./convert-model.ts";
-import { convertLoraDirectory } from "./convert-lora.ts";
+import { convertLoraDirectory, loraBaseOf } from "./convert-lora.ts";
 
 interface Recording {
   readonly origin: { readonly commit: string };
@@ -84,3 +87,26 @@ function compare(made: GgufDescription, recorded: GgufDescription): void {
   assert.equal(made.bytes, recorded.bytes);
   assert.equal(made.sha256, recorded.sha256);
 }
+
+test("an adapter is converted alike by what its model's GGUF says", async () => {
+  for (const adapter of sampleAdapters) {
+    const { path, base } = makeSampleAdapter(adapter, folder);
+    const { architecture, layerCount, headCount, keyValueHeadCount } = await readModelConfig(base);
+    const header = sampleGguf({
+      metadata: {
+        "general.architecture": architecture.name,
+        [`${architecture.name}.block_count`]: layerCount,
+        [`${architecture.name}.attention.head_count`]: headCount,
+        [`${architecture.name}.attention.head_count_kv`]: keyValueHeadCount,
+      },
+    });
+    const gguf = join(folder, `${adapter.name}.base.gguf`);
+    writeFileSync(gguf, header);
+    const loraBase = loraBaseOf(await readGgufFile(gguf));
+    assert.ok(loraBase !== null);
+    const [byConfig, byHeader] = [join(folder, "by-config.gguf"), join(folder, "by-header.gguf")];
+    await convertLoraDirectory(path, base, byConfig);
+    await convertLoraDirectory(path, loraBase, byHeader);
+    assert.deepEqual(readFileSync(byHeader), readFileSync(byConfig));
+  }
+});

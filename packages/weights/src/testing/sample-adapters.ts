@@ -62,6 +62,16 @@ export function makeSampleAdapter(adapter: SampleAdapter, parent: string): { pat
   if (model === undefined) throw new Error(`there is no sample model ${adapter.base}`);
   const base = makeSampleModel(model, parent);
   const path = join(parent, adapter.name);
+  writePeftAdapter(path, adapter, model.config);
+  return { path, base };
+}
+
+/** Makes the directory of an adapter; `model` is what is in the base's config.json. */
+export function writePeftAdapter(
+  path: string,
+  adapter: Omit<SampleAdapter, "outputType">,
+  model: SampleModel["config"],
+): void {
   mkdirSync(path, { recursive: true });
   const config = {
     base_model_name_or_path: `somebody/${adapter.base}`,
@@ -74,12 +84,11 @@ export function makeSampleAdapter(adapter: SampleAdapter, parent: string): { pat
   };
   writeFileSync(join(path, "adapter_config.json"), JSON.stringify(config, null, 2));
   writeFileSync(join(path, "adapter_model.safetensors"), encodeSafetensors(adapterTensors(adapter, model)));
-  return { path, base };
 }
 
 function adapterTensors(
-  { rank, dtype, targets, others = [] }: SampleAdapter,
-  { config }: SampleModel,
+  { rank, dtype, targets, others = [] }: Omit<SampleAdapter, "outputType">,
+  config: SampleModel["config"],
 ): SampleTensor[] {
   const layers = Array.from({ length: Number(config["num_hidden_layers"]) }, (_, layer) => layer);
   const names = [
