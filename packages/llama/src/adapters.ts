@@ -1,8 +1,7 @@
 // The LoRA adapters of one loaded model: loaded and freed while no native call of the model runs, as llama.cpp keeps
 // them in a list that its decodes read. Knows no plans; a context asks for the native adapter by its key.
 
-import { mkdtempSync, rmSync } from "node:fs";
-import { readFile, writeFile } from "node:fs/promises";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -139,7 +138,8 @@ export function createAdapters({ abi, handle, hold, readBase, float32 }: Adapter
       const directory = mkdtempSync(join(tmpdir(), "corral-adapter-"));
       try {
         const wide = join(directory, "float32.gguf");
-        await writeFile(wide, await widenAdapter(await readFile(path)));
+        // Not by libuv's pool, whose thread may be in a step.
+        writeFileSync(wide, await widenAdapter(readFileSync(path)));
         return await loadChecked({ ...checked, path: wide }, key);
       } finally {
         rmSync(directory, { recursive: true, force: true });

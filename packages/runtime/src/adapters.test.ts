@@ -188,3 +188,15 @@ test("an adapter that is taken away while a call uses it is freed after that cal
   await replica.call({ path: "/adapters", body: { revision: 3, adapters: [adapter("again", "a")] } });
   assert.equal(textOf(await replica.call({ body: { ...body, adapter: "again" } })), upperText);
 });
+
+test("the adapter of the model's defaults counts for scores, too, unless the call says null", async () => {
+  await using replica = await startTestReplica({
+    model: fakeModel(),
+    config: { adapters: [adapter("upper", "a")], defaults: { adapter: "upper" } },
+  });
+  const score = async (more: object) =>
+    (await replica.call({ path: "/score", body: { prompt: "HiDE", ...more } })).json.total_logprob as number;
+  const [unsaid, named, base] = [await score({}), await score({ adapter: "upper" }), await score({ adapter: null })];
+  assert.equal(unsaid, named);
+  assert.notEqual(unsaid, base);
+});

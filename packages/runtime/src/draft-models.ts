@@ -112,8 +112,10 @@ function checkVocabulary(name: string, { info }: Llama, model: Llama): void {
 function draftConfig(config: ReplicaConfig, model: Llama, draft: Llama): ReplicaConfig {
   const { limits } = config;
   const trained = Math.min(model.info.trainedContextLength, draft.info.trainedContextLength);
+  // Its cache is small, and its heads need not be of a length that q8_0 can hold.
+  const { cache_type: _, ...ownCache } = config;
   return {
-    ...config,
+    ...ownCache,
     limits: {
       ...limits,
       context_length: Math.min(limits.context_length ?? trained, trained),

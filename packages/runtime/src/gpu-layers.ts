@@ -2,6 +2,7 @@
 
 import type { ReplicaConfig } from "@corral/contract";
 import {
+  cacheNumberBytes,
   defaultCellCount,
   gpuLayersThatFit,
   layerCountOf,
@@ -10,14 +11,17 @@ import {
   type GgufHeader,
 } from "@corral/weights";
 
-type Wanted = Pick<ReplicaConfig, "precision" | "limits">;
+type Wanted = Pick<ReplicaConfig, "precision" | "cache_type" | "limits">;
+
+/** Whole blocks of every type of the KV cache. */
+const cacheBlock = 32;
 
 /**
  * Layers for GPUs with so much free memory, the output layer among them: all where they fit, 0 to the processor alone.
  * `reference` stays on the processor: GPUs may round float32 products, and sum in an order of their own.
  */
 export function chooseGpuLayers(
-  { precision, limits }: Wanted,
+  { precision, cache_type: cacheType = "f16", limits }: Wanted,
   header: GgufHeader,
   freeBytes: readonly number[],
 ): number {
@@ -27,7 +31,7 @@ export function chooseGpuLayers(
     cellCount: wantedCellCount({ cellCount: limits.cell_count }, contextLength),
     slotCount: limits.slot_count,
     microBatchTokenCount: limits.max_batch_tokens,
-    cacheElementBytes: 2,
+    cacheElementBytes: cacheNumberBytes(cacheBlock, cacheType) / cacheBlock,
   });
   return Math.min(layerCountOf(header), gpuLayersThatFit(needs, freeBytes));
 }

@@ -1,7 +1,9 @@
 // A GGUF as the runtime's model: weights checked and loaded through `@corral/llama`, with the limits that the
 // configuration leaves open filled in from the model and the machine.
 
-import { isServingError, type Compute, type ReplicaConfig } from "@corral/contract";
+import { statSync } from "node:fs";
+import { basename } from "node:path";
+import { isServingError, ServingError, type Compute, type ReplicaConfig } from "@corral/contract";
 import type { ModelRunner } from "@corral/engine";
 import {
   loadLlama,
@@ -72,7 +74,7 @@ async function openModel(
     const createExclusiveRunner = () => createRunner(config, llama, { threadCount, ...memory });
     const means = { threadCount, stepThreads: board };
     drafts = await loadDraftModels(config, llama, { signal, log, means, offloaded, createRunner });
-    return toLoadedModel(llama, runner, drafts, createExclusiveRunner, board, {
+    return toLoadedModel(llama, runner, drafts, createExclusiveRunner, board, config.precision, {
       ...describeDevices(hardware, gpuLayerCount),
       layer_count: layerCount,
       threads: threadCount,
@@ -85,17 +87,37 @@ async function openModel(
   }
 }
 
+/** Times the size of an adapter's file: one copy, and where it is widened the file, the wide one, and that one's copy. */
+const adapterCopies = { default: 1, reference: 5 } as const;
+
+/**
+ * An adapter that memory does not hold would end the process, and again whenever it starts. Fails with
+ * `model_too_large`.
+ */
+function requireRoom(path: string, precision: ReplicaConfig["precision"]): void {
+  // One that is gone is told of by whoever reads it.
+  const fileBytes = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  const [neededBytes, freeBytes] = [fileBytes * adapterCopies[precision], freeMemoryBytes()];
+  if (neededBytes <= freeBytes) return;
+  throw new ServingError(
+    "model_too_large",
+    `The adapter ${basename(path)} takes ${neededBytes} bytes, and ${freeBytes} are free; delete another adapter, or deploy with a shorter context.`,
+  );
+}
+
 function toLoadedModel(
   llama: Llama,
   runner: ModelRunner,
   drafts: DraftModels,
   createExclusiveRunner: () => Promise<ModelRunner>,
   board: ThreadBoard,
+  precision: ReplicaConfig["precision"],
   compute: Compute,
 ): LoadedModel {
   return {
     createExclusiveRunner,
     async loadAdapter({ key, path, sha256 }) {
+      requireRoom(path, precision);
       await checkWeights(path, sha256);
       return await llama.loadAdapter({ key, path });
     },

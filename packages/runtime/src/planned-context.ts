@@ -1,5 +1,6 @@
 // The context that a replica opens, planned from the headers of its weights before they are loaded, as `deploy` did.
 
+import { statSync } from "node:fs";
 import { ServingError, type ReplicaConfig } from "@corral/contract";
 import {
   checkGguf,
@@ -34,13 +35,16 @@ export function plannedContext(
 
 /** As many cells as there is memory for beside the weights. Fails with `model_too_large`, saying what would fit. */
 export async function fittingCellCount(
-  config: Wanted & Pick<ReplicaConfig, "weights" | "draft_models">,
+  config: Wanted & Pick<ReplicaConfig, "weights" | "draft_models" | "adapters" | "added_adapters">,
   machine: FitMachine,
 ): Promise<number> {
   let extraBytes = 0;
   for (const { path } of config.draft_models ?? []) {
     extraBytes += fitOf(await checkGguf(path), contextWishes(config), machine).needs.weightsBytes;
   }
+  // One that is gone or changed is told of when it is loaded.
+  for (const { path } of [...(config.adapters ?? []), ...(config.added_adapters?.adapters ?? [])])
+    extraBytes += statSync(path, { throwIfNoEntry: false })?.size ?? 0;
   const header = await checkGguf(config.weights.path);
   const fit = fitOf(header, { ...contextWishes(config), extraBytes }, machine);
   if (fit.kind === "fits") return fit.context.cellCount;

@@ -221,8 +221,8 @@ class RunningReplica implements Replica {
   }
 
   #createEngine({ runner, draftRunners, vocabulary, stateFormat }: LoadedModel): Engine {
-    const { limits, prefix_store: store, weights, precision, integrity_checks } = this.#config;
-    const identity = `${weights.sha256} ${precision} ${stateFormat}`;
+    const { limits, prefix_store: store, weights, precision, cache_type, integrity_checks } = this.#config;
+    const identity = [weights.sha256, precision, ...(cache_type === undefined ? [] : [cache_type]), stateFormat].join(" ");
     const log = this.#log;
     return createEngine({
       runner,

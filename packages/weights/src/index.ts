@@ -29,7 +29,7 @@ export {
   type ContextShape,
   type LayerNeeds,
 } from "./fit/gpu-layers.ts";
-export { cellStep } from "./fit/kv-cache.ts";
+export { cacheNumberBytes, cellStep } from "./fit/kv-cache.ts";
 export { memoryParts, type MemoryParts } from "./fit/needs.ts";
 export {
   defaultCellCount,

@@ -13,6 +13,8 @@ export interface AdapterTurns {
   begin(adapter: string | null, nowMs: number): boolean;
   /** A step after a change of adapters took so much longer than others. */
   observeChange(extraMs: number): void;
+  /** What a change takes. */
+  readonly changeMs: number;
 }
 
 /** A turn lasts so many times as long as a change takes, which then costs an eighth of the time at most. */
@@ -60,6 +62,9 @@ export function createAdapterTurns(): AdapterTurns {
     },
     observeChange(extraMs) {
       changeMs += newestWeight * (Math.max(0, extraMs) - changeMs);
+    },
+    get changeMs() {
+      return changeMs;
     },
   };
 }

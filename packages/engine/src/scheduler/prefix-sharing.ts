@@ -65,8 +65,9 @@ export function createPrefixSharing(cache: KvCache, running: readonly Group[]): 
       const known = cache.match(namespace, tokens, limit, (other) => candidates.get(other)?.outputStart ?? 0);
       const leader = candidates.get(known?.slot ?? noSlot);
       if (known !== null && leader !== undefined) {
-        const isLonger = known.length >= (stored?.length ?? 0);
         const isSibling = preemptedGroupOf(sequence)?.sequences.get(leader.id) === leader;
+        // A file of its own would bring the common part in cells of its own.
+        const isLonger = isSibling || known.length >= (stored?.length ?? 0);
         const shortest = isSibling ? shortestCommonLength : shortestFollowedLength;
         if (isLonger && known.length - (computed?.length ?? 0) >= shortest) {
           sequence.leader = { sequence: leader, length: known.length };

@@ -39,10 +39,12 @@ export function createStepWatch(cost: StepCost, smallSteps: SmallSteps, turns: A
       const expectedMs = changesAdapter
         ? smallSteps.predictMs(shape.tokenCount, cost.predictMs(shape))
         : null;
-      // After a change of adapters it tells what the change cost, not what its tokens did.
-      if (expectedMs !== null) return turns.observeChange(tookMs - expectedMs);
-      cost.observe(shape, tookMs);
-      smallSteps.observe(shape.tokenCount, tookMs);
+      // After a change of adapters it tells what the change cost, and with that left out what its tokens did: where
+      // every step is a change, there is nothing else to learn from.
+      if (expectedMs !== null) turns.observeChange(tookMs - expectedMs);
+      const tokensMs = expectedMs === null ? tookMs : Math.max(0, tookMs - turns.changeMs);
+      cost.observe(shape, tokensMs);
+      smallSteps.observe(shape.tokenCount, tokensMs);
     },
   };
 }

@@ -43,6 +43,14 @@ export async function compareWeights(
   options: ComparisonOptions,
 ): Promise<Compared> {
   const checked = await checkFiles(config);
+  // The same for all files, and no longer than one of them was trained for.
+  const windowLength = Math.max(
+    2,
+    checked.reduce(
+      (least, { gguf: { contextLength } }) => Math.min(least, (contextLength ?? Infinity) - answerLength),
+      config.window_length,
+    ),
+  );
   using resources = new DisposableStack();
   const opened: Opened[] = [];
   for (const { name, gguf } of checked) {
@@ -50,8 +58,8 @@ export async function compareWeights(
     const llama = resources.use(await loadLlama({ path: gguf.path, signal: options.signal }));
     const runner = await llama.createRunner({
       slotCount: 1,
-      cellCount: config.window_length + answerLength,
-      maxBatchTokenCount: Math.min(config.window_length, 512),
+      cellCount: windowLength + answerLength,
+      maxBatchTokenCount: Math.min(windowLength, 512),
       threadCount: config.thread_count,
     });
     opened.push({ name, gguf, llama, runner: resources.use(runner) });
@@ -62,7 +70,9 @@ export async function compareWeights(
   const { vocabulary } = first.llama;
   const all = vocabulary.tokenize(text, { addSpecialTokens: false, parseSpecialTokens: false });
   const tokens = all.slice(0, config.token_count);
-  const windows = cutWindows(tokens, config.window_length, vocabulary.bosId);
+  // Only where the tokenizer itself would put it.
+  const [start = null] = vocabulary.tokenize("", { addSpecialTokens: true, parseSpecialTokens: false });
+  const windows = cutWindows(tokens, windowLength, start);
   const [longest] = windows;
   if (longest === undefined)
     throw new ServingError("invalid_parameter", `${config.text} has no two tokens to score.`);

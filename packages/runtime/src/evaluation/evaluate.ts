@@ -23,8 +23,12 @@ function createCarryOut(read: ReadEvaluation): CarryOut<PredictService> {
   return async (admit, received) => {
     // Asked again: the state may have changed while the body arrived.
     const service = admit();
+    const { adapter } = service.config.defaults;
     const call = await prepareOffLoop(service.model, service.renderer, (model) =>
-      read(received.body, model, service.adapters.names()),
+      read(received.body, model, {
+        names: service.adapters.names(),
+        byDefault: typeof adapter === "string" ? adapter : null,
+      }),
     );
     await run(service, call, received);
   };

@@ -26,16 +26,26 @@ export interface FinishedEvaluation {
   readonly usage: Usage;
 }
 
-/** `adapters`: the names of those that are there. */
+/** LoRA adapters as a call finds them. */
+export interface KnownAdapters {
+  readonly names: readonly string[];
+  /** Used where a body does not say; null: none. Whether it is there was checked when the version was made. */
+  readonly byDefault: string | null;
+}
+
 export type ReadEvaluation = (
   body: Readonly<Record<string, unknown>>,
   model: PromptModel,
-  adapters: readonly string[],
+  adapters: KnownAdapters,
 ) => EvaluationCall;
 
 /** The `adapter` of a body; what is wrong with it is noted with the reader. */
-export function takeAdapter(reader: BodyReader, known: readonly string[]): string | null {
-  const value = reader.take("adapter") ?? null;
+export function takeAdapter(
+  reader: BodyReader,
+  { names: known, byDefault }: KnownAdapters,
+): string | null {
+  const value = reader.take("adapter");
+  if (value === undefined) return byDefault;
   if (value === null || (typeof value === "string" && known.includes(value))) return value;
   const place = callersPlace("adapter");
   const { pointer, code, message } =
