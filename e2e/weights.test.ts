@@ -3,13 +3,13 @@
 // sentence each. Through the `corral` command and HTTP alone.
 
 import assert from "node:assert/strict";
-import { mkdtemp, rm, stat } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { startFakeHub, type FakeHub } from "@corral/weights/testing";
+import { startFakeHub, writeSplitModel, type FakeHub } from "@corral/weights/testing";
 import { answerProblem, questions } from "./english.ts";
-import { json, startCorral, type Corral } from "./harness.ts";
+import { json, repository, startCorral, type Corral } from "./harness.ts";
 import { writeTinyRepository } from "./tiny-repository.ts";
 
 const llama2 = "meta-llama/Llama-2-7b-chat-hf";
@@ -149,6 +149,25 @@ async function refuse(cases: readonly Case[]): Promise<void> {
     }),
   );
 }
+
+test("a model in several GGUF files is joined and answers, and so does the next deployment of it", async () => {
+  const place = join(corral.home, "models", "parts");
+  await mkdir(place, { recursive: true });
+  const weights = join(repository, "models/corral-tiny-3/corral-tiny-3-f16.gguf");
+  const [first = ""] = await writeSplitModel(weights, place, "tiny-three", 3);
+  for (const name of ["joined", "joined-again"]) {
+    const { id } = await deploy(first, "--name", name);
+    const response = await corral.post(`/api/v1/deployments/${id}/generate`, {
+      prompt: "The mountain",
+      max_new_tokens: 5,
+    });
+    assert.equal(response.status, 200, await response.text());
+  }
+  await rm(join(place, "tiny-three-00002-of-00003.gguf"));
+  const { code, stderr } = await corral.cli("deploy", first, "--name", "cut");
+  assert.notEqual(code, 0);
+  assert.match(stderr, /tiny-three-00002-of-00003\.gguf/);
+});
 
 test("what is missing or wrong is told in one sentence, with what to do", async () => {
   const [tokenless, offline] = await Promise.all(

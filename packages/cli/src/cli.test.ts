@@ -355,9 +355,11 @@ describe("corral deploy", () => {
     const unreadable = await corral(["deploy", "text.gguf"]);
     assert.equal(unreadable.code, 6);
     assert.match(unreadable.stderr, /text\.gguf cannot be loaded: it does not begin with "GGUF"/);
-    const folder = await corral(["deploy", "./"]);
+    await mkdir(join(directory, "own-code"));
+    await writeFile(join(directory, "own-code", "config.yaml"), "model_name: own\n");
+    const folder = await corral(["deploy", "./own-code"]);
     assert.equal(folder.code, 2);
-    assert.match(folder.stderr, /is a directory; `corral push/);
+    assert.match(folder.stderr, /has a config\.yaml; `corral push \.\/own-code` deploys/);
     assert.deepEqual(platform.requests, []);
   });
 });
@@ -416,6 +418,29 @@ describe("corral deploy of a model whose weights are missing", () => {
     assert.equal(code, 2);
     assert.match(stderr, /--quantize is "q4km"; it must be one of .*; did you mean q4_k_m\?/);
     assert.deepEqual(platform.requests, []);
+  });
+
+  it("comes back at once with --no-wait, with what is being prepared", async () => {
+    platform.answers.set("POST /api/v1/weights", fakeWeights({ status: "queued" }));
+    const early = await corral(["deploy", "llamav2-7b-chat", "--no-wait", "--output", "json"]);
+    assert.equal(early.code, 0, early.stderr);
+    assert.equal((JSON.parse(early.stdout) as { status: string }).status, "queued");
+    const told = await corral(["deploy", "llamav2-7b-chat", "--no-wait"]);
+    assert.match(told.stderr, /`corral weights show wts_1` shows how far they are/);
+    assert.equal(sent("/api/v1/deployments").length, 2);
+    const wrong = await corral(["deploy", "llamav2-7b-chat", "--timeout", "soon"]);
+    assert.equal(wrong.code, 2);
+    assert.equal(sent("/api/v1/deployments").length, 2);
+  });
+
+  it("accepts a licence for weights that are there already", async () => {
+    const refused = new ServingError("license_not_accepted", "Read it first.");
+    const answers = [refused, fakeDeployment({ id: "dep_2", status: "active" })];
+    platform.answers.set("POST /api/v1/deployments", () => answers.shift() ?? refused);
+    platform.answers.set("GET /api/v1/deployments/dep_2", fakeDeployment({ id: "dep_2", status: "active" }));
+    const { code, stderr } = await corral(["deploy", "llamav2-7b-chat", "--accept-license", "llama2"]);
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(sent("/api/v1/weights"), [{ source: "llamav2-7b-chat", accept_license: "llama2" }]);
   });
 
   it("takes a Hugging Face directory by its absolute path", async () => {

@@ -39,6 +39,12 @@ export async function findDeployments(
     const [first, ...rest] = all.filter(way).sort(byUse);
     if (first !== undefined) return [first, ...rest];
   }
+  // Other spellings of rows that the operator has added.
+  const row = await client.catalogue.get(reference).catch(() => null);
+  const [first, ...rest] = all
+    .filter(({ identifiers }) => row !== null && identifiers.includes(row.identifier))
+    .sort(byUse);
+  if (first !== undefined) return [first, ...rest];
   const there =
     all.length === 0
       ? "there are none yet"

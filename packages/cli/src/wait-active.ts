@@ -13,17 +13,20 @@ export const waitOptions = [
   { flags: "--timeout <seconds>", summary: "how long to wait (default 600)" },
 ] as const;
 
+/** Fails with a `UsageError`. */
+export function timeoutSeconds(options: Options): number {
+  const seconds = Number(options["timeout"] ?? 600);
+  if (seconds > 0) return seconds;
+  throw new UsageError(`--timeout is ${String(options["timeout"])}; it must be a number of seconds above 0.`);
+}
+
 /** Waits unless told not to, prints the deployment and how it is called. */
 export async function finishDeployment(
   context: Context,
   started: Deployment,
   options: Options,
 ): Promise<void> {
-  const seconds = Number(options["timeout"] ?? 600);
-  if (!(seconds > 0))
-    throw new UsageError(
-      `--timeout is ${String(options["timeout"])}; it must be a number of seconds above 0.`,
-    );
+  const seconds = timeoutSeconds(options);
   const waits = options["wait"] !== false;
   const deployment = waits ? await waitUntilActive(context, started, seconds * 1000) : started;
   const call = exampleCall(context.url, deployment, context.keyInShell());

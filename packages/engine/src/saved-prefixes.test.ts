@@ -130,7 +130,9 @@ test("callers whose moves do not fit into one step are restored by the next ones
   const life = live(store, { cellCount: 8192, slotCount: 8 }, { quietMs: 100_000, maxStepMs: 80 });
   const talking = life.submit(ids(20, 60), "", { max_new_tokens: 60 });
   for await (const event of talking) if (event.kind === "first_token") break;
-  const answers = await Promise.all([1, 2, 3, 4].map(async (seed) => await life.submit(ids(1000, seed)).result));
+  const answers = await Promise.all(
+    [1, 2, 3, 4].map(async (seed) => await life.submit(ids(1000, seed)).result),
+  );
   assert.deepEqual(
     answers.map(({ usage }) => usage.cachedTokenCount),
     [999, 999, 999, 999],

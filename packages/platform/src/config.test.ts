@@ -60,7 +60,7 @@ test("a key or a database address that is wrong is never repeated in the message
 
 test("weights may always come from CORRAL_HOME/models, and from every listed root", () => {
   const config = valid(readConfig(["--home", "/h"], { CORRAL_MODEL_ROOTS: "/a:/b" }, noFile));
-  assert.deepEqual(config.modelRoots, ["/h/models", "/h/weights", "/a", "/b"]);
+  assert.deepEqual(config.modelRoots, ["/h/models", "/a", "/b"]);
 });
 
 test("a device is one of those that there are, and any that answers where nobody says", () => {

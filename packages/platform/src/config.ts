@@ -235,7 +235,6 @@ export function readConfig(
     databaseUrl: values["database_url"] as string | null,
     modelRoots: Object.freeze([
       join(home, "models"),
-      join(home, "weights"),
       ...(values["model_roots"] as string[]).map((root) => resolve(root)),
     ]),
     catalogue: values["catalogue"] === null ? null : resolve(values["catalogue"] as string),

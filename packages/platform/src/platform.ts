@@ -39,6 +39,7 @@ import { readDatabaseId } from "./store/migrate.ts";
 import { openStore } from "./store/store.ts";
 import { isBundleReferenced } from "./store/versions.ts";
 import { readCatalogue } from "./weights/operator-catalogue.ts";
+import { sweepAdapters } from "./weights/adapter-file.ts";
 import { createPreparationDriver } from "./weights/process.ts";
 import { placesOf } from "./weights/services.ts";
 import { readModelMemory } from "./memory.ts";
@@ -131,9 +132,11 @@ export async function startPlatform(
       chance: Math.random,
       threadCount: availableParallelism(),
     });
+    const adaptersDirectory = join(home, "adapters");
     if (await isDatabaseOfHome(join(home, "database-id"), await readDatabaseId(db))) {
       await bundles.sweep();
       await preparations.sweep();
+      await sweepAdapters(db, adaptersDirectory);
     } else {
       log.warn("CORRAL_HOME was used with another database before; files that this one lacks are kept");
     }
@@ -147,7 +150,6 @@ export async function startPlatform(
       record: (id, reports) => recorder.record(id, reports),
     });
     const driver = createProcessDriver({ runDirectory, logLevel: config.logLevel, environment: process.env });
-    const adaptersDirectory = join(home, "adapters");
     const weights = { roots: config.modelRoots, catalogue, platformId, preparations, adaptersDirectory };
     const memory = () => readModelMemory({ capBytes: config.memoryBytes, mayExceed: config.mayExceedMemory });
     const quickstart = createQuickstart({
@@ -189,7 +191,7 @@ export async function startPlatform(
           },
           newId: randomId,
           readAdapters: () => readReplicaAdapters(db, plan.deploymentId),
-          onReady: () => void tellAdapters(plan.deploymentId),
+          onReady: () => void tellAdapters(plan.deploymentId).catch(() => undefined),
           now: Date.now,
           chance: Math.random,
           state,

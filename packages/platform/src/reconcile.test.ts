@@ -28,6 +28,7 @@ test("a deployment that cannot be planned does not keep the others from starting
     residency: {
       add: () => {},
       remove: () => {},
+      gone: () => {},
       want: () => {},
       setIdleSeconds: () => {},
       sample: () => ({ loadCount: 0, unloadCount: 0, waitingCount: 0, bookedBytes: 0 }),

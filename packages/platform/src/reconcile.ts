@@ -45,6 +45,8 @@ export interface ReconcilerResidency {
   add(supervisor: DeploymentSupervisor, plan: ReplicaPlan, wish: StartWish): void;
   /** Whoever waits for it is told `error`. */
   remove(deploymentId: string, error: ServingError): void;
+  /** The process of one that was removed has ended. */
+  gone(deploymentId: string): void;
   want(deploymentId: string, ms: number): void;
   /** Null: what the version or the platform says. */
   setIdleSeconds(deploymentId: string, seconds: number | null): void;
@@ -175,8 +177,10 @@ export class Reconciler {
       if (one === undefined || this.#closed) return;
       one.writing = one.writing.then(() => this.#write(one, before, after));
     });
-    this.#supervised.set(row.id, { row, supervisor, writing: Promise.resolve(), stopping: null });
+    // Before it is seen by anybody: a write that fails leaves nothing half begun, and the next pass tries again.
     if (row.status !== state.status) await records.setState(row, state);
+    if (this.#closed) return;
+    this.#supervised.set(row.id, { row, supervisor, writing: Promise.resolve(), stopping: null });
     log.info({ deployment: row.name }, "a deployment starts");
     supervisor.start();
     residency.add(supervisor, plan, startWish(row.status));
@@ -192,6 +196,7 @@ export class Reconciler {
       .then(() => claims.release(id))
       .catch((error: unknown) => log.warn({ err: String(error) }, "a claim is not released"))
       .finally(() => {
+        residency.gone(id);
         this.#supervised.delete(id);
         // It may be wanted again by now.
         if (!this.#closed) void this.wake();

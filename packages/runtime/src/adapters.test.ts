@@ -196,7 +196,11 @@ test("the adapter of the model's defaults counts for scores, too, unless the cal
   });
   const score = async (more: object) =>
     (await replica.call({ path: "/score", body: { prompt: "HiDE", ...more } })).json.total_logprob as number;
-  const [unsaid, named, base] = [await score({}), await score({ adapter: "upper" }), await score({ adapter: null })];
+  const [unsaid, named, base] = [
+    await score({}),
+    await score({ adapter: "upper" }),
+    await score({ adapter: null }),
+  ];
   assert.equal(unsaid, named);
   assert.notEqual(unsaid, base);
 });

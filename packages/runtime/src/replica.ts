@@ -222,7 +222,12 @@ class RunningReplica implements Replica {
 
   #createEngine({ runner, draftRunners, vocabulary, stateFormat }: LoadedModel): Engine {
     const { limits, prefix_store: store, weights, precision, cache_type, integrity_checks } = this.#config;
-    const identity = [weights.sha256, precision, ...(cache_type === undefined ? [] : [cache_type]), stateFormat].join(" ");
+    const identity = [
+      weights.sha256,
+      precision,
+      ...(cache_type === undefined ? [] : [cache_type]),
+      stateFormat,
+    ].join(" ");
     const log = this.#log;
     return createEngine({
       runner,

@@ -11,6 +11,7 @@ import {
   quantizations,
   type CreateDeployment,
   type CreateWeights,
+  type ErrorCode,
   type Quantization,
   type Weights,
 } from "@corral/contract";
@@ -18,7 +19,7 @@ import { checkGgufParts } from "@corral/weights";
 import { required, textOption, type CommandDefinition, type Context, type Options } from "../command.ts";
 import { UsageError } from "../exit-codes.ts";
 import { followWeights } from "../follow-weights.ts";
-import { finishDeployment, waitOptions } from "../wait-active.ts";
+import { finishDeployment, timeoutSeconds, waitOptions } from "../wait-active.ts";
 
 export const deploy: CommandDefinition = {
   name: "deploy",
@@ -75,13 +76,25 @@ export const deploy: CommandDefinition = {
     const { deployments } = context.client();
     const create = (body: CreateDeployment) => deployments.create(body, { signal: context.signal });
     const asked = weightsOptions(source, options);
+    // Before anything long begins.
+    timeoutSeconds(options);
     const deployment = asked.isNeeded
-      ? await create({ weights_id: (await prepare(context, asked)).id, ...settings })
-      : await create({ source, ...settings }).catch(async (error: unknown) => {
-          if (!isServingError(error) || error.code !== "weights_missing") throw error;
-          return await create({ weights_id: (await prepare(context, asked)).id, ...settings });
+      ? null
+      : await create({ source, ...settings }).catch((error: unknown) => {
+          if (isServingError(error) && preparationHelps(error.code, asked)) return null;
+          throw error;
         });
-    await finishDeployment(context, deployment, options);
+    if (deployment !== null) return await finishDeployment(context, deployment, options);
+    const weights = await askFor(context, asked);
+    if (options["wait"] === false && weights.status !== "ready") {
+      context.print(weights, () => `the weights of ${weights.source} (${weights.id}) are ${weights.status}`);
+      context.note(
+        `\`corral weights show ${weights.id}\` shows how far they are; the same command deploys them once they are ready.`,
+      );
+      return;
+    }
+    const { id } = await followWeights(context, weights);
+    await finishDeployment(context, await create({ weights_id: id, ...settings }), options);
   },
 };
 
@@ -131,16 +144,19 @@ function quantizationOf(given: string | undefined): Quantization | undefined {
   throw new UsageError(`--quantize is ${JSON.stringify(given)}; ${quantizationProblem(given) ?? ""}`);
 }
 
-/** Asks for weights and waits until they are ready. */
-async function prepare(context: Context, { body, acceptsLicense }: AskedWeights): Promise<Weights> {
+/** A licence is accepted with the question for weights, which are there already perhaps. */
+function preparationHelps(code: ErrorCode, { acceptsLicense }: AskedWeights): boolean {
+  return code === "weights_missing" || (code === "license_not_accepted" && acceptsLicense !== false);
+}
+
+async function askFor(context: Context, { body, acceptsLicense }: AskedWeights): Promise<Weights> {
   const license = await acceptedLicense(context, body.source, acceptsLicense);
-  const asked = await context
+  return await context
     .client()
     .weights.create(
       { ...body, ...(license === null ? {} : { accept_license: license }) },
       { signal: context.signal },
     );
-  return await followWeights(context, asked);
 }
 
 /** `--accept-license` alone means the licence that the model has, which is shown; null: there is none to accept. */
@@ -179,9 +195,9 @@ async function sourceOf(source: string, directory: string): Promise<string> {
   const path = resolve(directory, source);
   const found = await stat(path).catch(() => null);
   if (found?.isDirectory() === true && (isPath || source.includes("/"))) {
-    if (!(await isHuggingFaceDirectory(path))) {
+    if (await isModelDirectory(path)) {
       throw new UsageError(
-        `${source} is a directory; \`corral push ${source}\` deploys a model directory (config.yaml), and a Hugging Face directory has a config.json.`,
+        `${source} has a config.yaml; \`corral push ${source}\` deploys a model directory.`,
       );
     }
     // As Hugging Face has it: a directory that is there is meant before a repository of that name.
@@ -192,8 +208,8 @@ async function sourceOf(source: string, directory: string): Promise<string> {
   return path;
 }
 
-/** Holds a model's own files; one with config.yaml is for `corral push`. */
-async function isHuggingFaceDirectory(path: string): Promise<boolean> {
+/** One of Corral's, for `corral push`; what else a directory holds, the platform judges. */
+async function isModelDirectory(path: string): Promise<boolean> {
   const has = async (name: string) => (await stat(resolve(path, name)).catch(() => null)) !== null;
-  return (await has("config.json")) && !(await has("config.yaml"));
+  return (await has("config.yaml")) && !(await has("config.json"));
 }

@@ -13,6 +13,7 @@ const version = {
   model_name: "tiny",
   weights_path: path,
   draft_models: [],
+  adapters: [],
   manifest: createManifest({
     files: [],
     config: bundleConfig({ weights: "corral-tiny-2", precision: "default" }),

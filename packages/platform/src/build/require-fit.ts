@@ -2,26 +2,12 @@
 
 import type { Manifest } from "@corral/bundle";
 import { ServingError, type CacheType, type Precision } from "@corral/contract";
-import { checkGguf, fitOf, type FitMachine, type FitWishes } from "@corral/weights";
+import { checkGguf, fitOf, type FitMachine } from "@corral/weights";
+import { besideBytes } from "../residency/memory-needs.ts";
 import type { VersionRow } from "../store/schema.ts";
-import { defaultLimits, type DeploymentSettings } from "./replica-config.ts";
+import { contextWishesOf, type ContextSettings } from "./context-wishes.ts";
 
-type Planned = Pick<VersionRow, "manifest" | "weights_path" | "draft_models" | "model_name">;
-
-type ContextSettings = Pick<DeploymentSettings, "precision" | "contextLength" | "cacheType">;
-
-/** Of a replica of the version with a deployment's settings. */
-export function contextWishesOf(manifest: Manifest, settings: ContextSettings): FitWishes {
-  const { limits, precision } = manifest.config;
-  return {
-    contextLength: settings.contextLength ?? limits.contextLength,
-    cellCount: limits.cellCount,
-    slotCount: limits.slotCount ?? defaultLimits.slotCount,
-    maxBatchTokenCount: defaultLimits.maxBatchTokens,
-    precision: settings.precision ?? precision ?? "default",
-    cacheType: settings.cacheType ?? limits.cacheType,
-  };
-}
+type Planned = Pick<VersionRow, "manifest" | "weights_path" | "draft_models" | "adapters" | "model_name">;
 
 /**
  * Fails with `model_too_large` and what would fit: a context, a type of the KV cache or a quantisation.
@@ -35,10 +21,8 @@ export async function requireFit(
   const wishes = contextWishesOf(version.manifest as Manifest, settings);
   requirePossible(wishes.precision, wishes.cacheType);
   if (machine === null) return;
-  let extraBytes = 0;
-  for (const { path } of version.draft_models) {
-    extraBytes += fitOf(await checkGguf(path), wishes, machine).needs.weightsBytes;
-  }
+  const { draft_models: draftModels, adapters } = version;
+  const extraBytes = await besideBytes({ draftModels, adapters }, wishes, machine.processor);
   const fit = fitOf(await checkGguf(version.weights_path), { ...wishes, extraBytes }, machine);
   if (fit.kind === "fits") return;
   throw new ServingError("model_too_large", `${version.model_name} does not fit in memory. ${fit.advice}`);

@@ -25,6 +25,7 @@ import {
   checkAdapter,
   checkGguf,
   generationConfigOf,
+  isFirstPart,
   readGenerationConfigBeside,
   resolveBuiltInWeights,
   sha256OfFile,
@@ -119,7 +120,8 @@ export async function contentOfSource(
     const weights = await namedWeights(source, places);
     return { ...content(ofSource(row.identifier, source), weights), modelName: row.identifier };
   }
-  if ((await allowedPath(source, places.roots)).isDirectory)
+  // Parts are joined first; a directory is converted.
+  if ((await allowedPath(source, places.roots)).isDirectory || isFirstPart(source))
     return ofPrepared(await places.prepared.bySource(source), name, places);
   const modelName = name ?? nameOfFile(source);
   const weights = await fileWeights(source, places, places.catalogue.find(modelName));

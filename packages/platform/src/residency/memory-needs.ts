@@ -12,7 +12,7 @@ import {
   type Processor,
 } from "@corral/weights";
 import type { ReplicaPlan } from "../build/replica-config.ts";
-import { contextWishesOf } from "../build/require-fit.ts";
+import { contextWishesOf } from "../build/context-wishes.ts";
 
 export interface MemoryNeeds {
   /** With as many cells of the KV cache as the cap leaves room for. */
@@ -36,10 +36,7 @@ type Planned = Pick<ReplicaPlan, "weightsPath" | "draftModels" | "adapters" | "m
 export async function memoryNeeds(plan: Planned, capBytes: number): Promise<MemoryNeeds> {
   const processor = ownProcessor();
   const wishes = contextWishesOf(plan.manifest, plan.settings);
-  let extraBytes = 0;
-  for (const { path } of plan.draftModels) extraBytes += await draftBytes(path, wishes, processor);
-  // Adapters that come later, by a route, are bounded by the replica's own look at what memory is free.
-  for (const { path } of plan.adapters) extraBytes += await fileBytes(path);
+  const extraBytes = await besideBytes(plan, wishes, processor);
   const header = await readHeader(plan.weightsPath);
   if (header === null) {
     const bytes = unreadProcessBytes + extraBytes + (await fileBytes(plan.weightsPath));
@@ -57,7 +54,19 @@ export async function memoryNeeds(plan: Planned, capBytes: number): Promise<Memo
   };
 }
 
-/** Beside the model, in the same process. */
+/** What draft models and adapters take beside the model, in the same process. */
+export async function besideBytes(
+  { draftModels, adapters }: Pick<Planned, "draftModels" | "adapters">,
+  wishes: FitWishes,
+  processor: Processor,
+): Promise<number> {
+  let bytes = 0;
+  for (const { path } of draftModels) bytes += await draftBytes(path, wishes, processor);
+  // Adapters that come later, by a route, are bounded by the replica's own look at what memory is free.
+  for (const { path } of adapters) bytes += await fileBytes(path);
+  return bytes;
+}
+
 async function draftBytes(path: string, wishes: FitWishes, processor: Processor): Promise<number> {
   const header = await readHeader(path);
   if (header === null) return await fileBytes(path);

@@ -176,6 +176,23 @@ test("callers who wait for a deployment that is deleted are told so", async () =
   await busy.text();
 });
 
+test("a model that is deleted keeps its room until its process has ended", async () => {
+  const { platform } = await startPair({ residencyOptions: { starvationMs: 60_000 } });
+  await using _closing = platform;
+  const busy = await platform.post("/second/predict", { stream: true, pause_ms: 800 });
+  await platform.request("/api/v1/deployments/second", { method: "DELETE" });
+  let answered = false;
+  const answer = platform.post("/first/predict", {}).finally(() => (answered = true));
+  let most = 0;
+  while (!answered) {
+    most = Math.max(most, (await listAliveReplicas(platform.store.db)).length);
+    await sleep(20);
+  }
+  assert.equal((await answer).status, 200);
+  assert.equal(most, 1);
+  assert.equal(await busy.text(), "first last");
+});
+
 test("an unused model gives its memory back after its idle seconds, and the next call loads it again", async () => {
   await using platform = await startTestPlatform();
   const row = await platform.deploy("brief", {}, true, { idle_seconds: 0.3 });

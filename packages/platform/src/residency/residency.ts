@@ -41,6 +41,8 @@ const defaultHeldBytes = 256 * 1024 * 1024;
 export class Residency {
   readonly #options: ResidencyOptions;
   readonly #members = new Map<string, Member>();
+  /** Removed, with processes that are not gone: they take their room until then. */
+  readonly #leaving = new Map<string, Member>();
   #scheduled = false;
   #closed = false;
   #timer: NodeJS.Timeout | undefined;
@@ -77,12 +79,19 @@ export class Residency {
     this.changed();
   }
 
-  /** Whoever waits for it is told `error`. */
+  /** Whoever waits for it is told `error`. What it takes is free with `gone`. */
   remove(id: string, error: ServingError): void {
     const member = this.#members.get(id);
+    if (member === undefined) return;
     this.#members.delete(id);
-    for (const { announcement } of member?.places ?? []) announcement.fail(error);
+    if (member.supervisor.phase !== "unloaded") this.#leaving.set(id, member);
+    for (const { announcement } of member.places) announcement.fail(error);
     this.changed();
+  }
+
+  /** To be called when the process of one that was removed has ended. */
+  gone(id: string): void {
+    if (this.#leaving.delete(id)) this.changed();
   }
 
   /** Nothing is loaded any more, and nobody waits. */
@@ -217,7 +226,9 @@ export class Residency {
   #follow(member: Member): void {
     const { supervisor, seenPhase, places } = member;
     const { phase } = supervisor;
-    if (supervisor.state.status === "failed") {
+    if (supervisor.state.status !== "failed") member.failedAt = null;
+    else {
+      member.failedAt ??= this.#options.now();
       member.startSince = null;
       for (const { announcement } of places) announcement.fail(failedError(member));
     }
@@ -250,7 +261,12 @@ export class Residency {
 
   #residents(): Resident[] {
     const { capBytes, now } = this.#options;
-    return [...this.#members.values()].map((member) => toResident(member, capBytes, now()));
+    const at = now();
+    const leaving = [...this.#leaving.values()].map((member): Resident => {
+      const one = toResident(member, capBytes, at);
+      return { ...one, phase: "unloading", bytes: member.bookedBytes, waitingSince: null, returns: false };
+    });
+    return [...[...this.#members.values()].map((member) => toResident(member, capBytes, at)), ...leaving];
   }
 
   #heldBytes(): number {

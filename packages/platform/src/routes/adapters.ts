@@ -64,12 +64,19 @@ export function registerAdapterRoutes(
         path,
         sha256,
       });
-      const problems = await tellAdapters(row.id);
+      const { problems, areAllTold } = await tellAdapters(row.id);
       const own = problems.find((one) => one.name === name);
       if (own !== undefined) {
         if (added.created) await deleteAdapter(db, row.id, name);
         await tellAdapters(row.id);
         throw new ServingError(own.code, own.detail);
+      }
+      if (!areAllTold) {
+        throw new ServingError(
+          "deployment_not_ready",
+          `The adapter ${name} is added, and a replica of ${row.name} has not answered yet whether calls may name it; send the same again shortly.`,
+          { retryAfterSeconds: 5 },
+        );
       }
       return reply.code(added.created ? 201 : 200).send(toAdapter(added.row));
     },

@@ -1,7 +1,7 @@
 // Weights: ask for them, follow what becomes of them, cancel, delete. Preparing them is the supervisor's.
 
-import { rm, stat } from "node:fs/promises";
-import { dirname } from "node:path";
+import { stat } from "node:fs/promises";
+import { basename, dirname } from "node:path";
 import {
   ServingError,
   createWeightsSchema,
@@ -24,12 +24,12 @@ import {
   deploymentsUsing,
   findWeights,
   insertWeights,
-  isContentWanted,
   listWeights,
   toWeights,
   updateWeights,
 } from "../store/weights.ts";
 import { weightsNotFound } from "../weights/prepared.ts";
+import { removeUnused } from "../weights/remove-unused.ts";
 import { checkLicense, weightsRequest } from "../weights/request.ts";
 import { toPage } from "./list.ts";
 import type { ManagementServices } from "./services.ts";
@@ -149,8 +149,8 @@ export function registerWeightsRoutes(
       const principal = principalOf(request);
       const row = await visibleWeights(principal, request.params.weights);
       const isOurs = row.platform_id === platformId;
-      for (const directory of isOurs ? directoriesOf(row) : []) {
-        const users = await deploymentsUsing(db, directory);
+      for (const directory of directoriesOf(row)) {
+        const users = await deploymentsUsing(db, directory, principal.projectId);
         if (users[0] === undefined) continue;
         throw new ServingError(
           "conflict",
@@ -160,15 +160,17 @@ export function registerWeightsRoutes(
       await deleteWeights(db, principal.projectId, row.id, now());
       await preparations.drop(row.id);
       for (const directory of isOurs ? directoriesOf(row) : []) {
-        if (!(await isContentWanted(db, platformId, directory)))
-          await rm(directory, { recursive: true, force: true });
+        await removeUnused(db, platformId, directory);
       }
       return reply.code(204).send(null);
     },
   );
 
   /** Its own, and the one in which other weights of the same content were made. */
-  function directoriesOf({ content_key, path }: WeightsRow): readonly string[] {
+  function directoriesOf({ content_key, path, platform_id }: WeightsRow): readonly string[] {
+    // Where others make theirs is not known here; where a file is stands in its row.
+    if (platform_id !== platformId)
+      return path !== null && /^[0-9a-f]{32}$/.test(basename(dirname(path))) ? [dirname(path)] : [];
     const own = preparations.directoryOf(content_key);
     const shared = path === null ? own : dirname(path);
     return shared === own || dirname(shared) !== dirname(own) ? [own] : [own, shared];
@@ -180,7 +182,8 @@ export function registerWeightsRoutes(
     const isGone = row.path === null || (await stat(row.path).catch(() => null)) === null;
     if (row.status === "ready" && !isGone) return row;
     const state = nextWeights(row.state, { kind: "asked_again" });
-    await updateWeights(db, row.id, weightsStatuses, { state, retryAt: null, process: null });
+    // Another call may have asked again since.
+    await updateWeights(db, row.id, [row.status], { state, retryAt: null, process: null });
     return (await findWeights(db, row.project_id, row.id)) ?? row;
   }
 

@@ -121,6 +121,19 @@ export function adapterNamesOf(db: Db, projectId: string): Promise<ReadonlyMap<s
   });
 }
 
+/** Files of the adapters that deployments of any project have. */
+export function listAdapterPaths(db: Db): Promise<string[]> {
+  return withRetry(db, async () => {
+    const rows = await db
+      .selectFrom("adapters")
+      .innerJoin("deployments", "deployments.id", "adapters.deployment_id")
+      .select("adapters.path")
+      .where("deployments.deleted_at", "is", null)
+      .execute();
+    return rows.map(({ path }) => path);
+  });
+}
+
 export function hasOwnAdapter({ adapters }: Pick<VersionRow, "adapters">, name: string): boolean {
   return adapters.some((adapter) => adapter.name === name);
 }

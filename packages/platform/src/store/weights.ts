@@ -262,8 +262,8 @@ export function isContentWanted(db: Db, platformId: string, directory: string): 
   });
 }
 
-/** Names of deployments, of any project, whose model or draft models are files below that directory. */
-export function deploymentsUsing(db: Db, directory: string): Promise<string[]> {
+/** Names of deployments whose model or draft models are files below that directory. @param projectId null: of any project */
+export function deploymentsUsing(db: Db, directory: string, projectId: string | null): Promise<string[]> {
   return withRetry(db, async () => {
     const prefix = directory.endsWith("/") ? directory : `${directory}/`;
     const rows = await db
@@ -271,6 +271,7 @@ export function deploymentsUsing(db: Db, directory: string): Promise<string[]> {
       .innerJoin("versions", "versions.id", "deployments.version_id")
       .select("deployments.name")
       .where("deployments.deleted_at", "is", null)
+      .$if(projectId !== null, (query) => query.where("deployments.project_id", "=", projectId ?? ""))
       .where(
         sql<boolean>`(starts_with(versions.weights_path, ${prefix}) or exists (
           select 1 from jsonb_array_elements(versions.draft_models) draft where starts_with(draft ->> 'path', ${prefix})))`,

@@ -168,7 +168,7 @@ export async function startTestPlatform({
         },
         newId: randomId,
         readAdapters: () => readReplicaAdapters(db, plan.deploymentId),
-        onReady: () => void tellAdapters(plan.deploymentId),
+        onReady: () => void tellAdapters(plan.deploymentId).catch(() => undefined),
         now: Date.now,
         chance: () => 0.5,
         state,

@@ -2,7 +2,7 @@
 // directory and kept by its content.
 
 import { createHash } from "node:crypto";
-import { mkdir, stat } from "node:fs/promises";
+import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { ServingError } from "@corral/contract";
 import {
@@ -14,6 +14,8 @@ import {
   type CheckedGguf,
 } from "@corral/weights";
 import { allowedPath } from "../build/weights-root.ts";
+import { listAdapterPaths } from "../store/adapters.ts";
+import type { Db } from "../store/schema.ts";
 
 export interface AdapterPlaces {
   /** Roots of the files that may be read. */
@@ -37,6 +39,18 @@ export async function adapterFile(
   const path = found.isDirectory ? await converted(found.path, model, places) : found.path;
   await checkAdapter(path, model);
   return { path, sha256: await sha256OfFile(path) };
+}
+
+/** Of what is made here, finished or not; people may keep files of their own beside it. */
+const ownName = /^[0-9a-f]{64}\.gguf$|^\.[0-9a-f]{64}\.gguf\..*\.part$/;
+
+/** Removes what was made for adapters that no deployment has any more, and what was left half made. */
+export async function sweepAdapters(db: Db, directory: string): Promise<void> {
+  const wanted = new Set(await listAdapterPaths(db));
+  for (const name of await readdir(directory).catch(() => [])) {
+    const path = join(directory, name);
+    if (ownName.test(name) && !wanted.has(path)) await rm(path, { force: true });
+  }
 }
 
 async function converted(

@@ -1,7 +1,7 @@
 // Prepares the weights that were asked for, one after the other: starts the process, follows it, writes down what
 // becomes of it, and tries again what passes. What a state means is decided in `domain/weights.ts`.
 
-import { mkdir, readdir, rm, stat } from "node:fs/promises";
+import { mkdir, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { PreparationMessage, WeightsStatus } from "@corral/contract";
@@ -17,7 +17,6 @@ import { killRecordedProcess } from "../replica/process-identity.ts";
 import type { Db, WeightsRow } from "../store/schema.ts";
 import {
   findReadyTwin,
-  isContentWanted,
   listRunningWeights,
   nextQueuedWeights,
   nextWeightsRetry,
@@ -25,6 +24,7 @@ import {
   type WeightsChange,
 } from "../store/weights.ts";
 import type { PreparationProcess, StartPreparation } from "./process.ts";
+import { removeUnused } from "./remove-unused.ts";
 
 export interface WeightsSupervisorOptions {
   readonly db: Db;
@@ -103,8 +103,7 @@ export class WeightsSupervisor {
     for (const name of await readdir(directory).catch(() => [])) {
       const path = join(directory, name);
       const isOurs = /^[0-9a-f]{32}$/.test(name);
-      if (isOurs && !(await isContentWanted(db, platformId, path)))
-        await rm(path, { recursive: true, force: true });
+      if (isOurs) await removeUnused(db, platformId, path);
     }
   }
 

@@ -40,10 +40,7 @@ export type ReadEvaluation = (
 ) => EvaluationCall;
 
 /** The `adapter` of a body; what is wrong with it is noted with the reader. */
-export function takeAdapter(
-  reader: BodyReader,
-  { names: known, byDefault }: KnownAdapters,
-): string | null {
+export function takeAdapter(reader: BodyReader, { names: known, byDefault }: KnownAdapters): string | null {
   const value = reader.take("adapter");
   if (value === undefined) return byDefault;
   if (value === null || (typeof value === "string" && known.includes(value))) return value;

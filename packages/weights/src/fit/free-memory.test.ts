@@ -18,7 +18,7 @@ test("a group's limit counts, with the files it keeps in memory as free", () => 
     "/sys/fs/cgroup/user/corral/memory.current": "1\n",
     "/sys/fs/cgroup/user/memory.max": `${1000 * mebibyte}\n`,
     "/sys/fs/cgroup/user/memory.current": `${900 * mebibyte}\n`,
-    "/sys/fs/cgroup/user/memory.stat": `active_file 5\ninactive_file ${300 * mebibyte}\n`,
+    "/sys/fs/cgroup/user/memory.stat": `active_file ${200 * mebibyte}\ninactive_file ${100 * mebibyte}\n`,
   };
   assert.equal(readFreeMemory(reader(group)), 400 * mebibyte);
 });
@@ -29,7 +29,7 @@ test("version 1 of control groups is read, too, and its largest number is no lim
     "/proc/self/cgroup": "5:cpu:/x\n4:memory:/box\n",
     "/sys/fs/cgroup/memory/box/memory.limit_in_bytes": String(500 * mebibyte),
     "/sys/fs/cgroup/memory/box/memory.usage_in_bytes": String(600 * mebibyte),
-    "/sys/fs/cgroup/memory/box/memory.stat": `total_inactive_file ${150 * mebibyte}\n`,
+    "/sys/fs/cgroup/memory/box/memory.stat": `active_file 7\ntotal_inactive_file ${100 * mebibyte}\ntotal_active_file ${50 * mebibyte}\n`,
     "/sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712",
     "/sys/fs/cgroup/memory/memory.usage_in_bytes": "1",
   };

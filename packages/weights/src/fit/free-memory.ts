@@ -5,7 +5,8 @@ import { join } from "node:path";
 
 /**
  * Bytes that new processes can have: what Linux calls available, or what the tightest control group leaves. Pages of
- * files that nobody used lately count as free, as the kernel drops them first. Null where neither is told.
+ * files count as free, as the kernel drops them first: mapped weights of another model are read again when it is called.
+ * Null where neither is told.
  * @param read gives a file's text or null
  */
 export function readFreeMemory(read: (path: string) => string | null): number | null {
@@ -23,16 +24,16 @@ function groupRooms(read: (path: string) => string | null): number[] {
     const isUnified = controllers === "";
     if (!isUnified && !controllers.split(",").includes("memory")) continue;
     const root = isUnified ? "/sys/fs/cgroup" : "/sys/fs/cgroup/memory";
-    const [limitFile, usedFile, fileCacheKey] = isUnified
-      ? (["memory.max", "memory.current", "inactive_file"] as const)
-      : (["memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"] as const);
+    const [limitFile, usedFile, prefix] = isUnified
+      ? (["memory.max", "memory.current", ""] as const)
+      : (["memory.limit_in_bytes", "memory.usage_in_bytes", "total_"] as const);
     for (const directory of withAncestors(root, path)) {
       const limit = countIn(read(join(directory, limitFile)));
       const used = countIn(read(join(directory, usedFile)));
       if (limit === null || used === null) continue;
       const statistics = read(join(directory, "memory.stat")) ?? "";
-      const cached = new RegExp(`^${fileCacheKey} (\\d+)$`, "m").exec(statistics)?.[1];
-      rooms.push(limit - used + Number(cached ?? 0));
+      const files = statistics.matchAll(new RegExp(`^${prefix}(?:in)?active_file (\\d+)$`, "gm"));
+      rooms.push([...files].reduce((sum, [, bytes]) => sum + Number(bytes), limit - used));
     }
   }
   return rooms;
