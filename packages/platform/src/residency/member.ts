@@ -74,8 +74,8 @@ export interface Member extends MemberOptions {
   /** Booked while it is not unloaded. */
   bookedBytes: number;
   calledAt: number | null;
-  /** Since when it cannot start; null: it can. */
-  failedAt: number | null;
+  /** When the first call came since it failed, or was tried again; null: none has. */
+  missedSince: number | null;
   endedAt: number;
   gapMs: number | null;
   loadCount: number;
@@ -112,7 +112,7 @@ export function createMember(
     seenPhase: "unloaded",
     bookedBytes: 0,
     calledAt: null,
-    failedAt: null,
+    missedSince: null,
     endedAt: 0,
     gapMs: null,
     loadCount: 0,
@@ -122,15 +122,15 @@ export function createMember(
 
 /** As the policy looks at it. */
 export function toResident(member: Member, capBytes: number, now: number): Resident {
-  const { supervisor, places, kept, startSince, residentAt, calledAt, failedAt } = member;
+  const { supervisor, places, kept, startSince, residentAt, missedSince } = member;
   const { phase, returnsAt, lastUsedAt } = supervisor;
   const oldest = places.values().next().value?.since;
   // Whoever wished it at another platform process has used it once a run began.
   const isUsed = phase === "resident" && lastUsedAt > residentAt;
   const keptSince = kept !== null && !isUsed && now < kept.until ? kept.since : undefined;
   // Calls of one that failed are refused at once. Where there were any, the next try is worth others' room.
-  const isMissed = failedAt !== null && returnsAt !== null && calledAt !== null && calledAt >= failedAt;
-  const since = [oldest, keptSince, startSince ?? undefined, isMissed ? calledAt : undefined].filter(
+  const missed = returnsAt === null ? null : missedSince;
+  const since = [oldest, keptSince, startSince ?? undefined, missed ?? undefined].filter(
     (time) => time !== undefined,
   );
   return {

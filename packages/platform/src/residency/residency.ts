@@ -114,6 +114,9 @@ export class Residency {
     }
     member.calledAt = at;
     if (member.supervisor.phase === "resident") member.kept = null;
+    if (member.supervisor.state.status !== "failed" || member.missedSince !== null) return;
+    member.missedSince = at;
+    this.changed();
   }
 
   /** To be called after the answer of each call that went to a replica. */
@@ -209,8 +212,11 @@ export class Residency {
     for (const { kind, id } of steps) {
       const member = this.#members.get(id);
       if (member === undefined) continue;
-      if (kind === "load") member.bookedBytes = neededBytes(member, capBytes);
-      else member.unloadCount += 1;
+      if (kind === "load") {
+        member.bookedBytes = neededBytes(member, capBytes);
+        // Another call has to ask for the try after this one.
+        member.missedSince = null;
+      } else member.unloadCount += 1;
       member.supervisor[kind]();
       this.#follow(member);
     }
@@ -226,9 +232,8 @@ export class Residency {
   #follow(member: Member): void {
     const { supervisor, seenPhase, places } = member;
     const { phase } = supervisor;
-    if (supervisor.state.status !== "failed") member.failedAt = null;
+    if (supervisor.state.status !== "failed") member.missedSince = null;
     else {
-      member.failedAt ??= this.#options.now();
       member.startSince = null;
       for (const { announcement } of places) announcement.fail(failedError(member));
     }

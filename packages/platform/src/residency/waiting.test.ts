@@ -14,12 +14,15 @@ function fakeSupervisor(changed: () => void) {
   const fake = {
     state: newDeployment,
     phase: "unloaded" as ResidencyPhase,
-    returnsAt: null,
+    returnsAt: null as number | null,
     loadingSince: 0,
     lastRun: null,
     lastUsedAt: 0,
     inFlightCount: 0,
-    load: () => (fake.phase = "loading"),
+    load() {
+      fake.returnsAt = null;
+      fake.phase = "loading";
+    },
     unload: () => (fake.phase = "unloading"),
     refuse(reason: string) {
       fake.state = nextDeployment(fake.state, {
@@ -197,6 +200,59 @@ test("whoever waits for a deployment that fails, is removed or shut down is told
   residency.close();
   await Promise.all(errors);
   assert.deepEqual(codes, ["deployment_failed", "deployment_not_found", "shutting_down"]);
+});
+
+test("a deployment that failed is tried again in place of others where somebody called it, once for such calls", async () => {
+  const { residency, clock, turn, supervisor } = setUp();
+  const [failing, other] = [supervisor(), supervisor()];
+  residency.add(failing, plan("failing", 60), "load");
+  await turn();
+  const crash = () => {
+    failing.refuse("exit code 134");
+    failing.returnsAt = clock.now + 60_000;
+    failing.become("unloaded");
+  };
+  crash();
+  residency.add(other, plan("other", 60), "load");
+  await turn();
+  other.become("resident");
+  const fillRoom = async () => {
+    other.inFlightCount = 1;
+    other.become("resident");
+    await turn();
+  };
+  await fillRoom();
+  clock.now += 70_000;
+  residency.changed();
+  await turn();
+  assert.equal(other.phase, "resident", "nobody asked for it");
+
+  // Calls that go on coming do not put the end of its wait off.
+  for (let call = 0; call < 3; call += 1) {
+    residency.arrived("failing");
+    await turn();
+    assert.equal(other.phase, "resident", "it is in use");
+    clock.now += 5_000;
+  }
+  residency.arrived("failing");
+  residency.changed();
+  await turn();
+  assert.equal(other.phase, "unloading");
+  other.become("unloaded");
+  await turn();
+  assert.equal(failing.phase, "loading");
+
+  crash();
+  await turn();
+  clock.now += 300_000;
+  await fillRoom();
+  residency.changed();
+  await turn();
+  assert.deepEqual([failing.phase, other.phase], ["unloaded", "resident"]);
+  other.inFlightCount = 0;
+  residency.arrived("failing");
+  await turn();
+  assert.equal(other.phase, "unloading", "a call is enough where nobody uses the other");
 });
 
 test("a model that is in another process' memory is asked for until it is ready there, deleted or failed", async () => {
