@@ -29,6 +29,8 @@ export interface Current {
   compute: Compute | null;
   load: ReplicaLoad | null;
   residentBytes: number | null;
+  /** Runs that it told the begin of and not the end, whoever sent them. */
+  readonly runs: Set<string>;
 }
 
 export interface LifeHooks {
@@ -65,6 +67,7 @@ export async function liveOnce(
     compute: null,
     load: null,
     residentBytes: null,
+    runs: new Set(),
   };
   hooks.onBegin(current);
   const logger = log.child({ replica: id, deployment: plan.deploymentName });

@@ -110,7 +110,10 @@ export class DeploymentSupervisor {
 
   /** Calls that are not answered, those of other platform processes included as far as the replica told. */
   get inFlightCount(): number {
-    return (this.#current?.upstream.inFlightCount ?? 0) + this.#foreignCallCount;
+    const current = this.#current;
+    if (current === null) return this.#foreignCallCount;
+    // What it computes is told once a second, the begin of a run at once.
+    return Math.max(current.upstream.inFlightCount + this.#foreignCallCount, current.runs.size);
   }
 
   /** The replica that may be called, in the form that the gateway chooses from. */
@@ -265,7 +268,11 @@ export class DeploymentSupervisor {
         this.#statistics = replicaReported(this.#statistics, current.id, report.statistics);
         this.#countForeignCalls(current, report);
       }
-      if (report.kind === "started") this.#lastUsedAt = this.#options.now();
+      if (report.kind === "started") {
+        this.#lastUsedAt = this.#options.now();
+        current.runs.add(report.run_id);
+      }
+      if (report.kind === "finished" && current.runs.delete(report.run_id)) this.#unlessUsed();
       if (report.kind === "memory") {
         current.residentBytes = report.rss_bytes;
         current.peakBytes = Math.max(current.peakBytes ?? 0, report.rss_bytes);
@@ -286,7 +293,12 @@ export class DeploymentSupervisor {
     const before = this.#foreignCallCount;
     if (before > 0) this.#lastUsedAt = this.#options.now();
     this.#foreignCallCount = Math.max(0, running_groups + waiting_groups - upstream.inFlightCount);
-    if (before === 0 || this.#foreignCallCount > 0) return;
+    if (before > 0) this.#unlessUsed();
+  }
+
+  /** The end of another process' call is told by nobody else. */
+  #unlessUsed(): void {
+    if (this.inFlightCount > 0) return;
     this.callEnded();
     this.#options.onResidency();
   }

@@ -229,3 +229,18 @@ test("a call at a platform process that does not run the model loads it where it
   await response.text();
   assert.equal(platform.residency.sample(first.id).loadCount, 2);
 });
+
+test("a call that another platform process sent keeps its model as one's own do", async () => {
+  const { platform, first, second } = await startPair({ residencyOptions: { starvationMs: 60_000 } });
+  await using _closing = platform;
+  await using other = await startTestPlatform({ beside: platform });
+  const streamed = await other.post("/second/predict", { stream: true, pause_ms: 1_000 });
+  const runId = streamed.headers.get("x-corral-run-id") ?? "";
+  await until("its begin is told", async () => (await getRun(platform.store.db, "default", runId)) !== null);
+  const answer = platform.post("/first/predict", {});
+  await until("the other waits", async () => platform.residency.sample(first.id).waitingCount === 1);
+  await sleep(100);
+  assert.equal(platform.reconciler.replicasOf(second.id)?.[0]?.status, "ready");
+  assert.equal(await streamed.text(), "first last");
+  assert.equal((await answer).status, 200);
+});
