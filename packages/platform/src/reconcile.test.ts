@@ -3,24 +3,28 @@ import { test } from "node:test";
 import { pino } from "pino";
 import type { ReplicaPlan } from "./build/replica-config.ts";
 import { newDeployment } from "./domain/deployment.ts";
-import { Reconciler } from "./reconcile.ts";
+import { Reconciler, type DeploymentRecords } from "./reconcile.ts";
 import type { DeploymentSupervisor } from "./replica/supervisor.ts";
 import type { DeploymentRow } from "./store/schema.ts";
 
 const row = (id: string) => ({ id, name: id, desired: "running", status: "starting" }) as DeploymentRow;
 
-test("a deployment that cannot be planned does not keep the others from starting", async () => {
+interface FakeWorld {
+  readonly rows: readonly DeploymentRow[];
+  readonly records?: Partial<DeploymentRecords>;
+}
+
+/** A reconciler of fakes; `started` are the deployments whose supervisors began. */
+function setUp({ rows, records = {} }: FakeWorld) {
   const started: string[] = [];
   const reconciler = new Reconciler({
     records: {
-      list: async () => [row("broken"), row("whole")],
-      plan: async ({ id }) => {
-        if (id === "broken") throw new Error("its version is gone");
-        return { deploymentId: id } as ReplicaPlan;
-      },
+      list: async () => rows,
+      plan: async ({ id }) => ({ deploymentId: id }) as ReplicaPlan,
       wanted: async () => [],
       setState: async () => {},
       activate: async () => {},
+      ...records,
     },
     claims: { hold: async () => true, release: async () => {}, close: () => {} },
     log: pino({ level: "silent" }),
@@ -41,7 +45,38 @@ test("a deployment that cannot be planned does not keep the others from starting
         stop: async () => {},
       }) as unknown as DeploymentSupervisor,
   });
+  return { reconciler, started };
+}
+
+test("a deployment that cannot be planned does not keep the others from starting", async () => {
+  const { reconciler, started } = setUp({
+    rows: [row("broken"), row("whole")],
+    records: {
+      plan: async ({ id }) => {
+        if (id === "broken") throw new Error("its version is gone");
+        return { deploymentId: id } as ReplicaPlan;
+      },
+    },
+  });
   await reconciler.wake();
   await reconciler.close(0);
   assert.deepEqual(started, ["whole"]);
+});
+
+test("a deployment whose status cannot be written is started by the next pass", async () => {
+  let failures = 1;
+  const { reconciler, started } = setUp({
+    rows: [{ ...row("one"), status: "active" }],
+    records: {
+      setState: async () => {
+        failures -= 1;
+        if (failures >= 0) throw new Error("The database does not answer.");
+      },
+    },
+  });
+  await reconciler.wake();
+  assert.deepEqual(started, []);
+  await reconciler.wake();
+  await reconciler.close(0);
+  assert.deepEqual(started, ["one"]);
 });

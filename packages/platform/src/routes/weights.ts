@@ -76,7 +76,7 @@ export function registerWeightsRoutes(
         preparation: asked.preparation,
         warnings: asked.warnings,
       });
-      const current = created ? row : await askAgain(row);
+      const current = created ? row : await askAgain(row, asked.warnings);
       preparations.wake();
       return reply.code(created ? 201 : 200).send(toWeights(current));
     },
@@ -177,11 +177,11 @@ export function registerWeightsRoutes(
   }
 
   /** What failed, was canceled, or has lost its file begins anew. */
-  async function askAgain(row: WeightsRow): Promise<WeightsRow> {
+  async function askAgain(row: WeightsRow, warnings: readonly string[]): Promise<WeightsRow> {
     if (!isEnded(row)) return row;
     const isGone = row.path === null || (await stat(row.path).catch(() => null)) === null;
     if (row.status === "ready" && !isGone) return row;
-    const state = nextWeights(row.state, { kind: "asked_again" });
+    const state = { ...nextWeights(row.state, { kind: "asked_again" }), warnings };
     // Another call may have asked again since.
     await updateWeights(db, row.id, [row.status], { state, retryAt: null, process: null });
     return (await findWeights(db, row.project_id, row.id)) ?? row;

@@ -215,8 +215,8 @@ async function leadTo(transaction: Db, modelId: string, id: string | null): Prom
 }
 
 /**
- * Frees the name, wants no replica any more, and leaves the model's name to the newest of the others that has answered.
- * Answers whether there was one.
+ * Frees the name, forgets its adapters, wants no replica any more, and leaves the model's name to the newest of the
+ * others that has answered. Answers whether there was one.
  */
 export function deleteDeployment(db: Db, projectId: string, id: string, now: Date): Promise<boolean> {
   return withRetry(db, () =>
@@ -233,6 +233,7 @@ export function deleteDeployment(db: Db, projectId: string, id: string, now: Dat
         .returning("id")
         .executeTakeFirst();
       if (row === undefined) return false;
+      await transaction.deleteFrom("adapters").where("deployment_id", "=", id).execute();
       if (holderId === id) {
         const next = await transaction
           .selectFrom("deployments")

@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { insertAdapter, listAdapters } from "../store/adapters.ts";
+import { createDeployment, deleteDeployment } from "../store/deployments.ts";
+import { getOrCreateModel } from "../store/models.ts";
+import { openTestStore } from "../store/testing.ts";
+import { insertVersion } from "../store/versions.ts";
+import { sweepAdapters } from "./adapter-file.ts";
+
+const { db } = await openTestStore();
+
+async function deployment(name: string) {
+  const model = await getOrCreateModel(db, "default", name);
+  const { row: version } = await insertVersion(db, {
+    projectId: "default",
+    modelId: model.id,
+    digest: name,
+    manifest: {},
+    weightsPath: "/m.gguf",
+    weightsSha256: "00",
+  });
+  const own = { projectId: "default", modelId: model.id, versionId: version.id, name };
+  return await createDeployment(db, { ...own, identifiers: [], settings: {} });
+}
+
+test("adapters go with their deployment, and files that no deployment has with the next start", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "corral-adapters-"));
+  after(() => rm(directory, { recursive: true, force: true }));
+  const [kept, left] = ["a", "b"].map((letter) => `${letter.repeat(64)}.gguf`) as [string, string];
+  for (const name of [kept, left, `.${"c".repeat(64)}.gguf.0-1.part`, "notes.txt", "mine.gguf"])
+    await writeFile(join(directory, name), "");
+  const [staying, going] = [await deployment("staying"), await deployment("going")];
+  for (const [{ id }, name, file] of [
+    [staying, "one", kept],
+    [going, "one", kept],
+    [going, "two", left],
+  ] as const) {
+    const content = { source: "/peft", path: join(directory, file), sha256: file };
+    await insertAdapter(db, { projectId: "default", deploymentId: id, name, ...content });
+  }
+  await deleteDeployment(db, "default", going.id, new Date());
+  assert.deepEqual(await listAdapters(db, going.id), []);
+  await sweepAdapters(db, directory);
+  assert.deepEqual((await readdir(directory)).toSorted(), [kept, "mine.gguf", "notes.txt"]);
+  await sweepAdapters(db, join(directory, "not-there"));
+});
