@@ -277,6 +277,8 @@ describe("corral predict", () => {
       const { stdout } = await corral(["predict", name, "--prompt", "x", "--output", "json"]);
       assert.equal((JSON.parse(stdout) as { model_version_id: string }).model_version_id, "dep_1");
     }
+    platform.answers.set("GET /api/v1/catalogue/helper", { identifier: "llama-3-8b-instruct" });
+    assert.equal((await corral(["predict", "helper", "--prompt", "x"])).stdout, "an answer\n");
     const missing = await corral(["predict", "nobody", "--prompt", "x"]);
     assert.equal(missing.code, 4);
     assert.match(missing.stderr, /no deployment "nobody"; there are corral-tiny-3/);

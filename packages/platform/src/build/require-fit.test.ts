@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { mkdtemp, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
 import { bundleConfig, createManifest } from "@corral/bundle";
 import { builtInCatalogue, processorOf, resolveBuiltInWeights } from "@corral/weights";
+import { besideBytes } from "../residency/memory-needs.ts";
+import { contextWishesOf } from "./context-wishes.ts";
 import { sameSettings, settingsFrom, settingsOf } from "./deployment-settings.ts";
 import { requireFit } from "./require-fit.ts";
 
@@ -40,6 +45,23 @@ test("what does not fit is refused, with what would", async () => {
     const context = Number(/--context-length (\d+)/.exec(error.message)?.[1]);
     return context > 512 && context < 200_000;
   });
+});
+
+test("adapters and the context of draft models count beside the model", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "corral-fit-"));
+  after(() => rm(directory, { recursive: true, force: true }));
+  const adapter = join(directory, "large.gguf");
+  await writeFile(adapter, "");
+  await truncate(adapter, 1e9);
+  const longContext = settingsFrom(settingsOf({ source: "x", context_length: 16_384 }));
+  const withAdapter = { ...version, adapters: [{ name: "a", path: adapter, sha256: "0" }] };
+  await requireFit(version, longContext, machine(1e9));
+  await assert.rejects(requireFit(withAdapter, longContext, machine(1e9)), { code: "model_too_large" });
+  const wishes = contextWishesOf(version.manifest, longContext);
+  const draftModels = [{ name: "d", path, sha256: "0" }];
+  const draftBytes = await besideBytes({ draftModels, adapters: [] }, wishes, machine(0).processor);
+  const weightsBytes = (await stat(path)).size;
+  assert.ok(draftBytes > weightsBytes + 5e6, `${draftBytes} bytes, ${weightsBytes} of them weights`);
 });
 
 test("a type of the cache that its precision does not take is refused", async () => {

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { CatalogueItem, Deployment, Weights } from "@corral/contract";
@@ -15,6 +15,7 @@ import { startTestPlatform, type TestPlatform } from "../testing/start-test-plat
 import { until } from "../testing/until.ts";
 import { parseCatalogue } from "../weights/operator-catalogue.ts";
 import { createPreparationDriver } from "../weights/process.ts";
+import { removeUnused } from "../weights/remove-unused.ts";
 import { WeightsSupervisor } from "../weights/supervisor.ts";
 
 const preparationMain = fileURLToPath(new URL("../testing/fake-preparation.ts", import.meta.url));
@@ -74,6 +75,15 @@ function untilBytesShow(id: string): Promise<void> {
     return status === "fetching" && progress?.done_bytes === 40;
   });
 }
+
+const platformIdOf = async (id: string) =>
+  (
+    await platform.store.db
+      .selectFrom("weights")
+      .select("platform_id")
+      .where("id", "=", id)
+      .executeTakeFirstOrThrow()
+  ).platform_id;
 
 /** The directory that the fake program works in: the newest that has its file. */
 function directoryOf(id: string): Promise<string> {
@@ -284,9 +294,8 @@ test("what cannot be asked for is refused by name, value and remedy", async () =
   }
 });
 
-test("another project neither sees nor deploys them, and a key of other models may not ask", async () => {
-  const { id } = await ask({ source: "owner/quick", quantization: "q4_0" }, 201);
-  await untilStatus(id, "ready");
+/** Of an admin of the project "other". */
+async function strangersHeaders(): Promise<{ readonly authorization: string }> {
   await getOrCreateProject(platform.store.db, "other", "other");
   const { key } = await createKey(platform.store.db, "other", {
     name: "stranger",
@@ -296,12 +305,62 @@ test("another project neither sees nor deploys them, and a key of other models m
     weight: 1,
     expires_at: null,
   });
-  const headers = { authorization: key };
+  return { authorization: key };
+}
+
+test("another project neither sees nor deploys them, and a key of other models may not ask", async () => {
+  const { id } = await ask({ source: "owner/quick", quantization: "q4_0" }, 201);
+  await untilStatus(id, "ready");
+  const headers = await strangersHeaders();
   assert.equal((await platform.request(`/api/v1/weights/${id}`, { headers })).status, 404);
   const deployed = await platform.post("/api/v1/deployments", { weights_id: id }, headers);
   assert.equal(deployed.status, 404);
   const limited = { authorization: await platform.key({ scopes: ["push_config"], models: ["mine"] }) };
   assert.equal((await platform.post("/api/v1/weights", { source: "owner/quick" }, limited)).status, 403);
+});
+
+test("weights that another project runs may be deleted, and their file stays for as long as it runs", async () => {
+  const headers = await strangersHeaders();
+  const asked = await ask({ source: "owner/quick", quantization: "q5_0" }, 201);
+  await untilStatus(asked.id, "ready");
+  const theirs = (await (
+    await platform.post("/api/v1/weights", { source: "owner/quick", quantization: "q5_0" }, headers)
+  ).json()) as Weights;
+  await until("theirs are ready", async () => {
+    const response = await platform.request(`/api/v1/weights/${theirs.id}`, { headers });
+    return ((await response.json()) as Weights).status === "ready";
+  });
+  const body = { weights_id: theirs.id, name: "hidden" };
+  assert.equal((await platform.post("/api/v1/deployments", body, headers)).status, 201);
+  const file = join(await directoryOf(asked.id), "model.gguf");
+  assert.ok(existsSync(file));
+  const remove = (path: string, more = {}) => platform.request(path, { method: "DELETE", headers: more });
+  assert.equal((await remove(`/api/v1/weights/${asked.id}`)).status, 204);
+  assert.equal((await remove(`/api/v1/weights/${theirs.id}`, headers)).status, 409);
+  // As where both came at the same time.
+  await platform.store.db
+    .updateTable("weights")
+    .set({ deleted_at: new Date() })
+    .where("id", "=", theirs.id)
+    .execute();
+  await removeUnused(platform.store.db, await platformIdOf(asked.id), dirname(file));
+  assert.ok(existsSync(file), "a deployment runs from it");
+  assert.equal((await remove("/api/v1/deployments/hidden", headers)).status, 204);
+  await removeUnused(platform.store.db, await platformIdOf(asked.id), dirname(file));
+  assert.ok(!existsSync(file));
+});
+
+test("weights of another platform's machine are not deleted while a deployment uses them", async () => {
+  await using other = await startTestPlatform({ beside: platform });
+  const asked = await ask({ source: "owner/quick", quantization: "q5_1" }, 201);
+  await untilStatus(asked.id, "ready");
+  await ask<Deployment>({ weights_id: asked.id, name: "elsewhere" }, 201, "/api/v1/deployments");
+  const path = `/api/v1/weights/${asked.id}`;
+  const refused = await other.request(path, { method: "DELETE" });
+  assert.equal(refused.status, 409);
+  assert.match(await refused.text(), /are used by elsewhere/);
+  await platform.request("/api/v1/deployments/elsewhere", { method: "DELETE" });
+  assert.equal((await other.request(path, { method: "DELETE" })).status, 204);
 });
 
 test("what a platform leaves when it ends is taken up by its next process", async () => {
