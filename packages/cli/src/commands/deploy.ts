@@ -25,7 +25,7 @@ export const deploy: CommandDefinition = {
   name: "deploy",
   summary: "Deploy a model by name, from the hub, or from files of the platform's machine.",
   details:
-    "Weights that are not there yet are fetched, converted and quantised by the platform; Ctrl-C leaves it at work.\nA file or directory must lie under a directory that the platform may read: CORRAL_HOME/models, or one of CORRAL_MODEL_ROOTS.\nWith --name of a catalogue model (llamav2-7b-chat) it answers that model's documented calls.",
+    "Weights that are not there yet are fetched, converted and quantised by the platform; Ctrl-C leaves it at work.\nWith --no-wait the command comes back while they are prepared, and the same command deploys them later; --timeout counts from the deployment's start.\nA file or directory must lie under a directory that the platform may read: CORRAL_HOME/models, or one of CORRAL_MODEL_ROOTS.\nWith --name of a catalogue model (llamav2-7b-chat) it answers that model's documented calls.",
   arguments: [
     {
       name: "<source>",
