@@ -453,6 +453,13 @@ describe("corral deploy of a model whose weights are missing", () => {
     assert.deepEqual(sent("/api/v1/weights"), [{ source: model, quantization: "q8_0" }]);
   });
 
+  it("leaves it to the platform what a directory without a config.json holds", async () => {
+    const cached = join(directory, "models--owner--name");
+    await mkdir(join(cached, "snapshots"), { recursive: true });
+    assert.equal((await corral(["deploy", "./models--owner--name", "--quantize", "q8_0"])).code, 0);
+    assert.deepEqual(sent("/api/v1/weights"), [{ source: cached, quantization: "q8_0" }]);
+  });
+
   it("leaves the platform at work when it is interrupted, and says so", async () => {
     platform.answers.set("GET /api/v1/weights/wts_1", fakeWeights({ status: "fetching" }));
     const interrupted = new AbortController();
