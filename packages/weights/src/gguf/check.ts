@@ -1,10 +1,10 @@
 // A GGUF file on disk: can it be served as it is? Reads the header only.
 
 import { open } from "node:fs/promises";
-import { ServingError } from "@corral/contract";
+import { isServingError, ServingError } from "@corral/contract";
 import { UnreadableBytes, type ByteSource } from "./cursor.ts";
 import { readGgufHeader, type GgufHeader } from "./header.ts";
-import { isFirstPart, partPaths } from "./split.ts";
+import { isFirstPart, partOf, partPaths } from "./split.ts";
 
 export interface CheckedGguf extends GgufHeader {
   readonly path: string;
@@ -48,9 +48,22 @@ export async function checkGgufParts(path: string): Promise<CheckedParts> {
       `it is a part of ${partCount}; give the first one, whose name ends with ${name}.gguf`,
     );
   }
+  // The header may say anything; a name has room for 99,999.
+  const namedCount = partOf(path)?.count;
+  if (namedCount !== partCount) {
+    throw unreadable(path, `by its name it is one of ${namedCount} parts, by its header one of ${partCount}`);
+  }
   const paths = partPaths(path, partCount);
   const parts = [first];
-  for (const other of paths.slice(1)) parts.push(await readGgufFile(other));
+  for (const other of paths.slice(1)) {
+    parts.push(
+      await readGgufFile(other).catch((error: unknown) => {
+        throw isServingError(error) && error.code === "weights_missing"
+          ? missingPart(other, partCount, error)
+          : error;
+      }),
+    );
+  }
   for (const [index, part] of parts.entries()) {
     const [number, count] = [countOf(part, "split.no"), countOf(part, "split.count")];
     if (number === index && count === partCount) continue;
@@ -126,6 +139,14 @@ function unservable(header: GgufHeader, partCount = 1): string | null {
   if (header.tensors.length === 0) return "it holds no tensors (a vocabulary only)";
   if (header.vocabularySize === null) return "it has no tokenizer";
   return null;
+}
+
+export function missingPart(path: string, partCount: number, cause: unknown): ServingError {
+  return new ServingError(
+    "weights_missing",
+    `There is no file ${path}; fetch all ${partCount} parts into one directory.`,
+    { cause },
+  );
 }
 
 export function unreadable(path: string, reason: string, cause?: unknown): ServingError {

@@ -43,7 +43,10 @@ test("a part alone is no model, and the first one is asked for", async () => {
 test("parts that are missing, of another model, or put in another order are named", async () => {
   const [first, second] = await split("missing");
   rmSync(second);
-  await assert.rejects(checkGgufParts(first), (error: Error) => error.message.includes(second));
+  await assert.rejects(checkGgufParts(first), {
+    code: "weights_missing",
+    message: `There is no file ${second}; fetch all 2 parts into one directory.`,
+  });
   copyFileSync(first, second);
   await assert.rejects(checkGgufParts(first), /missing-00002-of-00002.*by its header it is part 1 of 2/);
   const other = sampleGguf({
@@ -52,6 +55,13 @@ test("parts that are missing, of another model, or put in another order are name
   });
   writeFileSync(second, other);
   await assert.rejects(checkGgufParts(first), /its parts have 4 tensors of 2/);
+});
+
+test("how many parts there are is what the name says, whatever the header does", async () => {
+  const metadata = { ...plainMetadata, "split.no": 0, "split.count": 4_294_967_295 };
+  const path = join(place, "many-00001-of-00002.gguf");
+  writeFileSync(path, sampleGguf({ metadata }));
+  await assert.rejects(checkGgufParts(path), /by its name it is one of 2 parts, by its header one of 4294967295/);
 });
 
 test("a tensor that is in two parts is refused", async () => {

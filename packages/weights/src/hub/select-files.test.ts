@@ -88,6 +88,16 @@ test("all parts of a split GGUF come, the first one is its name", () => {
   assert.throws(() => select(parts.slice(0, 2)), /one of 3 parts, of which the repository has 2/);
 });
 
+test("a model whose name tells of an importance matrix is a model, and what lies beside one is none", () => {
+  const model = "Llama-3-8B-imatrix-Q4_K_M.gguf";
+  const beside = ["Llama-3-8B.imatrix.gguf", "mmproj-f16.gguf"];
+  assert.equal(select([...beside, model]).gguf, model);
+  assert.throws(() => select(beside), {
+    code: "weights_unsupported",
+    message: /has only Llama-3-8B\.imatrix\.gguf, mmproj-f16\.gguf, which belong to a model/,
+  });
+});
+
 test("a repository of pickles alone is refused, and says why", () => {
   assert.throws(() => select(["config.json", "pytorch_model.bin", "original/consolidated.00.pth"]), {
     code: "weights_unsupported",

@@ -1,6 +1,7 @@
 // Which files of a repository are needed to run its model. Pure.
 
 import { ServingError } from "@corral/contract";
+import { isBesideModel } from "../gguf/beside-model.ts";
 
 export interface ListedFile {
   readonly path: string;
@@ -44,6 +45,13 @@ export function selectFiles(
     throw new ServingError(
       "missing_parameter",
       `${repository} has ${candidates.length} GGUF files; name one with \`file\`: ${listed(candidates)}.`,
+    );
+  }
+  const beside = paths.filter((path) => path.endsWith(".gguf") && isBesideModel(path));
+  if (beside.length > 0) {
+    throw new ServingError(
+      "weights_unsupported",
+      `${repository} has only ${listed(beside)}, which belong to a model and are none. Choose the repository that has the model.`,
     );
   }
   const others = paths.filter((path) => /\.(bin|pth|pt|h5|msgpack|onnx|ckpt)$/.test(path));
@@ -129,7 +137,7 @@ function isPartOf(path: string, stem: string, count: string | undefined): boolea
 /** Models, each once: not the projectors and importance matrices that lie beside them, nor second parts. */
 function ggufCandidates(paths: readonly string[]): string[] {
   return paths
-    .filter((path) => path.endsWith(".gguf") && !/(^|\/)mmproj|imatrix/i.test(path))
+    .filter((path) => path.endsWith(".gguf") && !isBesideModel(path))
     .filter((path) => (ggufPart.exec(path)?.[2] ?? "00001") === "00001")
     .toSorted(byName);
 }

@@ -1,5 +1,5 @@
-// A repository in the Hugging Face cache, named by its directory: models--OWNER--NAME, or one of its snapshots.
-// Source: huggingface_hub, "Understand caching": refs/, snapshots/COMMIT/, blobs/.
+// A repository in the Hugging Face cache, named by its directory: models--OWNER--NAME or models--NAME, or one of its
+// snapshots. Source: huggingface_hub, "Understand caching": refs/, snapshots/COMMIT/, blobs/.
 
 import { readdir, readFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
@@ -13,7 +13,8 @@ export interface CachedRepository {
   readonly snapshot: string;
 }
 
-const repositoryPattern = /^models--(.+?)--(.+)$/;
+/** Old repositories have no owner. */
+const repositoryPattern = /^models--(.+?)(?:--(.+))?$/;
 const commitPattern = /^[0-9a-f]{40}$/;
 
 /** Null where the directory is none of a cache. Fails with `weights_missing` where it has no snapshot. */
@@ -34,7 +35,8 @@ export async function cachedRepository(path: string): Promise<CachedRepository |
 
 function repositoryOf(name: string): string | null {
   const [, owner, repository] = repositoryPattern.exec(name) ?? [];
-  return owner === undefined || repository === undefined ? null : `${owner}/${repository}`;
+  if (owner === undefined) return null;
+  return repository === undefined ? owner : `${owner}/${repository}`;
 }
 
 /** What `main` stands for, else the only snapshot. */

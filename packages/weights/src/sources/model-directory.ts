@@ -3,6 +3,7 @@
 
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { isBesideModel } from "../gguf/beside-model.ts";
 import { isFirstPart, partOf } from "../gguf/split.ts";
 import { isObject, readJsonObject } from "./read-json.ts";
 import { missing, unreadable, unsupported, type SourceOptions } from "./source.ts";
@@ -13,6 +14,17 @@ export type DirectoryContent =
   | { readonly kind: "gguf"; readonly path: string };
 
 const indexFile = "model.safetensors.index.json";
+/** What conversion reads besides weights and vocabularies. */
+const settingFiles = [
+  "config.json",
+  "generation_config.json",
+  "tokenizer_config.json",
+  "added_tokens.json",
+  "chat_template.jinja",
+  "chat_template.json",
+  "README.md",
+];
+const templateFolder = "additional_chat_templates";
 const tokenizerFiles = ["tokenizer.json", "tokenizer.model", "vocab.json"];
 
 /**
@@ -26,6 +38,7 @@ export async function inspectModelDirectory(
   const names = (await readdir(directory)).toSorted((a, b) => (a < b ? -1 : 1));
   const has = (name: string) => names.includes(name);
   const ggufs = names.filter((name) => name.toLowerCase().endsWith(".gguf"));
+  if (has(indexFile)) await realPath(join(directory, indexFile));
   const shards = has(indexFile)
     ? await shardsOf(join(directory, indexFile))
     : names.filter((name) => name.endsWith(".safetensors") && !name.startsWith("adapter"));
@@ -68,25 +81,29 @@ export async function inspectModelDirectory(
       `${indexFile} names ${shards.length} files and this one is absent: fetch it again`,
     );
   }
-  const read = [
-    "config.json",
-    "generation_config.json",
-    "tokenizer_config.json",
-    ...tokenizerFiles,
-    ...shards,
-  ];
-  for (const name of read) if (has(name)) await realPath(join(directory, name));
+  for (const name of [...settingFiles, ...tokenizerFiles, ...shards])
+    if (has(name)) await realPath(join(directory, name));
+  if (has(templateFolder)) {
+    const folder = await realPath(join(directory, templateFolder));
+    for (const name of await readdir(folder).catch(() => [])) await realPath(join(folder, name));
+  }
   return { kind: "directory" };
 }
 
 /** The one model among GGUF files; parts of one count once, and what goes beside a model does not count. */
 function onlyModel(directory: string, names: readonly string[]): string {
-  const models = names.filter((name) => !/mmproj|imatrix/i.test(name));
+  const models = names.filter((name) => !isBesideModel(name));
+  if (models.length === 0) {
+    throw missing(
+      join(directory, "the model as GGUF"),
+      `${names.slice(0, 5).join(", ")} belongs to a model and is none: fetch the model, too`,
+    );
+  }
   const firsts = models.filter((name) => partOf(name) === null || isFirstPart(name));
   const [only] = firsts;
   if (only !== undefined && firsts.length === 1) return only;
   if (only === undefined) {
-    const part = models[0] ?? names[0] ?? "";
+    const part = models[0] ?? "";
     throw missing(
       join(directory, "the first part of the model"),
       `${part} is one of several: fetch the others, too`,

@@ -94,6 +94,10 @@ describe("a directory", () => {
       kind: "gguf",
       path: join(directory, "m.gguf"),
     });
+    lay("named", { "Llama-3-8B-imatrix-Q4_K_M.gguf": sampleGguf(), "Llama-3-8B.imatrix.gguf": "x" });
+    assert.match((await resolveSource("./named", options))?.source.path ?? "", /-imatrix-Q4_K_M\.gguf$/);
+    lay("none", { "mmproj-m.gguf": "x", "imatrix.gguf": "x" });
+    await fails("./none", "weights_missing", /imatrix\.gguf, mmproj-m\.gguf .* fetch the model, too/);
     lay("two", { "a.gguf": sampleGguf(), "b.gguf": sampleGguf() });
     await fails("./two", "weights_unsupported", /2 models \(a\.gguf, b\.gguf\): name one/);
   });
@@ -147,6 +151,23 @@ describe("a directory", () => {
       return real;
     };
     await assert.rejects(resolveSource("./inside", { ...options, realPath }), /model\.safetensors leads out/);
+    const out = `-> ${join(secret, "model.safetensors")}`;
+    const others = [
+      "README.md",
+      "added_tokens.json",
+      "additional_chat_templates/tool.jinja",
+      "chat_template.jinja",
+      "chat_template.json",
+      "model.safetensors.index.json",
+    ];
+    for (const [number, name] of others.entries()) {
+      lay(`linked-${number}`, { ...huggingFace, [name]: out });
+      const message = new RegExp(`${name.replaceAll(".", "\\.")} leads out`);
+      await assert.rejects(resolveSource(`./linked-${number}`, { ...options, realPath }), message);
+    }
+    lay("beside", { "m.gguf": sampleGguf(), "generation_config.json": out });
+    for (const path of ["./beside", "./beside/m.gguf"])
+      await assert.rejects(resolveSource(path, { ...options, realPath }), /generation_config\.json leads out/);
   });
 });
 
@@ -171,6 +192,17 @@ describe("a repository in the Hugging Face cache", () => {
     }
   });
 
+  test("of the time before owners is found, too", async () => {
+    const repository = lay("hub/models--gpt2", {
+      "refs/main": commit,
+      ...Object.fromEntries(
+        Object.entries(huggingFace).map(([name, text]) => [`snapshots/${commit}/${name}`, text]),
+      ),
+    });
+    const found = await resolveSource(repository, options);
+    assert.deepEqual([found?.kind, found?.name, found?.repository], ["hub_cache", "gpt2", "gpt2"]);
+  });
+
   test("whose download did not get far says so", async () => {
     lay("hub/models--a--b", { "blobs/x.incomplete": "" });
     await fails("./hub/models--a--b", "weights_missing", /models--a--b\/snapshots; .*a\/b.*fetch it again/);
@@ -191,5 +223,9 @@ test("the first part of a split GGUF stands for all, and another part says so", 
   assert.equal(found?.source.path, join(place, "split", "m-00001-of-00002.gguf"));
   assert.equal(found?.name, "split");
   lay("part", { "m-00001-of-00003.gguf": sampleGguf(), "m-00003-of-00003.gguf": sampleGguf() });
-  await fails("./part", "weights_missing", /m-00002-of-00003\.gguf/);
+  await fails(
+    "./part",
+    "weights_missing",
+    /m-00002-of-00003\.gguf; fetch all 3 parts into one directory\./,
+  );
 });

@@ -1,10 +1,10 @@
 // What a person writes for weights that this machine has → where they lie and what they are called. Names of the
 // catalogue and of the hub are others' business.
 
-import { realpath, stat } from "node:fs/promises";
-import { basename, isAbsolute, resolve } from "node:path";
-import { nameFrom } from "@corral/contract";
-import { checkGgufParts } from "../gguf/check.ts";
+import { lstat, realpath, stat } from "node:fs/promises";
+import { basename, dirname, isAbsolute, join, resolve } from "node:path";
+import { isServingError, nameFrom } from "@corral/contract";
+import { checkGgufParts, missingPart } from "../gguf/check.ts";
 import { isFirstPart, partOf, pathsByName } from "../gguf/split.ts";
 import { cachedRepository } from "./hub-cache.ts";
 import { inspectModelDirectory } from "./model-directory.ts";
@@ -99,13 +99,30 @@ async function checkFile(path: string, { realPath }: SourceOptions): Promise<voi
       `it is part ${part.number} of ${part.count}; name the first one, ${basename(first)}`,
     );
   }
-  for (const other of part === null ? [] : pathsByName(path)) await realPath(other);
+  for (const other of part === null ? [] : pathsByName(path)) {
+    await realPath(other).catch((error: unknown) => {
+      throw isServingError(error) && error.code === "weights_missing"
+        ? missingPart(other, part?.count ?? 1, error)
+        : error;
+    });
+  }
+  // What is read beside it may be a link as well.
+  const beside = join(dirname(path), "generation_config.json");
+  if (await isThere(beside)) await realPath(beside);
   await checkGgufParts(path);
 }
 
 /** `My Model.Q4_0-00001-of-00003.gguf` → `My Model.Q4_0`. */
 function nameOfFile(name: string): string {
   return partOf(name)?.stem ?? name.replace(/\.gguf$/i, "");
+}
+
+/** Also as a link that leads nowhere. */
+async function isThere(path: string): Promise<boolean> {
+  return await lstat(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function isDirectory(path: string): Promise<boolean> {
