@@ -249,10 +249,12 @@ function rotations({ keyLength, valueLength }: ModelShape): {
   readonly key: GraphTensor | null;
   readonly value: GraphTensor | null;
 } {
+  // A header may lie, and every power of two divides 0.
+  const isTurned = (headLength: number) => headLength >= 1 && headLength % 64 === 0;
   let length = 64;
-  while (keyLength % (length * 2) === 0) length *= 2;
+  while (isTurned(keyLength) && keyLength % (length * 2) === 0) length *= 2;
   return {
-    key: keyLength % 64 === 0 ? input("f32", length, length) : null,
-    value: valueLength % 64 === 0 ? input("f32", 64, 64) : null,
+    key: isTurned(keyLength) ? input("f32", length, length) : null,
+    value: isTurned(valueLength) ? input("f32", 64, 64) : null,
   };
 }

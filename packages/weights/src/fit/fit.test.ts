@@ -3,6 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import type { GgufHeader } from "../gguf/header.ts";
 import { fitOf, type FitWishes } from "./fit.ts";
+import { sizedTensors } from "./model-shape.ts";
 import { processorOf } from "./processor.ts";
 import { quantizedBytes } from "./quantized-size.ts";
 import { llamaHeader } from "./testing/llama-header.ts";
@@ -91,6 +92,32 @@ test("more memory never makes a model unfit, and what fits is within it", () => 
     }),
     { numRuns: 40 },
   );
+});
+
+test("a header that lies about heads or experts, or has tensors of unknown types, costs no time", () => {
+  const header = llama8b("Q4_0");
+  const lying = (key: string, value: number) => ({
+    ...header,
+    metadata: new Map([...header.metadata, [`llama.${key}`, value]]),
+  });
+  for (const cacheType of ["f16", "q8_0"] as const) {
+    for (const key of ["attention.key_length", "attention.value_length"])
+      assert.ok(fit(lying(key, 0), gigabyte, { cacheType }).needs.totalBytes > 0);
+    assert.ok(fit({ ...header, embeddingLength: 0 }, gigabyte, { cacheType }).needs.totalBytes > 0);
+  }
+  const experts = lying("expert_count", 4_000_000_000);
+  experts.metadata.set("llama.expert_used_count", 4_000_000_000);
+  assert.equal(fit(experts, gigabyte).kind, "too_large");
+  const [tensor] = header.tensors;
+  const tensors = Array.from({ length: 50_000 }, (_, index) => ({
+    ...tensor!,
+    name: `other.${index}`,
+    offset: 4096 + 32 * index,
+    bytes: null,
+  }));
+  const startMs = performance.now();
+  assert.equal(sizedTensors({ ...header, tensors }).at(-2)?.[1], 32);
+  assert.ok(performance.now() - startMs < 2_000);
 });
 
 test("a header that lies about its layers costs no memory", () => {

@@ -135,7 +135,8 @@ function withRemedy(wishes: FitWishes, { precision, cacheType }: FitRemedy): Fit
 /** llama.cpp rounds keys and values in blocks of 32, within a head. */
 function mayRoundCache(header: GgufHeader, wishes: FitWishes): boolean {
   const { keyLength, valueLength } = modelShape(header);
-  return (wishes.cacheType ?? "f16") === "f16" && keyLength % 32 === 0 && valueLength % 32 === 0;
+  const isRoundable = (headLength: number) => headLength >= 1 && headLength % 32 === 0;
+  return (wishes.cacheType ?? "f16") === "f16" && isRoundable(keyLength) && isRoundable(valueLength);
 }
 
 /** The finest with which the whole context fits, else the smallest. */

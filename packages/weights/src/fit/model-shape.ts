@@ -25,6 +25,8 @@ export interface ModelShape {
 
 /** `LLAMA_MAX_LAYERS` of llama.cpp v0.5.0. */
 const mostLayers = 512;
+/** `LLAMA_MAX_EXPERTS` there. */
+const mostExperts = 1024;
 
 export function modelShape(header: GgufHeader): ModelShape {
   // A header may lie: every layer has tensors, and llama.cpp takes no more layers than this.
@@ -34,6 +36,7 @@ export function modelShape(header: GgufHeader): ModelShape {
   const headLength = Math.floor(embeddingLength / Math.max(1, headCount));
   const feedForwardLength = numberOf(header, "feed_forward_length") ?? 4 * embeddingLength;
   const keyValueHeads = numbersOf(header, "attention.head_count_kv");
+  const expertCount = Math.min(numberOf(header, "expert_count") ?? 0, mostExperts);
   return {
     architecture: header.architecture,
     layerCount,
@@ -48,8 +51,8 @@ export function modelShape(header: GgufHeader): ModelShape {
     valueLength: numberOf(header, "attention.value_length") ?? headLength,
     vocabularySize: header.vocabularySize ?? 0,
     trainedContextLength: header.contextLength,
-    expertCount: numberOf(header, "expert_count") ?? 0,
-    usedExpertCount: numberOf(header, "expert_used_count") ?? 0,
+    expertCount,
+    usedExpertCount: Math.min(numberOf(header, "expert_used_count") ?? 0, expertCount),
     expertFeedForwardLength: numberOf(header, "expert_feed_forward_length") ?? feedForwardLength,
   };
 }
@@ -69,10 +72,10 @@ function numbersOf(header: GgufHeader, key: string): readonly number[] {
 
 /** Bytes of every tensor; one of an unknown type reaches to the next one. */
 export function sizedTensors({ tensors }: GgufHeader): readonly (readonly [GgufTensor, bytes: number])[] {
-  const offsets = tensors.map(({ offset }) => offset).toSorted((a, b) => a - b);
+  const offsets = [...new Set(tensors.map(({ offset }) => offset))].toSorted((a, b) => a - b);
+  const nextOffsets = new Map(offsets.map((offset, index) => [offset, offsets[index + 1] ?? offset]));
   return tensors.map((tensor) => {
     const { offset, bytes } = tensor;
-    const next = bytes === null ? (offsets.find((other) => other > offset) ?? offset) : offset;
-    return [tensor, bytes ?? next - offset] as const;
+    return [tensor, bytes ?? (nextOffsets.get(offset) ?? offset) - offset] as const;
   });
 }
