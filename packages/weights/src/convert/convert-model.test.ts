@@ -177,10 +177,43 @@ describe("weights that cannot be read", () => {
     writeFileSync(join(directory, "model.safetensors"), encodeSafetensors([tensor]));
     await refuse(directory, "weights_unsupported", /of the dtype I32; F32, F16 and BF16 are converted/);
   });
+  test("shapes that are not those of config.json", async () => {
+    const directory = make();
+    const cases = [
+      ["vocab_size", 2_050, /model\.embed_tokens\.weight" has the shape \[2048, 64\], .* \[2050, 64\]/],
+      ["vocab_size", 2 ** 31 - 1, /model\.embed_tokens\.weight" has the shape \[2048, 64\]/],
+      ["hidden_size", 128, /" has the shape \[.*64\], and by config\.json it has \[.*128\]/],
+      ["head_dim", 32, /q_proj\.weight" has the shape \[64, 64\], and by config\.json it has \[128, 64\]/],
+      ["head_dim", 2 ** 31 - 1, /q_proj\.weight" has the shape \[64, 64\]/],
+      ["intermediate_size", 97, /down_proj\.weight" has the shape \[64, 96\], .* \[64, 97\]/],
+      ["num_key_value_heads", 4, /k_proj\.weight" has the shape \[32, 64\], .* \[64, 64\]/],
+    ] as const;
+    for (const [key, value, message] of cases) {
+      const before = readFileSync(join(directory, "config.json"));
+      edit(directory, "config.json", (config) => (config[key] = value));
+      await refuse(directory, "weights_unreadable", message);
+      writeFileSync(join(directory, "config.json"), before);
+    }
+  });
+  test("more layers than the files have tensors", async () => {
+    const directory = make();
+    edit(directory, "config.json", (config) => (config["num_hidden_layers"] = 2 ** 31 - 1));
+    await refuse(directory, "weights_unreadable", /num_hidden_layers in config\.json is 2147483647/);
+  });
+  test("an output matrix that is missing although it is not the embedding", async () => {
+    const directory = make({ shardCount: 1, config: { ...sharded.config, tie_word_embeddings: true } });
+    for (const change of [
+      (config: Record<string, unknown>) => (config["tie_word_embeddings"] = false),
+      (config: Record<string, unknown>) => delete config["tie_word_embeddings"],
+    ]) {
+      edit(directory, "config.json", change);
+      await refuse(directory, "weights_unreadable", /"lm_head\.weight": one is missing/);
+    }
+  });
   test("heads that the rows do not fit", async () => {
     const directory = make();
     edit(directory, "config.json", (config) => (config["num_attention_heads"] = 5));
-    await refuse(directory, "weights_unreadable", /64 rows, which 5 heads cannot share evenly/);
+    await refuse(directory, "weights_unreadable", /"model\.layers\.0\.self_attn\.q_proj\.weight" has the shape \[64, 64\], and by config\.json it has \[60, 64\]/);
   });
   test("a pickle", async () => {
     const directory = make({ shardCount: 1 });
@@ -281,6 +314,21 @@ describe("a configuration or tokenizer that cannot be used", () => {
       await refuse(directory, code, message);
     });
   }
+});
+
+test("a SentencePiece tokenizer.json with ids beyond the vocabulary, or with a gap, is refused", async () => {
+  const sample = sampleModels.find(({ name }) => name === "llama-2-tokenizer-json-added")!;
+  const small = make({ ...sample, config: { ...sample.config, vocab_size: 2_050 } });
+  await refuse(small, "weights_unreadable", /tokenizer\.json .*a token 205\d, and vocab_size .* is 2050/);
+  const gap = make(sample);
+  edit(gap, "tokenizer.json", (tokenizer) => {
+    const [first] = tokenizer["added_tokens"] as Record<string, unknown>[];
+    tokenizer["added_tokens"] = [{ ...first, id: 2_049, content: "<|user|>" }];
+  });
+  edit(gap, "tokenizer_config.json", (config) => {
+    delete config["additional_special_tokens"];
+  });
+  await refuse(gap, "weights_unreadable", /has no token 2048 and a token 2049/);
 });
 
 test("Llama 3's own tokenizer.model is passed over for tokenizer.json", async () => {

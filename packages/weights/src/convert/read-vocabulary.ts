@@ -28,7 +28,7 @@ export function readVocabulary(files: TokenizerFiles, config: ModelConfig): Voca
         break;
       case "sentence-piece-json":
         if (files.tokenizer !== null && isSentencePieceJson(files.tokenizer))
-          return sentencePieceJsonVocabulary(files, files.tokenizer);
+          return sentencePieceJsonVocabulary(files, files.tokenizer, config);
         break;
       case "byte-level":
         if (files.tokenizer !== null) return byteLevelVocabulary(files, files.tokenizer, config);

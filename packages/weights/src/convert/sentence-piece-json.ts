@@ -2,7 +2,8 @@
 // It has no scores. Source: llama.cpp v0.5.0, gguf-py/gguf/vocab.py, LlamaHfVocab.
 
 import { join } from "node:path";
-import { objectOf, type JsonObject } from "./files.ts";
+import type { ModelConfig } from "./config.ts";
+import { objectOf, unreadable, type JsonObject } from "./files.ts";
 import { addedTokens, baseVocabulary, specialContents } from "./tokenizer-json.ts";
 import { tokenTypes, type TokenizerFiles, type Vocabulary } from "./vocabulary.ts";
 
@@ -15,9 +16,19 @@ export function isSentencePieceJson(tokenizer: JsonObject): boolean {
 
 const score = -1_000;
 
-export function sentencePieceJsonVocabulary(files: TokenizerFiles, tokenizer: JsonObject): Vocabulary {
+/**
+ * As many tokens as there are, even where the embedding has more rows: so does llama.cpp's converter, and what it makes
+ * of such a model cannot be loaded. Fails with `weights_unreadable` for ids beyond those rows, or with gaps.
+ */
+export function sentencePieceJsonVocabulary(
+  files: TokenizerFiles,
+  tokenizer: JsonObject,
+  { vocabularySize }: ModelConfig,
+): Vocabulary {
   const path = join(files.directory, "tokenizer.json");
   const base = baseVocabulary(tokenizer, path);
+  const added = [...addedTokens(files, tokenizer, base).values()].filter(({ id }) => id >= base.size);
+  checkIds([...base.keys(), ...added.map(({ id }) => id)], vocabularySize, path);
   const special = specialContents(withDefaults(files.config));
   const tokens: string[] = [];
   const types: number[] = [];
@@ -26,7 +37,6 @@ export function sentencePieceJsonVocabulary(files: TokenizerFiles, tokenizer: Js
     if (/^<0x[0-9A-Fa-f]{2}>$/.test(token)) types.push(tokenTypes.byte);
     else types.push(special.has(token) ? tokenTypes.control : tokenTypes.normal);
   }
-  const added = [...addedTokens(files, tokenizer, base).values()].filter(({ id }) => id >= base.size);
   for (const { content } of added.toSorted((a, b) => a.id - b.id)) {
     tokens.push(content);
     types.push(special.has(content) ? tokenTypes.control : tokenTypes.userDefined);
@@ -39,6 +49,16 @@ export function sentencePieceJsonVocabulary(files: TokenizerFiles, tokenizer: Js
     types,
     merges: null,
   };
+}
+
+/** Tokens are written in the order of their ids, so a gap would give the later ones the rows of others. */
+function checkIds(ids: readonly number[], vocabularySize: number, path: string): void {
+  for (const [place, id] of ids.toSorted((a, b) => a - b).entries()) {
+    if (id >= vocabularySize)
+      throw unreadable(path, `it has a token ${id}, and vocab_size in config.json is ${vocabularySize}`);
+    if (id !== place)
+      throw unreadable(path, `it has no token ${place} and a token ${id}; fetch tokenizer.model as well`);
+  }
 }
 
 /** What the class itself names where the file does not. */

@@ -41,7 +41,7 @@ export function isComputed(name: string): boolean {
   return /\.(attention\.masked_bias|attention\.bias|rotary_emb\.inv_freq)$/.test(name);
 }
 
-/** What a whole model must have, the output matrix aside, which may be the embedding. */
+/** What a whole model must have, the output matrix aside, which may be the embedding. `layerCount` is bounded by the caller. */
 export function requiredNames({ normalizesHeads }: Architecture, layerCount: number): string[] {
   const parts = Object.keys(normalizesHeads ? { ...ofLayer, ...ofHeads } : ofLayer);
   const layers = Array.from({ length: layerCount }, (_, layer) =>

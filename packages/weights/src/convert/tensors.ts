@@ -8,6 +8,7 @@ import type { ModelConfig } from "./config.ts";
 import { unreadable, unsupported } from "./files.ts";
 import { floatBytes, floatConversion, isFloatType, type FloatType } from "./float-conversion.ts";
 import { ropeFactors } from "./rope-factors.ts";
+import { checkShape } from "./tensor-shapes.ts";
 import { ggufName, isComputed, requiredNames } from "./tensor-names.ts";
 
 export interface PlannedTensor extends WritableTensor {
@@ -34,15 +35,6 @@ export function planTensors(
 ): PlannedTensor[] {
   const { architecture, layerCount } = config;
   const planned: PlannedTensor[] = [];
-  const factors = ropeFactors(config, directory);
-  if (factors !== null) {
-    planned.push({
-      name: "rope_freqs.weight",
-      shape: [factors.length],
-      type: "F32",
-      from: { kind: "bytes", bytes: new Uint8Array(factors.buffer) },
-    });
-  }
   for (const tensor of stored.values()) {
     if (isComputed(tensor.name)) continue;
     const name = ggufName(tensor.name, architecture, layerCount);
@@ -54,14 +46,43 @@ export function planTensors(
     }
     planned.push(planStored(name, tensor, config, matrixType));
   }
-  for (const name of requiredNames(architecture, layerCount)) {
-    if (!stored.has(name))
-      throw unreadable(
-        directory,
-        `no file holds the tensor ${JSON.stringify(name)}: one is missing, fetch it`,
-      );
+  requireWhole(config, stored, directory);
+  // Last, because only shapes bound the numbers of config.json that it follows from.
+  const factors = ropeFactors(config, directory);
+  if (factors === null) return planned;
+  const ropeTensor: PlannedTensor = {
+    name: "rope_freqs.weight",
+    shape: [factors.length],
+    type: "F32",
+    from: { kind: "bytes", bytes: new Uint8Array(factors.buffer) },
+  };
+  return [ropeTensor, ...planned];
+}
+
+function requireWhole(
+  { architecture, layerCount, raw }: ModelConfig,
+  stored: ReadonlyMap<string, StoredTensor>,
+  directory: string,
+): void {
+  if (layerCount > stored.size) {
+    throw unreadable(
+      directory,
+      `its files hold ${stored.size} tensors, and num_hidden_layers in config.json is ${layerCount}: a file is missing, fetch it`,
+    );
   }
-  return planned;
+  // Every class has an output matrix of its own unless the file says otherwise.
+  const isTied = raw["tie_word_embeddings"] === true;
+  for (const name of [...requiredNames(architecture, layerCount), ...(isTied ? [] : ["lm_head.weight"])]) {
+    if (stored.has(name)) continue;
+    const more =
+      name === "lm_head.weight"
+        ? ", or set tie_word_embeddings to true in config.json where the model has no output matrix of its own"
+        : "";
+    throw unreadable(
+      directory,
+      `no file holds the tensor ${JSON.stringify(name)}: one is missing, fetch it${more}`,
+    );
+  }
 }
 
 function planStored(
@@ -80,6 +101,7 @@ function planStored(
   if (shape.length === 0 || shape.length > 2 || shape.includes(0)) {
     throw unreadable(path, `its tensor ${JSON.stringify(tensor.name)} has the shape [${shape.join(", ")}]`);
   }
+  checkShape(tensor, config);
   return {
     name,
     shape: shape.toReversed(),
