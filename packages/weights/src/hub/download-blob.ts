@@ -69,11 +69,11 @@ async function fetchChecked(
       if (!resumed) throw corrupt(remote, hex);
       resumed = false;
     }
+    await partial.finish(blob);
   } catch (error) {
     await partial.close();
     throw error;
   }
-  await partial.finish(blob);
 }
 
 async function fillAndDigest(

@@ -62,7 +62,7 @@ export async function getFromHub(address: string, call: HubCall, options: HttpOp
     const { status, headers } = response;
     if (!response.ok && call.accept?.includes(status) !== true) {
       stall.end();
-      await response.body?.cancel();
+      stall.leave(response);
       throw refusal({ status, headers, origin: url.origin }, call.subject, settings);
     }
     return {

@@ -72,6 +72,10 @@ export async function describeRevision(
   };
 }
 
+/** The hub gives a thousand entries a page, and advises at most a hundred thousand files. */
+const mostPages = 1_000;
+const mostEntries = 500_000;
+
 /** All files of a commit. Fails as `describeRevision`, and for names that would leave their folder. */
 export async function listCommit(
   repository: string,
@@ -80,15 +84,28 @@ export async function listCommit(
 ): Promise<RepositoryFile[]> {
   const { listFiles } = await import("@huggingface/hub");
   const files: RepositoryFile[] = [];
+  const ask = hubFetch({ repository, revision: commit }, connection);
+  const asked = new Set<string>();
+  let entryCount = 0;
   const entries = listFiles({
     repo: repository,
     recursive: true,
     revision: commit,
     hubUrl: connection.settings.endpoint,
-    fetch: hubFetch({ repository, revision: commit }, connection),
+    // Each page names the next one, and a mirror may name the same for ever.
+    fetch: async (input, init) => {
+      const address = input instanceof Request ? input.url : String(input);
+      if (asked.has(address) || asked.size >= mostPages)
+        throw strange(connection, `a list of ${repository} that does not end`);
+      asked.add(address);
+      return await ask(input, init);
+    },
   });
   try {
     for await (const entry of entries) {
+      entryCount += 1;
+      if (entryCount > mostEntries)
+        throw strange(connection, `a list of more than ${mostEntries} files of ${repository}`);
       if (entry.type !== "file") continue;
       const file = toRepositoryFile(entry);
       if (file === null)

@@ -29,7 +29,7 @@ export interface PartialFile {
   reset(): Promise<void>;
   /** Flushes to the disk and gives the file its name; only for whole and checked ones. */
   finish(path: string): Promise<void>;
-  /** Closes and keeps what has come for the next try. */
+  /** Closes and keeps what has come for the next try, also after a `finish` that failed. */
   close(): Promise<void>;
 }
 
