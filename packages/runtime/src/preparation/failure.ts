@@ -1,10 +1,30 @@
 // What the platform is told of an error: the error itself where it has words of ours, else what the operating system
-// says, with the place and a remedy.
+// says, with the place and a remedy. What is read has its own words, so the rest is about what is written.
 
-import { asServingError, isServingError, type ErrorCode, type PreparationMessage } from "@corral/contract";
+import {
+  asServingError,
+  isServingError,
+  ServingError,
+  type ErrorCode,
+  type PreparationMessage,
+} from "@corral/contract";
 import { dirname } from "node:path";
 
 type Failed = Extract<PreparationMessage, { kind: "failed" }>;
+
+/** What the operating system says of a file or directory that was to be read; any other error as it is. */
+export function readingFailure(path: string, error: unknown): unknown {
+  if (!(error instanceof Error && "syscall" in error && "code" in error)) return error;
+  if (error.code === "ENOENT" || error.code === "ENOTDIR")
+    return new ServingError("weights_missing", `There is no ${path}; check the path, or fetch it again.`, {
+      cause: error,
+    });
+  return new ServingError(
+    "weights_unreadable",
+    `${path} cannot be read (${String(error.code)}); let the user that runs Corral read it, or fetch it again.`,
+    { cause: error },
+  );
+}
 
 /** @param target what was to be written; null before that is known */
 export function failureOf(error: unknown, target: string | null): Failed {

@@ -12,6 +12,7 @@ import {
 } from "@corral/weights";
 import { readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { readingFailure } from "./failure.ts";
 import { readGenerationConfigText } from "./generation-config.ts";
 import { startStage, type Preparation } from "./preparation.ts";
 
@@ -69,7 +70,9 @@ async function asFound(path: string, revision: string | null): Promise<FoundGguf
 
 /** The name of a directory's GGUF, or of its first part, where there is nothing to convert; null where there is. */
 async function onlyGguf(directory: string): Promise<string | null> {
-  const names = await readdir(directory);
+  const names = await readdir(directory).catch((error: unknown) => {
+    throw readingFailure(directory, error);
+  });
   if (names.includes("config.json")) return null;
   const [first, ...others] = names
     .filter((name) => name.endsWith(".gguf") && (partOf(name) === null || isFirstPart(name)))
@@ -99,7 +102,19 @@ async function convert(
     signal,
   });
   const generationConfig = await readGenerationConfigText(join(directory, "config.json"));
-  return { gguf: await checkGgufParts(path), generationConfig, revision };
+  const gguf = await checkGgufParts(path);
+  refuseMissingTokens(gguf, directory);
+  return { gguf, generationConfig, revision };
+}
+
+/** As llama.cpp's converter, ours fills up only what it takes from tokenizer.model. */
+function refuseMissingTokens({ tensors, vocabularySize }: CheckedParts, directory: string): void {
+  const rowCount = tensors.find(({ name }) => name === "token_embd.weight")?.shape[1];
+  if (rowCount === undefined || rowCount === vocabularySize) return;
+  throw new ServingError(
+    "weights_unreadable",
+    `${directory} cannot be used: its tokenizer has ${vocabularySize} tokens and its embedding ${rowCount} rows, which llama.cpp does not load; fetch the model's tokenizer.model into it.`,
+  );
 }
 
 /** What a recipe without quantisation asks for is written at once, anything else from what the source has. */

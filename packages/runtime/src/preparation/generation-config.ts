@@ -23,13 +23,17 @@ export async function refuseForeignConfig(text: string | null, target: string): 
   const existing = await readText(join(directory, name));
   if (existing === null || existing === text) return;
   const others = (await readdir(directory)).filter(
-    (file) => file.endsWith(".gguf") && !file.startsWith(".") && file !== basename(target),
+    (file) => isOfModel(file) && !file.startsWith(".") && file !== basename(target),
   );
   if (text !== null && others.length === 0) return;
   throw new ServingError(
     "conflict",
     `${join(directory, name)} is not the one of the source, and weights take it from their directory; give a target in a directory of its own.`,
   );
+}
+
+function isOfModel(file: string): boolean {
+  return file.endsWith(".gguf") || file.endsWith(".safetensors") || file === "config.json";
 }
 
 export async function placeGenerationConfig(

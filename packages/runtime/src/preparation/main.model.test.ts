@@ -1,11 +1,21 @@
 import assert from "node:assert/strict";
-import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createHash } from "node:crypto";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { after, test } from "node:test";
 import type { PreparationConfig, QuantizationRecipe } from "@corral/contract";
 import { checkGguf } from "@corral/weights";
+import { writeSplitModel } from "@corral/weights/testing";
 import { startPreparation } from "../testing/preparation-process.ts";
 import { tinyModel } from "../testing/tiny-models.ts";
 
@@ -69,6 +79,43 @@ test("with nothing to do the source's own file is given, and nothing is written"
     assert.equal(last.path, source);
     assert.equal(existsSync(asked.target), false);
   }
+});
+
+test("an importance matrix that has no effect is told of", async () => {
+  const asked = config({ recipe: recipe({ quantization: "f16", importance_matrix: join(place, "x.gguf") }) });
+  const { last, messages } = await startPreparation(place, asked).ended;
+  assert.equal(last?.kind, "ready");
+  const details = messages.flatMap((message) => (message.kind === "warning" ? [message.detail] : []));
+  assert.match(details.join(), /is f16 already, .* the importance matrix has no effect/);
+});
+
+test("the generation config of a Hugging Face directory is not replaced", async () => {
+  const asked = config();
+  mkdirSync(dirname(asked.target));
+  writeFileSync(join(dirname(asked.target), "generation_config.json"), "{}");
+  for (const name of ["model.safetensors", "config.json"]) {
+    writeFileSync(join(dirname(asked.target), name), "{}");
+    const { last } = await startPreparation(place, asked).ended;
+    assert.ok(last?.kind === "failed" && last.code === "conflict", JSON.stringify(last));
+    rmSync(join(dirname(asked.target), name));
+  }
+});
+
+test("a part of the source is no target", async () => {
+  const parts = await writeSplitModel(source, place, "parts", 2);
+  for (const asked of [recipe(), null].map((each) => ({ recipe: each, target: parts[1] ?? "" }))) {
+    const split = config({ source: { kind: "gguf", path: parts[0] ?? "" }, ...asked });
+    const { last } = await startPreparation(place, split).ended;
+    assert.ok(last?.kind === "failed" && last.code === "invalid_parameter", JSON.stringify(last));
+    assert.match(last.detail, /is the source itself/);
+  }
+});
+
+test("a source that is not there is missing, whatever could be written", async () => {
+  const asked = config({ source: { kind: "directory", path: join(place, "no-directory") } });
+  const { last } = await startPreparation(place, asked).ended;
+  assert.ok(last?.kind === "failed" && last.code === "weights_missing", JSON.stringify(last));
+  assert.match(last.detail, /There is no .*no-directory/);
 });
 
 test("rows that are not whole blocks are told of", async () => {

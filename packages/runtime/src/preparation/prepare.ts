@@ -8,8 +8,15 @@ import {
   type QuantizationRecipe,
 } from "@corral/contract";
 import { joinParts, planQuantization, quantize, refuseMissingImportance } from "@corral/llama";
-import { checkGgufParts, readImportanceMatrix, sha256OfFile, type CheckedGguf } from "@corral/weights";
+import {
+  checkGgufParts,
+  pathsByName,
+  readImportanceMatrix,
+  sha256OfFile,
+  type CheckedGguf,
+} from "@corral/weights";
 import { stat } from "node:fs/promises";
+import { readingFailure } from "./failure.ts";
 import { findGguf, type FoundGguf } from "./find-gguf.ts";
 import { placeGenerationConfig, refuseForeignConfig } from "./generation-config.ts";
 import { startStage, type Preparation } from "./preparation.ts";
@@ -37,12 +44,14 @@ async function quantizeAsAsked(
   preparation: Preparation,
 ): Promise<FoundGguf> {
   const { recipe, target, thread_count: threadCount } = config;
-  if (recipe === null || isAsAsked(found.gguf, recipe)) return await inOneFile(found, config, preparation);
+  if (recipe === null) return await inOneFile(found, config, preparation);
+  if (isAsAsked(found.gguf, recipe)) return await unchanged(found, recipe, config, preparation);
   const choice = await readChoice(recipe, found.gguf);
   const source = found.gguf.path;
   const plan = await planQuantization({ ...choice, source });
   for (const detail of plan.warnings) preparation.send({ kind: "warning", detail });
-  if (plan.tensors.every(({ from, to }) => from === to)) return await inOneFile(found, config, preparation);
+  if (plan.tensors.every(({ from, to }) => from === to))
+    return await unchanged(found, recipe, config, preparation);
   await refuseSamePlace(source, target);
   await refuseForeignConfig(found.generationConfig, target);
   preparation.signal.throwIfAborted();
@@ -54,6 +63,21 @@ async function quantizeAsAsked(
   return { ...found, gguf: await checkGgufParts(path) };
 }
 
+async function unchanged(
+  found: FoundGguf,
+  recipe: QuantizationRecipe,
+  config: PreparationConfig,
+  preparation: Preparation,
+): Promise<FoundGguf> {
+  if (recipe.importance_matrix !== undefined) {
+    preparation.send({
+      kind: "warning",
+      detail: `${found.gguf.path} is ${recipe.quantization} already, so it stays as it is and the importance matrix has no effect.`,
+    });
+  }
+  return await inOneFile(found, config, preparation);
+}
+
 /** Replicas, and digests, are of one file. */
 async function inOneFile(
   found: FoundGguf,
@@ -61,6 +85,7 @@ async function inOneFile(
   preparation: Preparation,
 ): Promise<FoundGguf> {
   if (found.gguf.partCount === 1) return found;
+  await refuseSamePlace(found.gguf.path, target);
   await refuseForeignConfig(found.generationConfig, target);
   preparation.signal.throwIfAborted();
   const { files } = preparation;
@@ -90,11 +115,15 @@ async function readChoice(recipe: QuantizationRecipe, { tensors }: CheckedGguf) 
   };
 }
 
-/** Another name of the source's own file would be replaced by what was made of it. */
+/** Another name of the source's own file, or of a part of it, would be replaced by what was made of it. */
 async function refuseSamePlace(source: string, target: string): Promise<void> {
-  const [from, to] = await Promise.all([stat(source), stat(target).catch(() => null)]);
-  if (to === null || from.ino !== to.ino || from.dev !== to.dev) return;
-  throw new ServingError("invalid_parameter", `target ${target} is the source itself; give another name.`);
+  const to = await stat(target).catch(() => null);
+  if (to === null) return;
+  for (const path of pathsByName(source)) {
+    const from = await stat(path).catch(() => null);
+    if (from === null || from.ino !== to.ino || from.dev !== to.dev) continue;
+    throw new ServingError("invalid_parameter", `target ${target} is the source itself; give another name.`);
+  }
 }
 
 async function finish(
@@ -107,6 +136,8 @@ async function finish(
   const sha256 = await sha256OfFile(gguf.path, {
     signal,
     onProgress: (doneBytes) => progress(doneBytes, gguf.fileBytes),
+  }).catch((error: unknown) => {
+    throw readingFailure(gguf.path, error);
   });
   signal.throwIfAborted();
   const isMade = files.owns(gguf.path);

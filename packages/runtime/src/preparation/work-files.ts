@@ -1,7 +1,8 @@
 // Files that exist only while weights are prepared: beside the target, so that a finished one takes its name at once,
-// and named after the process, so that the next one removes what a killed one left.
+// and named after the process and where it runs, so that the next one there removes what a killed one left.
 
-import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { placeOfProcesses } from "@corral/weights";
+import { readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { mkdir, open, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
@@ -18,11 +19,14 @@ export interface WorkFiles {
 }
 
 /** Whoever writes such a file may put a part of it beside it, with one more dot. */
-const pattern = /^\.{1,2}corral-preparing-(\d+)-(\d+)-/;
+const pattern = /^\.{1,2}corral-preparing-(?:([0-9a-f]{16})-)?(\d+)-(\d+)-/;
+/** A process of another container cannot be seen from here; what it works on changes all the time. */
+const abandonedMs = 24 * 60 * 60 * 1_000;
 
 export function createWorkFiles(target: string): WorkFiles {
   const directory = dirname(target);
-  const prefix = `.corral-preparing-${process.pid}-${startTicks(process.pid) ?? 0}-`;
+  const place = placeOfProcesses();
+  const prefix = `.corral-preparing-${place}-${process.pid}-${startTicks(process.pid) ?? 0}-`;
   const removeWhere = (isUnwanted: (name: string) => boolean): void => {
     for (const name of readdirSync(directory))
       if (isUnwanted(name)) rmSync(join(directory, name), { force: true });
@@ -31,8 +35,10 @@ export function createWorkFiles(target: string): WorkFiles {
     async begin() {
       await makeDirectory(directory);
       removeWhere((name) => {
-        const [, pid, ticks] = pattern.exec(name) ?? [];
-        return pid !== undefined && startTicks(Number(pid)) !== Number(ticks);
+        const [, where, pid, ticks] = pattern.exec(name) ?? [];
+        if (pid === undefined) return false;
+        if (where !== place) return isAbandoned(join(directory, name));
+        return startTicks(Number(pid)) !== Number(ticks);
       });
     },
     path: (name) => join(directory, prefix + name),
@@ -50,6 +56,11 @@ export function createWorkFiles(target: string): WorkFiles {
       }
     },
   };
+}
+
+function isAbandoned(path: string): boolean {
+  const info = statSync(path, { throwIfNoEntry: false });
+  return info !== undefined && Date.now() - info.mtimeMs > abandonedMs;
 }
 
 /** When a process began, in ticks since the machine's start; null where there is none, or where it has ended. */

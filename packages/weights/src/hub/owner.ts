@@ -16,12 +16,12 @@ export interface OwnerMark {
 export type Liveness = "alive" | "dead" | "unknown";
 
 export function ownMark(): OwnerMark {
-  return { pid: process.pid, started: startOf(process.pid), place: placeOf() };
+  return { pid: process.pid, started: startOf(process.pid), place: placeOfProcesses() };
 }
 
 /** `unknown`: it runs, or ran, where this process cannot look. */
 export function livenessOf(mark: OwnerMark): Liveness {
-  if (mark.place !== placeOf()) return "unknown";
+  if (mark.place !== placeOfProcesses()) return "unknown";
   try {
     process.kill(mark.pid, 0);
   } catch (error) {
@@ -38,7 +38,8 @@ function startOf(pid: number): string | null {
   return text.slice(text.lastIndexOf(")") + 2).split(" ")[19] ?? null;
 }
 
-function placeOf(): string {
+/** Equal where processes can see each other by number: the same machine, boot and process namespace. 16 hex digits. */
+export function placeOfProcesses(): string {
   const boot = readText(() => readFileSync("/proc/sys/kernel/random/boot_id", "utf8")) ?? "";
   const namespace = readText(() => readlinkSync("/proc/self/ns/pid")) ?? "";
   return createHash("sha256").update(`${hostname()} ${boot} ${namespace}`).digest("hex").slice(0, 16);

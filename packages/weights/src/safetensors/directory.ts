@@ -3,7 +3,7 @@
 
 import { open, readdir, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
-import { isObject, readJson, unreadable, unsupported } from "../convert/files.ts";
+import { errorCode, isObject, readJson, unreadable, unsupported } from "../convert/files.ts";
 import { UnreadableBytes, type ByteSource } from "../gguf/cursor.ts";
 import { readSafetensorsHeader, type SafetensorsTensor } from "./header.ts";
 
@@ -86,7 +86,9 @@ async function readIndex(directory: string): Promise<ReadonlyMap<string, string>
 }
 
 async function findParts(directory: string): Promise<string[]> {
-  const names = await readdir(directory);
+  const names = await readdir(directory).catch((error: unknown) => {
+    throw unreadable(directory, `it cannot be read (${errorCode(error)})`, error);
+  });
   const parts = names
     .filter((name) => name.startsWith("model") && name.endsWith(".safetensors"))
     .toSorted(compare);
