@@ -2,7 +2,7 @@
 // directory and kept by its content.
 
 import { createHash } from "node:crypto";
-import { mkdir, readdir, rm, stat } from "node:fs/promises";
+import { lstat, mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { ServingError } from "@corral/contract";
 import {
@@ -67,10 +67,15 @@ async function converted(
   }
   const { architecture, ...counts } = base;
   const content = createHash("sha256").update(JSON.stringify([architecture.name, counts]));
-  for (const name of loraFileNames) {
+  const optional: string[] = [];
+  for (const name of loraFileNames.optional) {
+    const isThere = (await lstat(join(directory, name)).catch(() => null)) !== null;
+    if (isThere) optional.push(name);
+  }
+  for (const name of [...loraFileNames.required, ...optional]) {
     // A link in the directory must not lead out of the roots.
     const { path } = await allowedPath(join(directory, name), roots);
-    content.update(await sha256OfFile(path));
+    content.update(`${name} ${await sha256OfFile(path)}`);
   }
   const target = join(adaptersDirectory, `${content.digest("hex")}.gguf`);
   const isThere = (await stat(target).catch(() => null)) !== null;

@@ -15,15 +15,18 @@ import {
 } from "./convert-model.ts";
 import { checkDirectory, readJson, unreadable, unsupported, type JsonObject } from "./files.ts";
 import { isFloatType, type FloatType } from "./float-conversion.ts";
-import { generalMetadata } from "./general-metadata.ts";
+import { generalMetadata, originFileNames } from "./general-metadata.ts";
 import { f32, text, u32, type Metadata } from "./model-metadata.ts";
 import { ggufName } from "./tensor-names.ts";
 import { permutedHeads, typeOf, type PlannedTensor } from "./tensors.ts";
 
 const configName = "adapter_config.json";
 const weightsName = "adapter_model.safetensors";
-/** What is read of a PEFT directory, the model card apart. */
-export const loraFileNames: readonly string[] = [configName, weightsName];
+/** What is read of a PEFT directory. */
+export const loraFileNames: { readonly required: readonly string[]; readonly optional: readonly string[] } = {
+  required: [configName, weightsName],
+  optional: originFileNames,
+};
 
 /** What names and rows of an adapter's matrices follow from. */
 export type LoraBase = Pick<ModelConfig, "architecture" | "layerCount" | "headCount" | "keyValueHeadCount">;

@@ -15,6 +15,9 @@ export interface OriginOptions {
   readonly modelName?: string;
 }
 
+/** What is read of the directory, where it is there. */
+export const originFileNames: readonly string[] = ["README.md", "config.json", "generation_config.json"];
+
 const nameFields = ["name", "organization", "basename", "finetune", "version", "size_label"] as const;
 type NameField = (typeof nameFields)[number];
 
