@@ -1,5 +1,5 @@
 // A program of the runtime as a child process: it gets its configuration as a file and prints one JSON message a line.
-// Knows nothing of what the messages mean.
+// Knows nothing of what the messages mean. Lines that are none, as native code may print, belong to its log.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -18,6 +18,7 @@ export const comparisonMain = mainOf("compare-weights");
 export interface ChildProgram<Message> {
   readonly main: string;
   readonly config: object;
+  /** Throws for what is no message. */
   readonly parse: (value: unknown) => Message;
   readonly onMessage: (message: Message) => void;
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -29,7 +30,7 @@ export interface ChildProgram<Message> {
 export interface ChildEnd {
   readonly code: number | null;
   readonly signal: string | null;
-  /** What it said on stderr at last. */
+  /** What it said at last that was no message. */
   readonly lastLog: string;
 }
 
@@ -55,11 +56,16 @@ export async function runChildProgram<Message>(program: ChildProgram<Message>): 
       detached: true,
     });
     const log: string[] = [];
-    createInterface({ input: child.stderr }).on("line", (line) => {
+    const keep = (line: string): void => {
       log.push(line);
       if (log.length > keptLogLines) log.shift();
+    };
+    createInterface({ input: child.stderr }).on("line", keep);
+    createInterface({ input: child.stdout }).on("line", (line) => {
+      const read = readMessage(line, parse);
+      if (read === null) keep(line);
+      else onMessage(read.message);
     });
-    createInterface({ input: child.stdout }).on("line", (line) => onMessage(parse(JSON.parse(line))));
     const stop = () => void child.kill("SIGTERM");
     signal.addEventListener("abort", stop, { once: true });
     try {
@@ -70,5 +76,16 @@ export async function runChildProgram<Message>(program: ChildProgram<Message>): 
     }
   } finally {
     await rm(place, { recursive: true, force: true });
+  }
+}
+
+function readMessage<Message>(
+  line: string,
+  parse: (value: unknown) => Message,
+): { readonly message: Message } | null {
+  try {
+    return { message: parse(JSON.parse(line)) };
+  } catch {
+    return null;
   }
 }

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { checkGguf } from "@corral/weights";
+import { writeSplitModel } from "@corral/weights/testing";
 import { runCli } from "./cli.ts";
 
 const models = fileURLToPath(new URL("../../../models/", import.meta.url));
@@ -80,6 +81,30 @@ test("several types into a directory, compared by measurement", async () => {
     comparison.files.map(({ name }: { name: string }) => name),
     ["source", "q8_0", "q4_k_m"],
   );
+});
+
+test("a source in several files is joined once for the comparison, under a name of its own", async () => {
+  const [first = ""] = await writeSplitModel(source, directory, "split", 2);
+  const run = () =>
+    corral(
+      first,
+      "split.gguf",
+      ...["--type", "q8_0", "--threads", "1", "--output", "json"],
+      ...["--compare", join(models, "words.txt"), "--compare-tokens", "50"],
+    );
+  const { code, stdout, stderr } = await run();
+  assert.equal(code, 0, stderr);
+  const { files, comparison } = JSON.parse(stdout);
+  const named = (list: { name: string; path: string }[]) => list.map(({ name, path }) => [name, path]);
+  const expected = [
+    ["source", join(directory, "split-source.gguf")],
+    ["q8_0", join(directory, "split.gguf")],
+  ];
+  assert.deepEqual(named(files), expected);
+  assert.deepEqual(named(comparison.files), expected);
+  const again = await run();
+  assert.notEqual(again.code, 0);
+  assert.match(again.stderr, /its place .*split-source\.gguf is there already/);
 });
 
 test("what cannot be done is said in one sentence, and nothing is written", async () => {

@@ -13,7 +13,7 @@ import {
   type QuantizationRecipe,
   type TensorTypeName,
 } from "@corral/contract";
-import { anyRealPath, resolveSource } from "@corral/weights";
+import { anyRealPath, partOf, resolveSource } from "@corral/weights";
 import { compareWeights, comparisonText } from "../compare-weights.ts";
 import {
   listOption,
@@ -31,7 +31,7 @@ export const quantize: CommandDefinition = {
   name: "quantize",
   summary: "Write weights in another type, and compare what types cost and keep.",
   details:
-    "The source is a GGUF file, a Hugging Face directory, ollama:NAME, or a repository of the hub (owner/name, owner/name@revision).\nThe target is a .gguf file, or a directory in which files are named after their types.\nWith --compare the files are measured in turns: bytes, tokens a second, and the perplexity of a text.",
+    "The source is a GGUF file, a Hugging Face directory, ollama:NAME, or a repository of the hub (owner/name, owner/name@revision).\nThe target is a .gguf file, or a directory in which files are named after their types.\nWith --compare the files are measured in turns: bytes, tokens a second, and the perplexity of a text.\nFor that a source that is no GGUF file, or several, is written beside the target as NAME-source.gguf.",
   arguments: [
     { name: "<source>", summary: "what is quantised" },
     { name: "<target>", summary: "a .gguf file, or a directory" },
@@ -76,11 +76,15 @@ export const quantize: CommandDefinition = {
   async run(context, args, options) {
     const request = await readRequest(context, args, options);
     const { source, recipes, text } = request;
-    // One conversion for all types; what is compared with needs a file, too.
-    const isMadeOnce = source.kind !== "gguf" && (recipes.length > 1 || text !== null);
+    // One conversion for all types; what is compared with is one file, too.
+    const isOneFile = source.kind === "gguf" && partOf(source.path) === null;
+    const isMadeOnce = text === null ? source.kind !== "gguf" && recipes.length > 1 : !isOneFile;
+    if (isMadeOnce) await refuseTakenSource(request);
     const base = isMadeOnce ? await prepare(context, request, source, null) : null;
     const from: PreparationSource = base === null ? source : { kind: "gguf", path: base.path };
     const made: Made[] = [];
+    // The cache of the hub, or a source that was one file all the same, has it without us.
+    if (base?.path === sourcePathOf(request)) made.push({ name: "source", ...base });
     for (const recipe of recipes) {
       const prepared = await prepare(context, request, from, recipe);
       for (const warning of prepared.warnings) context.note(`Warning: ${warning}`);
@@ -90,7 +94,10 @@ export const quantize: CommandDefinition = {
       text === null || from.kind !== "gguf"
         ? null
         : await compareWeights(context, {
-            files: [{ name: "source", path: from.path }, ...made.map(({ name, path }) => ({ name, path }))],
+            files: [
+              { name: "source", path: from.path },
+              ...made.filter(({ path }) => path !== from.path).map(({ name, path }) => ({ name, path })),
+            ],
             text,
             token_count: request.tokenCount,
             thread_count: request.threadCount,
@@ -176,20 +183,41 @@ async function readSource(
 
 async function prepare(
   context: Context,
-  { target, baseName, threadCount }: Request,
+  request: Request,
   source: PreparationSource,
   recipe: QuantizationRecipe | null,
 ): Promise<PreparedWeights> {
-  const directory = target.kind === "file" ? dirname(target.path) : target.path;
-  const isTarget = target.kind === "file" && recipe !== null;
-  const file = recipe === null ? `${baseName}.gguf` : `${baseName}-${nameOf(recipe)}.gguf`;
+  const { target, baseName, threadCount } = request;
   const title = recipe === null ? `Preparing ${baseName}` : `Writing ${nameOf(recipe)}`;
+  const path = () => {
+    if (recipe === null) return sourcePathOf(request);
+    return target.kind === "file" ? target.path : join(target.path, `${baseName}-${nameOf(recipe)}.gguf`);
+  };
   return await prepareWeights(context, title, {
     source,
     recipe,
-    target: isTarget ? target.path : join(directory, file),
+    target: path(),
     thread_count: threadCount,
   });
+}
+
+/** Of the file that a source becomes before it is quantised and measured, where it has to be one. */
+function sourcePathOf({ target, baseName }: Pick<Request, "target" | "baseName">): string {
+  return join(target.kind === "file" ? dirname(target.path) : target.path, `${baseName}-source.gguf`);
+}
+
+async function refuseTakenSource(request: Request): Promise<void> {
+  const path = sourcePathOf(request);
+  const isThere = await stat(path).then(
+    () => true,
+    () => false,
+  );
+  if (!isThere && path !== request.target.path) return;
+  const reason = isThere ? "is there already" : "is the target";
+  throw new ServingError(
+    "conflict",
+    `The source has to be written as one file first, and its place ${path} ${reason}; remove or rename that, or give a target elsewhere.`,
+  );
 }
 
 /** A recipe in a file's name. */
