@@ -1,14 +1,16 @@
 import assert from "node:assert/strict";
+import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { builtInModelsDirectory, checkGguf } from "@corral/weights";
 import { insertAdapter, listAdapters } from "../store/adapters.ts";
 import { createDeployment, deleteDeployment } from "../store/deployments.ts";
 import { getOrCreateModel } from "../store/models.ts";
 import { openTestStore } from "../store/testing.ts";
 import { insertVersion } from "../store/versions.ts";
-import { sweepAdapters } from "./adapter-file.ts";
+import { adapterFile, sweepAdapters } from "./adapter-file.ts";
 
 const { db } = await openTestStore();
 
@@ -46,4 +48,36 @@ test("adapters go with their deployment, and files that no deployment has with t
   await sweepAdapters(db, directory);
   assert.deepEqual((await readdir(directory)).toSorted(), [kept, "mine.gguf", "notes.txt"]);
   await sweepAdapters(db, join(directory, "not-there"));
+});
+
+const place = realpathSync(mkdtempSync(join(tmpdir(), "corral-adapter-file-")));
+after(() => rmSync(place, { recursive: true, force: true }));
+
+test("no file of an adapter's directory leads out of the roots, neither a needed nor another one", async () => {
+  const model = await checkGguf(join(builtInModelsDirectory, "corral-tiny-2/corral-tiny-2-f16.gguf"));
+  const secret = join(place, "secret");
+  writeFileSync(secret, "{}");
+  const root = join(place, "root");
+  const names = [
+    "adapter_config.json",
+    "adapter_model.safetensors",
+    "README.md",
+    "config.json",
+    "generation_config.json",
+  ];
+  for (const [number, linked] of names.entries()) {
+    const directory = join(root, `adapter-${number}`);
+    mkdirSync(directory, { recursive: true });
+    for (const name of names) {
+      if (name === linked) symlinkSync(secret, join(directory, name));
+      else writeFileSync(join(directory, name), "{}");
+    }
+    const adaptersDirectory = join(place, "adapters");
+    await assert.rejects(adapterFile(directory, model, { roots: [root], adaptersDirectory }), (error) => {
+      assert.ok(error instanceof Error && "code" in error);
+      assert.equal(error.code, "invalid_parameter", error.message);
+      return true;
+    });
+    assert.equal(existsSync(adaptersDirectory), false);
+  }
 });

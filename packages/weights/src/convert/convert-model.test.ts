@@ -183,9 +183,9 @@ describe("weights that cannot be read", () => {
       ["vocab_size", 2_050, /model\.embed_tokens\.weight" has the shape \[2048, 64\], .* \[2050, 64\]/],
       ["vocab_size", 2 ** 31 - 1, /model\.embed_tokens\.weight" has the shape \[2048, 64\]/],
       ["hidden_size", 128, /" has the shape \[.*64\], and by config\.json it has \[.*128\]/],
-      ["head_dim", 32, /q_proj\.weight" has the shape \[64, 64\], and by config\.json it has \[128, 64\]/],
-      ["head_dim", 2 ** 31 - 1, /q_proj\.weight" has the shape \[64, 64\]/],
-      ["intermediate_size", 97, /down_proj\.weight" has the shape \[64, 96\], .* \[64, 97\]/],
+      ["head_dim", 32, /k_proj\.weight" has the shape \[32, 64\], and by config\.json it has \[64, 64\]/],
+      ["head_dim", 2 ** 31 - 1, /k_proj\.weight" has the shape \[32, 64\]/],
+      ["intermediate_size", 97, /gate_proj\.weight" has the shape \[96, 64\], .* \[97, 64\]/],
       ["num_key_value_heads", 4, /k_proj\.weight" has the shape \[32, 64\], .* \[64, 64\]/],
     ] as const;
     for (const [key, value, message] of cases) {
@@ -213,7 +213,11 @@ describe("weights that cannot be read", () => {
   test("heads that the rows do not fit", async () => {
     const directory = make();
     edit(directory, "config.json", (config) => (config["num_attention_heads"] = 5));
-    await refuse(directory, "weights_unreadable", /"model\.layers\.0\.self_attn\.q_proj\.weight" has the shape \[64, 64\], and by config\.json it has \[60, 64\]/);
+    await refuse(
+      directory,
+      "weights_unreadable",
+      /"model\.layers\.0\.self_attn\.k_proj\.weight" has the shape \[32, 64\], and by config\.json it has \[24, 64\]/,
+    );
   });
   test("a pickle", async () => {
     const directory = make({ shardCount: 1 });
@@ -295,12 +299,6 @@ describe("a configuration or tokenizer that cannot be used", () => {
       /pre_tokenizer .*Whitespace.* is not known; known are those of llama-bpe/,
     ],
     [
-      "a token beyond the vocabulary",
-      (at) => edit(at, "config.json", (config) => (config["vocab_size"] = 2_000)),
-      "weights_unreadable",
-      /vocab_size in config\.json is 2000/,
-    ],
-    [
       "a tokenizer.model that is none",
       (at) => writeFileSync(join(at, "tokenizer.model"), "\x0a\xff\xff\xff\xff\x0f"),
       "weights_unreadable",
@@ -314,6 +312,11 @@ describe("a configuration or tokenizer that cannot be used", () => {
       await refuse(directory, code, message);
     });
   }
+});
+
+test("a token beyond the vocabulary is refused", async () => {
+  const directory = make({ config: { ...sharded.config, vocab_size: 2_000 } });
+  await refuse(directory, "weights_unreadable", /vocab_size in config\.json is 2000/);
 });
 
 test("a SentencePiece tokenizer.json with ids beyond the vocabulary, or with a gap, is refused", async () => {
