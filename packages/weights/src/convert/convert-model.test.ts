@@ -185,7 +185,7 @@ describe("weights that cannot be read", () => {
       ["hidden_size", 128, /" has the shape \[.*64\], and by config\.json it has \[.*128\]/],
       ["head_dim", 32, /k_proj\.weight" has the shape \[32, 64\], and by config\.json it has \[64, 64\]/],
       ["head_dim", 2 ** 31 - 1, /k_proj\.weight" has the shape \[32, 64\]/],
-      ["intermediate_size", 97, /gate_proj\.weight" has the shape \[96, 64\], .* \[97, 64\]/],
+      ["intermediate_size", 97, /down_proj\.weight" has the shape \[64, 96\], .* \[64, 97\]/],
       ["num_key_value_heads", 4, /k_proj\.weight" has the shape \[32, 64\], .* \[64, 64\]/],
     ] as const;
     for (const [key, value, message] of cases) {
