@@ -83,8 +83,6 @@ export const quantize: CommandDefinition = {
     const base = isMadeOnce ? await prepare(context, request, source, null) : null;
     const from: PreparationSource = base === null ? source : { kind: "gguf", path: base.path };
     const made: Made[] = [];
-    // The cache of the hub, or a source that was one file all the same, has it without us.
-    if (base?.path === sourcePathOf(request)) made.push({ name: "source", ...base });
     for (const recipe of recipes) {
       const prepared = await prepare(context, request, from, recipe);
       for (const warning of prepared.warnings) context.note(`Warning: ${warning}`);
@@ -94,16 +92,16 @@ export const quantize: CommandDefinition = {
       text === null || from.kind !== "gguf"
         ? null
         : await compareWeights(context, {
-            files: [
-              { name: "source", path: from.path },
-              ...made.filter(({ path }) => path !== from.path).map(({ name, path }) => ({ name, path })),
-            ],
+            files: [{ name: "source", path: from.path }, ...made.map(({ name, path }) => ({ name, path }))],
             text,
             token_count: request.tokenCount,
             thread_count: request.threadCount,
           });
-    context.print({ files: made.map(({ kind: _, ...file }) => file), comparison }, () =>
-      comparison === null ? filesText(context, made) : comparisonText(context, comparison),
+    // The cache of the hub, or a source that was one file all the same, has its own without us.
+    const isSourceMade = base !== null && base.path === sourcePathOf(request);
+    const all = isSourceMade ? [{ name: "source", ...base }, ...made] : made;
+    context.print({ files: all.map(({ kind: _, ...file }) => file), comparison }, () =>
+      comparison === null ? filesText(context, all) : comparisonText(context, comparison),
     );
   },
 };

@@ -86,7 +86,7 @@ test("an importance matrix that has no effect is told of", async () => {
   const { last, messages } = await startPreparation(place, asked).ended;
   assert.equal(last?.kind, "ready");
   const details = messages.flatMap((message) => (message.kind === "warning" ? [message.detail] : []));
-  assert.match(details.join(), /is f16 already, .* the importance matrix has no effect/);
+  assert.match(details.join(), /The weights are f16 already: .* the importance matrix has no effect/);
 });
 
 test("the generation config of a Hugging Face directory is not replaced", async () => {

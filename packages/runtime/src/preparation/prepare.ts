@@ -72,7 +72,7 @@ async function unchanged(
   if (recipe.importance_matrix !== undefined) {
     preparation.send({
       kind: "warning",
-      detail: `${found.gguf.path} is ${recipe.quantization} already, so it stays as it is and the importance matrix has no effect.`,
+      detail: `The weights are ${recipe.quantization} already: they stay as they are, and the importance matrix has no effect.`,
     });
   }
   return await inOneFile(found, config, preparation);
