@@ -1,7 +1,16 @@
 // Weights that begin as a Hugging Face directory, on this machine or on a hub.
 
 import assert from "node:assert/strict";
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -107,6 +116,22 @@ test("a directory with one GGUF and nothing to convert is that GGUF, with severa
   const { last } = await startPreparation(place, config({ source })).ended;
   assert.ok(last?.kind === "failed" && last.code === "missing_parameter");
   assert.match(last.detail, /one\.gguf, two\.gguf/);
+});
+
+test("an embedding with more rows than tokens is refused before anything is loaded, with the remedy", async () => {
+  const padded = join(place, "padded");
+  await writeHuggingFaceDirectory("corral-tiny-2", padded);
+  rmSync(join(padded, "tokenizer.model"));
+  const path = join(padded, "tokenizer.json");
+  const tokenizer = JSON.parse(readFileSync(path, "utf8"));
+  const { vocab } = tokenizer.model;
+  tokenizer.model.vocab = Object.fromEntries(Object.entries(vocab).filter(([, id]) => id !== 2047));
+  writeFileSync(path, JSON.stringify(tokenizer));
+  const asked = config({ source: { kind: "directory", path: padded } });
+  const { last } = await startPreparation(place, asked).ended;
+  assert.ok(last?.kind === "failed" && last.code === "weights_unreadable", JSON.stringify(last));
+  assert.match(last.detail, /has 2047 tokens and its embedding 2048 rows, .* fetch the model's tokenizer\.model/);
+  assert.equal(existsSync(asked.target), false);
 });
 
 describe("from a hub", () => {
