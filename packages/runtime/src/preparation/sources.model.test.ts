@@ -130,7 +130,10 @@ test("an embedding with more rows than tokens is refused before anything is load
   const asked = config({ source: { kind: "directory", path: padded } });
   const { last } = await startPreparation(place, asked).ended;
   assert.ok(last?.kind === "failed" && last.code === "weights_unreadable", JSON.stringify(last));
-  assert.match(last.detail, /has 2047 tokens and its embedding 2048 rows, .* fetch the model's tokenizer\.model/);
+  assert.match(
+    last.detail,
+    /has 2047 tokens and its embedding 2048 rows, .* fetch the model's tokenizer\.model/,
+  );
   assert.equal(existsSync(asked.target), false);
 });
 

@@ -51,7 +51,10 @@ export async function checkGgufParts(path: string): Promise<CheckedParts> {
   // The header may say anything; a name has room for 99,999.
   const namedCount = partOf(path)?.count;
   if (namedCount !== partCount) {
-    throw unreadable(path, `by its name it is one of ${String(namedCount)} parts, by its header one of ${partCount}`);
+    throw unreadable(
+      path,
+      `by its name it is one of ${String(namedCount)} parts, by its header one of ${partCount}`,
+    );
   }
   const paths = partPaths(path, partCount);
   const parts = [first];

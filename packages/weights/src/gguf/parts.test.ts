@@ -61,7 +61,10 @@ test("how many parts there are is what the name says, whatever the header does",
   const metadata = { ...plainMetadata, "split.no": 0, "split.count": 4_294_967_295 };
   const path = join(place, "many-00001-of-00002.gguf");
   writeFileSync(path, sampleGguf({ metadata }));
-  await assert.rejects(checkGgufParts(path), /by its name it is one of 2 parts, by its header one of 4294967295/);
+  await assert.rejects(
+    checkGgufParts(path),
+    /by its name it is one of 2 parts, by its header one of 4294967295/,
+  );
 });
 
 test("a tensor that is in two parts is refused", async () => {

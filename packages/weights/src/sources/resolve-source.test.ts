@@ -167,7 +167,10 @@ describe("a directory", () => {
     }
     lay("beside", { "m.gguf": sampleGguf(), "generation_config.json": out });
     for (const path of ["./beside", "./beside/m.gguf"])
-      await assert.rejects(resolveSource(path, { ...options, realPath }), /generation_config\.json leads out/);
+      await assert.rejects(
+        resolveSource(path, { ...options, realPath }),
+        /generation_config\.json leads out/,
+      );
   });
 });
 
@@ -223,9 +226,5 @@ test("the first part of a split GGUF stands for all, and another part says so", 
   assert.equal(found?.source.path, join(place, "split", "m-00001-of-00002.gguf"));
   assert.equal(found?.name, "split");
   lay("part", { "m-00001-of-00003.gguf": sampleGguf(), "m-00003-of-00003.gguf": sampleGguf() });
-  await fails(
-    "./part",
-    "weights_missing",
-    /m-00002-of-00003\.gguf; fetch all 3 parts into one directory\./,
-  );
+  await fails("./part", "weights_missing", /m-00002-of-00003\.gguf; fetch all 3 parts into one directory\./);
 });
