@@ -89,8 +89,16 @@ test("a source in several files is joined once for the comparison, under a name 
     corral(
       first,
       "split.gguf",
-      "--type", "q8_0", "--threads", "1", "--output", "json",
-      "--compare", join(models, "words.txt"), "--compare-tokens", "50",
+      "--type",
+      "q8_0",
+      "--threads",
+      "1",
+      "--output",
+      "json",
+      "--compare",
+      join(models, "words.txt"),
+      "--compare-tokens",
+      "50",
     );
   const { code, stdout, stderr } = await run();
   assert.equal(code, 0, stderr);

@@ -103,12 +103,15 @@ export function createAdapters({ abi, handle, hold, readBase, float32 }: Adapter
         `llama.cpp refuses the adapter ${path}: its data do not fit its header, or memory is short.`,
       );
     }
+    // Its address tells nothing: a later adapter may have the same.
+    let isFreed = false;
     return {
       key,
       fileBytes,
       rank,
       async [Symbol.asyncDispose]() {
-        if (loaded.get(key) !== adapter) return;
+        if (isFreed) return;
+        isFreed = true;
         loaded.delete(key);
         await change(async () => {
           for (const user of users) user.letGo(adapter);
