@@ -18,6 +18,7 @@ export interface CallOptions {
 }
 
 export interface OpenCall {
+  /** What is under way now. */
   readonly sent: ClientRequest;
   /** Never rejects. */
   readonly answer: Promise<Answer>;
@@ -38,17 +39,30 @@ export function makeCall({ url, headers, agent, wire, call, key, onTokens }: Cal
   const body = JSON.stringify(wire.body(call));
   const startedAt = performance.now();
   const elapsed = () => Math.round((performance.now() - startedAt) * 100) / 100;
-  const sent = request(url, {
-    method: "POST",
-    agent,
-    headers: {
-      "content-type": "application/json",
-      "content-length": Buffer.byteLength(body),
-      ...headers,
-      ...wire.headers(key),
-    },
-  });
-  sent.end(body);
+  const send = () => {
+    const sending = request(url, {
+      method: "POST",
+      agent,
+      headers: {
+        "content-type": "application/json",
+        "content-length": Buffer.byteLength(body),
+        ...headers,
+        ...wire.headers(key),
+      },
+    });
+    sending.end(body);
+    return sending;
+  };
+  let sent = send();
+  const response = async () => {
+    try {
+      return await responseTo(sent);
+    } catch (error) {
+      if (!wasClosedMeanwhile(sent, error)) throw error;
+      sent = send();
+      return await responseTo(sent);
+    }
+  };
 
   const eventMs: number[] = [];
   const replyIds: number[] = [];
@@ -71,13 +85,13 @@ export function makeCall({ url, headers, agent, wire, call, key, onTokens }: Cal
     let failure: string | null;
     let retryAfterMs: number | null = null;
     try {
-      const response = await responseTo(sent);
-      if (response.statusCode !== 200) {
-        if (response.statusCode === 429) retryAfterMs = 1_000 * Number(response.headers["retry-after"] ?? 0);
-        failure = `${response.statusCode}: ${(await text(response)).slice(0, 300)}`;
+      const answer = await response();
+      if (answer.statusCode !== 200) {
+        if (answer.statusCode === 429) retryAfterMs = 1_000 * Number(answer.headers["retry-after"] ?? 0);
+        failure = `${answer.statusCode}: ${(await text(answer)).slice(0, 300)}`;
       } else {
-        response.setEncoding("utf8");
-        for await (const chunk of response) read(chunk as string);
+        answer.setEncoding("utf8");
+        for await (const chunk of answer) read(chunk as string);
         endMs = elapsed();
         failure = refusal ?? differenceFrom(call, end);
       }
@@ -94,7 +108,17 @@ export function makeCall({ url, headers, agent, wire, call, key, onTokens }: Cal
       ...(endMs === null ? { ...end, generatedTokens: length } : end),
     };
   };
-  return { sent, answer: answerOf() };
+  return {
+    get sent() {
+      return sent;
+    },
+    answer: answerOf(),
+  };
+}
+
+/** A server that closes idle connections may do so just as a caller who thought for a while comes back. */
+function wasClosedMeanwhile({ reusedSocket }: ClientRequest, error: unknown): boolean {
+  return reusedSocket && error instanceof Error && "code" in error && error.code === "ECONNRESET";
 }
 
 function responseTo(sent: ClientRequest): Promise<IncomingMessage> {

@@ -1,11 +1,11 @@
 // The load client of serving workloads, a process of its own: does what the callers of one job on stdin do, and prints
 // one JSON line with when every event came. The same for every server but for the wire.
 
-import { Agent, type ClientRequest } from "node:http";
+import { Agent } from "node:http";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Caller, CallRecord, LoadJob, LoadResult, WireName } from "./call.ts";
-import { makeCall } from "./make-call.ts";
+import { makeCall, type OpenCall } from "./make-call.ts";
 import { corralWire } from "./wires/corral.ts";
 import { llamaServerWire } from "./wires/llama-server.ts";
 import { transformersWire } from "./wires/transformers.ts";
@@ -23,7 +23,7 @@ class LoadRun {
   readonly #startedAt = performance.now();
   readonly #calls: CallRecord[] = [];
   readonly #failures: string[] = [];
-  readonly #open = new Set<ClientRequest>();
+  readonly #open = new Set<OpenCall>();
   readonly #ending = new AbortController();
   #interactiveTokenCount = 0;
   #tokenWatchers: (() => void)[] = [];
@@ -70,7 +70,7 @@ class LoadRun {
       history = startsAnew ? [...ids] : [...history, ...ids];
       const sentMs = this.#now();
       const { url, headers, wire } = this.#job;
-      const { sent, answer } = makeCall({
+      const open = makeCall({
         url,
         headers,
         agent: this.#agent,
@@ -81,9 +81,9 @@ class LoadRun {
           if (caller.group === "interactive") this.#countInteractive(count);
         },
       });
-      this.#open.add(sent);
-      const { replyIds, failure, retryAfterMs: _, ...seen } = await answer;
-      this.#open.delete(sent);
+      this.#open.add(open);
+      const { replyIds, failure, retryAfterMs: _, ...seen } = await open.answer;
+      this.#open.delete(open);
       this.#calls.push({ caller: index, group: caller.group, turn, sentMs, ...seen });
       history.push(...replyIds);
       if (failure === null) continue;
@@ -112,7 +112,7 @@ class LoadRun {
 
   #end(): void {
     this.#ending.abort();
-    for (const sent of this.#open) sent.destroy();
+    for (const { sent } of this.#open) sent.destroy();
     this.#countInteractive(Infinity);
   }
 
