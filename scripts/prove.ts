@@ -4,7 +4,9 @@
 import { proveConversion } from "./prove/conversion.ts";
 import { provePreparation } from "./prove/preparation.ts";
 
-const proofs: Readonly<Record<string, { readonly what: string; readonly run: () => Promise<void> }>> = {
+const proofs: Readonly<
+  Record<string, { readonly what: string; readonly run: (detail?: string) => Promise<void> }>
+> = {
   "convert-1b": {
     what: "memory and processor time of converting a model of Llama 3.2 1B's shape (8 GB of disk)",
     run: () => proveConversion("1b"),
@@ -14,14 +16,14 @@ const proofs: Readonly<Record<string, { readonly what: string; readonly run: () 
     run: () => proveConversion("7b"),
   },
   "prepare-1b": {
-    what: "memory of converting and quantising a model of Llama 3.2 1B's shape, in one process (9 GB of disk)",
+    what: "memory of converting and quantising a model of Llama 3.2 1B's shape, in one process (9 GB of disk); one recipe: prepare-1b q4_0",
     run: provePreparation,
   },
 };
 
-const [name] = process.argv.slice(2).filter((word) => word !== "--");
+const [name, detail] = process.argv.slice(2).filter((word) => word !== "--");
 const proof = name === undefined || !Object.hasOwn(proofs, name) ? undefined : proofs[name];
 if (proof === undefined) {
   for (const [known, { what }] of Object.entries(proofs)) console.log(`${known.padEnd(12)} ${what}`);
   process.exitCode = 1;
-} else await proof.run();
+} else await proof.run(detail);

@@ -15,8 +15,12 @@ const memoryTargetBytes = 1_200_000_000;
 const neededBytes = 9e9;
 const main = join(repository, "packages/runtime/src/preparation/main.ts");
 
-/** Needs room in the system's temporary directory; `TMPDIR` says where. */
-export async function provePreparation(): Promise<void> {
+const recipes = ["q4_0", "q4_k_m"] as const;
+
+/** Needs room in the system's temporary directory; `TMPDIR` says where. @param only one of the recipes; default: all */
+export async function provePreparation(only?: string): Promise<void> {
+  const asked = recipes.filter((recipe) => only === undefined || recipe === only);
+  if (asked.length === 0) throw new Error(`${only} is none of the recipes ${recipes.join(", ")}`);
   const { bavail, bsize } = statfsSync(tmpdir());
   if (bavail * bsize < neededBytes)
     throw new Error(`${tmpdir()} has ${gigabytes(bavail * bsize)} free; it needs ${gigabytes(neededBytes)}`);
@@ -24,7 +28,7 @@ export async function provePreparation(): Promise<void> {
   try {
     console.log(`making the source in ${folder}`);
     const source = await makeLlamaDirectory("1b", join(folder, "Proof-Llama"));
-    for (const quantization of ["q4_0", "q4_k_m"] as const) {
+    for (const quantization of asked) {
       const peakBytes = await prepare(folder, {
         source: { kind: "directory", path: source },
         recipe: { quantization },
