@@ -23,6 +23,9 @@ const edges: Readonly<Record<string, readonly string[]>> = {
   kubernetes: ["contract"],
 };
 
+/** Folders of packages whose name is another. */
+const folders: Readonly<Record<string, string>> = { model: "sdk" };
+
 /** The stories see Corral from outside; `weights` is there only to damage a file where it hurts. */
 const e2eImports = ["contract", "client", "weights"];
 
@@ -138,7 +141,7 @@ function areaOf(file: string): Area | null {
 }
 
 function isSource(file: string): boolean {
-  return /\.[cm]?[jt]sx?$/.test(file) && !/(^|\/)(test-data|models)\//.test(file);
+  return /\.[cm]?[jt]sx?$/.test(file) && !/(^|\/)(test-data|models|templates)\//.test(file);
 }
 
 function isTest(file: string): boolean {
@@ -163,7 +166,8 @@ function checkWorkspaceImport(
   manifestOf: (file: string) => PackageManifest,
   report: (message: string) => void,
 ): void {
-  const [, name = "", ...rest] = specifier.split("/");
+  const [, packageName = "", ...rest] = specifier.split("/");
+  const name = folders[packageName] ?? packageName;
   const subpath = rest.length === 0 ? "." : `./${rest.join("/")}`;
   const exported = manifestOf(`packages/${name}/package.json`).exports ?? {};
   if (!Object.hasOwn(exported, subpath)) {
@@ -187,7 +191,7 @@ function checkWorkspaceImport(
       `imports ${specifier}, but ${area.name} may import only: ${edges[area.name]?.join(", ") || "nothing"}`,
     );
   }
-  checkDeclared(file, area.root, `@corral/${name}`, manifestOf, report);
+  checkDeclared(file, area.root, `@corral/${packageName}`, manifestOf, report);
 }
 
 /** `@a/b/c` → `@a/b`, `a/b` → `a`. */

@@ -82,7 +82,12 @@ function drawsInput(file: string): boolean {
 }
 
 /** What a tester asks of the tests: the long ones, and those that run the real systems. */
-const keptVariables = ["CORRAL_LONG_TESTS", "CORRAL_ORACLE_PYTHON", "CORRAL_ORACLE_LLAMA_CPP"];
+const keptVariables = [
+  "CORRAL_LONG_TESTS",
+  "CORRAL_ORACLE_PYTHON",
+  "CORRAL_ORACLE_LLAMA_CPP",
+  "CORRAL_TRUSS_PYTHON",
+];
 
 /** Nothing of the user's own Corral, database, keys or Hugging Face cache reaches a test. */
 function isolateEnvironment(home: string): void {

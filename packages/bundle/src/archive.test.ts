@@ -8,7 +8,7 @@ import { isServingError } from "@corral/contract";
 import fc from "fast-check";
 import { pack, type Header } from "tar-stream";
 import { defaultUnpackLimits, packBundle, unpackArchive } from "./archive.ts";
-import { inspectBundle, readBundle } from "./bundle.ts";
+import { inspectBundle, readBundle, removeForeignFiles } from "./bundle.ts";
 import { manifestDigest } from "./files.ts";
 
 const made: string[] = [];
@@ -138,6 +138,7 @@ describe("unpacking refuses", () => {
     ["a name that differs in case", { name: "FIRST" }, /differ only in case/],
     ["a name below a file", { name: "first/second" }, /both a file and a directory/],
     ["a very long part", { name: "x".repeat(256) }, /longer than 255/],
+    ["a sparse file", { name: "a", pax: { "GNU.sparse.major": "1" } }, /"a" is sparse/],
   ];
   for (const [what, header, message] of attacks) {
     it(what, async () => {
@@ -145,6 +146,29 @@ describe("unpacking refuses", () => {
       await refusesArchive(await tarOf([{ name: "first" }, { ...header, ...content }]), message);
     });
   }
+
+  it("an entry of a kind that tar does not know, such as GNU's sparse files", async () => {
+    const bytes = await tarOf([{ name: "a", content: "" }]);
+    bytes[156] = "S".charCodeAt(0);
+    bytes.fill(" ", 148, 156);
+    const sum = bytes.subarray(0, 512).reduce((total, byte) => total + byte, 0);
+    bytes.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148);
+    await refusesArchive(bytes, /"a" is a thing of an unknown kind/);
+  });
+
+  it("headers and directories without end", async () => {
+    const long = await tarOf([{ name: "a", pax: { comment: "x".repeat(5 * 1024 * 1024) } }]);
+    await refusesArchive(long, /Header exceeds max size/);
+    const directories = Array.from({ length: 9 }, (_, index) => ({
+      name: `d${index}/`,
+      type: "directory" as const,
+      content: "",
+    }));
+    await refusesArchive(await tarOf(directories), /over 8 entries/, {
+      ...defaultUnpackLimits,
+      fileCount: 2,
+    });
+  });
 
   it("a name composed in another way", async () => {
     await refusesArchive(await tarOf([{ name: "\u00e9" }, { name: "e\u0301" }]), /differ only in case/);
@@ -236,10 +260,10 @@ describe("readBundle", () => {
     await assert.rejects(readBundle(directory), /weights\/generation_config\.json: must be a JSON object/);
   });
 
-  it("refuses code, links, missing weights and ignored weights", async () => {
+  it("refuses code without a beginning, links, missing weights and ignored weights", async () => {
     await assert.rejects(
-      readBundle(await directoryOf({ ...bundleFiles, "model/model.py": "" })),
-      /model\/model\.py is code; models with their own code come later\. Remove model\//,
+      readBundle(await directoryOf({ ...bundleFiles, "model/helper.py": "" })),
+      /model\/helper\.py is code, but there is neither model\/model\.py nor model\/model\.ts\./,
     );
     await assert.rejects(readBundle(await directoryOf({ "config.yaml": config })), /there is no such file/);
     await assert.rejects(
@@ -260,20 +284,111 @@ describe("readBundle", () => {
     await assert.rejects(readBundle(linked), /hostname is a link/);
   });
 
-  it("warns of code that is not run and of files that look like secrets", async () => {
+  it("leaves secrets out whatever the ignore file says, and warns of code that is not run", async () => {
     const bundle = await readBundle(
       await directoryOf({
         ...bundleFiles,
-        ".truss_ignore": "*.md\n",
+        ".truss_ignore": "*.md\n!.env\n",
         ".env": "A=1",
+        ".env.example": "A=",
+        "sub/.netrc": "machine x",
+        "tls/server.pem": "-----BEGIN RSA PRIVATE KEY-----\nx\n",
+        "tls/authority.pem": "-----BEGIN CERTIFICATE-----\nx\n",
         "packages/util.py": "",
         "README.md": "",
       }),
     );
     assert.deepEqual(
       bundle.files.map(({ path }) => path),
-      [".env", ".truss_ignore", "config.yaml", "generation_config.json", "model.gguf", "packages/util.py"],
+      [
+        ".env.example",
+        ".truss_ignore",
+        "config.yaml",
+        "generation_config.json",
+        "model.gguf",
+        "packages/util.py",
+        "tls/authority.pem",
+      ],
     );
-    assert.match(bundle.warnings.join("\n"), /\.env looks like a secret[^]*packages\/util\.py has no effect/);
+    assert.deepEqual(
+      bundle.warnings.map((warning) => warning.split(" ", 3).join(" ")),
+      ["packages/util.py has no", ".env holds a", "sub/.netrc holds a", "tls/server.pem holds a"],
+    );
   });
+});
+
+describe("external packages", () => {
+  const text = "external_package_dirs: [../shared]\nrequirements: [numpy]\n";
+  const model = { "model/config.yaml": text, "model/model/model.py": "class Model: ..." };
+
+  it("travel in the bundle's packages, and the version is the same on the other side", async () => {
+    const around = await directoryOf({
+      ...model,
+      "model/packages/own.py": "",
+      "shared/tools/__init__.py": "x = 1",
+      "shared/tools/__pycache__/a.pyc": "",
+      "shared/.env": "A=1",
+    });
+    const source = join(around, "model");
+    const bundle = await readBundle(source, { gather: true });
+    const paths = ["config.yaml", "model/model.py", "packages/own.py", "packages/tools/__init__.py"];
+    assert.deepEqual(
+      bundle.manifest.files.map(({ path }) => path),
+      paths,
+    );
+    const target = await emptyDirectory();
+    await unpackArchive(packBundle(source, bundle.files), target);
+    assert.equal(await readFile(join(target, "packages/tools/__init__.py"), "utf8"), "x = 1");
+    const other = await readBundle(target);
+    assert.equal(manifestDigest(other.manifest), manifestDigest(bundle.manifest));
+  });
+
+  it("are refused where they are not there or one would replace a file", async () => {
+    const around = await directoryOf({ ...model, "model/packages/a.py": "", "shared/a.py": "" });
+    const gather = (directory: string) => inspectBundle(join(directory, "model"), { gather: true });
+    await assert.rejects(
+      gather(around),
+      /\.\.\/shared\/a\.py would be packages\/a\.py, which is there already/,
+    );
+    await assert.rejects(
+      gather(await directoryOf(model)),
+      /names \.\.\/shared, and there is no such directory/,
+    );
+  });
+});
+
+describe("code in a directory", () => {
+  it("is in the manifest with its surroundings, and weights need not be", async () => {
+    const directory = await directoryOf({
+      "config.yaml": "python_version: py311\n",
+      "model/model.py": "class Model: ...",
+      "generation_config.json": "not for us",
+    });
+    const { manifest, weights } = await readBundle(directory);
+    assert.equal(weights, null);
+    assert.deepEqual(manifest.code, { kind: "python", file: "model/model.py", className: "Model" });
+    assert.equal(manifest.truss?.pythonVersion, "py311");
+    assert.equal(manifest.weightsSha256, null);
+    assert.deepEqual(manifest.generationConfig, {});
+    await writeFile(join(directory, "model/model.py"), "class Model: pass");
+    assert.notEqual(manifestDigest((await readBundle(directory)).manifest), manifestDigest(manifest));
+  });
+
+  it("names a requirements file that must be there", async () => {
+    const files = { "config.yaml": "requirements_file: ./deps/requirements.txt\n", "model/model.py": "" };
+    await assert.rejects(readBundle(await directoryOf(files)), /line 1: requirements_file names \.\/deps/);
+    await readBundle(await directoryOf({ ...files, "deps/requirements.txt": "numpy\n" }));
+  });
+});
+
+it("files that do not belong to a bundle are removed from its directory", async () => {
+  const directory = await directoryOf({ ...bundleFiles, ".env": "A=1", "sub/x.log": "", "sub/kept.txt": "" });
+  await removeForeignFiles(await inspectBundle(directory));
+  assert.deepEqual((await readdir(directory, { recursive: true })).toSorted(), [
+    "config.yaml",
+    "generation_config.json",
+    "model.gguf",
+    "sub",
+    "sub/kept.txt",
+  ]);
 });

@@ -1,4 +1,5 @@
-// Bundle files ↔ a plain POSIX tar. Packing is reproducible; unpacking trusts nothing of what it reads. Knows
+// Bundle files ↔ a plain POSIX tar. Packing is reproducible; unpacking trusts nothing of what it reads. Nothing in it
+// can grow: what is compressed or sparse is refused, so an archive holds at most as many bytes as were sent. Knows
 // neither config nor manifest.
 
 import { createReadStream } from "node:fs";
@@ -10,9 +11,10 @@ import { asServingError, isServingError } from "@corral/contract";
 import { extract, pack, type Header } from "tar-stream";
 import { entryNames } from "./archive-names.ts";
 import { fieldError, invalidBundle } from "./invalid-bundle.ts";
-import type { BundleFile } from "./files.ts";
+import { contentOf, type BundleFile } from "./files.ts";
 
 export interface UnpackLimits {
+  /** Directories may be three times as many. */
   readonly fileCount: number;
   /** Of one file. */
   readonly fileBytes: number;
@@ -60,7 +62,7 @@ export function packBundle(
         }
         if (bytes !== file.size) throw refuse(`${file.path} changed while it was packed; push again.`);
       };
-      const source = createReadStream(join(directory, file.path), { highWaterMark: 1 << 18 });
+      const source = createReadStream(contentOf(directory, file), { highWaterMark: 1 << 18 });
       await pipeline(source, count, entry);
     }
     archive.finalize();
@@ -83,11 +85,15 @@ export async function unpackArchive(
   const names = entryNames();
   const files: BundleFile[] = [];
   let totalBytes = 0;
+  let entryCount = 0;
   const archive = extract();
   const write = async () => {
     for await (const entry of archive) {
       const header: Header = entry.header;
-      const path = names.add(header.name, header.type ?? "file");
+      if (++entryCount > 4 * limits.fileCount)
+        throw refuse(`The archive has over ${entryCount - 1} entries.`);
+      requirePlain(header);
+      const path = names.add(header.name, header.type ?? "thing of an unknown kind");
       if (path === null) {
         entry.resume();
         continue;
@@ -112,6 +118,12 @@ export async function unpackArchive(
   }
   if (files.length === 0) throw refuse("The archive is empty.");
   return files.sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+/** A sparse file is smaller in the archive than on disk; what is read of one is its map, not its content. */
+function requirePlain({ name, pax }: Header): void {
+  const isSparse = Object.keys(pax ?? {}).some((key) => key.startsWith("GNU.sparse."));
+  if (isSparse) throw refuse(`${JSON.stringify(name.slice(0, 100))} is sparse; pack it as a plain file.`);
 }
 
 /** Passes the bytes on and requires the two zero blocks at the end, without which files may be missing. */

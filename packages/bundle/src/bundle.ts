@@ -1,29 +1,43 @@
-// A model directory as a value: config, weights reference, generation config, files and what to warn of. The one
-// place that knows how a directory is laid out; hashing and packing are elsewhere.
+// A model directory as a value: config, code, weights reference, generation config, files and what to warn of. The
+// one place that knows how a directory is laid out; hashing and packing are elsewhere. Code in it is never run.
 
-import { readFile, stat } from "node:fs/promises";
+import { readFile, rm, stat } from "node:fs/promises";
 import { join, posix } from "node:path";
+import { configFileName, generationConfigFileName, type BundleConfig } from "./bundle-config.ts";
+import { parseConfig, type ParsedConfig } from "./config.ts";
+import { gatherPackages } from "./external-packages.ts";
 import {
-  configFileName,
-  generationConfigFileName,
-  parseConfig,
-  parseGenerationConfig,
-  type BundleConfig,
-} from "./config.ts";
-import { hashFile, ignoreFileName, listFiles, readIgnoreRules, type BundleFile } from "./files.ts";
+  contentOf,
+  hashFile,
+  ignoreFileName,
+  listFiles,
+  readIgnoreRules,
+  walkFiles,
+  type BundleFile,
+} from "./files.ts";
+import { isCode } from "./find-code.ts";
+import { parseGenerationConfig } from "./generation-config.ts";
 import { fieldError, invalidBundle } from "./invalid-bundle.ts";
-import { createManifest, type Manifest } from "./manifest.ts";
+import { createManifest, type BundleCode, type Manifest } from "./manifest.ts";
+import type { FieldWithoutEffect } from "./truss-effects.ts";
+import type { TrussSettings } from "./truss-settings.ts";
 import { weightsReference, type WeightsReference } from "./weights-reference.ts";
 
 export interface InspectedBundle {
   readonly directory: string;
   readonly config: BundleConfig;
-  readonly weights: WeightsReference;
+  /** Null where code or a server of the author's answers without a model. */
+  readonly weights: WeightsReference | null;
+  /** Null for weights alone, and for a server of the author's. */
+  readonly code: BundleCode | null;
+  /** The surroundings of code or server. Null for weights alone. */
+  readonly truss: TrussSettings | null;
   /** From beside config.yaml, else from beside bundled weights; an empty object where there is none. */
   readonly generationConfig: Readonly<Record<string, unknown>>;
   /** What goes into the archive, ascending by path. */
   readonly files: readonly BundleFile[];
-  /** Sentences for the author: fields without effect, files that should perhaps not travel. */
+  readonly withoutEffect: readonly FieldWithoutEffect[];
+  /** Sentences for the author: fields and files without effect, secrets that were left out. */
   readonly warnings: readonly string[];
 }
 
@@ -32,65 +46,93 @@ export interface Bundle extends InspectedBundle {
   readonly manifest: Manifest;
 }
 
-const codeExtensions = [".py", ".ts", ".mts", ".cts", ".js", ".mjs", ".cjs", ".tsx", ".jsx"];
+export interface InspectOptions {
+  /**
+   * Whether the directory is an author's, so that `external_package_dirs` are gathered from around it. In a bundle that
+   * has travelled they lie in its packages already, and nothing around it is looked at.
+   */
+  readonly gather?: boolean;
+}
+
 const maxConfigBytes = 1 << 20;
 
 /** Checks a directory without hashing its files: quick, for an author's machine. Fails with `invalid_bundle`. */
-export async function inspectBundle(directory: string): Promise<InspectedBundle> {
-  const { config, warnings } = parseConfig(await readConfigText(directory));
-  const files = await listFiles(directory, await readIgnoreRules(directory));
-  const weights = weightsReference(config.weights);
-  const paths = new Set(files.map((file) => file.path));
-
-  const code = files.filter((file) => file.path.startsWith("model/") && isCode(file.path));
-  const problems = code.map((file) =>
-    fieldError(
-      "",
-      "unsupported_parameter",
-      `${file.path} is code; models with their own code come later. Remove model/ and name the weights under model_metadata.corral.weights.`,
-    ),
-  );
-  if (weights.kind === "bundled" && !paths.has(weights.path)) {
-    problems.push(
-      fieldError(
-        "/model_metadata/corral/weights",
-        "weights_missing",
-        await missingWeights(directory, weights.path),
-      ),
-    );
+export async function inspectBundle(
+  directory: string,
+  { gather = false }: InspectOptions = {},
+): Promise<InspectedBundle> {
+  const text = await readConfigText(directory);
+  const listed = await listFiles(directory, await readIgnoreRules(directory));
+  const paths = new Set(listed.files.map((file) => file.path));
+  if (!paths.has(configFileName)) {
+    const message = `${ignoreFileName} leaves ${configFileName} out; take it back with "!${configFileName}".`;
+    throw invalidBundle([fieldError("", "invalid_bundle", message)]);
   }
-  for (const [pointer, path] of bundledBesides(config)) {
-    if (paths.has(path)) continue;
-    problems.push(fieldError(pointer, "weights_missing", await missingWeights(directory, path)));
-  }
-  if (problems.length > 0) throw invalidBundle(problems);
+  const parsed = parseConfig(text, paths);
+  const { config, code, truss } = parsed;
+  const weights = config.weights === undefined ? null : weightsReference(config.weights);
+  await requireWeights(directory, weights, config, paths);
 
+  const gathered = gather && code?.kind === "python" ? await gatherPackages(directory, truss, paths) : [];
+  const files = [...listed.files, ...gathered].sort((a, b) => (a.path < b.path ? -1 : 1));
   return {
     directory,
     config,
     weights,
+    code,
+    truss: parsed.answerer === "weights" ? null : truss,
     generationConfig: await readGenerationConfig(directory, paths, weights, config),
     files,
-    warnings: [...warnings, ...files.flatMap((file) => fileWarning(file.path))],
+    withoutEffect: parsed.withoutEffect,
+    warnings: warningsOf(parsed, files, listed.secrets),
   };
 }
 
 /** `inspectBundle` and the manifest: every file is read once. Fails with `invalid_bundle`. */
-export async function readBundle(directory: string): Promise<Bundle> {
-  const inspected = await inspectBundle(directory);
+export async function readBundle(directory: string, options: InspectOptions = {}): Promise<Bundle> {
+  const inspected = await inspectBundle(directory, options);
   const files = [];
   for (const file of inspected.files) {
-    files.push({ ...file, sha256: await hashFile(join(directory, file.path)) });
+    files.push({ path: file.path, size: file.size, sha256: await hashFile(contentOf(directory, file)) });
   }
-  const { weights } = inspected;
-  const bundled = weights.kind === "bundled" ? files.find((file) => file.path === weights.path) : undefined;
+  const { weights, code, truss } = inspected;
+  const bundled = weights?.kind === "bundled" ? files.find((file) => file.path === weights.path) : undefined;
   const manifest = createManifest({
     files,
     config: inspected.config,
     generationConfig: inspected.generationConfig,
     weightsSha256: bundled?.sha256 ?? null,
+    ...(code === null ? {} : { code }),
+    ...(truss === null ? {} : { truss }),
   });
   return { ...inspected, manifest };
+}
+
+/**
+ * Removes from an unpacked bundle's directory what does not belong to the bundle: files that its rules leave out, such
+ * as secrets that another packer took along. The directory is then what the version's digest stands for.
+ */
+export async function removeForeignFiles({ directory, files }: InspectedBundle): Promise<void> {
+  const own = new Set(files.map(({ path }) => path));
+  for (const path of await walkFiles(directory)) {
+    if (!own.has(path)) await rm(join(directory, path), { force: true });
+  }
+}
+
+async function requireWeights(
+  directory: string,
+  weights: WeightsReference | null,
+  config: BundleConfig,
+  paths: ReadonlySet<string>,
+): Promise<void> {
+  const problems = [];
+  const bundled =
+    weights?.kind === "bundled" ? [["/model_metadata/corral/weights", weights.path] as const] : [];
+  for (const [pointer, path] of [...bundled, ...bundledBesides(config)]) {
+    if (paths.has(path)) continue;
+    problems.push(fieldError(pointer, "weights_missing", await missingWeights(directory, path)));
+  }
+  if (problems.length > 0) throw invalidBundle(problems);
 }
 
 /** Where in the config they are named, and paths, of draft models and adapters that travel with the bundle. */
@@ -133,9 +175,11 @@ async function missingWeights(directory: string, path: string): Promise<string> 
 async function readGenerationConfig(
   directory: string,
   paths: ReadonlySet<string>,
-  weights: WeightsReference,
+  weights: WeightsReference | null,
   config: BundleConfig,
 ): Promise<Record<string, unknown>> {
+  // Without a model it is a file of the code's.
+  if (weights === null) return {};
   const places = [generationConfigFileName];
   if (weights.kind === "bundled")
     places.push(posix.join(posix.dirname(weights.path), generationConfigFileName));
@@ -144,24 +188,22 @@ async function readGenerationConfig(
   return parseGenerationConfig(await readFile(join(directory, path), "utf8"), path, config);
 }
 
-function fileWarning(path: string): string[] {
-  const name = posix.basename(path).toLowerCase();
-  const secret =
-    /^\.env(\..+)?$/.test(name) ||
-    /\.(pem|key|p12|pfx|keystore)$/.test(name) ||
-    /^(id_(rsa|dsa|ecdsa|ed25519)|\.netrc|\.npmrc|\.pypirc|\.git-credentials|credentials(\.json)?|service_account\.json|admin-key)$/.test(
-      name,
-    );
-  if (secret)
-    return [
-      `${path} looks like a secret and is part of the bundle; list it in ${ignoreFileName} if it should not travel.`,
-    ];
-  if (isCode(path)) return [`${path} has no effect: a model of weights runs no code of its own.`];
-  return [];
-}
-
-function isCode(path: string): boolean {
-  return codeExtensions.some((extension) => path.toLowerCase().endsWith(extension));
+function warningsOf(
+  { answerer, withoutEffect }: ParsedConfig,
+  files: readonly BundleFile[],
+  secrets: readonly string[],
+): string[] {
+  const idle = answerer === "weights" ? files.filter(({ path }) => isCode(path)) : [];
+  return [
+    ...withoutEffect.map(({ field, line, reason }) => {
+      const place = line === null ? "" : ` (${configFileName} line ${line})`;
+      return `${field} has no effect${place}. ${reason}`;
+    }),
+    ...idle.map(({ path }) => `${path} has no effect. A model of weights runs no code of its own.`),
+    ...secrets.map(
+      (path) => `${path} holds a secret and was left out of the bundle. Keep its values on the platform.`,
+    ),
+  ];
 }
 
 async function exists(path: string): Promise<boolean> {

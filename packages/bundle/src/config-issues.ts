@@ -19,7 +19,8 @@ export type Report = (path: readonly PropertyKey[], code: ErrorCode, message: st
 
 export const weightsNotNamed =
   "model_metadata.corral.weights is required. Write there a GGUF file of this directory (weights: model.gguf), " +
-  "the absolute path of one, or a catalogue name (weights: corral-tiny-3).";
+  "the absolute path of one, or a catalogue name (weights: corral-tiny-3); or write code that answers calls, in " +
+  "model/model.py or model/model.ts.";
 
 /** Turns an issue of `schema` at `path` into reports; an unknown key becomes one report each, with a hint. */
 export function reportIssue(
@@ -33,6 +34,12 @@ export function reportIssue(
   if (issue.code === "unrecognized_keys") {
     const known = keysOf(schemaAt(schema, issue.path));
     for (const key of issue.keys) report([...at, key], "unknown_parameter", unknownKey(key, at, known));
+    return;
+  }
+  if (issue.code === "invalid_key") {
+    const wrong = issue.issues[0]?.message ?? "must be another";
+    // The value stays out of the message: it may be a secret.
+    report(at, "invalid_parameter", `${at.map(String).join(".")}: the name ${wrong}.`);
     return;
   }
   const given = issue.path.reduce<unknown>(
@@ -118,22 +125,32 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Of what stands at the path in an object of the schema. */
-function schemaAt(schema: z.ZodType, path: readonly PropertyKey[]): z.ZodType {
-  return path.reduce<z.ZodType>((outer, step) => {
-    const object = unwrapped(outer);
-    const inner: unknown = object instanceof z.ZodObject ? object.shape[String(step)] : undefined;
-    return inner instanceof z.ZodType ? inner : outer;
+/** Of what stands at the path in a value of the schema. */
+function schemaAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): z.core.$ZodType {
+  return path.reduce<z.core.$ZodType>((given, step) => {
+    const outer = unwrapped(given);
+    if (outer instanceof z.ZodObject)
+      return (outer.shape[String(step)] as z.core.$ZodType | undefined) ?? outer;
+    if (outer instanceof z.ZodArray) return outer.element;
+    return outer instanceof z.ZodRecord ? outer.valueType : outer;
   }, schema);
 }
 
-function unwrapped(schema: z.ZodType): z.ZodType {
-  let inner: unknown = schema;
-  while (inner instanceof z.ZodOptional || inner instanceof z.ZodNullable) inner = inner.unwrap();
-  return inner instanceof z.ZodType ? inner : schema;
+/** Without what makes a field optional or gives it a default. */
+export function unwrapped(schema: z.core.$ZodType): z.core.$ZodType {
+  let inner = schema;
+  while (
+    inner instanceof z.ZodOptional ||
+    inner instanceof z.ZodNullable ||
+    inner instanceof z.ZodDefault ||
+    inner instanceof z.ZodPrefault
+  ) {
+    inner = inner.unwrap();
+  }
+  return inner;
 }
 
-function keysOf(given: z.ZodType): string[] {
+function keysOf(given: z.core.$ZodType): string[] {
   const schema = unwrapped(given);
   return schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
 }
@@ -143,13 +160,14 @@ function expectation(issue: z.core.$ZodIssue): string {
     case "invalid_type":
       return `must be ${article(issue.expected)}`;
     case "invalid_value":
-      return `must be one of ${issue.values.map(String).join(", ")}`;
+      return `must be ${issue.values.length > 1 ? "one of " : ""}${issue.values.map(String).join(", ")}`;
     case "too_small":
+      if (issue.origin === "string") return "must not be empty";
       return `must be ${issue.inclusive === false ? "above" : "at least"} ${String(issue.minimum)}`;
     case "too_big":
       return `must be at most ${String(issue.maximum)}`;
     default:
-      return issue.message.startsWith("must") ? issue.message : `is not valid (${issue.message})`;
+      return /^(must|is|may) /.test(issue.message) ? issue.message : `is not valid (${issue.message})`;
   }
 }
 

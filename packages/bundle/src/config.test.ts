@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { isServingError, type ServingError } from "@corral/contract";
-import { bundleConfig, parseConfig, parseGenerationConfig } from "./config.ts";
+import { bundleConfig } from "./bundle-config.ts";
+import { parseConfig } from "./config.ts";
+import { parseGenerationConfig } from "./generation-config.ts";
 import { weightsReference } from "./weights-reference.ts";
 
 function refusal(act: () => unknown): ServingError {
@@ -65,7 +67,7 @@ describe("parseConfig", () => {
   });
 
   it("reads our settings and leaves the rest of model_metadata as it is", () => {
-    const { config, warnings } = parseConfig(`
+    const { config, withoutEffect } = parseConfig(`
 model_name: my-llama
 description: A small one
 model_metadata:
@@ -79,7 +81,7 @@ model_metadata:
     max_step_ms: 100
     call_caps: { tokens: 5000, stop_strings: 4 }
 `);
-    assert.deepEqual(warnings, []);
+    assert.deepEqual(withoutEffect, []);
     assert.deepEqual(config, {
       modelName: "my-llama",
       description: "A small one",
@@ -100,13 +102,19 @@ model_metadata:
     assert.ok(Object.isFrozen(config) && Object.isFrozen(config.defaults) && Object.isFrozen(config.limits));
   });
 
-  it("names every accepted field that changes nothing", () => {
-    const { warnings } = parseConfig(
+  it("lists every accepted field that changes nothing for weights alone, with its line", () => {
+    const { withoutEffect } = parseConfig(
       `${minimal}python_version: py311\nrequirements: []\nsecrets: {hf_access_token: null}\nresources: {cpu: 2, memory: 4Gi, use_gpu: yes}\nruntime: {predict_concurrency: 4}\nspec_version: 2.0\n`,
     );
     assert.deepEqual(
-      warnings.map((warning) => warning.split(" ")[0]),
-      ["python_version", "secrets", "resources", "runtime", "spec_version"],
+      withoutEffect.map(({ field, line }) => [field, line]),
+      // The others are what they are anyway.
+      [
+        ["python_version", 4],
+        ["secrets", 6],
+        ["resources", 7],
+        ["runtime", 8],
+      ],
     );
   });
 
@@ -115,7 +123,7 @@ model_metadata:
       parseConfig(`model_nam: a
 resources:
   cpus: 2
-trt_llm: {build: {}}
+bis_llm: {build: {}}
 model_metadata:
   corral:
     weigths: model.gguf
@@ -128,7 +136,7 @@ model_metadata:
       [
         ["/model_nam", "unknown_parameter"],
         ["/resources/cpus", "unknown_parameter"],
-        ["/trt_llm", "unsupported_parameter"],
+        ["/bis_llm", "unsupported_parameter"],
         ["/model_metadata/corral/weights", "missing_parameter"],
         ["/model_metadata/corral/precision", "invalid_parameter"],
         ["/model_metadata/corral/slots", "invalid_parameter"],

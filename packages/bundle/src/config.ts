@@ -1,120 +1,44 @@
-// config.yaml (and generation_config.json) text → `BundleConfig`, or every mistake at once. Reads no file and does
-// not know whether the weights exist.
+// config.yaml text → what it says of the model and of its code, or every mistake at once. Reads no file and does not
+// know whether the weights exist.
 
-import {
-  callCapsSchema,
-  checkModelValues,
-  generationCaps,
-  modelDefaultsSchema,
-  mostAdapters,
-  namePatternProblem,
-  parseJson,
-  precisions,
-  cacheTypes,
-  type CacheType,
-  type CallCaps,
-  type FieldError,
-  type ModelDefaults,
-  type Precision,
-} from "@corral/contract";
-import { z } from "zod";
-import {
-  checkDefaults,
-  checkNumbers,
-  isRecord,
-  pointer,
-  reportIssue,
-  unknownKey,
-  weightsNotNamed,
-  type Report,
-} from "./config-issues.ts";
+import type { FieldError } from "@corral/contract";
+import type { z } from "zod";
+import { bundleConfig, configFileName, deepFreeze, type BundleConfig } from "./bundle-config.ts";
+import { coerceConfig } from "./coerce.ts";
+import { checkNumbers, isRecord, pointer, reportIssue, unknownKey, type Report } from "./config-issues.ts";
+import { isNothing, readCorralSettings, type CorralSettings } from "./corral-settings.ts";
+import { cleanPath, findCode } from "./find-code.ts";
 import { fieldError, invalidBundle } from "./invalid-bundle.ts";
-import { trussFields } from "./truss-fields.ts";
-import { weightsProblem, weightsReference } from "./weights-reference.ts";
+import type { BundleCode } from "./manifest.ts";
+import { secretProblems } from "./secrets-inside.ts";
+import { repositoryOfTrtLlm, trtLlmUnknown } from "./trt-llm.ts";
+import { trussSettings } from "./truss-config.ts";
+import { verdictsOn, type Answerer, type FieldWithoutEffect } from "./truss-effects.ts";
+import { checkTogether } from "./truss-rules.ts";
+import { trussSchema, type TrussFields } from "./truss-schema.ts";
+import type { TrussSettings } from "./truss-settings.ts";
 import { readYaml, type YamlSource } from "./yaml-source.ts";
 
-/** Limits of a replica that the author sets; null: the platform decides. Names are those of the replica's config. */
-export interface BundleLimits {
-  readonly contextLength: number | null;
-  readonly slotCount: number | null;
-  readonly cellCount: number | null;
-  readonly threadCount: number | null;
-  readonly queueLength: number | null;
-  /** How long prompts may make a step while others wait for their next token. Absent, not null: digests stay. */
-  readonly maxStepMs?: number;
-  /** Unused for so long the model gives its memory back. Absent, not null: digests stay. */
-  readonly idleSeconds?: number;
-  /** The type of keys and values in the KV cache. Absent, not null: digests stay. */
-  readonly cacheType?: CacheType;
-  /** What one call may cost; by their wire names. Absent, not null: digests stay. */
-  readonly callCaps?: CallCaps;
-}
-
-/** What a model directory says of itself. Frozen, JSON-able. */
-export interface BundleConfig {
-  readonly modelName: string | null;
-  readonly description: string | null;
-  /** `model_metadata` without `corral`. */
-  readonly metadata: Readonly<Record<string, unknown>>;
-  /** As written: see `weightsReference`. */
-  readonly weights: string;
-  /** Weights of draft models by the names that calls give, written as `weights`. Absent where there are none. */
-  readonly draftModels?: Readonly<Record<string, string>>;
-  /** Files of LoRA adapters by the names that calls give, written as `weights`. Absent where there are none. */
-  readonly adapters?: Readonly<Record<string, string>>;
-  /** Null: what the weights' catalogue row says, else `default`. */
-  readonly precision: Precision | null;
-  /** Used where the weights carry none. Absent, not null: digests stay. */
-  readonly chatTemplate?: string;
-  /** Parameter values by their wire names, merged over generation_config.json and under the caller's. */
-  readonly defaults: ModelDefaults;
-  readonly limits: BundleLimits;
-}
-
+/** Frozen. */
 export interface ParsedConfig {
   readonly config: BundleConfig;
-  /** One sentence for each accepted field that changes nothing. */
-  readonly warnings: readonly string[];
+  /** What answers calls. */
+  readonly answerer: Answerer;
+  /** Null: weights alone, or a server of the author's. */
+  readonly code: BundleCode | null;
+  /** The surroundings of code or server; read and checked for weights alone, too, where they have no effect. */
+  readonly truss: TrussSettings;
+  /** Accepted fields that change nothing, in the order of the file. */
+  readonly withoutEffect: readonly FieldWithoutEffect[];
 }
 
-export const configFileName = "config.yaml";
-export const generationConfigFileName = "generation_config.json";
+const trussDefaults: TrussFields = trussSchema.parse({});
 
-interface NamedWeights {
-  readonly field: "assistant_models" | "adapters";
-  readonly what: string;
-  /** Each takes memory on every replica, used or not. */
-  readonly most: number;
-  /** Whether a name of the catalogue may stand for a file. */
-  readonly mayBeNamed: boolean;
-}
-
-const besideTheModel: readonly NamedWeights[] = [
-  { field: "assistant_models", what: "draft models", most: 4, mayBeNamed: true },
-  { field: "adapters", what: "adapters", most: mostAdapters, mayBeNamed: false },
-];
-/** Most sequences that a replica can be made to compute at a time. */
-const mostSlots = 256;
-const count = z.int().positive();
-const corralSchema = z.strictObject({
-  weights: z.string().min(1),
-  assistant_models: z.record(z.string(), z.string().min(1)).nullish(),
-  adapters: z.record(z.string(), z.string().min(1)).nullish(),
-  precision: z.enum(precisions).nullish(),
-  defaults: modelDefaultsSchema.nullish(),
-  context_length: count.nullish(),
-  slots: z.int().min(1).max(mostSlots).nullish(),
-  cells: count.nullish(),
-  threads: count.nullish(),
-  queue_length: count.nullish(),
-  max_step_ms: count.nullish(),
-  idle_seconds: count.nullish(),
-  cache_type: z.enum(cacheTypes).nullish(),
-  call_caps: callCapsSchema.nullish(),
-});
-
-/** Fails with `invalid_bundle`; its `errors` hold every mistake with pointer, line and remedy. */
-export function parseConfig(text: string): ParsedConfig {
+/**
+ * Fails with `invalid_bundle`; its `errors` hold every mistake with pointer, line and remedy.
+ * @param paths of the bundle's files, in which the code is looked for
+ */
+export function parseConfig(text: string, paths: Iterable<string> = []): ParsedConfig {
   const outcome = readYaml(text);
   if (outcome.kind === "refused") {
     throw invalidBundle(
@@ -123,16 +47,19 @@ export function parseConfig(text: string): ParsedConfig {
       ),
     );
   }
-  return checkConfig(outcome.source);
+  return deepFreeze(checkConfig(outcome.source, new Set(paths)));
 }
 
-function checkConfig(source: YamlSource): ParsedConfig {
+function checkConfig(source: YamlSource, paths: ReadonlySet<string>): ParsedConfig {
+  const root = source.value ?? {};
   const errors: FieldError[] = [];
-  const warnings: string[] = [];
+  let renamed: ReadonlyMap<string, string> = new Map();
+  const written = ([first, ...rest]: readonly PropertyKey[]) =>
+    first === undefined ? [] : [renamed.get(String(first)) ?? first, ...rest];
   const report: Report = (path, code, message) => {
-    const line = source.lineOf(path);
+    const line = source.lineOf(written(path));
     const place = line === null ? configFileName : `${configFileName} line ${line}`;
-    errors.push(fieldError(pointer(path), code, `${place}: ${message}`));
+    errors.push(fieldError(pointer(written(path)), code, `${place}: ${message}`));
   };
   const check = (schema: z.ZodType, value: unknown, path: readonly PropertyKey[]): boolean => {
     const parsed = schema.safeParse(value);
@@ -140,188 +67,130 @@ function checkConfig(source: YamlSource): ParsedConfig {
     return parsed.success;
   };
 
-  const root = source.value ?? {};
   if (!isRecord(root)) {
     report([], "invalid_parameter", "must be a map of settings.");
     throw invalidBundle(errors);
   }
   checkNumbers(root, [], report);
-  for (const [key, value] of Object.entries(root)) {
-    const field = Object.hasOwn(trussFields, key) ? trussFields[key] : undefined;
-    if (field === undefined) {
-      report([key], "unknown_parameter", unknownKey(key, [], Object.keys(trussFields)));
-    } else if (isEmpty(value)) {
-      continue;
-    } else if (field.effect === "refused") {
-      report([key], "unsupported_parameter", `${key} is not supported here. ${field.remedy}`);
-    } else if (check(field.schema, value, [key]) && field.effect === "none") {
-      warnings.push(`${key} has no effect: ${field.reason}`);
-    }
-  }
+  const coerced = coerceConfig(root, trussSchema, (path) => source.numberSource(path));
+  renamed = coerced.renamed;
+  const { fields, whole } = readFields(coerced.value, check, report);
+  checkTogether(fields, report);
+  for (const { path, message } of secretProblems(coerced.value)) report(path, "invalid_parameter", message);
 
-  const metadata = isRecord(root["model_metadata"]) ? root["model_metadata"] : {};
-  const corral = metadata["corral"];
-  const at = ["model_metadata", "corral"];
-  if (corral === undefined || corral === null) {
-    report(at, "missing_parameter", weightsNotNamed);
-  } else {
-    check(corralSchema, corral, at);
-    // Looked at in any case: a mistake beside them must not hide these.
-    const { weights, defaults, slots, call_caps: givenCaps } = isRecord(corral) ? corral : {};
-    for (const kind of besideTheModel) {
-      const given = isRecord(corral) ? corral[kind.field] : null;
-      const named = Object.entries(isRecord(given) ? given : {});
-      if (named.length > kind.most) {
-        const most = `has ${named.length} ${kind.what}; ${kind.most} at most are loaded beside a model. Leave out some.`;
-        report([...at, kind.field], "invalid_parameter", `${kind.field} ${most}`);
-      }
-      for (const [name, value] of named) {
-        const wrong = namedWeightsProblem(kind, name, value);
-        if (wrong !== null) report([...at, kind.field, name], "invalid_parameter", wrong);
-      }
-    }
-    const { precision, cache_type: cacheType } = isRecord(corral) ? corral : {};
-    if (precision === "reference" && typeof cacheType === "string" && cacheType !== "f32") {
-      const wrong = `cache_type is ${cacheType}; with precision reference it is f32. Leave one of them out.`;
-      report([...at, "cache_type"], "invalid_parameter", wrong);
-    }
-    if (isRecord(defaults)) {
-      const limits = {
-        maxSequenceCount: typeof slots === "number" ? slots : mostSlots,
-        caps: generationCaps(callCapsSchema.safeParse(givenCaps ?? {}).data ?? {}),
-      };
-      checkDefaults(defaults, limits, (name, code, message) =>
-        report([...at, "defaults", name], code, message),
-      );
-    }
-    const problem = typeof weights === "string" && weights !== "" ? weightsProblem(weights) : null;
-    if (problem !== null) report([...at, "weights"], "invalid_parameter", problem);
+  const { answerer, code } = findAnswerer(fields, coerced.value, paths, report);
+  const verdicts = verdictsOn(coerced.value, trussDefaults, answerer);
+  for (const { field, path, remedy } of verdicts.refused) {
+    report(path, "unsupported_parameter", `${field} is not supported here. ${remedy}`);
   }
-  if (errors.length > 0) throw invalidBundle(errors);
+  const given = coerced.value["model_metadata"];
+  const metadata = isRecord(given) ? given : {};
+  const engine = answerer === "weights" ? (fields.trt_llm ?? null) : null;
+  const repository = repositoryOfTrtLlm(engine);
+  const others = { hasCode: answerer !== "weights", hasModel: engine !== null };
+  const settings = readCorralSettings(metadata["corral"], others, report, check);
+  if (engine !== null && repository === null && isNothing(settings?.weights))
+    report(["trt_llm"], "unsupported_parameter", trtLlmUnknown);
+  if (whole === null || settings === null || errors.length > 0) throw invalidBundle(errors);
 
-  const settings = corralSchema.parse(corral);
-  const { corral: _, ...otherMetadata } = metadata;
   return {
-    config: bundleConfig({
-      modelName: optionalText(root["model_name"]),
-      description: optionalText(root["description"]),
-      metadata: otherMetadata,
-      weights: settings.weights,
-      ...(isNothing(settings.assistant_models) ? {} : { draftModels: settings.assistant_models }),
-      ...(isNothing(settings.adapters) ? {} : { adapters: settings.adapters }),
-      precision: settings.precision ?? null,
-      defaults: settings.defaults ?? {},
-      limits: {
-        contextLength: settings.context_length ?? null,
-        slotCount: settings.slots ?? null,
-        cellCount: settings.cells ?? null,
-        threadCount: settings.threads ?? null,
-        queueLength: settings.queue_length ?? null,
-        ...(typeof settings.max_step_ms !== "number" ? {} : { maxStepMs: settings.max_step_ms }),
-        ...(typeof settings.idle_seconds !== "number" ? {} : { idleSeconds: settings.idle_seconds }),
-        ...(typeof settings.cache_type !== "string" ? {} : { cacheType: settings.cache_type }),
-        ...(isRecord(settings.call_caps) ? { callCaps: settings.call_caps } : {}),
-      },
-    }),
-    warnings,
+    config: configOf(whole, metadata, { ...settings, weights: settings.weights ?? repository }),
+    answerer,
+    code,
+    truss: trussSettings(whole),
+    withoutEffect: verdicts.without.map(({ field, path, reason }) => ({
+      field,
+      line: source.lineOf(written(path)),
+      reason,
+    })),
   };
 }
 
-function namedWeightsProblem(
-  { field, mayBeNamed }: NamedWeights,
-  name: string,
-  weights: unknown,
-): string | null {
-  const problem = namePatternProblem(name);
-  if (problem !== null) return `${field}: ${problem}`;
-  if (typeof weights !== "string" || weights === "") return null;
-  const wrong = weightsProblem(weights);
-  if (wrong !== null || mayBeNamed || weightsReference(weights).kind !== "named") return wrong;
-  return `${field}: ${name} is ${JSON.stringify(weights)}; it must be the path of a GGUF file, in the directory or absolute.`;
+/** Each field by itself: those that are sound, and the whole where all are. */
+function readFields(
+  value: Readonly<Record<string, unknown>>,
+  check: (schema: z.ZodType, value: unknown, path: readonly PropertyKey[]) => boolean,
+  report: Report,
+): { readonly fields: Partial<TrussFields>; readonly whole: TrussFields | null } {
+  const sound: Record<string, unknown> = {};
+  for (const [key, member] of Object.entries(value)) {
+    const field = Object.hasOwn(trussSchema.shape, key)
+      ? trussSchema.shape[key as keyof TrussFields]
+      : undefined;
+    if (field === undefined) {
+      report([key], "unknown_parameter", unknownKey(key, [], Object.keys(trussSchema.shape)));
+    } else if (isNothing(member)) {
+      // As if it were not there: `requirements:` with nothing behind it is no mistake.
+      continue;
+    } else if (check(field, member, [key])) {
+      sound[key] = member;
+    }
+  }
+  const whole = trussSchema.parse(sound);
+  const present = Object.keys(sound).map((key) => [key, whole[key as keyof TrussFields]] as const);
+  const isWhole = present.length === Object.values(value).filter((member) => !isNothing(member)).length;
+  return { fields: Object.fromEntries(present), whole: isWhole ? whole : null };
 }
 
-function isNothing<Value extends object>(given: Value | null | undefined): given is null | undefined {
-  return given === null || given === undefined || isEmpty(given);
-}
-
-/** A config made in code, for versions that come from no directory (`corral deploy <identifier>`). */
-export function bundleConfig(
-  given: Pick<BundleConfig, "weights"> &
-    Partial<Omit<BundleConfig, "limits">> & { limits?: Partial<BundleLimits> },
-): BundleConfig {
-  return deepFreeze({
-    modelName: null,
-    description: null,
-    metadata: {},
-    precision: null,
-    defaults: {},
-    ...given,
-    limits: {
-      contextLength: null,
-      slotCount: null,
-      cellCount: null,
-      threadCount: null,
-      queueLength: null,
-      ...given.limits,
+function findAnswerer(
+  fields: Partial<TrussFields>,
+  written: Readonly<Record<string, unknown>>,
+  paths: ReadonlySet<string>,
+  report: Report,
+): { readonly answerer: Answerer; readonly code: BundleCode | null } {
+  if (!isNothing(written["docker_server"])) return { answerer: "server", code: null };
+  const { requirements_file: requirements } = fields;
+  const found = findCode(
+    {
+      modelModuleDir: fields.model_module_dir ?? trussDefaults.model_module_dir,
+      modelClassFilename: fields.model_class_filename ?? trussDefaults.model_class_filename,
+      modelClassName: fields.model_class_name ?? trussDefaults.model_class_name,
     },
-  });
-}
-
-/**
- * generation_config.json as an object; fails with `invalid_bundle`. A field that is not known here is passed over, as
- * Hugging Face does; a value that calls would be refused for is a mistake.
- * @param file named in the messages
- * @param config whose `defaults` lie over it
- */
-export function parseGenerationConfig(
-  text: string,
-  file = generationConfigFileName,
-  config: Pick<BundleConfig, "defaults" | "limits"> = bundleConfig({ weights: "" }),
-): Record<string, unknown> {
-  let value: unknown;
-  try {
-    value = parseJson(text);
-  } catch (error) {
-    const detail = error instanceof Error ? error.message : "not valid JSON";
-    throw invalidBundle([
-      fieldError("", "invalid_parameter", `${file}: ${detail.replace("The body is", "it is")}`),
-    ]);
-  }
-  if (!isRecord(value)) {
-    throw invalidBundle([fieldError("", "invalid_parameter", `${file}: must be a JSON object.`)]);
-  }
-  const errors = checkModelValues(value, {
-    doSample: value["do_sample"] === true || config.defaults["do_sample"] === true,
-    maxSequenceCount: config.limits.slotCount ?? mostSlots,
-    vocabSize: null,
-    caps: generationCaps(config.limits.callCaps ?? {}),
-  });
-  if (errors.length === 0) return value;
-  // JSON is YAML, too, which tells the lines.
-  const yaml = readYaml(text);
-  const lineOf = (name: string) => (yaml.kind === "parsed" ? yaml.source.lineOf([name]) : null);
-  throw invalidBundle(
-    errors.map(({ pointer: at, code, message }) => {
-      const line = lineOf(at.slice(1));
-      return fieldError("", code, `${line === null ? file : `${file} line ${line}`}: ${message}`);
-    }),
+    {
+      filename: (fields.model_class_filename ?? "model.py") !== trussDefaults.model_class_filename,
+      className: fields.model_class_name !== undefined,
+    },
+    paths,
   );
-}
-
-function optionalText(value: unknown): string | null {
-  return typeof value === "string" && value !== "" ? value : null;
-}
-
-function isEmpty(value: unknown): boolean {
-  if (value === null || value === undefined || value === "") return true;
-  if (Array.isArray(value)) return value.length === 0;
-  return isRecord(value) && Object.keys(value).length === 0;
-}
-
-function deepFreeze<Value>(value: Value): Value {
-  if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {
-    Object.freeze(value);
-    for (const item of Object.values(value)) deepFreeze(item);
+  if (found.kind === "wrong") report([found.field], "invalid_parameter", found.message);
+  if (found.kind !== "found") return { answerer: "weights", code: null };
+  if (requirements !== undefined && found.code.kind === "python" && !paths.has(cleanPath(requirements))) {
+    report(
+      ["requirements_file"],
+      "invalid_parameter",
+      `requirements_file names ${requirements}, which is not in the directory or is left out by the ignore rules.`,
+    );
   }
-  return value;
+  return { answerer: found.code.kind, code: found.code };
+}
+
+function configOf(
+  fields: TrussFields,
+  { corral: _, ...metadata }: Readonly<Record<string, unknown>>,
+  settings: CorralSettings,
+): BundleConfig {
+  const { weights, assistant_models: drafts, adapters } = settings;
+  return bundleConfig({
+    modelName: fields.model_name ?? null,
+    description: fields.description ?? null,
+    metadata,
+    ...(typeof weights === "string" ? { weights } : {}),
+    ...(isRecord(drafts) && !isNothing(drafts) ? { draftModels: drafts } : {}),
+    ...(isRecord(adapters) && !isNothing(adapters) ? { adapters } : {}),
+    precision: settings.precision ?? null,
+    defaults: settings.defaults ?? {},
+    limits: {
+      contextLength: settings.context_length ?? null,
+      slotCount: settings.slots ?? null,
+      cellCount: settings.cells ?? null,
+      threadCount: settings.threads ?? null,
+      queueLength: settings.queue_length ?? null,
+      ...(typeof settings.max_step_ms !== "number" ? {} : { maxStepMs: settings.max_step_ms }),
+      ...(typeof settings.idle_seconds !== "number" ? {} : { idleSeconds: settings.idle_seconds }),
+      ...(typeof settings.cache_type !== "string" ? {} : { cacheType: settings.cache_type }),
+      ...(isRecord(settings.call_caps) ? { callCaps: settings.call_caps } : {}),
+    },
+    ...(settings.strict_python === true ? { strictPython: true } : {}),
+    ...(settings.strict_resources === true ? { strictResources: true } : {}),
+  });
 }

@@ -1,18 +1,34 @@
 // The files of a bundle on disk: which ones belong to it, in order, and their hashes. Does not read the config.
+// Secrets never belong to it, whatever the ignore file says.
 
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { readdir, readFile, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { join, relative, sep } from "node:path";
 import { fieldError, invalidBundle } from "./invalid-bundle.ts";
 import { builtInIgnore, ignoreRules, type IgnoreRules } from "./ignore.ts";
 import { canonicalManifest, type Manifest } from "./manifest.ts";
+import { holdsPrivateKey, isSecretPath, mayHoldKey } from "./secrets-inside.ts";
 
 export interface BundleFile {
   /** Relative to the bundle's root, separated by "/". */
   readonly path: string;
   /** Bytes, when it was listed. */
   readonly size: number;
+  /** Where its content lies, absolute; absent: at its path in the directory. */
+  readonly source?: string;
+}
+
+export interface ListedFiles {
+  /** Ascending by path. */
+  readonly files: readonly BundleFile[];
+  /** Paths of files that hold secrets and so are not among them. */
+  readonly secrets: readonly string[];
+}
+
+/** Where the content of a bundle's file is read from. */
+export function contentOf(directory: string, file: BundleFile): string {
+  return file.source ?? join(directory, file.path);
 }
 
 export const ignoreFileName = ".truss_ignore";
@@ -28,17 +44,21 @@ export async function readIgnoreRules(directory: string): Promise<IgnoreRules> {
  * Regular files that are not ignored, ascending by path. Fails with `invalid_bundle` on links, sockets and devices:
  * a version must not depend on what lies outside its directory.
  */
-export async function listFiles(directory: string, rules: IgnoreRules): Promise<BundleFile[]> {
+export async function listFiles(directory: string, rules: IgnoreRules): Promise<ListedFiles> {
   const found: BundleFile[] = [];
+  const secrets: string[] = [];
   const problems: string[] = [];
   const walk = async (prefix: string): Promise<void> => {
     for (const entry of await readdir(join(directory, prefix), { withFileTypes: true })) {
       const path = prefix === "" ? entry.name : `${prefix}/${entry.name}`;
-      if (rules.ignores(path, entry.isDirectory())) continue;
+      const isIgnored = rules.ignores(path, entry.isDirectory());
+      if (isIgnored && !(entry.isDirectory() && rules.bringBack)) continue;
       if (entry.isDirectory()) {
-        await walk(path);
+        if (entry.name !== ".git") await walk(path);
       } else if (entry.isFile()) {
-        found.push({ path, size: (await stat(join(directory, path))).size });
+        const file = { path, size: (await stat(join(directory, path))).size };
+        if (await holdsSecret(directory, file)) secrets.push(path);
+        else found.push(file);
         if (found.length > maxFileCount)
           throw invalidBundle([
             fieldError(
@@ -57,7 +77,27 @@ export async function listFiles(directory: string, rules: IgnoreRules): Promise<
   if (problems.length > 0) {
     throw invalidBundle(problems.map((message) => fieldError("", "invalid_bundle", message)));
   }
-  return found.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
+  return {
+    files: found.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0)),
+    secrets: secrets.sort(byText),
+  };
+}
+
+/** Paths of all regular files below a directory, in no order; links are not followed. */
+export async function walkFiles(directory: string): Promise<string[]> {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+  return entries.flatMap((entry) =>
+    entry.isDirectory() ? [] : [relative(directory, join(entry.parentPath, entry.name)).split(sep).join("/")],
+  );
+}
+
+async function holdsSecret(directory: string, { path, size }: BundleFile): Promise<boolean> {
+  if (isSecretPath(path)) return true;
+  return mayHoldKey(path, size) && holdsPrivateKey(await readFile(join(directory, path), "latin1"));
+}
+
+function byText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 /** Hex sha256 of a file, read as a stream. */

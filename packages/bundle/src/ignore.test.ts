@@ -3,13 +3,9 @@ import { it } from "node:test";
 import fc from "fast-check";
 import { builtInIgnore, ignoreRules } from "./ignore.ts";
 
-/** Whether a file at `path` stays out, its directories asked first as a walk does. */
+/** Whether a file at `path` stays out. */
 function ignored(lines: readonly string[], path: string): boolean {
-  const rules = ignoreRules(lines);
-  const parts = path.split("/");
-  return parts.some((_, index) =>
-    rules.ignores(parts.slice(0, index + 1).join("/"), index < parts.length - 1),
-  );
+  return ignoreRules(lines).ignores(path, false);
 }
 
 // The matcher was compared with git 2.39 on 4,500 random patterns; only `\/` and `***` differ.
@@ -44,7 +40,7 @@ const cases: readonly [pattern: string, path: string, ignored: boolean][] = [
   ["#x", "#x", false],
   ["\\!x", "!x", true],
   ["x ", "x", true],
-  ["x\\ ", "x ", true],
+  ["  x", "x", true],
   ["*", "anything/at/all", true],
   ["foo/*", "foo/bar", true],
   ["foo/*", "foo/bar/baz", true],
@@ -58,10 +54,14 @@ for (const [pattern, path, expected] of cases) {
   });
 }
 
-it("a later rule brings a file back, but not from a directory that is left out", () => {
+it("a later rule brings a file back, even from a directory that is left out, as with Truss", () => {
   assert.equal(ignored(["*.gguf", "!keep.gguf"], "keep.gguf"), false);
   assert.equal(ignored(["*.gguf", "!keep.gguf"], "other.gguf"), true);
-  assert.equal(ignored(["out/", "!out/keep"], "out/keep"), true);
+  assert.equal(ignored(["out/", "!out/keep"], "out/keep"), false);
+  assert.equal(ignored(["out/", "!out/keep"], "out/other"), true);
+  assert.equal(ignored(["!out/keep", "out/"], "out/keep"), true);
+  assert.equal(ignoreRules(["out/"]).bringBack, false);
+  assert.equal(ignoreRules(["out/", "!x"]).bringBack, true);
 });
 
 it("the built-in list leaves out what Truss leaves out, and secrets", () => {

@@ -1,10 +1,13 @@
 // Which files of a directory stay out of a bundle: gitignore patterns, matched without regular expressions so that
-// no pattern can be slow. Not supported: nothing of gitignore that a path (relative, "/") can meet.
-// Source: gitignore(5); the built-in list follows truss/util/.truss_ignore (truss 0.18.35).
+// no pattern can be slow. One thing is as in Truss and not as in git: a later rule brings a file back even from a
+// directory that is left out.
+// Source: gitignore(5); pathspec (GitWildMatchPattern) as truss 0.18.35 calls it, with its built-in list.
 
 export interface IgnoreRules {
-  /** `path` is relative to the root. A directory that is ignored is not entered, so nothing in it comes back. */
+  /** `path` is relative to the root, with "/" between its parts. */
   ignores(path: string, isDirectory: boolean): boolean;
+  /** Whether something in a directory that is left out may come back, so that it must be entered. */
+  readonly bringBack: boolean;
 }
 
 interface Rule {
@@ -26,48 +29,52 @@ export const builtInIgnore: readonly string[] = [
   "*.pot", "local_settings.py", "db.sqlite3", "db.sqlite3-journal", "instance/", ".webassets-cache", ".scrapy",
   "docs/_build/", ".pybuilder/", "target/", ".ipynb_checkpoints", "profile_default/", "ipython_config.py",
   ".pdm.toml", "__pypackages__/", "celerybeat-schedule", "celerybeat.pid", "*.sage.py", ".mypy_cache/",
-  ".dmypy.json", "dmypy.json", ".pyre/", ".pytype/", "cython_debug/", ".spyderproject", ".spyproject",
+  ".dmypy.json", "dmypy.json", ".pyre/", ".pytype/", ".ruff_cache/", "cython_debug/", ".spyderproject", ".spyproject",
   ".ropeproject",
   // Environments: they may hold secrets.
   ".env", ".env.*", ".venv", "env/", "venv/", "ENV/", "env.bak/", "venv.bak/",
   // Tools and leftovers.
-  ".git/", "node_modules/", ".corral/", ".DS_Store", "*.log", "*.tmp", "*.swp",
+  ".git/", ".git", "node_modules/", ".corral/", ".DS_Store", "*.log", "*.tmp", "*.swp",
 ];
 
 /** Rules from the lines of an ignore file; a later rule wins over an earlier one. */
 export function ignoreRules(lines: readonly string[]): IgnoreRules {
   const rules = lines.map(parseRule).filter((rule) => rule !== null);
+  const lastFirst = rules.toReversed();
   return {
+    bringBack: rules.some(({ negated }) => negated),
     ignores(path, isDirectory) {
       const segments = path.split("/");
-      for (const rule of rules.toReversed()) {
-        if (rule.directoryOnly && !isDirectory) continue;
-        if (matchSegments(rule.segments, segments)) return !rule.negated;
-      }
-      return false;
+      const deciding = lastFirst.find((rule) => matches(rule, segments, isDirectory));
+      return deciding !== undefined && !deciding.negated;
     },
   };
 }
 
+/** The path itself, or a directory that it lies in. */
+function matches(rule: Rule, segments: readonly string[], isDirectory: boolean): boolean {
+  return segments.some((_, index) => {
+    const isLast = index === segments.length - 1;
+    if (rule.directoryOnly && isLast && !isDirectory) return false;
+    return matchSegments(rule.segments, segments.slice(0, index + 1));
+  });
+}
+
 function parseRule(line: string): Rule | null {
-  let pattern = trimEnd(line.replace(/\r$/, ""));
+  let pattern = line.trim();
   if (pattern === "" || pattern.startsWith("#")) return null;
   const negated = pattern.startsWith("!");
   if (negated) pattern = pattern.slice(1);
-  const directoryOnly = pattern.endsWith("/");
-  if (directoryOnly) pattern = pattern.slice(0, -1);
+  const endsInSlash = pattern.endsWith("/");
+  if (endsInSlash) pattern = pattern.slice(0, -1);
   const anchored = pattern.includes("/");
   if (pattern.startsWith("/")) pattern = pattern.slice(1);
   if (pattern === "") return null;
   const segments = pattern.split("/");
+  // "a/**/" is "a/**" for pathspec.
+  const isAllBelow = segments.at(-1) === "**" && segments.some((segment) => segment !== "**");
+  const directoryOnly = endsInSlash && !isAllBelow;
   return { negated, directoryOnly, segments: anchored ? segments : ["**", ...segments] };
-}
-
-/** Trailing spaces do not count unless the last is escaped. */
-function trimEnd(line: string): string {
-  let end = line.length;
-  while (end > 0 && line[end - 1] === " " && line[end - 2] !== "\\") end--;
-  return line.slice(0, end);
 }
 
 /** `**` takes any number of segments; at the end it needs at least one ("a/**" is what lies in a). */

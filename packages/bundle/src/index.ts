@@ -5,25 +5,49 @@ export {
   type PackOptions,
   type UnpackLimits,
 } from "./archive.ts";
-export { inspectBundle, readBundle, type Bundle, type InspectedBundle } from "./bundle.ts";
+export {
+  inspectBundle,
+  readBundle,
+  removeForeignFiles,
+  type Bundle,
+  type InspectOptions,
+  type InspectedBundle,
+} from "./bundle.ts";
 export {
   bundleConfig,
   configFileName,
   generationConfigFileName,
-  parseConfig,
-  parseGenerationConfig,
   type BundleConfig,
   type BundleLimits,
-  type ParsedConfig,
-} from "./config.ts";
+} from "./bundle-config.ts";
+export { parseConfig, type ParsedConfig } from "./config.ts";
+export { parseGenerationConfig } from "./generation-config.ts";
 export { checkDefaults, reportIssue, type Report } from "./config-issues.ts";
 export { manifestDigest, type BundleFile } from "./files.ts";
 export {
   canonicalJson,
   canonicalManifest,
   createManifest,
+  type BundleCode,
   type Manifest,
   type ManifestFile,
 } from "./manifest.ts";
+export { cpuCount, memoryBytes } from "./truss-amounts.ts";
+export { expandedTrussConfig } from "./truss-config.ts";
+export type { Answerer, FieldWithoutEffect } from "./truss-effects.ts";
+export type {
+  Accelerator,
+  BaseImage,
+  CachedRepository,
+  DockerServer,
+  ExternalData,
+  HealthChecks,
+  MountedWeights,
+  TrussBuild,
+  TrussResources,
+  TrussRuntime,
+  TrussSettings,
+  TrussTransport,
+} from "./truss-settings.ts";
 export { weightsReference, type WeightsReference } from "./weights-reference.ts";
 export { readYaml, type YamlOutcome, type YamlSource } from "./yaml-source.ts";

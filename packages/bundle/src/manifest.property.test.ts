@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import fc from "fast-check";
-import { bundleConfig } from "./config.ts";
+import { bundleConfig } from "./bundle-config.ts";
 import { manifestDigest } from "./files.ts";
 import { canonicalJson, createManifest, type ManifestFile } from "./manifest.ts";
 

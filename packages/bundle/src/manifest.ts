@@ -1,7 +1,8 @@
 // What identifies a version: its files, its config, the model's generation config and the weights' sha256, in one
 // canonical text. Pure: no file is read and no hash is computed here.
 
-import type { BundleConfig } from "./config.ts";
+import type { BundleConfig } from "./bundle-config.ts";
+import type { TrussSettings } from "./truss-settings.ts";
 
 export interface ManifestFile {
   /** Relative to the bundle's root, separated by "/". */
@@ -10,6 +11,16 @@ export interface ManifestFile {
   readonly size: number;
   /** Hex. */
   readonly sha256: string;
+}
+
+/** The code that answers a version's calls. */
+export interface BundleCode {
+  /** Which kind of code worker runs it. */
+  readonly kind: "python" | "typescript";
+  /** Of the bundle, such as `model/model.py`. */
+  readonly file: string;
+  /** The class in it. Always there for Python; absent for TypeScript unless the config names one. */
+  readonly className?: string;
 }
 
 export interface Manifest {
@@ -26,6 +37,10 @@ export interface Manifest {
   readonly draftWeightsSha256?: Readonly<Record<string, string>>;
   /** Of the adapters, in the same way. */
   readonly adapterSha256?: Readonly<Record<string, string>>;
+  /** Absent for weights alone. */
+  readonly code?: BundleCode;
+  /** The surroundings of the code, or of a server of the author's. Absent for weights alone: digests stay. */
+  readonly truss?: TrussSettings;
 }
 
 /** Paths must be unique; their order does not matter. */
@@ -45,6 +60,8 @@ export function createManifest(parts: Omit<Manifest, "format">): Manifest {
     weightsSha256: parts.weightsSha256,
     ...(parts.draftWeightsSha256 === undefined ? {} : { draftWeightsSha256: parts.draftWeightsSha256 }),
     ...(parts.adapterSha256 === undefined ? {} : { adapterSha256: parts.adapterSha256 }),
+    ...(parts.code === undefined ? {} : { code: parts.code }),
+    ...(parts.truss === undefined ? {} : { truss: parts.truss }),
   };
 }
 

@@ -9,6 +9,7 @@ import type { CommandDefinition, CommandGroup, Context, Options } from "./comman
 import { textOption } from "./command.ts";
 import { adapters } from "./commands/adapters.ts";
 import { deploy } from "./commands/deploy.ts";
+import { init } from "./commands/init.ts";
 import { keys } from "./commands/keys.ts";
 import { logs } from "./commands/logs.ts";
 import { ls } from "./commands/ls.ts";
@@ -28,6 +29,7 @@ import { canSpin, lineProgress, silentProgress, spinnerProgress } from "./progre
 export const commands: readonly (CommandDefinition | CommandGroup)[] = [
   up,
   deploy,
+  init,
   push,
   quantize,
   predict,

@@ -99,7 +99,8 @@ const startHelp = `Start here:
   corral up --quickstart          a platform with two tiny models on this machine
   corral predict corral-tiny-3 --message "What even is AGI?"
   corral deploy llama-3-8b-instruct    a model by name, from the hub; or owner/name, or files
-  corral push my-model-directory`;
+  corral init my-model --template python    a model directory to begin with
+  corral push my-model`;
 
 function exitCodeText(): string {
   return exitCodeHelp.map(([code, meaning]) => `  ${String(code).padStart(3)}  ${meaning}`).join("\n");

@@ -39,6 +39,88 @@ export const replicaAdaptersSchema = z.strictObject({
 });
 export type ReplicaAdapters = z.infer<typeof replicaAdaptersSchema>;
 
+/** What a Python model needs to be there before its code is started. */
+export const pythonCodeSchema = z.strictObject({
+  /** As in config.yaml: `py311`; null: any will do. */
+  version: z.string().nullable(),
+  /** Refuse every other version. */
+  strict: z.boolean(),
+  /** Lines as pip reads them. */
+  requirements: z.array(z.string()),
+  /** Of the bundle. */
+  requirements_file: z.string().nullable(),
+  /** Files to fetch below the data directory. */
+  external_data: z.array(z.strictObject({ url: z.string(), local_data_path: z.string() })),
+  /** Of the bundle's content: names what requirements of the bundle's own make. */
+  bundle_digest: z.string(),
+  /** Absolute; environments, the installer and its caches, kept for all models. */
+  home: z.string(),
+});
+export type PythonCode = z.infer<typeof pythonCodeSchema>;
+
+/** The author's code, and what it may know and take. */
+export const replicaCodeSchema = z.strictObject({
+  kind: z.enum(["python", "typescript"]),
+  /** Absolute; the bundle's files. */
+  directory: z.string(),
+  /** Of the bundle, such as `model/model.ts`. */
+  file: z.string(),
+  /** Absent: for TypeScript, its exports decide. */
+  class_name: z.string().optional(),
+  /** Of the bundle. */
+  data_directory: z.string(),
+  packages_directory: z.string(),
+  /** What the author wrote, with every default: what code is given as its config. */
+  config: z.record(z.string(), z.unknown()),
+  environment_variables: z.record(z.string(), z.string()),
+  /** There where `kind` is `python`. */
+  python: pythonCodeSchema.optional(),
+  /** The GPU that the code asks for; absent: none. `strict`: nothing else will do. */
+  accelerator: z
+    .strictObject({ name: z.string(), count: z.int().positive(), strict: z.boolean() })
+    .optional(),
+  secrets: z.record(z.string(), z.string()),
+  /** `{name}` of the environment that the deployment is promoted to. */
+  environment: z.record(z.string(), z.unknown()).nullable(),
+  /** Absolute; the code is not to see what is in them, but for its own. */
+  hidden_directories: z.array(z.string()),
+  predict_concurrency: z.int().positive(),
+  limits: z.strictObject({
+    /** Of all processes of the code together; null: no limit. */
+    memory_bytes: z.int().positive().nullable(),
+    /** Of each process. */
+    open_files: z.int().positive(),
+    /** Of one answer. */
+    answer_bytes: z.int().positive(),
+    load_ms: z.int().positive(),
+    /** Of a call whose caller sets no deadline. */
+    call_ms: z.int().positive(),
+    /** Between two pieces of a streamed answer. */
+    piece_ms: z.int().positive(),
+  }),
+});
+export type ReplicaCode = z.infer<typeof replicaCodeSchema>;
+
+/** What a replica's `/code` answers: the new code serves, or it is refused and the old code goes on. */
+export const replicaCodeAnswerSchema = z.discriminatedUnion("kind", [
+  z.object({
+    kind: z.literal("loaded"),
+    /** Of the author's `load`, which ran again. */
+    load_ms: z.number(),
+    methods: z.array(z.string()),
+  }),
+  z.object({
+    kind: z.literal("refused"),
+    stage: z.string(),
+    message: z.string(),
+    traceback: z.string().optional(),
+    /** Of the bundle. */
+    file: z.string().optional(),
+    line: z.int().optional(),
+  }),
+]);
+export type ReplicaCodeAnswer = z.infer<typeof replicaCodeAnswerSchema>;
+
 const errorCodes = Object.keys(errorTable) as [ErrorCode, ...ErrorCode[]];
 
 /** What a replica's `/adapters` answers: all that calls may name now, and why others of the list are not among them. */
@@ -58,12 +140,17 @@ export const replicaConfigSchema = z.strictObject({
   address: z.string().regex(/^(unix:\/|http:\/\/)/),
   /** Needed on every request where the address is `http:`. */
   token: z.string().nullable(),
-  weights: z.strictObject({
-    /** Path of the GGUF file. */
-    path: z.string(),
-    /** Checked before the file is loaded. */
-    sha256: z.string(),
-  }),
+  /** Absent: the code answers alone, and no native library is loaded. One of `weights` and `code` is there. */
+  weights: z
+    .strictObject({
+      /** Path of the GGUF file. */
+      path: z.string(),
+      /** Checked before the file is loaded. */
+      sha256: z.string(),
+    })
+    .optional(),
+  /** Absent: the model answers by itself. */
+  code: replicaCodeSchema.optional(),
   /** Smaller models of the same vocabulary that draft, by the names that calls give; absent: none. */
   draft_models: z
     .array(z.strictObject({ name: z.string(), path: z.string(), sha256: z.string() }))

@@ -56,10 +56,11 @@ const reports = [
   z.object({
     kind: z.literal("ready"),
     weights_sha256: z.string().nullable(),
-    context_length: z.int(),
+    /** Of the model's; absent with `compute` where code answers alone. */
+    context_length: z.int().optional(),
     precision: z.enum(["default", "reference"]),
     load_ms: z.number(),
-    compute: computeSchema,
+    compute: computeSchema.optional(),
   }),
   z.object({
     kind: z.literal("started"),

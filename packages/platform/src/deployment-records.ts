@@ -1,8 +1,10 @@
 // How the reconciler reads and writes deployments: the store's functions behind its port.
 
+import { join } from "node:path";
 import type { Manifest } from "@corral/bundle";
 import { ServingError } from "@corral/contract";
 import { settingsFrom } from "./build/deployment-settings.ts";
+import type { ReplicaPlan } from "./build/replica-config.ts";
 import { idleSecondsOf, type DeploymentRecords } from "./reconcile.ts";
 import {
   activateDeployment,
@@ -10,7 +12,7 @@ import {
   listWanted,
   setDeploymentStatus,
 } from "./store/deployments.ts";
-import type { Db } from "./store/schema.ts";
+import type { Db, VersionRow } from "./store/schema.ts";
 import { memoryNeeds } from "./residency/memory-needs.ts";
 import { getVersion } from "./store/versions.ts";
 
@@ -18,10 +20,16 @@ import { getVersion } from "./store/versions.ts";
 const wishMs = 3_000;
 
 /**
+ * @param bundlesDirectory where pushed bundles lie, each under its name
  * @param capBytes of memory that all models together may take
  * @param mayExceed whether one that needs more is loaded all the same, alone
  */
-export function createDeploymentRecords(db: Db, capBytes: number, mayExceed = false): DeploymentRecords {
+export function createDeploymentRecords(
+  db: Db,
+  bundlesDirectory: string,
+  capBytes: number,
+  mayExceed = false,
+): DeploymentRecords {
   return {
     list: () => listAllDeployments(db),
     async plan(row) {
@@ -34,8 +42,8 @@ export function createDeploymentRecords(db: Db, capBytes: number, mayExceed = fa
         projectId: row.project_id,
         modelId: row.model_id,
         modelName: row.model_name,
-        weightsPath: version.weights_path,
-        weightsSha256: version.weights_sha256,
+        weights: weightsOf(version),
+        bundleDirectory: version.bundle === null ? null : join(bundlesDirectory, version.bundle),
         draftModels: version.draft_models,
         adapters: version.adapters,
         // Written by us, from a checked bundle, and never changed.
@@ -52,4 +60,8 @@ export function createDeploymentRecords(db: Db, capBytes: number, mayExceed = fa
     },
     activate: (row) => activateDeployment(db, row),
   };
+}
+
+function weightsOf({ weights_path: path, weights_sha256: sha256 }: VersionRow): ReplicaPlan["weights"] {
+  return path === null || sha256 === null ? null : { path, sha256 };
 }

@@ -171,7 +171,7 @@ export async function startPlatform(
     let isShuttingDown = false;
     let announced = false;
     const reconciler = new Reconciler({
-      records: createDeploymentRecords(db, config.memoryBytes, config.mayExceedMemory),
+      records: createDeploymentRecords(db, bundles.directory, config.memoryBytes, config.mayExceedMemory),
       claims: createClaims(store.pool),
       log,
       residency,
@@ -188,6 +188,7 @@ export async function startPlatform(
             threadsDirectory: threadsDirectory(),
             prefixes: { directory: join(config.home, "prefixes"), limitBytes: config.prefixBytes },
             integrityChecks: config.integrityChecks,
+            home,
           },
           newId: randomId,
           readAdapters: () => readReplicaAdapters(db, plan.deploymentId),

@@ -6,7 +6,6 @@ import type { Clock } from "@corral/engine";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { readForwardedCall, type ForwardedCall } from "./call-headers.ts";
 import type { Log } from "./log.ts";
-import { readJsonObject } from "./request-body.ts";
 import { sendError } from "./send-answer.ts";
 
 /** What is needed of the service that answers. */
@@ -15,24 +14,32 @@ export interface CallService {
   readonly clock: Clock;
 }
 
-export interface ReceivedCall {
+export interface ReceivedCall<Body = Readonly<Record<string, unknown>>> {
   readonly forwarded: ForwardedCall;
-  readonly body: Readonly<Record<string, unknown>>;
+  readonly body: Body;
   readonly query: URLSearchParams;
   readonly receivedAtMs: number;
+  readonly request: IncomingMessage;
   readonly response: ServerResponse;
 }
 
+/** Fails where the body is over the limit, or none of the kind. */
+export type ReadBody<Body> = (request: IncomingMessage, limitBytes: number) => Promise<Body>;
+
 /** Answers the call, or fails with what its caller is to be told. */
-export type CarryOut<Service> = (admit: () => Service, call: ReceivedCall) => Promise<void>;
+export type CarryOut<Service, Body = Readonly<Record<string, unknown>>> = (
+  admit: () => Service,
+  call: ReceivedCall<Body>,
+) => Promise<void>;
 
 /** Answers in every case and never rejects. `admit` throws where nothing is admitted now. */
-export async function answerCall<Service extends CallService>(
+export async function answerCall<Service extends CallService, Body>(
   admit: () => Service,
   request: IncomingMessage,
   response: ServerResponse,
   log: Log,
-  carryOut: CarryOut<Service>,
+  readBody: ReadBody<Body>,
+  carryOut: CarryOut<Service, Body>,
 ): Promise<void> {
   let runId: string | null = null;
   try {
@@ -40,9 +47,9 @@ export async function answerCall<Service extends CallService>(
     const receivedAtMs = clock.now();
     const forwarded = readForwardedCall(request.headers);
     runId = forwarded.runId;
-    const body = await readJsonObject(request, config.limits.body_bytes);
+    const body = await readBody(request, config.limits.body_bytes);
     const query = new URL(request.url ?? "/", "http://replica").searchParams;
-    await carryOut(admit, { forwarded, body, query, receivedAtMs, response });
+    await carryOut(admit, { forwarded, body, query, receivedAtMs, request, response });
   } catch (error) {
     request.resume();
     const { code } = asServingError(error);

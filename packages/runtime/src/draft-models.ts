@@ -1,11 +1,11 @@
 // The draft models of a replica: weights beside the model's, each with a small context of its own. Knows no drafts.
 
-import { isServingError, ServingError, type ReplicaConfig } from "@corral/contract";
+import { isServingError, ServingError } from "@corral/contract";
 import type { ModelRunner } from "@corral/engine";
 import { loadLlama, openHardware, type ContextOptions, type Llama } from "@corral/llama";
 import { checkGguf } from "@corral/weights";
 import { chooseGpuLayers } from "./gpu-layers.ts";
-import type { LoadOptions } from "./loaded-model.ts";
+import type { LoadOptions, ModelReplicaConfig } from "./loaded-model.ts";
 
 export interface DraftModels extends Disposable {
   readonly runners: ReadonlyMap<string, ModelRunner>;
@@ -16,7 +16,7 @@ export interface DraftModelOptions extends Pick<LoadOptions, "signal" | "log"> {
   /** Whether GPUs hold all of the model: only then may they hold a draft model. */
   readonly offloaded: boolean;
   readonly createRunner: (
-    config: ReplicaConfig,
+    config: ModelReplicaConfig,
     llama: Llama,
     means: Pick<ContextOptions, "threadCount" | "stepThreads" | "memoryLimitBytes">,
   ) => Promise<ModelRunner>;
@@ -33,7 +33,7 @@ const leastContextLength = 256;
  * `weights_unreadable`; nothing stays loaded then.
  */
 export async function loadDraftModels(
-  config: ReplicaConfig,
+  config: ModelReplicaConfig,
   model: Llama,
   { signal, log, means, offloaded, createRunner }: DraftModelOptions,
 ): Promise<DraftModels> {
@@ -51,7 +51,7 @@ export async function loadDraftModels(
       const llama = own.use(await loadLlama({ path, float32Weights, gpuLayerCount, signal }));
       checkVocabulary(name, llama, model);
       try {
-        const create = (shorter: ReplicaConfig) => createRunner(shorter, llama, { ...means, ...memory });
+        const create = (shorter: ModelReplicaConfig) => createRunner(shorter, llama, { ...means, ...memory });
         runners.set(name, own.use(await createThatFits(draftConfig(config, model, llama), create)));
       } catch (error) {
         if (!isTooLarge(error)) throw error;
@@ -74,8 +74,8 @@ function isTooLarge(error: unknown): error is ServingError {
 
 /** Halves the context until it fits: a draft model of short texts only is better than none. */
 async function createThatFits(
-  config: ReplicaConfig,
-  create: (config: ReplicaConfig) => Promise<ModelRunner>,
+  config: ModelReplicaConfig,
+  create: (config: ModelReplicaConfig) => Promise<ModelRunner>,
 ): Promise<ModelRunner> {
   let length = config.limits.context_length ?? leastContextLength;
   for (;;) {
@@ -89,7 +89,11 @@ async function createThatFits(
 }
 
 /** All layers where they fit beside the model, else none: a draft that waits for two devices saves nothing. */
-async function gpuLayers(config: ReplicaConfig, path: string, freeBytes: readonly number[]): Promise<number> {
+async function gpuLayers(
+  config: ModelReplicaConfig,
+  path: string,
+  freeBytes: readonly number[],
+): Promise<number> {
   const header = await checkGguf(path);
   const count = chooseGpuLayers(config, header, freeBytes);
   return count > (header.blockCount ?? 0) ? count : 0;
@@ -109,7 +113,7 @@ function checkVocabulary(name: string, { info }: Llama, model: Llama): void {
   );
 }
 
-function draftConfig(config: ReplicaConfig, model: Llama, draft: Llama): ReplicaConfig {
+function draftConfig(config: ModelReplicaConfig, model: Llama, draft: Llama): ModelReplicaConfig {
   const { limits } = config;
   const trained = Math.min(model.info.trainedContextLength, draft.info.trainedContextLength);
   // Its cache is small, and its heads need not be of a length that q8_0 can hold.

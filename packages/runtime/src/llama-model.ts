@@ -15,7 +15,13 @@ import {
 } from "@corral/llama";
 import { cellStep, checkGguf } from "@corral/weights";
 import { loadDraftModels, type DraftModels } from "./draft-models.ts";
-import type { LoadedModel, LoadModel, LoadOptions, SpecialTokens } from "./loaded-model.ts";
+import type {
+  LoadedModel,
+  LoadModel,
+  LoadOptions,
+  ModelReplicaConfig,
+  SpecialTokens,
+} from "./loaded-model.ts";
 import { chooseGpuLayers } from "./gpu-layers.ts";
 import { freeMemoryBytes, readFitMachine, readMachine } from "./machine.ts";
 import { fittingCellCount, plannedContext } from "./planned-context.ts";
@@ -43,7 +49,7 @@ export const loadLlamaModel: LoadModel = async (config, options) => {
 };
 
 async function openModel(
-  config: ReplicaConfig,
+  config: ModelReplicaConfig,
   { onProgress, signal, log }: LoadOptions,
   hardware: LlamaHardware,
   gpuLayerCount: number,
@@ -167,7 +173,7 @@ type Means = Pick<ContextOptions, "threadCount" | "stepThreads" | "memoryLimitBy
  * @param cellCount those to begin with
  */
 async function createRunner(
-  config: ReplicaConfig,
+  config: ModelReplicaConfig,
   llama: Llama,
   means: Means,
   cellCount?: number,

@@ -5,20 +5,27 @@ import type { EngineLoad } from "@corral/engine";
 
 type LoadReport = Extract<ReportBody, { kind: "load" }>;
 
-/** Counts of all engines together; what a context holds is that of the first one, which serves everybody. */
-export function loadReport(loads: readonly [EngineLoad, ...EngineLoad[]]): LoadReport {
+/**
+ * Counts of all engines together; what a context holds is that of the first one, which serves everybody.
+ * @param loads of no engine where code answers alone
+ * @param codeCallCount calls that author code carries out, some of them in the engine
+ */
+export function loadReport(loads: readonly EngineLoad[], codeCallCount: number): LoadReport {
   const [shared] = loads;
   const sum = (count: (load: EngineLoad) => number) => loads.reduce((total, load) => total + count(load), 0);
   return {
     kind: "load",
     running_sequences: sum(({ runningSequenceCount }) => runningSequenceCount),
-    running_groups: sum(({ runningGroupCount }) => runningGroupCount),
+    running_groups: Math.max(
+      codeCallCount,
+      sum(({ runningGroupCount }) => runningGroupCount),
+    ),
     waiting_groups: sum(({ waitingGroupCount }) => waitingGroupCount),
-    used_slots: shared.usedSlotCount,
-    slot_count: shared.slotCount,
-    used_cells: shared.usedCellCount,
-    cell_count: shared.cellCount,
-    step_sequences: Object.fromEntries(shared.batchHistogram),
+    used_slots: shared?.usedSlotCount ?? 0,
+    slot_count: shared?.slotCount ?? 0,
+    used_cells: shared?.usedCellCount ?? 0,
+    cell_count: shared?.cellCount ?? 0,
+    step_sequences: Object.fromEntries(shared?.batchHistogram ?? []),
     statistics: loads.map(statisticsOf).reduce(addStatistics, emptyStatistics()),
   };
 }

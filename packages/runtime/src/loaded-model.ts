@@ -33,6 +33,9 @@ export interface LoadedModel extends Disposable {
   readonly compute: Compute;
 }
 
+/** Of a replica that has a model. */
+export type ModelReplicaConfig = ReplicaConfig & { readonly weights: NonNullable<ReplicaConfig["weights"]> };
+
 export interface LoadOptions {
   /** Fractions in `[0, 1]`. */
   readonly onProgress: (fraction: number) => void;
@@ -41,4 +44,4 @@ export interface LoadOptions {
 }
 
 /** Fails with the codes of `weights_*`, `library_*`, `device_missing` and `context_too_large`. */
-export type LoadModel = (config: ReplicaConfig, options: LoadOptions) => Promise<LoadedModel>;
+export type LoadModel = (config: ModelReplicaConfig, options: LoadOptions) => Promise<LoadedModel>;

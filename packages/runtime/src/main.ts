@@ -1,7 +1,13 @@
-// The replica's process: `main.ts --config FILE` serves one GGUF.
+// The replica's process: `main.ts --config FILE` serves one GGUF, author code, or both.
 
 import { parseArgs } from "node:util";
-import { loadLlamaModel } from "./llama-model.ts";
 import { runProcess } from "./process.ts";
 
-await runProcess(() => parseArgs({ options: { config: { type: "string" } } }).values.config, loadLlamaModel);
+await runProcess(
+  () => parseArgs({ options: { config: { type: "string" } } }).values.config,
+  async (config, options) => {
+    // Code that has no weights loads no native library.
+    const { loadLlamaModel } = await import("./llama-model.ts");
+    return await loadLlamaModel(config, options);
+  },
+);

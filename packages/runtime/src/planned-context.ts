@@ -10,6 +10,7 @@ import {
   type FitMachine,
   type ReplicaContext,
 } from "@corral/weights";
+import type { ModelReplicaConfig } from "./loaded-model.ts";
 
 type Wanted = Pick<ReplicaConfig, "precision" | "cache_type" | "limits">;
 
@@ -35,7 +36,7 @@ export function plannedContext(
 
 /** As many cells as there is memory for beside the weights. Fails with `model_too_large`, saying what would fit. */
 export async function fittingCellCount(
-  config: Wanted & Pick<ReplicaConfig, "weights" | "draft_models" | "adapters" | "added_adapters">,
+  config: Wanted & Pick<ModelReplicaConfig, "weights" | "draft_models" | "adapters" | "added_adapters">,
   machine: FitMachine,
 ): Promise<number> {
   let extraBytes = 0;

@@ -1,16 +1,10 @@
 // One predict call from its body to its last byte: prepare, submit, stream or collect, report, wait for the
 // acknowledgement, answer.
 
-import {
-  asServingError,
-  generationCaps,
-  ServingError,
-  type ReplicaConfig,
-  type Timings,
-} from "@corral/contract";
-import { sequenceCountOf, type Clock, type Engine, type ValidGeneration } from "@corral/engine";
+import { asServingError, ServingError, type Timings } from "@corral/contract";
+import type { Clock, Engine } from "@corral/engine";
 import type { ServerResponse } from "node:http";
-import { useAdapter, type AdapterTable, type AdapterUse } from "./adapter-table.ts";
+import type { AdapterTable } from "./adapter-table.ts";
 import { milliseconds, stackOf, type CarryOut, type ReceivedCall } from "./answer-call.ts";
 import type { ForwardedCall } from "./call-headers.ts";
 import { isCommitted, notCommitted } from "./commitment.ts";
@@ -19,19 +13,20 @@ import type { PredictAnswer } from "./dialects/dialect.ts";
 import { createChunkStream, createEventStream, createTextStream, type AnswerStream } from "./event-stream.ts";
 import type { Engines } from "./engines.ts";
 import { finishedRun } from "./finished-run.ts";
-import { generatePrompts, type PromptsHandle, type PromptsResult } from "./generate-prompts.ts";
+import type { PromptsHandle, PromptsResult } from "./generate-prompts.ts";
 import type { KeyLimits } from "./key-limits.ts";
+import type { ModelReplicaConfig } from "./loaded-model.ts";
 import type { Log } from "./log.ts";
 import { prepareInTurns, type CallForm, type PreparedCall } from "./prepare-call.ts";
-import type { PreparedGeneration } from "./prepare-generation.ts";
 import { prepareOffLoop } from "./prepare-off-loop.ts";
 import type { PromptModel } from "./prompt.ts";
 import type { Renderer } from "./renderer.ts";
 import { sendJson } from "./send-answer.ts";
 import type { ActiveRun, RunLedger, RunResult } from "./run-ledger.ts";
+import { dialectContext, submitPrompts, sumOf } from "./submit-prompts.ts";
 
 export interface PredictService {
-  readonly config: ReplicaConfig;
+  readonly config: ModelReplicaConfig;
   readonly model: PromptModel;
   /** Names of those that fitted beside the model. */
   readonly loadedDraftModels: ReadonlySet<string>;
@@ -67,27 +62,8 @@ async function carryOut(
 ): Promise<void> {
   // Asked again: the state may have changed while the body arrived.
   const service = admit();
-  const { model, config, engines } = service;
-  const { slotCount, cellCount } = engines.shared.load();
-  const draftModels = (config.draft_models ?? []).map(({ name }) => name);
-  const context = {
-    runId: forwarded.runId,
-    modelId: forwarded.modelId ?? config.model_id,
-    deploymentId: forwarded.deploymentId ?? config.deployment_id,
-    query,
-    acceptsEventStream: forwarded.acceptsEventStream,
-    generationConfig: config.generation_config,
-    defaults: config.defaults,
-    maxSequenceCount: slotCount,
-    cellCount,
-    receivedAtMs,
-    vocabulary: model.vocabulary,
-    caps: generationCaps(config.limits.call_caps),
-    draftModels,
-    adapters: service.adapters.names(),
-    leftOutDraftModels: draftModels.filter((name) => !service.loadedDraftModels.has(name)),
-  };
-  const prepared = await prepareOffLoop(model, service.renderer, (current) =>
+  const context = dialectContext(service, forwarded, { query, receivedAtMs });
+  const prepared = await prepareOffLoop(service.model, service.renderer, (current) =>
     prepareInTurns(current, form, body, context),
   );
   await run(service, forwarded, prepared, response, receivedAtMs);
@@ -135,50 +111,23 @@ async function run(
   }
 }
 
-/** Takes the key's share and a place in the engine's queue; nothing is kept of a call that gets none. */
+/** Nothing is kept of a call that gets no place in the engine's queue. */
 function submit(
   service: PredictService,
   engine: Engine,
   forwarded: ForwardedCall,
-  { call, prompts }: PreparedCall,
+  prepared: PreparedCall,
   receivedAtMs: number,
 ) {
-  const { runId, projectId, keyId, dialect, deadlineAtMs } = forwarded;
-  if (deadlineAtMs !== null && deadlineAtMs <= service.clock.now()) {
-    throw new ServingError("timeout", "The call's time was over before the model could begin.");
-  }
-  const releaseClaim = service.keyLimits.claim({
-    holder: keyId ?? projectId,
-    tokenCount: sumOf(prompts, (generation) => sequenceCountOf(generation) * generation.maxLength),
-    cap: forwarded.tokenCap,
-  });
-  let adapter: AdapterUse | null = null;
-  const release = () => {
-    releaseClaim();
-    adapter?.release();
-  };
+  const { runId, projectId, keyId, dialect } = forwarded;
+  const { handle, release } = submitPrompts(
+    service,
+    engine,
+    { id: runId, forwarded, receivedAtMs },
+    prepared,
+  );
+  const { prompts } = prepared;
   try {
-    // The same for all prompts of a call.
-    adapter = useAdapter(service.adapters, prompts[0].generation.adapter);
-    const handle = generatePrompts(
-      engine,
-      {
-        id: runId,
-        prompts: prompts.map(({ promptIds, generation }) => ({ promptIds, generation })),
-        // Several prompts leave half of the slots to others.
-        mostSequencesAtOnce: Math.floor(engine.load().slotCount / 2),
-        owner: keyId ?? projectId,
-        weight: forwarded.weight,
-        namespace: projectId,
-        adapter: adapter?.key ?? null,
-        priority: forwarded.priority,
-        deadlineAtMs,
-        receivedAtMs,
-        skipSpecialTokens: call.skipSpecialTokens,
-        stripsStopStrings: call.stripsStopStrings ?? false,
-      },
-      service.clock,
-    );
     const active = service.ledger.begin({
       runId,
       projectId,
@@ -193,13 +142,6 @@ function submit(
     release();
     throw error;
   }
-}
-
-function sumOf(
-  prompts: readonly PreparedGeneration[],
-  count: (generation: ValidGeneration) => number,
-): number {
-  return prompts.reduce((sum, { generation }) => sum + count(generation), 0);
 }
 
 function createStream({ call }: PreparedCall, response: ServerResponse): AnswerStream | null {

@@ -8,33 +8,26 @@ import {
   type Compute,
   type ReplicaConfig,
 } from "@corral/contract";
-import {
-  createEngine,
-  createMonotonicClock,
-  type Clock,
-  type Engine,
-  type ModelRunner,
-} from "@corral/engine";
-import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import { createMonotonicClock, type Clock } from "@corral/engine";
+import type { Server } from "node:http";
 import { createAdapterTable, type AdapterTable } from "./adapter-table.ts";
-import { answerAdapters } from "./adapters-call.ts";
 import { bind, closeServer } from "./address.ts";
-import { answerCall, type CarryOut } from "./answer-call.ts";
 import { parseChatTemplate } from "./chat-template.ts";
 import { ControlChannel } from "./control-channel.ts";
-import { createEngines, type Engines } from "./engines.ts";
-import { embed, score } from "./evaluation/evaluate.ts";
+import type { CallService } from "./answer-call.ts";
+import type { Engines } from "./engines.ts";
 import { KeyLimits } from "./key-limits.ts";
 import { loadReport } from "./load-report.ts";
-import type { LoadedModel, LoadModel } from "./loaded-model.ts";
+import type { LoadedModel, LoadModel, ModelReplicaConfig } from "./loaded-model.ts";
 import type { Log, LogFields } from "./log.ts";
-import { complete, completeChat, predict, type PredictService } from "./predict.ts";
-import { openPrefixFiles } from "./prefix-files.ts";
-import { promptCalls } from "./prompt-calls/prompt-call.ts";
+import type { PredictService } from "./predict.ts";
 import { vocabularyBounds } from "./prompt.ts";
 import { startRenderer, type Renderer } from "./renderer.ts";
+import { replicaCalls } from "./replica-calls.ts";
+import { startReplicaCode, type RunningCode } from "./replica-code.ts";
 import { createHttpServer, type Health } from "./routes.ts";
 import { RunLedger } from "./run-ledger.ts";
+import { startEngines } from "./start-engines.ts";
 
 export interface ReplicaOptions {
   readonly config: ReplicaConfig;
@@ -104,6 +97,7 @@ class RunningReplica implements Replica {
   #model: LoadedModel | null = null;
   #renderer: Renderer | null = null;
   #service: PredictService | null = null;
+  #code: RunningCode | null = null;
   #adapters: AdapterTable | null = null;
   #reportTimer: NodeJS.Timeout | undefined;
   #lossTimer: NodeJS.Timeout | undefined;
@@ -124,23 +118,18 @@ class RunningReplica implements Replica {
       onConnectionChange: (connected) => this.#channelChanged(connected),
     });
     this.#ledger = new RunLedger(this.#channel);
-    const call =
-      (carryOut: CarryOut<PredictService>) => (request: IncomingMessage, response: ServerResponse) =>
-        this.#track(answerCall(() => this.#admit(), request, response, log, carryOut));
     this.#server = createHttpServer({
       token: config.address.startsWith("unix:") ? null : config.token,
       health: () => this.health(),
-      calls: {
-        "/predict": call(predict),
-        "/chat/completions": call(completeChat),
-        "/completions": call(complete),
-        "/score": call(score),
-        "/embeddings": call(embed),
-        "/tokenize": call(promptCalls["/tokenize"]),
-        "/detokenize": call(promptCalls["/detokenize"]),
-        "/render": call(promptCalls["/render"]),
-        "/adapters": (request, response) => answerAdapters(this.#adapters, request, response, log),
-      },
+      calls: replicaCalls({
+        config,
+        log,
+        service: () => this.#service,
+        code: () => this.#code,
+        adapters: () => this.#adapters,
+        admit: (service) => this.#admit(service),
+        track: (call) => this.#track(call),
+      }),
       openControlChannel: (socket, head) => this.#channel.accept(socket, head),
     });
   }
@@ -170,46 +159,79 @@ class RunningReplica implements Replica {
 
   async #load(): Promise<void> {
     const startedAtMs = this.#clock.now();
-    const model = await this.#loadModel(this.#config, {
+    const { weights, code } = this.#config;
+    const model = weights === undefined ? null : await this.#loadWeights({ ...this.#config, weights });
+    if (this.#status !== "loading") return this.#release();
+    if (code !== undefined) {
+      this.#code = await this.#startCode(code);
+      if (this.#status !== "loading") return await this.#code.stop();
+    }
+    this.#loadProgress = 1;
+    this.#status = "ready";
+    const loadMs = Math.round(this.#clock.now() - startedAtMs);
+    this.#reportReady(model, loadMs);
+    this.#reportTimer = setInterval(() => this.#reportLoad(), 1_000);
+    // A channel that was lost during the load has its shorter time already.
+    if (!this.#channel.connected && this.#lossTimer === undefined) {
+      this.#expectDial(this.#graces.firstDialMs);
+    }
+    this.#readyResolvers.resolve();
+  }
+
+  /** Null where the replica was told to end meanwhile. */
+  async #loadWeights(config: ModelReplicaConfig): Promise<LoadedModel | null> {
+    const model = await this.#loadModel(config, {
       signal: this.#loadAbort.signal,
       log: this.#log,
       onProgress: (fraction) => (this.#loadProgress = fraction),
     });
     this.#model = model;
-    if (this.#status !== "loading") return this.#release();
+    if (this.#status !== "loading") return null;
     const adapters = await this.#loadAdapters(model);
-    if (this.#status !== "loading") return this.#release();
-    const engines = createEngines({
-      shared: this.#createEngine(model),
-      openRunner: () => model.createExclusiveRunner(),
-      createExclusive: (runner) => this.#createExclusiveEngine(model, runner),
+    if (this.#status !== "loading") return null;
+    const engines = startEngines(config, model, {
+      clock: this.#clock,
+      log: this.#log,
       onFailure: (error) => this.#fail(error),
     });
     this.#adapters = adapters;
-    this.#service = this.#createService(model, engines, adapters);
-    this.#loadProgress = 1;
-    this.#status = "ready";
-    const { contextLength } = model.runner.limits;
-    const loadMs = Math.round(this.#clock.now() - startedAtMs);
+    this.#service = this.#createService(config, model, engines, adapters);
+    return model;
+  }
+
+  #startCode(code: NonNullable<ReplicaConfig["code"]>): Promise<RunningCode> {
+    return startReplicaCode(
+      {
+        config: this.#config,
+        code,
+        model: () => this.#service,
+        channel: this.#channel,
+        ledger: this.#ledger,
+        clock: this.#clock,
+        log: this.#log,
+        acknowledgementMs: this.#graces.acknowledgementMs,
+      },
+      this.#loadAbort.signal,
+    );
+  }
+
+  #reportReady(model: LoadedModel | null, loadMs: number): void {
+    const { weights, precision } = this.#config;
     this.#channel.report({
       kind: "ready",
-      weights_sha256: this.#config.weights.sha256,
-      context_length: contextLength,
-      precision: this.#config.precision,
+      weights_sha256: weights?.sha256 ?? null,
+      precision,
       load_ms: loadMs,
-      compute: model.compute,
+      ...(model === null
+        ? {}
+        : { context_length: model.runner.limits.contextLength, compute: model.compute }),
     });
-    this.#reportTimer = setInterval(() => this.#reportLoad(engines), 1_000);
-    // A channel that was lost during the load has its shorter time already.
-    if (!this.#channel.connected && this.#lossTimer === undefined) {
-      this.#expectDial(this.#graces.firstDialMs);
-    }
     this.#log.info("ready", {
       load_ms: loadMs,
-      context_length: contextLength,
-      ...describeCompute(model.compute),
+      ...(model === null
+        ? {}
+        : { context_length: model.runner.limits.contextLength, ...describeCompute(model.compute) }),
     });
-    this.#readyResolvers.resolve();
   }
 
   async #loadAdapters(model: LoadedModel): Promise<AdapterTable> {
@@ -220,50 +242,19 @@ class RunningReplica implements Replica {
     return table;
   }
 
-  #createEngine({ runner, draftRunners, vocabulary, stateFormat }: LoadedModel): Engine {
-    const { limits, prefix_store: store, weights, precision, cache_type, integrity_checks } = this.#config;
-    const identity = [
-      weights.sha256,
-      precision,
-      ...(cache_type === undefined ? [] : [cache_type]),
-      stateFormat,
-    ].join(" ");
-    const log = this.#log;
-    return createEngine({
-      runner,
-      draftRunners,
-      vocabulary,
-      clock: this.#clock,
-      maxStepMs: limits.max_step_ms,
-      maxWaitingGroupCount: limits.queue_length,
-      integrityChecks: integrity_checks,
-      prefixStore:
-        store === null
-          ? null
-          : openPrefixFiles({ directory: store.directory, limitBytes: store.limit_bytes, identity, log }),
-    });
-  }
-
-  #createExclusiveEngine({ vocabulary }: LoadedModel, runner: ModelRunner): Engine {
-    const { limits, integrity_checks } = this.#config;
-    return createEngine({
-      runner,
-      vocabulary,
-      clock: this.#clock,
-      isExclusive: true,
-      maxWaitingGroupCount: limits.queue_length,
-      integrityChecks: integrity_checks,
-    });
-  }
-
-  #createService(model: LoadedModel, engines: Engines, adapters: AdapterTable): PredictService {
+  #createService(
+    config: ModelReplicaConfig,
+    model: LoadedModel,
+    engines: Engines,
+    adapters: AdapterTable,
+  ): PredictService {
     vocabularyBounds(model.vocabulary);
     const { specialTokens } = model;
-    const template = model.chatTemplate ?? this.#config.chat_template ?? null;
+    const template = model.chatTemplate ?? config.chat_template ?? null;
     const chatTemplate = template === null ? null : parseChatTemplate(template, specialTokens);
     this.#renderer = template === null ? null : startRenderer({ template, specialTokens, log: this.#log });
     return {
-      config: this.#config,
+      config,
       loadedDraftModels: new Set(model.draftRunners.keys()),
       engines,
       adapters,
@@ -282,15 +273,16 @@ class RunningReplica implements Replica {
     };
   }
 
-  #admit(): PredictService {
+  #admit<Service extends CallService>(service: Service | null): Service {
     if (this.#status === "draining" || this.#status === "stopped") {
       throw new ServingError("shutting_down", "The replica is shutting down; another one will answer.");
     }
-    if (this.#service === null) throw new ServingError("deployment_not_ready", "The model is being loaded.");
+    if (service === null || this.#status === "loading")
+      throw new ServingError("deployment_not_ready", "The model is being loaded.");
     if (!this.#channel.connected) {
       throw new ServingError("deployment_not_ready", "The replica has lost its platform for the moment.");
     }
-    return this.#service;
+    return service;
   }
 
   #track(call: Promise<void>): Promise<void> {
@@ -298,11 +290,13 @@ class RunningReplica implements Replica {
     return call.finally(() => this.#calls.delete(call));
   }
 
-  #reportLoad(engines: Engines): void {
+  #reportLoad(): void {
     // Old numbers help nobody once the platform listens again.
     if (!this.#channel.connected || this.#channel.unacknowledgedCount > 100) return;
-    this.#channel.report(loadReport(engines.loads()));
-    this.#channel.report({ kind: "memory", rss_bytes: process.memoryUsage.rss() });
+    const codeCallCount = this.#code?.service.worker.callCount ?? 0;
+    this.#channel.report(loadReport(this.#service?.engines.loads() ?? [], codeCallCount));
+    const codeBytes = this.#code?.service.worker.memoryBytes ?? 0;
+    this.#channel.report({ kind: "memory", rss_bytes: process.memoryUsage.rss() + codeBytes });
   }
 
   #channelChanged(connected: boolean): void {
@@ -338,12 +332,12 @@ class RunningReplica implements Replica {
     // An engine that failed has ended its generations, and its loop's reason is known here already.
     const stopEngine = () => this.#service?.engines.stop({ drain: false });
     if (reason === null) await within(this.#graces.drainMs, Promise.allSettled(this.#calls));
-    await stopEngine();
+    await Promise.all([stopEngine(), this.#code?.stop()]);
     if (this.#channel.connected) {
       // What was cut short is reported and answered as such.
       await within(this.#graces.channelLossMs, Promise.allSettled(this.#calls));
       // The counts of the last moments: nobody can ask for them later.
-      if (this.#service !== null) this.#reportLoad(this.#service.engines);
+      this.#reportLoad();
       await within(this.#graces.channelLossMs, this.#channel.allAcknowledged());
     }
     this.#status = "stopped";

@@ -12,16 +12,21 @@ export async function readJsonObject(
   request: IncomingMessage,
   limitBytes: number,
 ): Promise<Readonly<Record<string, unknown>>> {
+  const bytes = await readBody(request, limitBytes);
+  return withWrittenFloats(bytes, parseBody(bytes));
+}
+
+/** As it is. Fails as `readJsonObject` does, but for its JSON. */
+export async function readBody(request: IncomingMessage, limitBytes: number): Promise<Buffer> {
   const encoding = request.headers["content-encoding"] ?? "identity";
   if (encoding !== "identity") {
     request.resume();
     throw new ServingError(
       "unsupported_media_type",
-      `Content-Encoding ${encoding} is not supported; send the JSON as it is.`,
+      `Content-Encoding ${encoding} is not supported; send the body as it is.`,
     );
   }
-  const bytes = await readBytes(request, limitBytes);
-  return withWrittenFloats(bytes, parseBody(bytes));
+  return await readBytes(request, limitBytes);
 }
 
 function readBytes(request: IncomingMessage, limitBytes: number): Promise<Buffer> {

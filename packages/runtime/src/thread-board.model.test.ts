@@ -62,7 +62,7 @@ test("two replicas that compute at once use no more threads than there are cores
   const replicas = [await start(shared.directory), await start(shared.directory)] as const;
   try {
     for (const { platform } of replicas)
-      assert.equal((await platform.until("ready")).compute.threads, availableParallelism());
+      assert.equal((await platform.until("ready")).compute?.threads, availableParallelism());
     const ending = new AbortController();
     const work = Promise.all(replicas.map((replica) => replica.compute(ending.signal)));
     const seen: number[][] = [];

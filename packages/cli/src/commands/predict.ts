@@ -107,5 +107,6 @@ function textOf(answer: BasetenEnvelope): string {
 }
 
 function warningsOf(answer: BasetenEnvelope): readonly string[] {
-  return answer.model_output?.warnings ?? [];
+  const warnings: unknown = answer.model_output?.warnings;
+  return Array.isArray(warnings) ? warnings.map(String) : [];
 }

@@ -13,7 +13,7 @@ export const push: CommandDefinition = {
   name: "push",
   summary: "Push a model directory and deploy it.",
   details:
-    "The directory holds config.yaml, in which model_metadata.corral.weights names the weights.\nWhat .truss_ignore lists stays behind; without that file, the usual leftovers and .env do.",
+    "The directory holds config.yaml, in which model_metadata.corral.weights names the weights, and code in\nmodel/model.py or model/model.ts if the model has its own; corral init makes one.\nWhat .truss_ignore lists stays behind; without that file, the usual leftovers and .env do.",
   arguments: [{ name: "<directory>", summary: "the model directory" }],
   options: [
     {
@@ -30,8 +30,8 @@ export const push: CommandDefinition = {
     // Loaded here: no other command should wait for it.
     const { inspectBundle, packBundle } = await import("@corral/bundle");
     const directory = resolve(context.directory, required(args, 0));
-    const bundle = await inspectBundle(directory);
-    if (bundle.weights.kind === "bundled") await checkGguf(join(directory, bundle.weights.path));
+    const bundle = await inspectBundle(directory, { gather: true });
+    if (bundle.weights?.kind === "bundled") await checkGguf(join(directory, bundle.weights.path));
     const model = textOption(options, "name") ?? nameFrom(bundle.config.modelName ?? basename(directory));
     const problem = nameProblem(model);
     if (problem !== null) throw new UsageError(`${problem} Give another with --name.`);

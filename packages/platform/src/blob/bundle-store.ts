@@ -5,7 +5,13 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { readBundle, unpackArchive, type Bundle, type UnpackLimits } from "@corral/bundle";
+import {
+  readBundle,
+  removeForeignFiles,
+  unpackArchive,
+  type Bundle,
+  type UnpackLimits,
+} from "@corral/bundle";
 
 export interface ReceivedBundle {
   readonly bundle: Bundle;
@@ -16,6 +22,8 @@ export interface ReceivedBundle {
 }
 
 export interface BundleStore {
+  /** In which each bundle has a directory of its digest. */
+  readonly directory: string;
   /** Unpacks and checks an archive. Fails with `invalid_bundle`. */
   receive(archive: AsyncIterable<Uint8Array>): Promise<ReceivedBundle>;
   /** Removes these bundles, but for what is referred to or counted on by a push that is under way. */
@@ -64,6 +72,7 @@ export function createBundleStore({ directory, limits, isReferenced }: BundleSto
   }
 
   return {
+    directory: bundles,
     async removeUnreferenced(digests) {
       for (const digest of digests) await removeUnreferenced(digest);
     },
@@ -86,6 +95,7 @@ export function createBundleStore({ directory, limits, isReferenced }: BundleSto
       try {
         await unpackArchive(archive, place, limits);
         const bundle = await readBundle(place);
+        await removeForeignFiles(bundle);
         return {
           bundle,
           discard,

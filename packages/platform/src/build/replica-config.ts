@@ -12,6 +12,7 @@ import type {
 import { join } from "node:path";
 import type { MemoryNeeds } from "../residency/memory-needs.ts";
 import { bodyLimitBytes } from "../gateway/proxy.ts";
+import { replicaCode } from "./replica-code.ts";
 
 /** Weights of a draft model, or an adapter, on this machine. */
 export interface DraftWeights {
@@ -38,8 +39,10 @@ export interface ReplicaPlan {
   readonly projectId: string;
   readonly modelId: string;
   readonly modelName: string;
-  readonly weightsPath: string;
-  readonly weightsSha256: string;
+  /** Null: its code answers by itself. */
+  readonly weights: { readonly path: string; readonly sha256: string } | null;
+  /** Where the bundle's files lie; null: it came from no directory. */
+  readonly bundleDirectory: string | null;
   readonly draftModels: readonly DraftWeights[];
   readonly adapters: readonly DraftWeights[];
   readonly manifest: Manifest;
@@ -51,6 +54,8 @@ export interface ReplicaPlan {
 
 /** What the platform's own settings add, the same for all its replicas. */
 export interface ReplicaHost {
+  /** CORRAL_HOME. */
+  readonly home: string;
   readonly logLevel: ReplicaConfig["log_level"];
   readonly device: DeviceChoice;
   readonly threadsDirectory: string | null;
@@ -79,7 +84,12 @@ export function replicaConfig(
   const cacheType = plan.settings.cacheType ?? limits.cacheType;
   const { directory, limitBytes } = host.prefixes;
   const kind = cacheType === undefined ? precision : `${precision}-${cacheType}`;
-  const prefixDirectory = join(directory, `${plan.weightsSha256.slice(0, 32)}-${kind}`);
+  const { weights } = plan;
+  const code = replicaCode(plan.manifest, plan.bundleDirectory, host.home);
+  const prefixStore =
+    limitBytes === 0 || weights === null
+      ? null
+      : { directory: join(directory, `${weights.sha256.slice(0, 32)}-${kind}`), limit_bytes: limitBytes };
   return {
     replica_id: place.replicaId,
     deployment_id: plan.deploymentId,
@@ -88,7 +98,8 @@ export function replicaConfig(
     model_name: plan.modelName,
     address: place.address,
     token: place.token,
-    weights: { path: plan.weightsPath, sha256: plan.weightsSha256 },
+    ...(weights === null ? {} : { weights }),
+    ...(code === null ? {} : { code }),
     ...(plan.draftModels.length === 0
       ? {}
       : { draft_models: plan.draftModels.map(({ name, path, sha256 }) => ({ name, path, sha256 })) }),
@@ -100,7 +111,7 @@ export function replicaConfig(
     ...(cacheType === undefined ? {} : { cache_type: cacheType }),
     device: host.device,
     threads_directory: host.threadsDirectory,
-    prefix_store: limitBytes === 0 ? null : { directory: prefixDirectory, limit_bytes: limitBytes },
+    prefix_store: prefixStore,
     integrity_checks: host.integrityChecks,
     generation_config: { ...generationConfig },
     defaults: config.defaults,

@@ -48,8 +48,9 @@ export interface VersionContent {
   readonly manifest: Manifest;
   /** sha256 of the manifest. */
   readonly digest: string;
-  readonly weightsPath: string;
-  readonly weightsSha256: string;
+  /** Null: its code answers by itself. */
+  readonly weightsPath: string | null;
+  readonly weightsSha256: string | null;
   readonly draftModels: readonly DraftWeights[];
   readonly adapters: readonly DraftWeights[];
 }
@@ -74,9 +75,42 @@ export async function contentOfBundle(
   places: ContentPlaces,
 ): Promise<VersionContent> {
   const { weights, manifest } = bundle;
+  if (manifest.truss?.dockerServer !== undefined) throw noServerYet();
+  if (manifest.code?.kind === "python") throw noPythonYet(manifest.code.file);
+  if (weights === null) return contentOfCode(manifest);
   const found = await findWeights(weights, manifest, directory, places);
   const draftModels = await findDraftModels(manifest, found, directory, places);
   return content(manifest, found, draftModels, await findAdapters(manifest, found, directory, places));
+}
+
+/** As it was pushed: nothing of it is to be found elsewhere. */
+function contentOfCode(manifest: Manifest): VersionContent {
+  return {
+    manifest,
+    digest: manifestDigest(manifest),
+    weightsPath: null,
+    weightsSha256: null,
+    draftModels: [],
+    adapters: [],
+  };
+}
+
+function noServerYet(): ServingError {
+  return notRun(
+    "docker_server in config.yaml starts a server of its own; this release runs none. Remove it.",
+  );
+}
+
+function noPythonYet(file: string): ServingError {
+  return notRun(
+    `${file} is Python code; this release runs code in TypeScript. Remove it, or write model/model.ts.`,
+  );
+}
+
+function notRun(message: string): ServingError {
+  return new ServingError("invalid_bundle", message, {
+    errors: [{ pointer: "", code: "unsupported_parameter", message }],
+  });
 }
 
 async function findWeights(
@@ -285,6 +319,8 @@ function content(
     ...(adapters.length === 0
       ? {}
       : { adapterSha256: Object.fromEntries(adapters.map(({ name, sha256 }) => [name, sha256])) }),
+    ...(manifest.code === undefined ? {} : { code: manifest.code }),
+    ...(manifest.truss === undefined ? {} : { truss: manifest.truss }),
   });
   return {
     manifest: whole,

@@ -9,7 +9,7 @@ import { bodyLimitBytes, bodyTooLarge } from "./proxy.ts";
 export const callLimitMs = 20 * 60_000;
 
 /** The caller's own headers that a replica may see. Everything else stays here: keys, cookies, `x-corral-*`. */
-const passedOn = ["accept", "content-length", "traceparent", "tracestate"] as const;
+const passedOn = ["accept", "content-length", "traceparent", "tracestate", "user-agent"] as const;
 
 /** Fails with `unsupported_media_type` or `body_too_large`. */
 export function checkBodyHeaders(headers: IncomingHttpHeaders): void {

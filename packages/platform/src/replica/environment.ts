@@ -1,6 +1,7 @@
 // The environment a replica starts with: built, never inherited, so that no key, token or database address of the
 // platform reaches it.
 
+import { join } from "node:path";
 import type { LogLevel } from "../config.ts";
 
 export function replicaEnvironment(
@@ -21,6 +22,7 @@ export function replicaEnvironment(
     // Where the system's own libraries lie on unusual machines; the dynamic linker reads it.
     ...(own["LD_LIBRARY_PATH"] === undefined ? {} : { LD_LIBRARY_PATH: own["LD_LIBRARY_PATH"] }),
     ...pick(own, deviceVariables),
+    ...installerVariables(own),
   };
 }
 
@@ -31,6 +33,30 @@ const deviceVariables: readonly string[] = [
   "VK_DRIVER_FILES",
   "VK_ICD_FILENAMES",
 ];
+
+/** How pip and uv reach a package registry, for models in Python. Author code gets an environment of its own. */
+function installerVariables(own: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  const names = Object.keys(own).filter((name) => /^(PIP|UV)_/.test(name));
+  const proxies = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"].flatMap((name) => [
+    name,
+    name.toLowerCase(),
+  ]);
+  const passed = [
+    ...names,
+    ...proxies,
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
+    "CORRAL_EGRESS_ALLOW",
+  ];
+  const home = own["HOME"];
+  return {
+    // A replica's home is its own: this is where the operator's Pythons are.
+    ...(home === undefined ? {} : { PYENV_ROOT: join(home, ".pyenv") }),
+    ...(home === undefined ? {} : { UV_PYTHON_INSTALL_DIR: join(home, ".local/share/uv/python") }),
+    ...pick(own, [...passed, "PYENV_ROOT"]),
+  };
+}
 
 function pick(
   variables: Readonly<Record<string, string | undefined>>,

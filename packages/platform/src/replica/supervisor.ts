@@ -279,7 +279,7 @@ export class DeploymentSupervisor {
       }
       if (report.kind !== "ready" || current.status !== "starting") continue;
       current.readyAt = this.#options.now();
-      current.compute = report.compute;
+      current.compute = report.compute ?? null;
       void this.#moveTo(current, "ready").then(this.#options.onReady);
       this.#apply({ kind: "replica_ready" });
       this.#lastUsedAt = current.readyAt;

@@ -22,7 +22,7 @@ async function needs(
   const draftModels = Array.from({ length: drafts }, (_, index) => ({ name: `d${index}`, path, sha256: "" }));
   return await memoryNeeds(
     {
-      weightsPath,
+      weights: { path: weightsPath, sha256: "" },
       draftModels,
       adapters: adapterPaths.map((file, index) => ({ name: `a${index}`, path: file, sha256: "" })),
       settings: { precision: null, idleSeconds: null, contextLength: null, cacheType: null },

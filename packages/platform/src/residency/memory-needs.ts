@@ -30,16 +30,20 @@ export const unreadProcessBytes = 128 * 1024 * 1024;
 /** Tokens of the cache that a replica's draft models share with eight calls. */
 const draftCellCount = 8 * 1024;
 
-type Planned = Pick<ReplicaPlan, "weightsPath" | "draftModels" | "adapters" | "manifest" | "settings">;
+type Planned = Pick<ReplicaPlan, "weights" | "draftModels" | "adapters" | "manifest" | "settings">;
 
 /** A file that cannot be read counts with its size: the replica says what is wrong with it. */
 export async function memoryNeeds(plan: Planned, capBytes: number): Promise<MemoryNeeds> {
   const processor = ownProcessor();
   const wishes = contextWishesOf(plan.manifest, plan.settings);
-  const extraBytes = await besideBytes(plan, wishes, processor);
-  const header = await readHeader(plan.weightsPath);
+  // The code's process; what it takes beyond that is seen once it has run.
+  const codeBytes = plan.manifest.code === undefined ? 0 : unreadProcessBytes;
+  const extraBytes = codeBytes + (await besideBytes(plan, wishes, processor));
+  const { weights } = plan;
+  const header = weights === null ? null : await readHeader(weights.path);
   if (header === null) {
-    const bytes = unreadProcessBytes + extraBytes + (await fileBytes(plan.weightsPath));
+    const weightsBytes = weights === null ? 0 : await fileBytes(weights.path);
+    const bytes = unreadProcessBytes + extraBytes + weightsBytes;
     const problem = bytes > capBytes ? `It needs ${bytes} bytes of ${capBytes}.` : null;
     return { bytes, residentBytes: bytes, cellCount: null, problem };
   }

@@ -55,6 +55,11 @@ export function registerAdapterRoutes(
         const detail = `name is ${JSON.stringify(name)}, which an adapter of the version has; choose another.`;
         throw new ServingError("conflict", detail);
       }
+      if (version.weights_path === null)
+        throw new ServingError(
+          "conflict",
+          `Deployment ${row.name} has code and no model: no adapter fits it.`,
+        );
       const { path, sha256 } = await adapterFile(source, await checkGguf(version.weights_path), weights);
       const added = await insertAdapter(db, {
         projectId: principal.projectId,

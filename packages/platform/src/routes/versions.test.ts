@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { before, test } from "node:test";
 import { inspectBundle, packBundle } from "@corral/bundle";
 import { resolveBuiltInWeights } from "@corral/weights";
@@ -26,7 +26,10 @@ async function archiveOf(config: string, files: Record<string, string> = {}): Pr
   const directory = mkdtempSync(join(tmpdir(), "corral-v-"));
   try {
     writeFileSync(join(directory, "config.yaml"), config);
-    for (const [path, text] of Object.entries(files)) writeFileSync(join(directory, path), text);
+    for (const [path, text] of Object.entries(files)) {
+      mkdirSync(dirname(join(directory, path)), { recursive: true });
+      writeFileSync(join(directory, path), text);
+    }
     const { files: found } = await inspectBundle(directory);
     return Buffer.concat(await packBundle(directory, found).toArray());
   } finally {
@@ -107,6 +110,34 @@ test("a bundle's files go with its last model, and with a push that fails after 
   const broken = await archiveOf(config.replace("corral-tiny-2", "weights.gguf"), { "weights.gguf": "none" });
   assert.equal((await push(broken)).status, 422);
   assert.deepEqual(kept(), before);
+});
+
+test("code in TypeScript is a version, with weights and without", async () => {
+  const files = { "model/model.ts": "export const predict = () => 1;" };
+  for (const text of ["model_name: coded\n", config]) {
+    const response = await push(await archiveOf(text, files));
+    assert.equal(response.status, 201);
+    const { version } = (await response.json()) as { version: { weights_sha256: string | null } };
+    assert.equal(version.weights_sha256 === null, text !== config);
+  }
+});
+
+test("a version that needs another worker is refused by name, and leaves nothing behind", async () => {
+  const before = readdirSync(join(platform.home, "bundles"));
+  const server =
+    "docker_server: {start_command: x, server_port: 1, predict_endpoint: /, readiness_endpoint: /, liveness_endpoint: /}\n";
+  const cases: readonly [string, Record<string, string>, RegExp][] = [
+    ["model_name: coded\n", { "model/model.py": "" }, /model\/model\.py is Python code; this release runs/],
+    [`model_name: coded\n${server}`, {}, /docker_server in config\.yaml starts a server of its own/],
+  ];
+  for (const [text, files, message] of cases) {
+    const response = await push(await archiveOf(text, files));
+    assert.equal(response.status, 422);
+    const problem = (await response.json()) as { code: string; detail: string };
+    assert.equal(problem.code, "invalid_bundle");
+    assert.match(problem.detail, message);
+  }
+  assert.deepEqual(readdirSync(join(platform.home, "bundles")), before);
 });
 
 test("a bundle over the limit is refused", async () => {

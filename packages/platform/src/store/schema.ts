@@ -55,8 +55,9 @@ export interface VersionsTable {
   model_id: string;
   digest: string;
   manifest: Json<unknown>;
-  weights_path: string;
-  weights_sha256: string;
+  /** Null with `weights_sha256`: its code answers by itself. */
+  weights_path: string | null;
+  weights_sha256: string | null;
   /** Weights of draft models: `name`, `path` and `sha256`. */
   draft_models: ColumnType<
     readonly { readonly name: string; readonly path: string; readonly sha256: string }[],

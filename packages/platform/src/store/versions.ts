@@ -13,8 +13,9 @@ export interface NewVersion {
   /** sha256 of the manifest. */
   readonly digest: string;
   readonly manifest: unknown;
-  readonly weightsPath: string;
-  readonly weightsSha256: string;
+  /** Null: its code answers by itself. */
+  readonly weightsPath: string | null;
+  readonly weightsSha256: string | null;
   /** Weights of draft models; default: none. */
   readonly draftModels?: readonly { readonly name: string; readonly path: string; readonly sha256: string }[];
   /** LoRA adapters; default: none. */

@@ -79,7 +79,7 @@ server.on("upgrade", (request, socket: Duplex) => {
   if (reportNumber === 0) {
     void report({
       kind: "ready",
-      weights_sha256: config.weights.sha256,
+      weights_sha256: config.weights?.sha256 ?? null,
       context_length: 128,
       precision: config.precision,
       load_ms: 1,

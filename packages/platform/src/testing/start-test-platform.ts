@@ -148,7 +148,7 @@ export async function startTestPlatform({
     log,
   });
   const reconciler = new Reconciler({
-    records: createDeploymentRecords(db, residencyOptions.capBytes ?? Infinity),
+    records: createDeploymentRecords(db, join(home, "bundles"), residencyOptions.capBytes ?? Infinity),
     claims: createClaims(store.pool),
     log,
     drainMs: 1_000,
@@ -165,6 +165,7 @@ export async function startTestPlatform({
           threadsDirectory: null,
           prefixes: { directory: "/nowhere", limitBytes: 0 },
           integrityChecks,
+          home,
         },
         newId: randomId,
         readAdapters: () => readReplicaAdapters(db, plan.deploymentId),

@@ -1,8 +1,7 @@
 // One call that generates nothing, from its body to its last byte: prepare, submit, wait, report, wait for the
 // acknowledgement, answer.
 
-import { asServingError, ServingError, type Timings } from "@corral/contract";
-import { useAdapter, type AdapterUse } from "../adapter-table.ts";
+import { asServingError, type ServingError, type Timings } from "@corral/contract";
 import type { CarryOut, ReceivedCall } from "../answer-call.ts";
 import { milliseconds, stackOf } from "../answer-call.ts";
 import { isCommitted, notCommitted } from "../commitment.ts";
@@ -11,10 +10,11 @@ import type { PredictService } from "../predict.ts";
 import { prepareOffLoop } from "../prepare-off-loop.ts";
 import { usageOnWire } from "../run-ledger.ts";
 import { sendJson } from "../send-answer.ts";
-import { evaluateTexts, type TextsResult } from "./evaluate-texts.ts";
+import type { TextsResult } from "./evaluate-texts.ts";
 import type { EvaluationCall, ReadEvaluation } from "./evaluation-call.ts";
 import { readEmbeddings } from "./read-embeddings.ts";
 import { readScore } from "./read-score.ts";
+import { submitTexts } from "./submit-texts.ts";
 
 export const score = createCarryOut(readScore);
 export const embed = createCarryOut(readEmbeddings);
@@ -58,49 +58,22 @@ async function run(service: PredictService, call: EvaluationCall, received: Rece
   if (answer !== null) sendJson(response, answer);
 }
 
-/** Takes the key's share and a place in the engine's queue; nothing is kept of a call that gets none. */
+/** Nothing is kept of a call that gets no place in the engine's queue. */
 function submit(
-  { engines, ledger, keyLimits, clock, adapters }: PredictService,
-  { texts, evaluation, adapter: adapterName }: EvaluationCall,
-  { forwarded, receivedAtMs }: ReceivedCall,
+  service: PredictService,
+  call: EvaluationCall,
+  { forwarded, receivedAtMs }: Pick<ReceivedCall, "forwarded" | "receivedAtMs">,
 ) {
-  const { runId, projectId, keyId, dialect, priority, deadlineAtMs, tokenCap, weight } = forwarded;
-  if (deadlineAtMs !== null && deadlineAtMs <= clock.now()) {
-    throw new ServingError("timeout", "The call's time was over before the model could begin.");
-  }
-  const owner = keyId ?? projectId;
-  const tokenCount = texts.reduce((sum, { ids }) => sum + ids.length, 0);
-  const releaseClaim = keyLimits.claim({ holder: owner, tokenCount, cap: tokenCap, counted });
-  let adapter: AdapterUse | null = null;
-  const release = () => {
-    releaseClaim();
-    adapter?.release();
-  };
+  const { runId, projectId, keyId, dialect } = forwarded;
+  const { handle, release } = submitTexts(service, { id: runId, forwarded, receivedAtMs }, call);
   try {
-    adapter = useAdapter(adapters, adapterName);
-    const handle = evaluateTexts(
-      engines.shared,
-      {
-        id: runId,
-        texts: texts.map(({ ids }) => ids),
-        evaluation,
-        owner,
-        weight,
-        namespace: projectId,
-        adapter: adapter?.key ?? null,
-        priority,
-        deadlineAtMs,
-        receivedAtMs,
-      },
-      clock,
-    );
-    const active = ledger.begin({
+    const active = service.ledger.begin({
       runId,
       projectId,
       keyId,
       dialect,
-      promptTokenCount: tokenCount,
-      sequenceCount: texts.length,
+      promptTokenCount: call.texts.reduce((sum, { ids }) => sum + ids.length, 0),
+      sequenceCount: call.texts.length,
       handle,
     });
     return { active, release };
@@ -109,8 +82,6 @@ function submit(
     throw error;
   }
 }
-
-const counted = { of: "those of all its texts", remedy: "Send less text in a call." };
 
 interface Conclusion {
   /** Null where there is an error. */

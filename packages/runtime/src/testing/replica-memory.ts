@@ -24,7 +24,7 @@ export async function measureReplica(path: string, changes: ConfigChanges): Prom
   try {
     const platform = await replica.dial();
     const failed = replica.ended.then(({ stderr }) => Promise.reject(new Error(stderr)));
-    const { context_length: contextLength } = await Promise.race([platform.until("ready"), failed]);
+    const { context_length: contextLength = 0 } = await Promise.race([platform.until("ready"), failed]);
     const readyBytes = proportionalSetSize(replica.child.pid);
     const inputIds = Array.from({ length: contextLength - 8 }, (_, index) => 3 + (index % 200));
     const body = { input_ids: inputIds, max_new_tokens: 4, do_sample: false };

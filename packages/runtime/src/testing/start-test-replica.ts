@@ -20,6 +20,8 @@ export interface TestReplicaOptions {
   readonly model?: LoadedModel;
   readonly loadModel?: LoadModel;
   readonly graces?: ReplicaOptions["graces"];
+  /** False: there is code and nothing else. */
+  readonly hasModel?: boolean;
   /** Dial the control channel and wait until it is ready; default true. */
   readonly dial?: boolean;
   readonly acknowledges?: boolean;
@@ -42,8 +44,9 @@ export async function startTestReplica(options: TestReplicaOptions = {}): Promis
   const logLines: string[] = [];
   const log: Log = createLog("error", (line) => logLines.push(line));
   const model = options.model ?? createFakeLoadedModel();
+  const { weights, ...config } = testConfig(place.socketPath, options.config);
   const replica = await startReplica({
-    config: testConfig(place.socketPath, options.config),
+    config: options.hasModel === false ? config : { ...config, weights },
     loadModel: options.loadModel ?? loadFake(model),
     log,
     graces: { channelLossMs: 200, firstDialMs: 2_000, drainMs: 2_000, ...options.graces },

@@ -1,9 +1,10 @@
 // A replica's configuration for tests, in a directory of its own.
 
-import type { ReplicaConfig } from "@corral/contract";
+import type { ReplicaCode, ReplicaConfig } from "@corral/contract";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { ModelReplicaConfig } from "../loaded-model.ts";
 
 export interface TestPlace {
   readonly directory: string;
@@ -20,11 +21,11 @@ export function createTestPlace(): TestPlace {
   };
 }
 
-export interface ConfigChanges extends Partial<Omit<ReplicaConfig, "limits">> {
+export interface ConfigChanges extends Partial<Omit<ModelReplicaConfig, "limits">> {
   readonly limits?: Partial<ReplicaConfig["limits"]>;
 }
 
-export function testConfig(socketPath: string, changes: ConfigChanges = {}): ReplicaConfig {
+export function testConfig(socketPath: string, changes: ConfigChanges = {}): ModelReplicaConfig {
   return {
     replica_id: "replica-1",
     deployment_id: "deployment-1",
@@ -53,6 +54,33 @@ export function testConfig(socketPath: string, changes: ConfigChanges = {}): Rep
       queue_length: 4,
       body_bytes: 1024 * 1024,
       call_caps: {},
+      ...changes.limits,
+    },
+  };
+}
+
+/** Of TypeScript code in a directory. */
+export function testCode(directory: string, changes: Partial<ReplicaCode> = {}): ReplicaCode {
+  return {
+    kind: "typescript",
+    directory,
+    file: "model/model.ts",
+    data_directory: "data",
+    packages_directory: "packages",
+    config: {},
+    environment_variables: {},
+    secrets: {},
+    environment: null,
+    hidden_directories: [],
+    predict_concurrency: 8,
+    ...changes,
+    limits: {
+      memory_bytes: null,
+      open_files: 256,
+      answer_bytes: 1024 ** 2,
+      load_ms: 20_000,
+      call_ms: 10_000,
+      piece_ms: 10_000,
       ...changes.limits,
     },
   };

@@ -1,0 +1,88 @@
+// The code of a version → what a replica is told of it. Pure: reads no file.
+
+import {
+  expandedTrussConfig,
+  manifestDigest,
+  memoryBytes,
+  type Manifest,
+  type TrussSettings,
+} from "@corral/bundle";
+import type { PythonCode, ReplicaCode } from "@corral/contract";
+import { join } from "node:path";
+import { callLimitMs } from "../gateway/predict-call.ts";
+import { bodyLimitBytes } from "../gateway/proxy.ts";
+
+/** Of each process of the code. */
+const openFiles = 4096;
+/** Reading weights of its own may take long; `runtime.health_checks.startup_threshold_seconds` says otherwise. */
+const loadMs = 30 * 60_000;
+
+/**
+ * Null where the version has no code.
+ * @param directory of the bundle's files
+ * @param home the platform's own directory, which the code is not to see
+ */
+export function replicaCode(manifest: Manifest, directory: string | null, home: string): ReplicaCode | null {
+  const { code, truss, config } = manifest;
+  if (code === undefined || truss === undefined) return null;
+  if (directory === null) throw new TypeError("A version with code has no directory.");
+  const { runtime } = truss;
+  const startupSeconds = runtime.healthChecks.startupThresholdSeconds;
+  return {
+    kind: code.kind,
+    directory,
+    file: code.file,
+    ...(code.className === undefined ? {} : { class_name: code.className }),
+    data_directory: truss.dataDir,
+    packages_directory: truss.bundledPackagesDir,
+    config: expandedTrussConfig(config, truss),
+    environment_variables: truss.environmentVariables,
+    ...(code.kind === "python" ? { python: pythonCode(manifest, truss, home) } : {}),
+    ...(truss.resources.accelerator === undefined
+      ? {}
+      : { accelerator: { ...truss.resources.accelerator, strict: config.strictResources === true } }),
+    secrets: knownSecrets(truss),
+    environment: null,
+    hidden_directories: [home],
+    predict_concurrency: runtime.predictConcurrency,
+    limits: {
+      memory_bytes: memoryLimit(truss),
+      open_files: openFiles,
+      answer_bytes: bodyLimitBytes,
+      load_ms: startupSeconds === undefined ? loadMs : startupSeconds * 1_000,
+      call_ms: callLimitMs,
+      piece_ms: runtime.streamingReadTimeout * 1_000,
+    },
+  };
+}
+
+/** Truss writes py313 into every config that names no version: then any other will do as well. */
+const defaultPython = "py313";
+
+function pythonCode(manifest: Manifest, truss: TrussSettings, home: string): PythonCode {
+  const strict = manifest.config.strictPython === true;
+  return {
+    version: truss.pythonVersion === defaultPython && !strict ? null : truss.pythonVersion,
+    strict,
+    requirements: [...truss.requirements],
+    requirements_file: truss.requirementsFile ?? null,
+    external_data: truss.externalData.map(({ url, localDataPath }) => ({
+      url,
+      local_data_path: localDataPath,
+    })),
+    bundle_digest: manifestDigest(manifest),
+    home: join(home, "python"),
+  };
+}
+
+/** What is asked of an accelerator's memory lies in the machine's where there is none: then nobody has said how much. */
+function memoryLimit({ resources }: TrussSettings): number | null {
+  return resources.accelerator === undefined ? memoryBytes(resources.memory) : null;
+}
+
+/** Those that have a value in the config; a secret that the code asks for and nobody has is its own failure. */
+function knownSecrets({ secrets }: TrussSettings): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(secrets).filter((entry): entry is [string, string] => entry[1] !== null),
+  );
+}

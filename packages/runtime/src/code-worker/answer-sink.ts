@@ -1,0 +1,89 @@
+// A code worker's answer onto a response: pieces as they come, at the pace of their reader; the last byte is left to
+// whoever waits for the record.
+
+import type { ServerResponse } from "node:http";
+import type { AnswerMessage } from "./protocol.ts";
+import type { AnswerSink, CallFailure, RunningCall } from "./worker-calls.ts";
+
+export type CodeOutcome =
+  | { readonly kind: "value"; readonly head: AnswerMessage; readonly body: Buffer }
+  /** `text`: what was sent, where it is not too long to be kept. */
+  | { readonly kind: "streamed"; readonly head: AnswerMessage; readonly text: string | null }
+  /** `begun`: a part of an answer was sent before. */
+  | { readonly kind: "failed"; readonly failure: CallFailure; readonly begun: boolean };
+
+/** Of a stream, for its run's record. */
+const mostKeptBytes = 256 * 1024;
+
+export interface SinkOptions {
+  readonly response: ServerResponse;
+  /** Status and headers of a stream. */
+  readonly headersOf: (head: AnswerMessage) => Record<string, string | string[]>;
+  /** What may pass between two pieces. */
+  readonly pieceMs: number;
+}
+
+export interface ResponseSink extends AnswerSink {
+  readonly outcome: Promise<CodeOutcome>;
+  /** Where its reader is slow, and its pieces late, this call is told. */
+  attach(running: RunningCall): void;
+}
+
+export function createResponseSink({ response, headersOf, pieceMs }: SinkOptions): ResponseSink {
+  const { promise: outcome, resolve } = Promise.withResolvers<CodeOutcome>();
+  let running: RunningCall | null = null;
+  let head: AnswerMessage | null = null;
+  let kept: Buffer[] | null = [];
+  let keptBytes = 0;
+  let pieceTimer: NodeJS.Timeout | undefined;
+  let isPaused = false;
+
+  function settle(ended: CodeOutcome): void {
+    clearTimeout(pieceTimer);
+    resolve(ended);
+  }
+  function fail(failure: CallFailure): void {
+    settle({ kind: "failed", failure, begun: head !== null });
+  }
+  function expectPiece(): void {
+    clearTimeout(pieceTimer);
+    pieceTimer = setTimeout(() => {
+      // A reader that does not read is no fault of the code.
+      if (isPaused) return expectPiece();
+      running?.cancel();
+      fail({ reason: "timeout", message: `The model's code sent nothing for ${pieceMs} ms.` });
+    }, pieceMs);
+  }
+  response.on("drain", () => {
+    if (!isPaused) return;
+    isPaused = false;
+    running?.resume();
+  });
+  return {
+    outcome,
+    attach(call) {
+      running = call;
+    },
+    answer: (message, body) => settle({ kind: "value", head: message, body }),
+    begin(message) {
+      head = message;
+      response.writeHead(message.status, headersOf(message));
+      response.flushHeaders();
+      expectPiece();
+    },
+    chunk(body) {
+      expectPiece();
+      keptBytes += body.length;
+      if (keptBytes > mostKeptBytes) kept = null;
+      kept?.push(Buffer.from(body));
+      if (response.destroyed || response.write(body) || isPaused) return;
+      isPaused = true;
+      running?.pause();
+    },
+    end() {
+      if (head === null) return;
+      settle({ kind: "streamed", head, text: kept === null ? null : Buffer.concat(kept).toString("utf8") });
+    },
+    fail,
+  };
+}

@@ -1,0 +1,226 @@
+// A call to a replica's path, answered by the author's code: run begun, code called, run reported and committed, last
+// byte sent.
+
+import { ServingError, type Timings } from "@corral/contract";
+import type { ServerResponse } from "node:http";
+import { milliseconds, type CallService, type CarryOut, type ReceivedCall } from "../answer-call.ts";
+import { isCommitted, notCommitted } from "../commitment.ts";
+import type { ControlChannel } from "../control-channel.ts";
+import type { Log } from "../log.ts";
+import { usageOnWire, type RunLedger } from "../run-ledger.ts";
+import { createResponseSink, type CodeOutcome } from "./answer-sink.ts";
+import { errorOf, failureAnswer, wrapValue, type EnvelopeContext } from "./code-envelope.ts";
+import { CodeRun } from "./code-run.ts";
+import type { CodeWorker } from "./code-worker.ts";
+import type { AnswerMessage, CodeMethod } from "./protocol.ts";
+
+export interface CodeService extends CallService {
+  readonly worker: CodeWorker;
+  /** By their ids; the code's calls of the model find theirs here. */
+  readonly runs: Map<string, CodeRun>;
+  readonly channel: ControlChannel;
+  readonly ledger: RunLedger;
+  readonly log: Log;
+  /** What the platform may take to commit the end of a run. */
+  readonly acknowledgementMs: number;
+  readonly limits: { readonly callMs: number; readonly pieceMs: number };
+}
+
+/** The code gets the body as it came, and answers what it wants. */
+export function answerWithCode(method: CodeMethod): CarryOut<CodeService, Buffer> {
+  return async (admit, received) => {
+    // Asked again: the state may have changed while the body arrived.
+    const service = admit();
+    const { forwarded, response, receivedAtMs } = received;
+    const timeoutMs = timeLeft(service, received);
+    const sink = createResponseSink({ response, headersOf, pieceMs: service.limits.pieceMs });
+    const run = new CodeRun(forwarded, receivedAtMs, () => {
+      running.cancel();
+      sink.fail({ reason: "canceled", message: "The run was canceled." });
+    });
+    const running = service.worker.call({
+      method,
+      runId: forwarded.runId,
+      request: requestOf(received),
+      body: received.body,
+      timeoutMs,
+      sink,
+    });
+    sink.attach(running);
+    service.runs.set(forwarded.runId, run);
+    await finish(service, received, run, sink.outcome);
+  };
+}
+
+async function finish(
+  service: CodeService,
+  { forwarded, response, receivedAtMs }: ReceivedCall<Buffer>,
+  run: CodeRun,
+  outcome: Promise<CodeOutcome>,
+): Promise<void> {
+  const { ledger, clock, config, runs } = service;
+  const { runId, projectId, keyId, dialect, loadMs, deadlineAtMs } = forwarded;
+  const active = ledger.begin({
+    runId,
+    projectId,
+    keyId,
+    dialect,
+    promptTokenCount: 0,
+    sequenceCount: 0,
+    handle: run,
+  });
+  const leave = () => {
+    if (response.writableFinished) return;
+    active.callerLeft = true;
+    run.abort();
+  };
+  response.once("close", leave);
+  if (response.destroyed) leave();
+
+  const ended = await outcome;
+  run.end();
+  runs.delete(runId);
+  const error = ended.kind === "failed" ? errorOf(ended.failure) : null;
+  if (ended.kind === "failed") logFailure(service, runId, ended);
+  const usage = usageOnWire(run.usage);
+  const codeMs = milliseconds(clock.now() - receivedAtMs);
+  const timings: Timings = {
+    queue: 0,
+    load: loadMs,
+    prefill: 0,
+    decode: codeMs,
+    total: milliseconds(loadMs + codeMs),
+  };
+  const number = ledger.finish(active, { usage: run.usage, error, sequences: [] }, outputOf(ended), timings);
+  // Acknowledged means committed: no last byte before it.
+  const committed = await isCommitted(service, number, deadlineAtMs);
+  if (response.destroyed) return;
+  if (!committed && !response.headersSent) throw notCommitted();
+  send(response, ended, {
+    dialect,
+    committed,
+    runId,
+    runTimeMs: codeMs,
+    modelId: forwarded.modelId ?? config.model_id,
+    deploymentId: forwarded.deploymentId ?? config.deployment_id,
+    usage,
+  });
+}
+
+interface SendContext extends EnvelopeContext {
+  readonly dialect: ReceivedCall["forwarded"]["dialect"];
+  readonly committed: boolean;
+}
+
+function send(response: ServerResponse, ended: CodeOutcome, context: SendContext): void {
+  const { dialect, committed, runId } = context;
+  if (ended.kind === "value") {
+    const { head } = ended;
+    const isWrapped = head.is_response !== true && isJson(head);
+    const body = isWrapped ? wrapValue(dialect, ended.body, context) : ended.body;
+    response.writeHead(head.status, { ...headersOf(head), "content-length": body.length });
+    response.end(body);
+  } else if (ended.kind === "streamed") {
+    if (committed) response.end();
+    else response.destroy();
+  } else if (!ended.begun) {
+    const answer = failureAnswer(dialect, ended.failure, runId);
+    response.writeHead(answer.status, {
+      ...answer.headers,
+      "content-length": Buffer.byteLength(answer.body),
+    });
+    response.end(answer.body);
+  } else if (dialect === "baseten" && ended.failure.reason === "exception") {
+    // As the Truss server does it: the stream just ends, and its status has been sent.
+    response.end();
+  } else {
+    // A part must not be taken for the whole.
+    response.destroy();
+  }
+}
+
+function headersOf({
+  headers,
+  status,
+  is_response: isResponse,
+}: AnswerMessage): Record<string, string | string[]> {
+  const all: Record<string, string | string[]> = {};
+  for (const [name, value] of headers) {
+    if (connectionHeaders.has(name)) continue;
+    const before = all[name];
+    all[name] = before === undefined ? value : [...(Array.isArray(before) ? before : [before]), value];
+  }
+  // Truss marks what a model refuses with a response of its own.
+  if (isResponse === true && status >= 300)
+    return { ...all, "x-baseten-error-source": "04", "x-baseten-error-code": "700" };
+  return all;
+}
+
+/** What the connection to the caller decides. */
+const connectionHeaders: ReadonlySet<string> = new Set([
+  "connection",
+  "keep-alive",
+  "transfer-encoding",
+  "content-length",
+]);
+
+const longestRecord = 256 * 1024;
+
+/** For the run's record: the value where it is JSON, the text of a stream; nothing of what is too long to be kept. */
+function outputOf(ended: CodeOutcome): unknown {
+  if (ended.kind === "failed") return null;
+  if (ended.kind === "streamed") return ended.text;
+  const { head, body } = ended;
+  if (body.length > longestRecord || !isJson(head)) return null;
+  try {
+    return JSON.parse(body.toString("utf8"));
+  } catch {
+    // Python writes NaN, which is no JSON.
+    return body.toString("utf8");
+  }
+}
+
+function isJson({ headers }: AnswerMessage): boolean {
+  return headers.some(([name, value]) => name === "content-type" && /^application\/json\b/.test(value));
+}
+
+/** Of the caller's own headers only what is no secret and none of ours. */
+function requestOf({ request, forwarded }: ReceivedCall<Buffer>) {
+  const headers = Object.entries(request.headers).flatMap(([name, value]): [string, string][] => {
+    if (value === undefined || hiddenHeader.test(name)) return [];
+    return [value].flat().map((one) => [name, one]);
+  });
+  headers.push(["x-baseten-request-id", forwarded.runId]);
+  return { method: request.method ?? "POST", url: request.url ?? "/", headers };
+}
+
+const hiddenHeader = /^(authorization|cookie|x-corral-.*|x-baseten-request-id)$/;
+
+function timeLeft(service: CodeService, { forwarded }: ReceivedCall<Buffer>): number {
+  const { callMs } = service.limits;
+  if (forwarded.deadlineAtMs === null) return callMs;
+  const leftMs = Math.floor(forwarded.deadlineAtMs - service.clock.now());
+  if (leftMs <= 0) throw timedOut();
+  return Math.min(callMs, leftMs);
+}
+
+function timedOut(): ServingError {
+  return new ServingError("timeout", "The call's time was over before the model's code could begin.");
+}
+
+function logFailure(
+  { log }: CodeService,
+  runId: string,
+  { failure }: Extract<CodeOutcome, { kind: "failed" }>,
+): void {
+  if (failure.reason === "canceled") return;
+  const traceback =
+    "traceback" in failure && failure.traceback !== undefined ? { traceback: failure.traceback } : {};
+  const level = failure.reason === "http" || failure.reason.startsWith("invalid_") ? "debug" : "error";
+  log[level]("the code did not answer a call", {
+    run_id: runId,
+    reason: failure.reason,
+    detail: failure.message,
+    ...traceback,
+  });
+}

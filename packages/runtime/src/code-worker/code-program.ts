@@ -1,0 +1,34 @@
+// The program that runs a replica's code, made ready: what its language needs is there, and a missing accelerator said.
+
+import type { ReplicaCode } from "@corral/contract";
+import { isAbsolute, join } from "node:path";
+import type { Log } from "../log.ts";
+import { acceleratorWarning, countGpus } from "./accelerator.ts";
+import { preparePythonProgram } from "./python/prepare-program.ts";
+import { typescriptProgram } from "./typescript/program.ts";
+import type { WorkerProgram } from "./worker-process.ts";
+
+export interface ProgramPlace {
+  /** The replica's environment. */
+  readonly own: Readonly<Record<string, string | undefined>>;
+  readonly log: Log;
+  /** Gives up what takes long. */
+  readonly signal: AbortSignal;
+}
+
+/** Fails with `device_missing` for an accelerator that must be there, and as the program of the language does. */
+export async function prepareProgram(code: ReplicaCode, place: ProgramPlace): Promise<WorkerProgram> {
+  const { own, log, signal } = place;
+  const warning = code.accelerator === undefined ? null : acceleratorWarning(code.accelerator, countGpus());
+  if (warning !== null) log.warn(warning);
+  switch (code.kind) {
+    case "typescript":
+      return typescriptProgram(code.limits.memory_bytes);
+    case "python": {
+      const { python, directory, data_directory: data } = code;
+      if (python === undefined) throw new TypeError("Python code comes without what it needs.");
+      const dataDirectory = isAbsolute(data) ? data : join(directory, data);
+      return await preparePythonProgram(python, { directory, dataDirectory, own, log, signal });
+    }
+  }
+}

@@ -1,0 +1,81 @@
+// A replica's configuration → what one code worker is started with.
+
+import type { ReplicaCode } from "@corral/contract";
+import { isAbsolute, join } from "node:path";
+import type { CodeSource } from "./code-worker.ts";
+import { canIsolate, isolatingWords, type IsolationOptions } from "./isolation.ts";
+import { workerEnvironment } from "./worker-environment.ts";
+import type { WorkerProgram } from "./worker-process.ts";
+
+export interface CodePlace {
+  /** The worker's home, removed with the replica. */
+  readonly scratchDirectory: string;
+  /** The replica's environment. */
+  readonly own: Readonly<Record<string, string | undefined>>;
+  readonly hasModel: boolean;
+  /** Made ready by `prepareProgram`. */
+  readonly program: WorkerProgram;
+  /** The system gives workers namespaces of their own (`codeCanBeIsolated`). */
+  readonly isolates: boolean;
+}
+
+/** What a call whose time is over may take to end, before its worker is. */
+const cancelGraceMs = 5_000;
+/** As the Truss server: once more, a second later. */
+const loadRetries = 1;
+
+export function codeSource(code: ReplicaCode, place: CodePlace): CodeSource {
+  const { limits, directory } = code;
+  const { scratchDirectory, own, hasModel, program, isolates } = place;
+  const isolation = isolates ? isolatingWords(isolationOf(code, place)) : null;
+  const within = (path: string) => (isAbsolute(path) ? path : join(directory, path));
+  return {
+    process: {
+      program,
+      workingDirectory: directory,
+      environment: workerEnvironment({
+        scratchDirectory,
+        variables: code.environment_variables,
+        program: program.environment,
+        own,
+      }),
+      limits: { memoryBytes: limits.memory_bytes, openFiles: limits.open_files },
+      path: own["PATH"] ?? "",
+      isolation,
+    },
+    loadTimeoutMs: limits.load_ms,
+    cancelGraceMs,
+    start: {
+      directory,
+      file: code.file,
+      ...(code.class_name === undefined ? {} : { class_name: code.class_name }),
+      data_directory: within(code.data_directory),
+      packages_directory: within(code.packages_directory),
+      config: code.config,
+      secrets: code.secrets,
+      environment: code.environment,
+      predict_concurrency: code.predict_concurrency,
+      load_retries: loadRetries,
+      has_llm: hasModel,
+      answer_bytes: limits.answer_bytes,
+    },
+  };
+}
+
+/** To be asked once, while nobody waits for the replica yet. */
+export function codeCanBeIsolated(code: ReplicaCode, place: Omit<CodePlace, "isolates">): boolean {
+  return canIsolate(isolationOf(code, place));
+}
+
+function isolationOf(
+  code: ReplicaCode,
+  { scratchDirectory, own, program }: Omit<CodePlace, "isolates">,
+): IsolationOptions {
+  return {
+    workingDirectory: code.directory,
+    scratchDirectory,
+    hidden: code.hidden_directories,
+    kept: program.directories ?? [],
+    path: own["PATH"] ?? "",
+  };
+}

@@ -1,0 +1,314 @@
+// The author's code behind a replica for as long as the replica lives: one worker at a time, started again after a
+// crash, replaced by new code on request. Knows no HTTP and no language.
+
+import { ServingError } from "@corral/contract";
+import type { Log } from "../log.ts";
+import { codeNotLoaded } from "./code-errors.ts";
+import type { FailedMessage, LoadedMessage, StartMessage } from "./protocol.ts";
+import { restartDelay } from "./restart-delay.ts";
+import type { CodeCall, RunningCall } from "./worker-calls.ts";
+import {
+  startWorkerLife,
+  type LoadOutcome,
+  type WorkerEnd,
+  type WorkerLife,
+  type WorkerLifeOptions,
+} from "./worker-life.ts";
+
+/** All that one worker is started with; another one for new code. */
+export type CodeSource = Pick<WorkerLifeOptions, "process" | "loadTimeoutMs" | "cancelGraceMs"> & {
+  readonly start: Omit<StartMessage, "kind" | "protocol" | "is_restart">;
+};
+
+export interface CodeWorkerOptions {
+  readonly source: CodeSource;
+  readonly openLlm: WorkerLifeOptions["openLlm"];
+  readonly log: Log;
+  /** Most calls that wait while the code is loaded again. */
+  readonly queueLength: number;
+}
+
+export interface CodeWorker {
+  /** What the code that answers now has. */
+  readonly loaded: LoadedMessage;
+  /** Ends of workers that nobody asked for. */
+  readonly restartCount: number;
+  /** Calls that are not answered. */
+  readonly callCount: number;
+  /** Of all processes of the code. */
+  readonly memoryBytes: number;
+  /**
+   * While the code is loaded again the call waits for it. Fails with `queue_full` where too many do, and with
+   * `shutting_down`.
+   */
+  call(call: CodeCall): RunningCall;
+  /**
+   * Starts new code beside the old one and gives it all calls that come from then on; those that run end on the old
+   * code. Where the new code cannot be loaded the old one goes on.
+   */
+  replace(source: CodeSource): Promise<LoadOutcome>;
+  /** Takes no more calls and ends those that run. */
+  stop(): Promise<void>;
+}
+
+/** Fails with `code_not_loaded` or `code_load_failed` where the code cannot be loaded a first time. */
+export async function startCodeWorker(options: CodeWorkerOptions, signal: AbortSignal): Promise<CodeWorker> {
+  const worker = new SupervisedCode(options);
+  const abort = () => void worker.stop();
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    await worker.start();
+    signal.throwIfAborted();
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+  return worker;
+}
+
+/** A call and where it runs; it may move to another worker as long as it has not begun. */
+interface Placed {
+  readonly call: CodeCall;
+  running: RunningCall | null;
+  /** While it waits. */
+  timer: NodeJS.Timeout | undefined;
+}
+
+/** A worker that served for so long has not failed to start. */
+const soundAfterMs = 60_000;
+
+class SupervisedCode implements CodeWorker {
+  readonly #options: CodeWorkerOptions;
+  readonly #log: Log;
+  readonly #placed = new WeakMap<CodeCall, Placed>();
+  readonly #waiting = new Set<Placed>();
+  readonly #lives = new Set<WorkerLife>();
+  #source: CodeSource;
+  #current: WorkerLife | null = null;
+  #loaded: LoadedMessage | null = null;
+  #restartCount = 0;
+  #failureCount = 0;
+  #restartTimer: NodeJS.Timeout | undefined;
+  #replacing: Promise<unknown> = Promise.resolve();
+  #isStopped = false;
+
+  constructor(options: CodeWorkerOptions) {
+    this.#options = options;
+    this.#log = options.log;
+    this.#source = options.source;
+  }
+
+  get loaded(): LoadedMessage {
+    if (this.#loaded === null) throw new TypeError("The code has not been loaded yet.");
+    return this.#loaded;
+  }
+
+  get restartCount(): number {
+    return this.#restartCount;
+  }
+
+  get callCount(): number {
+    return [...this.#lives].reduce((sum, life) => sum + life.callCount, this.#waiting.size);
+  }
+
+  get memoryBytes(): number {
+    return [...this.#lives].reduce((sum, { memoryBytes }) => sum + memoryBytes, 0);
+  }
+
+  async start(): Promise<void> {
+    const { outcome, life } = await this.#startLife(this.#source, false);
+    if (outcome.kind === "failed") throw codeNotLoaded(outcome.failed);
+    this.#serve(life, this.#source, outcome.loaded);
+    this.#log.info("the code is loaded", { load_ms: Math.round(outcome.loaded.load_ms) });
+  }
+
+  call(call: CodeCall): RunningCall {
+    if (this.#isStopped) throw shuttingDown();
+    const placed: Placed = { call, running: null, timer: undefined };
+    this.#placed.set(call, placed);
+    if (this.#current?.isAccepting === true) placed.running = this.#current.call(call);
+    else this.#wait(placed);
+    return {
+      cancel: () => {
+        this.#takeOut(placed);
+        placed.running?.cancel();
+      },
+      pause: () => placed.running?.pause(),
+      resume: () => placed.running?.resume(),
+      input: (body, isText) => placed.running?.input(body, isText),
+      inputEnd: (closeCode) => placed.running?.inputEnd(closeCode),
+    };
+  }
+
+  replace(source: CodeSource): Promise<LoadOutcome> {
+    const replacing = this.#replacing.then(() => this.#replace(source));
+    this.#replacing = replacing.catch(() => undefined);
+    return replacing;
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    clearTimeout(this.#restartTimer);
+    this.#failWaiting("The replica is shutting down.");
+    const lives = [...this.#lives];
+    for (const life of lives) {
+      if (life.callCount === 0) life.retire();
+      else life.kill("The replica is shutting down.");
+    }
+    await Promise.all(lives.map(({ ended }) => ended));
+  }
+
+  async #replace(source: CodeSource): Promise<LoadOutcome> {
+    if (this.#isStopped) throw shuttingDown();
+    const { outcome, life } = await this.#startLife(source, this.#loaded !== null);
+    if (outcome.kind === "failed") {
+      this.#log.warn("new code was refused, the old code goes on", { reason: outcome.failed.message });
+      return outcome;
+    }
+    const old = this.#current;
+    clearTimeout(this.#restartTimer);
+    this.#serve(life, source, outcome.loaded);
+    old?.retire();
+    this.#log.info("new code answers", { load_ms: Math.round(outcome.loaded.load_ms) });
+    return outcome;
+  }
+
+  /** The life is known of from its first moment, so that `stop` finds it. */
+  async #startLife(
+    source: CodeSource,
+    isRestart: boolean,
+  ): Promise<{ readonly outcome: LoadOutcome; readonly life: WorkerLife }> {
+    const { openLlm } = this.#options;
+    const { start, ...rest } = source;
+    const life = await startWorkerLife({
+      ...rest,
+      start: { kind: "start", protocol: 1, ...start, is_restart: isRestart },
+      openLlm,
+      log: this.#log,
+      onAccepting: () => this.#placeWaiting(),
+    });
+    this.#lives.add(life);
+    void life.ended.then((end) => this.#lost(life, end));
+    if (this.#isStopped) life.kill("The replica is shutting down.");
+    const outcome = await life.load;
+    if (outcome.kind === "loaded")
+      for (const warning of outcome.loaded.warnings) this.#log.warn(warning, { from: "code" });
+    else await life.ended;
+    return { outcome, life };
+  }
+
+  #serve(life: WorkerLife, source: CodeSource, loaded: LoadedMessage): void {
+    // It may have ended between its load and now.
+    if (!this.#lives.has(life)) return;
+    this.#source = source;
+    this.#current = life;
+    this.#loaded = loaded;
+    const sound = setTimeout(() => {
+      if (this.#current === life) this.#failureCount = 0;
+    }, soundAfterMs);
+    sound.unref();
+    this.#placeWaiting();
+  }
+
+  #placeWaiting(): void {
+    const current = this.#current;
+    if (current === null) return;
+    for (const placed of this.#waiting) {
+      if (!current.isAccepting) return;
+      this.#takeOut(placed);
+      placed.running = current.call(placed.call);
+    }
+  }
+
+  #lost(life: WorkerLife, { reason, lose }: WorkerEnd): void {
+    this.#lives.delete(life);
+    const wasCurrent = this.#current === life;
+    if (wasCurrent) this.#current = null;
+    for (const call of lose()) this.#placeAgain(call);
+    if (!wasCurrent || this.#isStopped) return;
+    this.#restartCount += 1;
+    this.#log.error("the code's process is gone and is started again", {
+      reason,
+      restarts: this.#restartCount,
+    });
+    this.#restartLater();
+  }
+
+  #placeAgain(call: CodeCall): void {
+    const placed = this.#placed.get(call);
+    if (placed === undefined) return;
+    placed.running = this.#current?.isAccepting === true ? this.#current.call(call) : null;
+    if (placed.running !== null) return;
+    if (this.#isStopped) call.sink.fail({ reason: "lost", message: "The replica is shutting down." });
+    else this.#putIn(placed);
+  }
+
+  #restartLater(): void {
+    this.#failureCount += 1;
+    this.#restartTimer = setTimeout(() => void this.#restart(), restartDelay(this.#failureCount));
+  }
+
+  async #restart(): Promise<void> {
+    const source = this.#source;
+    try {
+      const { outcome, life } = await this.#startLife(source, true);
+      // New code may have come meanwhile.
+      if (this.#current !== null || this.#isStopped) return life.retire();
+      if (outcome.kind === "loaded") {
+        this.#serve(life, source, outcome.loaded);
+        const loadMs = Math.round(outcome.loaded.load_ms);
+        this.#log.warn("the code's process was started again, and its load ran again", { load_ms: loadMs });
+        return;
+      }
+      this.#refuseWaiting(outcome.failed);
+    } catch (error) {
+      this.#refuseWaiting({ stage: "import", message: String(error) });
+    }
+    this.#restartLater();
+  }
+
+  /** Nobody knows when it can be loaded again. */
+  #refuseWaiting({ stage, message }: Pick<FailedMessage, "stage" | "message">): void {
+    this.#log.error("the code cannot be loaded again", { stage, reason: message });
+    this.#failWaiting(`The model's code cannot be loaded again (${stage}): ${message}`);
+  }
+
+  #failWaiting(message: string): void {
+    for (const placed of this.#waiting) {
+      this.#takeOut(placed);
+      placed.call.sink.fail({ reason: "lost", message });
+    }
+  }
+
+  #wait(placed: Placed): void {
+    const { queueLength } = this.#options;
+    if (this.#waiting.size >= queueLength) {
+      throw new ServingError(
+        "queue_full",
+        `${queueLength} calls wait until the model's code is loaded again.`,
+      );
+    }
+    this.#putIn(placed);
+  }
+
+  #putIn(placed: Placed): void {
+    const { timeoutMs, sink } = placed.call;
+    this.#waiting.add(placed);
+    if (timeoutMs === null) return;
+    placed.timer = setTimeout(() => {
+      this.#waiting.delete(placed);
+      sink.fail({
+        reason: "timeout",
+        message: `The model's code did not begin with the call within ${timeoutMs} ms.`,
+      });
+    }, timeoutMs);
+  }
+
+  #takeOut(placed: Placed): void {
+    clearTimeout(placed.timer);
+    this.#waiting.delete(placed);
+  }
+}
+
+function shuttingDown(): ServingError {
+  return new ServingError("shutting_down", "The replica is shutting down; another one will answer.");
+}

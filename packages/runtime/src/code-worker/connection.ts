@@ -1,0 +1,81 @@
+// The replica's end of the stream to one code worker: checked messages in, frames out. Knows neither calls nor processes.
+
+import type { Duplex } from "node:stream";
+import { BrokenFrame, encodeFrame, FrameDecoder, mostMessageBytes } from "./frames.ts";
+import { workerMessageSchema, type ReplicaMessage, type WorkerMessage } from "./protocol.ts";
+
+export interface WorkerConnectionOptions {
+  readonly stream: Duplex;
+  /** Of one message; a worker that sends more has broken the protocol. */
+  readonly mostBodyBytes: number;
+  readonly onMessage: (message: WorkerMessage, body: Buffer) => void;
+  /** The worker sent what is no message; nothing more is read. */
+  readonly onBroken: (reason: string) => void;
+  /** The stream has ended; not called after `onBroken`. */
+  readonly onClose: () => void;
+}
+
+export interface WorkerConnection {
+  /** Nothing where the stream has ended. */
+  readonly send: (message: ReplicaMessage, body?: Uint8Array) => void;
+  /** Bytes that the worker has not taken yet. */
+  readonly unsentBytes: number;
+  close(): void;
+}
+
+export function openWorkerConnection(options: WorkerConnectionOptions): WorkerConnection {
+  const { stream, mostBodyBytes, onMessage, onBroken, onClose } = options;
+  const decoder = new FrameDecoder({ messageBytes: mostMessageBytes, bodyBytes: mostBodyBytes });
+  let isOver = false;
+
+  function broken(reason: string): void {
+    isOver = true;
+    stream.destroy();
+    onBroken(reason);
+  }
+  stream.on("data", (piece: Buffer) => {
+    if (isOver) return;
+    try {
+      for (const { message, body } of decoder.push(piece)) {
+        const parsed = workerMessageSchema.safeParse(message);
+        if (!parsed.success) {
+          broken(`A message is not one of the protocol: ${describe(message, parsed.error.issues[0])}`);
+          return;
+        }
+        onMessage(parsed.data, body);
+        if (isOver) return;
+      }
+    } catch (error) {
+      if (!(error instanceof BrokenFrame)) throw error;
+      broken(error.message);
+    }
+  });
+  // Its close follows.
+  stream.on("error", () => stream.destroy());
+  stream.on("end", () => stream.destroy());
+  stream.on("close", () => {
+    if (isOver) return;
+    isOver = true;
+    onClose();
+  });
+  return {
+    send(message, body) {
+      if (!isOver && stream.writable) stream.write(encodeFrame(message, body));
+    },
+    get unsentBytes() {
+      return stream.writableLength;
+    },
+    close() {
+      isOver = true;
+      stream.destroy();
+    },
+  };
+}
+
+function describe(
+  message: unknown,
+  issue: { readonly path: readonly PropertyKey[]; readonly message: string } | undefined,
+) {
+  const place = issue === undefined || issue.path.length === 0 ? "" : `${issue.path.map(String).join(".")}: `;
+  return `${JSON.stringify(message).slice(0, 120)} (${place}${issue?.message ?? "unknown"}).`;
+}

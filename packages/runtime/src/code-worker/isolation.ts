@@ -1,0 +1,84 @@
+// Namespaces of its own for a code worker, where the system allows an ordinary user to make them: it sees neither other
+// processes nor the platform's directories, and whatever it starts ends with it. Linux and util-linux only.
+
+import { spawnSync } from "node:child_process";
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { findProgram } from "./find-program.ts";
+
+export interface IsolationOptions {
+  readonly workingDirectory: string;
+  /** The only place that the worker can write; also its /tmp. */
+  readonly scratchDirectory: string;
+  /** Seen as empty. */
+  readonly hidden: readonly string[];
+  /** At most three, which it can read although they lie in hidden ones. */
+  readonly kept: readonly string[];
+  /** Where helpers are looked for. */
+  readonly path: string;
+}
+
+const script = fileURLToPath(new URL("isolate.sh", import.meta.url));
+/** Of this very program, with its dependencies. */
+const install = fileURLToPath(new URL("../../../..", import.meta.url)).replace(/\/$/, "");
+const probeMs = 5_000;
+
+/** Whether the system allows it, found out by trying. Waits for a process, some 30 ms. */
+export function canIsolate(options: IsolationOptions): boolean {
+  const [program, ...args] = isolatingWords(options) ?? [];
+  if (program === undefined) return false;
+  const env = { PATH: options.path };
+  return spawnSync(program, [...args, "true"], { env, stdio: "ignore", timeout: probeMs }).status === 0;
+}
+
+/** Words to put before a program; null where a helper is missing. */
+export function isolatingWords(options: IsolationOptions): readonly string[] | null {
+  if (process.platform !== "linux") return null;
+  const { workingDirectory, scratchDirectory, hidden, kept, path } = options;
+  const unshare = findProgram("unshare", path);
+  const setpriv = findProgram("setpriv", path);
+  const shell = findProgram("sh", path);
+  if (unshare === null || setpriv === null || shell === null) return null;
+  const outer = [install, dirname(process.execPath)].filter((directory) => directory.startsWith("/tmp/"));
+  // Root in there is the same ordinary user out here.
+  const asRoot = [unshare, "--user", "--map-root-user", "--"];
+  // Only then: becoming somebody else has taken away that this one ends with its parent.
+  const endingWithParent = [setpriv, "--pdeathsig", "KILL", "--"];
+  const spaces = [
+    "--mount",
+    "--propagation",
+    "private",
+    "--pid",
+    "--fork",
+    "--kill-child=KILL",
+    "--mount-proc",
+  ];
+  const places = [
+    workingDirectory,
+    scratchDirectory,
+    ...withoutInner(outer),
+    "--",
+    ...hidden,
+    "--",
+    ...kept,
+    "--",
+  ];
+  // Without any right over the namespaces: it cannot bring back what is hidden.
+  const withoutRights = [setpriv, "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", "--"];
+  return [
+    ...asRoot,
+    ...endingWithParent,
+    unshare,
+    ...spaces,
+    "--",
+    shell,
+    script,
+    ...places,
+    ...withoutRights,
+  ];
+}
+
+/** Those that lie in another one are there with it. */
+function withoutInner(directories: readonly string[]): readonly string[] {
+  return directories.filter((one) => !directories.some((other) => one.startsWith(`${other}/`)));
+}

@@ -1,0 +1,225 @@
+// One call in the worker: the body read and checked, preprocess, predict and postprocess in their order, the answer sent.
+
+import { HttpError, type CallContext } from "@corral/model";
+import type { CallMessage, CodeMethod, ErrorMessage, StartMessage } from "../protocol.ts";
+import type { Channel } from "./channel.ts";
+import { duringCall } from "./current-call.ts";
+import type { AuthorModel } from "./load-model.ts";
+import { createSemaphore } from "./semaphore.ts";
+import { AnswerTooLarge, sendAnswer, isStream, Unserialisable } from "./send-answer.ts";
+import type { Tracebacks } from "./traceback.ts";
+
+export interface CallRunner {
+  begin(message: CallMessage, body: Buffer): void;
+  cancel(id: number): void;
+  setPaused(id: number, paused: boolean): void;
+  /** Resolves when no call runs. */
+  allEnded(): Promise<void>;
+}
+
+export interface CallRunnerOptions {
+  readonly channel: Channel;
+  readonly model: AuthorModel;
+  readonly start: StartMessage;
+  readonly tracebacks: Tracebacks;
+}
+
+/** A failure whose words are for the caller. */
+class Refusal extends Error {
+  override readonly name = "Refusal";
+  readonly reason: ErrorMessage["reason"];
+  readonly errors: ErrorMessage["errors"];
+
+  constructor(reason: ErrorMessage["reason"], message: string, errors?: ErrorMessage["errors"]) {
+    super(message);
+    this.reason = reason;
+    this.errors = errors;
+  }
+}
+
+interface RunningCall {
+  readonly id: number;
+  readonly abort: AbortController;
+  resumed: PromiseWithResolvers<void> | null;
+}
+
+export function createCallRunner({ channel, model, start, tracebacks }: CallRunnerOptions): CallRunner {
+  const running = new Map<number, RunningCall>();
+  const semaphore = createSemaphore(start.predict_concurrency);
+  let idle: (() => void) | null = null;
+
+  async function run(call: RunningCall, message: CallMessage, body: Buffer): Promise<void> {
+    const { id, abort } = call;
+    const { method } = message;
+    const context: CallContext = {
+      runId: message.run_id,
+      signal: abort.signal,
+      request: {
+        method: message.request.method,
+        url: message.request.url,
+        // Made when somebody looks: most code does not.
+        get headers() {
+          return new Headers(message.request.headers.map(([name, value]) => [name, value]));
+        },
+        body,
+      },
+    };
+    try {
+      await duringCall({ id, context }, () => carryOut(call, message, body, context));
+    } catch (error) {
+      if (abort.signal.aborted)
+        channel.send({ kind: "error", id, reason: "canceled", message: "The call was canceled." });
+      else channel.send({ kind: "error", id, ...failureOf(error, method) });
+    } finally {
+      running.delete(id);
+      if (running.size === 0) idle?.();
+    }
+  }
+
+  async function carryOut(
+    call: RunningCall,
+    message: CallMessage,
+    body: Buffer,
+    context: CallContext,
+  ): Promise<void> {
+    const { method } = message;
+    const code = model.methods.get(method);
+    if (code === undefined)
+      throw new Refusal("no_method", `\`${method}\` must only be called if model has it.`);
+    if (method === "is_healthy") return await send(call, message, (await code(undefined, context)) !== false);
+    const input = readBody(body);
+    if (method !== "predict") return await send(call, message, await code(input, context));
+    const checked = model.input === null ? input : await checkInput(model.input, input);
+    const prepared = model.preprocess === null ? checked : await model.preprocess(checked, context);
+    await take(call.id, model.preprocess === null, context.signal);
+    let isHeld = true;
+    const release = () => {
+      if (isHeld) semaphore.release();
+      isHeld = false;
+    };
+    try {
+      const output = await code(prepared, context);
+      if (isStream(output)) {
+        if (model.postprocess !== null) {
+          throw new TypeError("postprocess cannot be used when predict streams or returns a Response.");
+        }
+        // The place is free when the code has made its last piece.
+        return await send(call, message, output);
+      }
+      release();
+      const processed = model.postprocess === null ? output : await model.postprocess(output, context);
+      await send(call, message, await checkOutput(processed));
+    } finally {
+      release();
+    }
+  }
+
+  /** @param isUnbegun none of the author's code has run for the call */
+  async function take(id: number, isUnbegun: boolean, signal: AbortSignal): Promise<void> {
+    if (semaphore.tryAcquire()) return;
+    if (isUnbegun) channel.send({ kind: "waiting", id });
+    if (!(await semaphore.acquire(signal)))
+      throw new Refusal("canceled", "The call was canceled while it waited.");
+    if (isUnbegun) channel.send({ kind: "begun", id });
+  }
+
+  async function checkOutput(value: unknown): Promise<unknown> {
+    if (model.output === null || value instanceof Response || isStream(value)) return value;
+    const parsed = await model.output.safeParseAsync(value);
+    if (parsed.success) return parsed.data;
+    throw new TypeError(
+      `What the code answered does not fit its output schema: ${describe(parsed.error.issues)}`,
+    );
+  }
+
+  function send(call: RunningCall, message: CallMessage, value: unknown): Promise<void> {
+    return sendAnswer(channel, value, {
+      id: call.id,
+      answerBytes: start.answer_bytes,
+      signal: call.abort.signal,
+      collects: collectsStreams(message.request.headers),
+      resumed: () => call.resumed?.promise ?? null,
+    });
+  }
+
+  function failureOf(error: unknown, method: CodeMethod): Omit<ErrorMessage, "kind" | "id"> {
+    if (error instanceof Refusal) {
+      const { reason, message, errors } = error;
+      return { reason, message, ...(errors === undefined ? {} : { errors }) };
+    }
+    if (error instanceof HttpError) {
+      const { status, detail, message } = error;
+      return { reason: "http", message, status, detail, traceback: tracebacks.of(error) };
+    }
+    if (error instanceof AnswerTooLarge) return { reason: "too_large", message: error.message };
+    if (error instanceof Unserialisable) {
+      return { reason: "unserialisable", message: error.message, traceback: tracebacks.of(error.cause) };
+    }
+    return { reason: "exception", message: `${method}: ${oneLine(error)}`, traceback: tracebacks.of(error) };
+  }
+
+  return {
+    begin(message, body) {
+      const call: RunningCall = { id: message.id, abort: new AbortController(), resumed: null };
+      running.set(message.id, call);
+      void run(call, message, body);
+    },
+    cancel: (id) => running.get(id)?.abort.abort(new DOMException("The call was canceled.", "AbortError")),
+    setPaused(id, paused) {
+      const call = running.get(id);
+      if (call === undefined) return;
+      if (paused) call.resumed ??= Promise.withResolvers<void>();
+      else {
+        call.resumed?.resolve();
+        call.resumed = null;
+      }
+    },
+    allEnded() {
+      if (running.size === 0) return Promise.resolve();
+      return new Promise((resolve) => (idle = resolve));
+    },
+  };
+}
+
+function readBody(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString("utf8"));
+  } catch (error) {
+    throw new Refusal("invalid_json", `Invalid JSON payload: ${(error as Error).message}`);
+  }
+}
+
+async function checkInput(schema: NonNullable<AuthorModel["input"]>, input: unknown): Promise<unknown> {
+  const parsed = await schema.safeParseAsync(input);
+  if (parsed.success) return parsed.data;
+  const { issues } = parsed.error;
+  throw new Refusal(
+    "invalid_input",
+    `Input Parsing Error: ${describe(issues)}`,
+    issues.slice(0, 100).map(({ path, message }) => ({
+      pointer: path.map((part) => `/${String(part).replaceAll("~", "~0").replaceAll("/", "~1")}`).join(""),
+      code: "invalid_parameter",
+      detail: `${path.length === 0 ? "The body" : path.map(String).join(".")}: ${message}`,
+    })),
+  );
+}
+
+function describe(
+  issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[],
+): string {
+  return issues
+    .slice(0, 20)
+    .map(({ path, message }) => (path.length === 0 ? message : `${path.map(String).join(".")}: ${message}`))
+    .join("; ");
+}
+
+/** Clients that ask for JSON get what a generator makes as one text; OpenAI's say so and stream all the same. */
+function collectsStreams(headers: CallMessage["request"]["headers"]): boolean {
+  const find = (wanted: string) => headers.find(([name]) => name === wanted)?.[1]?.toLowerCase() ?? "";
+  return find("accept").includes("application/json") && !find("user-agent").includes("openai");
+}
+
+function oneLine(error: unknown): string {
+  const text = error instanceof Error ? `${error.name}: ${error.message}` : `thrown: ${String(error)}`;
+  return (text.split("\n", 1)[0] ?? "").slice(0, 500);
+}

@@ -1,0 +1,213 @@
+// The replica's calls to one code worker, from `call` to their one end. Knows no process and no HTTP.
+
+import type { AnswerMessage, CallMessage, ErrorMessage, ReplicaMessage, WorkerMessage } from "./protocol.ts";
+
+/** Why a call got no answer: what the worker said, or what became of the worker. */
+export type CallFailure =
+  | Omit<ErrorMessage, "kind" | "id">
+  /** The worker ended, or had to be ended, while it carried out the call. */
+  | { readonly reason: "lost"; readonly message: string }
+  | { readonly reason: "timeout"; readonly message: string };
+
+/** Where a call's answer goes. Exactly one of `answer`, `end` and `fail` comes last. */
+export interface AnswerSink {
+  /** The whole answer. */
+  answer(head: AnswerMessage, body: Buffer): void;
+  /** The answer comes in chunks. */
+  begin(head: AnswerMessage): void;
+  /** @param isText of a websocket */
+  chunk(body: Buffer, isText: boolean): void;
+  end(closeCode: number | undefined): void;
+  fail(failure: CallFailure): void;
+}
+
+export interface CodeCall {
+  readonly method: CallMessage["method"];
+  readonly runId: string;
+  readonly request: CallMessage["request"];
+  readonly body: Uint8Array;
+  /** From the moment at which the worker is given the call; null: no limit. */
+  readonly timeoutMs: number | null;
+  readonly sink: AnswerSink;
+}
+
+/** What its caller holds of a call while it runs. */
+export interface RunningCall {
+  cancel(): void;
+  pause(): void;
+  resume(): void;
+  /** A message of a websocket. */
+  input(body: Uint8Array, isText: boolean): void;
+  inputEnd(closeCode: number): void;
+}
+
+export interface WorkerCallsOptions {
+  readonly send: (message: ReplicaMessage, body?: Uint8Array) => void;
+  /** Most bytes of one answer. */
+  readonly answerBytes: number;
+  /** What a worker may take to end a call whose time is over, before it counts as hung. */
+  readonly cancelGraceMs: number;
+  /** A call's time is over: it may be that the worker does nothing any more. */
+  readonly onTimeout: () => void;
+  /** It must be ended: it does not let go of a call. */
+  readonly onHung: (reason: string) => void;
+  /** A call has ended. */
+  readonly onEnded: () => void;
+}
+
+/** What a worker says of a call that it was given. */
+export type CallProgress = Extract<
+  WorkerMessage,
+  { kind: "answer" | "chunk" | "end" | "error" | "waiting" | "begun" }
+>;
+
+interface Entry {
+  readonly call: CodeCall;
+  /** None of the author's code has run for it. */
+  isWaiting: boolean;
+  answeredBytes: number;
+  /** The sink has had its end; the worker has not ended the call. */
+  isAbandoned: boolean;
+  timer: NodeJS.Timeout | undefined;
+}
+
+export class WorkerCalls {
+  readonly #options: WorkerCallsOptions;
+  readonly #entries = new Map<number, Entry>();
+  #lastId = 0;
+
+  constructor(options: WorkerCallsOptions) {
+    this.#options = options;
+  }
+
+  /** Those that the worker has not ended. */
+  get count(): number {
+    return this.#entries.size;
+  }
+
+  /** The call that has a number, for what the worker does during it. */
+  find(id: number): CodeCall | null {
+    const entry = this.#entries.get(id);
+    return entry === undefined || entry.isAbandoned ? null : entry.call;
+  }
+
+  begin(call: CodeCall): RunningCall {
+    const { send } = this.#options;
+    const id = (this.#lastId += 1);
+    const { timeoutMs } = call;
+    const entry: Entry = { call, isWaiting: false, answeredBytes: 0, isAbandoned: false, timer: undefined };
+    this.#entries.set(id, entry);
+    if (timeoutMs !== null) entry.timer = setTimeout(() => this.#timeOut(id, entry, timeoutMs), timeoutMs);
+    const { method, runId, request } = call;
+    send({ kind: "call", id, method, run_id: runId, request, timeout_ms: timeoutMs }, call.body);
+    const tell = (kind: "pause" | "resume") => () => {
+      if (this.#entries.has(id)) send({ kind, id });
+    };
+    return {
+      cancel: () => this.#cancel(id, entry),
+      pause: tell("pause"),
+      resume: tell("resume"),
+      input: (body, text) => {
+        if (this.#entries.has(id)) send({ kind: "input", id, text }, body);
+      },
+      inputEnd: (closeCode) => {
+        if (this.#entries.has(id)) send({ kind: "input_end", id, close_code: closeCode });
+      },
+    };
+  }
+
+  take(message: CallProgress, body: Buffer): void {
+    const entry = this.#entries.get(message.id);
+    // One that has ended here has crossed with it on the way.
+    if (entry !== undefined) this.#follow(message, body, entry);
+  }
+
+  /** The worker is gone. Calls for which none of the author's code has run are given back, the others have failed. */
+  lose(reason: string): CodeCall[] {
+    const entries = [...this.#entries.values()];
+    this.#entries.clear();
+    const unbegun: CodeCall[] = [];
+    for (const { call, isWaiting, isAbandoned, timer } of entries) {
+      clearTimeout(timer);
+      if (isAbandoned) continue;
+      if (isWaiting) unbegun.push(call);
+      else call.sink.fail({ reason: "lost", message: reason });
+    }
+    return unbegun;
+  }
+
+  #follow(message: CallProgress, body: Buffer, entry: Entry): void {
+    const { sink } = entry.call;
+    const wanted = !entry.isAbandoned;
+    switch (message.kind) {
+      case "waiting":
+        entry.isWaiting = true;
+        return;
+      case "begun":
+        entry.isWaiting = false;
+        return;
+      case "answer":
+        entry.isWaiting = false;
+        if (!message.stream) this.#remove(message.id, entry);
+        if (!wanted) return;
+        if (!message.stream) sink.answer(message, body);
+        else sink.begin(message);
+        return;
+      case "chunk":
+        entry.answeredBytes += body.length;
+        if (!wanted) return;
+        if (entry.answeredBytes > this.#options.answerBytes) this.#cutOff(message.id, entry);
+        else sink.chunk(body, message.text === true);
+        return;
+      case "end":
+        this.#remove(message.id, entry);
+        if (wanted) sink.end(message.close_code);
+        return;
+      case "error":
+        this.#remove(message.id, entry);
+        if (wanted) sink.fail(message);
+    }
+  }
+
+  #cutOff(id: number, entry: Entry): void {
+    const { answerBytes } = this.#options;
+    entry.call.sink.fail({
+      reason: "too_large",
+      message: `The answer is over the limit of ${answerBytes} bytes.`,
+    });
+    this.#cancel(id, entry);
+    this.#expectEnd(id, entry, "It goes on answering a call whose answer is over the limit.");
+  }
+
+  #timeOut(id: number, entry: Entry, timeoutMs: number): void {
+    if (!entry.isAbandoned) {
+      entry.call.sink.fail({
+        reason: "timeout",
+        message: `The model's code had ${timeoutMs} ms and did not answer.`,
+      });
+    }
+    this.#cancel(id, entry);
+    this.#options.onTimeout();
+    this.#expectEnd(id, entry, `It did not end a call whose ${timeoutMs} ms were over.`);
+  }
+
+  /** Nobody wants the answer. What only its caller gave up goes on for as long as its time is. */
+  #cancel(id: number, entry: Entry): void {
+    if (entry.isAbandoned || !this.#entries.has(id)) return;
+    entry.isAbandoned = true;
+    this.#options.send({ kind: "cancel", id });
+  }
+
+  #expectEnd(id: number, entry: Entry, reason: string): void {
+    clearTimeout(entry.timer);
+    entry.timer = setTimeout(() => {
+      if (this.#entries.has(id)) this.#options.onHung(reason);
+    }, this.#options.cancelGraceMs);
+  }
+
+  #remove(id: number, entry: Entry): void {
+    clearTimeout(entry.timer);
+    this.#entries.delete(id);
+    this.#options.onEnded();
+  }
+}

@@ -1,0 +1,276 @@
+// One code worker from its start to its end: process, stream, load, calls. Knows neither what came before it nor what
+// comes after.
+
+import type { Log } from "../log.ts";
+import { createLineBudget, type LineBudget } from "./author-lines.ts";
+import { openWorkerConnection, type WorkerConnection } from "./connection.ts";
+import type {
+  FailedMessage,
+  LlmCallMessage,
+  LoadedMessage,
+  StartMessage,
+  WorkerMessage,
+} from "./protocol.ts";
+import { startWorkerProcess, type WorkerProcess, type WorkerProcessOptions } from "./worker-process.ts";
+import { WorkerCalls, type CodeCall, type RunningCall } from "./worker-calls.ts";
+
+export interface WorkerLifeOptions {
+  readonly process: Omit<WorkerProcessOptions, "onLine">;
+  readonly start: StartMessage;
+  readonly loadTimeoutMs: number;
+  readonly cancelGraceMs: number;
+  readonly log: Log;
+  /** What the worker asks of the replica's model. */
+  readonly openLlm: OpenLlm;
+  /** It takes calls again. */
+  readonly onAccepting: () => void;
+}
+
+/** Messages of the worker's own calls. Closed with the worker. */
+export interface LlmPort {
+  call(message: LlmCallMessage, body: Buffer, during: CodeCall | null): void;
+  /** `cancel`, `pause`, `resume`. */
+  control(kind: "cancel" | "pause" | "resume", id: number): void;
+  close(): void;
+}
+export type OpenLlm = (connection: Pick<WorkerConnection, "send">) => LlmPort;
+
+export type LoadOutcome =
+  | { readonly kind: "loaded"; readonly loaded: LoadedMessage }
+  | { readonly kind: "failed"; readonly failed: Omit<FailedMessage, "kind"> };
+
+export interface WorkerEnd {
+  readonly reason: string;
+  /** Fails the calls that it was carrying out, and gives those that never began. To be called once. */
+  readonly lose: () => CodeCall[];
+}
+
+export interface WorkerLife {
+  /** Never rejects. */
+  readonly load: Promise<LoadOutcome>;
+  /** Fulfilled once the process and all its children are gone. */
+  readonly ended: Promise<WorkerEnd>;
+  /** False while it seems to do nothing, and from its end on: calls had better wait. */
+  readonly isAccepting: boolean;
+  readonly callCount: number;
+  /** Of all its processes. */
+  readonly memoryBytes: number;
+  call(call: CodeCall): RunningCall;
+  /** Takes no more calls; ends when those that run have. */
+  retire(): void;
+  kill(reason: string): void;
+}
+
+const fromCode = { from: "code" };
+/** Bytes beyond an answer that a message may have before the worker counts as broken. */
+const slackBytes = 64 * 1024;
+const pingMs = 5_000;
+/** After `shutdown`, with no call left. */
+const shutdownGraceMs = 5_000;
+const streamEndMs = 200;
+
+/** Fails where the process cannot be started. */
+export async function startWorkerLife(options: WorkerLifeOptions): Promise<WorkerLife> {
+  const { log, start } = options;
+  const budget = createLineBudget({
+    now: () => performance.now(),
+    onDropped: (lines) => log.warn("the code writes too much, and lines of its log were dropped", { lines }),
+  });
+  const child = await startWorkerProcess({
+    ...options.process,
+    onLine: (line) => {
+      if (budget.take(line)) log.info(line, fromCode);
+    },
+  });
+  return new RunningWorker(options, child, start, budget);
+}
+
+class RunningWorker implements WorkerLife {
+  readonly load: Promise<LoadOutcome>;
+  readonly ended: Promise<WorkerEnd>;
+  readonly #options: WorkerLifeOptions;
+  readonly #process: WorkerProcess;
+  readonly #connection: WorkerConnection;
+  readonly #calls: WorkerCalls;
+  readonly #llm: LlmPort;
+  readonly #budget: LineBudget;
+  readonly #loadResolvers = Promise.withResolvers<LoadOutcome>();
+  readonly #streamClosed = Promise.withResolvers<void>();
+  #stage: FailedMessage["stage"] = "import";
+  #loadTimer: NodeJS.Timeout | undefined;
+  #pingTimer: NodeJS.Timeout | undefined;
+  #endTimer: NodeJS.Timeout | undefined;
+  #pings = { sent: 0, answered: 0 };
+  /** The ping that must be answered before it gets more calls; null: none must. */
+  #suspectedAt: number | null = null;
+  #isWarned = false;
+  #isRetired = false;
+  #isOver = false;
+
+  constructor(options: WorkerLifeOptions, process: WorkerProcess, start: StartMessage, budget: LineBudget) {
+    this.#options = options;
+    this.#budget = budget;
+    this.#process = process;
+    this.load = this.#loadResolvers.promise;
+    this.#connection = openWorkerConnection({
+      stream: process.stream,
+      mostBodyBytes: start.answer_bytes + slackBytes,
+      onMessage: (message, body) => this.#take(message, body),
+      onBroken: (reason) => {
+        this.#streamClosed.resolve();
+        this.kill(reason);
+      },
+      onClose: () => {
+        this.#streamClosed.resolve();
+        this.#isOver = true;
+        // One that closed its stream can answer nothing any more.
+        this.#endTimer ??= setTimeout(() => this.kill("It closed its stream."), streamEndMs);
+      },
+    });
+    this.#calls = new WorkerCalls({
+      send: (message, body) => this.#connection.send(message, body),
+      answerBytes: start.answer_bytes,
+      cancelGraceMs: options.cancelGraceMs,
+      onTimeout: () => this.#suspect(),
+      onHung: (reason) => this.kill(reason),
+      onEnded: () => this.#endWhenUnused(),
+    });
+    this.#llm = options.openLlm(this.#connection);
+    this.ended = this.#watchEnd();
+    const { loadTimeoutMs } = options;
+    this.#loadTimer = setTimeout(
+      () => this.#failLoad(`It did not end within ${loadTimeoutMs} ms.`),
+      loadTimeoutMs,
+    );
+    this.#connection.send(start);
+  }
+
+  get isAccepting(): boolean {
+    return !this.#isOver && !this.#isSilent && !this.#isRetired;
+  }
+
+  get #isSilent(): boolean {
+    return this.#suspectedAt !== null && this.#pings.answered < this.#suspectedAt;
+  }
+
+  get callCount(): number {
+    return this.#calls.count;
+  }
+
+  get memoryBytes(): number {
+    return this.#process.memoryBytes;
+  }
+
+  call(call: CodeCall): RunningCall {
+    return this.#calls.begin(call);
+  }
+
+  retire(): void {
+    this.#isRetired = true;
+    this.#endWhenUnused();
+  }
+
+  kill(reason: string): void {
+    this.#isOver = true;
+    this.#process.kill(reason);
+  }
+
+  #take(message: WorkerMessage, body: Buffer): void {
+    const { log } = this.#options;
+    switch (message.kind) {
+      case "answer":
+      case "chunk":
+      case "end":
+      case "error":
+      case "waiting":
+      case "begun":
+        this.#calls.take(message, body);
+        return;
+      case "call":
+        this.#llm.call(message, body, message.during === null ? null : this.#calls.find(message.during));
+        return;
+      case "cancel":
+      case "pause":
+      case "resume":
+        this.#llm.control(message.kind, message.id);
+        return;
+      case "log":
+        if (!this.#budget.take(message.message)) return;
+        log[message.level](
+          message.message,
+          message.run_id === null ? fromCode : { ...fromCode, run_id: message.run_id },
+        );
+        return;
+      case "stage":
+        this.#stage = message.stage;
+        return;
+      case "loaded":
+        clearTimeout(this.#loadTimer);
+        this.#loadResolvers.resolve({ kind: "loaded", loaded: message });
+        this.#pingTimer ??= setInterval(() => this.#watchLoop(), pingMs).unref();
+        return;
+      case "failed":
+        clearTimeout(this.#loadTimer);
+        this.#loadResolvers.resolve({ kind: "failed", failed: message });
+        this.kill("Its code could not be loaded.");
+        return;
+      case "pong":
+        this.#pings.answered = message.number;
+        this.#isWarned = false;
+        if (this.isAccepting) this.#options.onAccepting();
+        return;
+      case "reloaded":
+      case "reload_failed":
+        return;
+    }
+  }
+
+  #failLoad(message: string): void {
+    this.#loadResolvers.resolve({ kind: "failed", failed: { stage: this.#stage, message } });
+    this.kill(message);
+  }
+
+  /** Tells the author of code that keeps its loop busy; only a call's time ends it. */
+  #watchLoop(): void {
+    const { sent, answered } = this.#pings;
+    if (sent > answered && !this.#isWarned) {
+      this.#isWarned = true;
+      this.#options.log.warn("the code blocks its event loop: calls, and health, wait for it", {
+        ms: pingMs,
+      });
+    }
+    if (sent > answered) return this.#suspect();
+    this.#pings = { sent: sent + 1, answered };
+    this.#connection.send({ kind: "ping", number: sent + 1 });
+  }
+
+  /** Calls wait until it shows that it does something. */
+  #suspect(): void {
+    this.#pings = { ...this.#pings, sent: this.#pings.sent + 1 };
+    this.#suspectedAt = this.#pings.sent;
+    this.#connection.send({ kind: "ping", number: this.#pings.sent });
+  }
+
+  #endWhenUnused(): void {
+    if (!this.#isRetired || this.#calls.count > 0 || this.#endTimer !== undefined) return;
+    this.#connection.send({ kind: "shutdown" });
+    this.#endTimer = setTimeout(() => this.#process.kill("It did not end when told to."), shutdownGraceMs);
+  }
+
+  async #watchEnd(): Promise<WorkerEnd> {
+    const reason = await this.#process.exited;
+    this.#isOver = true;
+    // What it said last may still be on its way.
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(() => late.resolve(), streamEndMs);
+    await Promise.race([this.#streamClosed.promise, late.promise]);
+    clearTimeout(timer);
+    clearTimeout(this.#loadTimer);
+    clearInterval(this.#pingTimer);
+    clearTimeout(this.#endTimer);
+    this.#connection.close();
+    this.#llm.close();
+    this.#loadResolvers.resolve({ kind: "failed", failed: { stage: this.#stage, message: reason } });
+    return { reason, lose: () => this.#calls.lose(`The process of the model's code is gone. ${reason}`) };
+  }
+}

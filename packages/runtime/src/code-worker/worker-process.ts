@@ -1,0 +1,164 @@
+// A code worker as a process: started with nothing of the replica's but one socket, held to limits, and ended with
+// everything that it started. Knows no message.
+
+import { spawn } from "node:child_process";
+import type { Duplex, Readable } from "node:stream";
+import { followLines } from "./author-lines.ts";
+import { findProgram } from "./find-program.ts";
+import { ownMemoryBytes, processTree } from "./process-tree.ts";
+
+export interface WorkerProgram {
+  readonly program: string;
+  readonly args: readonly string[];
+  /** What the language needs in the environment. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** Which it must be able to read, at most four; default: none but the system's and the install's. */
+  readonly directories?: readonly string[];
+}
+
+export interface ProcessLimits {
+  /** Of all processes together; null: no limit. */
+  readonly memoryBytes: number | null;
+  /** Of each process. */
+  readonly openFiles: number;
+}
+
+export interface WorkerProcessOptions {
+  readonly program: WorkerProgram;
+  readonly workingDirectory: string;
+  /** The whole of it. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly limits: ProcessLimits;
+  /** A line that the author's code wrote. */
+  readonly onLine: (line: string) => void;
+  /** Where helpers are looked for. */
+  readonly path: string;
+  /** What gives it namespaces of its own (`isolatingWords`); null: nothing does. */
+  readonly isolation: readonly string[] | null;
+}
+
+export interface WorkerProcess {
+  readonly pid: number;
+  readonly stream: Duplex;
+  /** Fulfilled with a sentence of how it ended; whatever it started is gone then. Never rejects. */
+  readonly exited: Promise<string>;
+  /** Of all its processes, as of a moment ago; 0 where it is not watched. */
+  readonly memoryBytes: number;
+  /** At once, with all its children; `reason` becomes the sentence. */
+  kill(reason: string): void;
+}
+
+const watchMs = 250;
+/** Children appear seldom, and finding them means reading all of /proc. */
+const findChildrenEvery = 8;
+
+/** Fails with the system's error where the program cannot be started. */
+export async function startWorkerProcess(options: WorkerProcessOptions): Promise<WorkerProcess> {
+  const { program, limits, environment, workingDirectory, onLine } = options;
+  const words = [...limitingHelpers(limits, options.path), ...(options.isolation ?? [])];
+  const [command = "", ...args] = [...words, program.program, ...program.args];
+  const child = spawn(command, args, {
+    cwd: workingDirectory,
+    env: { ...environment },
+    // The fourth is a pair of connected sockets.
+    stdio: ["ignore", "pipe", "pipe", "pipe"],
+    // A group of its own, so that all of it can be ended.
+    detached: true,
+  });
+  followLines(child.stdout as Readable, onLine);
+  followLines(child.stderr as Readable, onLine);
+  const stream = child.stdio[3] as Duplex;
+  // Until somebody reads it, nobody else listens for its failure.
+  stream.on("error", () => {});
+  const pid = await new Promise<number>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("spawn", () => (child.pid === undefined ? reject(new Error("no pid")) : resolve(child.pid)));
+  });
+
+  let killedFor: string | null = null;
+  let isGone = false;
+  function kill(reason: string): void {
+    if (isGone) return;
+    killedFor ??= reason;
+    killAll(pid);
+  }
+  const watch = watchMemory(pid, limits.memoryBytes, kill);
+  const exited = new Promise<string>((resolve) => {
+    child.once("exit", (code, signal) => {
+      watch.stop();
+      // What it left behind in its group.
+      signalGroup(pid);
+      isGone = true;
+      const how =
+        signal === null ? `It ended with status ${code ?? "unknown"}.` : `It was killed by ${signal}.`;
+      // Its last lines and messages may still be in the pipes.
+      setImmediate(() => resolve(killedFor ?? how));
+    });
+  });
+  return {
+    pid,
+    stream,
+    exited,
+    kill,
+    get memoryBytes() {
+      return watch.bytes;
+    },
+  };
+}
+
+/** Programs that replace themselves by the next one, each adding something. Absent where a system has them not. */
+function limitingHelpers({ openFiles, memoryBytes }: ProcessLimits, path: string): readonly string[] {
+  if (process.platform !== "linux") return [];
+  const setpriv = findProgram("setpriv", path);
+  const prlimit = findProgram("prlimit", path);
+  // Twice: the kernel's bound is for one process and counts what is reserved, too; the watch counts all and exactly.
+  const data = memoryBytes === null ? [] : [`--data=${memoryBytes * 2 + 512 * 1024 ** 2}`];
+  return [
+    ...(setpriv === null ? [] : [setpriv, "--pdeathsig", "KILL", "--no-new-privs", "--"]),
+    ...(prlimit === null ? [] : [prlimit, `--nofile=${openFiles}`, "--core=0", ...data, "--"]),
+  ];
+}
+
+interface MemoryWatch {
+  readonly bytes: number;
+  stop(): void;
+}
+
+function watchMemory(pid: number, limitBytes: number | null, kill: (reason: string) => void): MemoryWatch {
+  let turn = 0;
+  let members: readonly number[] = [pid];
+  let bytes = 0;
+  const look = () => {
+    turn += 1;
+    if (turn % findChildrenEvery === 1) members = processTree(pid);
+    bytes = ownMemoryBytes(members);
+    if (limitBytes === null || bytes <= limitBytes || ownMemoryBytes(members, true) <= limitBytes) return;
+    kill(`It took more than its ${limitBytes} bytes of memory.`);
+  };
+  const timer = process.platform === "linux" ? setInterval(look, watchMs).unref() : undefined;
+  return {
+    get bytes() {
+      return bytes;
+    },
+    stop: () => clearInterval(timer),
+  };
+}
+
+/** The group, and those that left it. */
+function killAll(pid: number): void {
+  const tree = processTree(pid);
+  signalGroup(pid);
+  for (const member of tree) signal(member);
+}
+
+function signalGroup(pid: number): void {
+  signal(-pid);
+}
+
+function signal(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It has ended.
+  }
+}

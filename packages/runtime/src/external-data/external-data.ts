@@ -1,0 +1,81 @@
+// Files that a config names by URL, below the model's data directory before its code is started. Each is fetched once
+// for all versions that name it; a version sees it as a link.
+
+import { ServingError } from "@corral/contract";
+import { createHash } from "node:crypto";
+import { mkdir, rm, stat, symlink } from "node:fs/promises";
+import { dirname, join, normalize, isAbsolute, sep } from "node:path";
+import { downloadFile, type DownloadOptions } from "./download-file.ts";
+
+export interface ExternalFile {
+  readonly url: string;
+  /** Relative to the data directory. */
+  readonly localDataPath: string;
+}
+
+export interface ExternalDataOptions extends Omit<DownloadOptions, "onProgress"> {
+  /** Kept: files by the address they came from. */
+  readonly cacheDirectory: string;
+  readonly dataDirectory: string;
+  /** One line for people who wait. */
+  readonly onProgress: (line: string) => void;
+}
+
+const tellEveryBytes = 64 * 1024 ** 2;
+
+/** Fails with `invalid_bundle` for a path that leads out, and with `external_data_failed`. */
+export async function placeExternalData(
+  files: readonly ExternalFile[],
+  options: ExternalDataOptions,
+): Promise<void> {
+  const { cacheDirectory, dataDirectory } = options;
+  for (const { localDataPath } of files) checkPath(localDataPath);
+  await mkdir(cacheDirectory, { recursive: true });
+  for (const { url, localDataPath } of files) {
+    const kept = join(cacheDirectory, createHash("sha256").update(url).digest("hex"));
+    if ((await stat(kept).catch(() => null)) === null) await fetchFile(url, kept, localDataPath, options);
+    const place = join(dataDirectory, localDataPath);
+    await mkdir(dirname(place), { recursive: true });
+    await rm(place, { force: true });
+    await symlink(kept, place);
+  }
+}
+
+async function fetchFile(
+  url: string,
+  kept: string,
+  name: string,
+  { onProgress, ...options }: ExternalDataOptions,
+): Promise<void> {
+  onProgress(`Downloading ${name}`);
+  let told = 0;
+  await downloadFile(url, kept, {
+    ...options,
+    onProgress: (doneBytes, totalBytes) => {
+      if (doneBytes - told < tellEveryBytes) return;
+      told = doneBytes;
+      const of = totalBytes === null ? "" : ` of ${mebibytes(totalBytes)}`;
+      onProgress(`Downloading ${name}: ${mebibytes(doneBytes)}${of} MiB`);
+    },
+  });
+}
+
+function checkPath(path: string): void {
+  const plain = normalize(path);
+  if (
+    path !== "" &&
+    !isAbsolute(path) &&
+    plain !== ".." &&
+    !plain.startsWith(`..${sep}`) &&
+    !path.includes("\0")
+  )
+    return;
+  throw new ServingError(
+    "invalid_bundle",
+    `external_data: local_data_path is ${JSON.stringify(path)}; it must be a path below the data directory.`,
+  );
+}
+
+function mebibytes(bytes: number): number {
+  return Math.round(bytes / 1024 ** 2);
+}

@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { companionPackages, importedModules, requirementName } from "./imports.ts";
+
+test("imports are found wherever they stand, by their top-level name", () => {
+  const source = `
+from fastapi import HTTPException
+import numpy as np, os.path
+if True:
+    from starlette.requests import Request  # for the headers
+    import yaml; import json
+from . import helper
+important = "import nothing"
+`;
+  assert.deepEqual(
+    [...importedModules(source)].toSorted((a, b) => a.localeCompare(b)),
+    ["fastapi", "numpy", "os", "starlette", "yaml"],
+  );
+});
+
+test("a websocket method needs Starlette, whatever it imports", () => {
+  const source = "class Model:\n    async def websocket(self, ws):\n        await ws.close()\n";
+  assert.deepEqual([...importedModules(source)], ["starlette"]);
+});
+
+test("packages of the Truss image come along where the code imports them and nothing names them", () => {
+  const modules = new Set(["fastapi", "numpy", "torch", "yaml"]);
+  assert.deepEqual(companionPackages(modules, ["NumPy==1.26", "torch"]), ["PyYAML", "fastapi>=0.114,<0.125"]);
+  assert.deepEqual(companionPackages(modules, ["pyyaml", "fastapi>=0.100", "numpy"]), []);
+});
+
+test("a requirement's name is read whatever follows it", () => {
+  const lines = [
+    "torch",
+    "Torch[cuda]==2.1 ; python_version > '3.9'",
+    "a_b.c~=1",
+    "x @ file:///x.whl",
+    "y # why",
+  ];
+  assert.deepEqual(lines.map(requirementName), ["torch", "torch", "a-b-c", "x", "y"]);
+  for (const line of ["-r other.txt", "./wheel.whl", "git+https://example.test/x", "# torch"]) {
+    assert.equal(requirementName(line), null);
+  }
+});

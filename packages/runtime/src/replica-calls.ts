@@ -1,0 +1,84 @@
+// What a replica answers on which path: its code where it has the method, else its model. Knows no life of either.
+
+import type { ReplicaConfig } from "@corral/contract";
+import type { AdapterTable } from "./adapter-table.ts";
+import { answerAdapters } from "./adapters-call.ts";
+import { answerCall, type CallService, type CarryOut, type ReadBody } from "./answer-call.ts";
+import { answerCode } from "./code-call.ts";
+import { answerWithCode } from "./code-worker/answer-with-code.ts";
+import type { CodeMethod } from "./code-worker/protocol.ts";
+import { embed, score } from "./evaluation/evaluate.ts";
+import type { Log } from "./log.ts";
+import { complete, completeChat, predict, type PredictService } from "./predict.ts";
+import { promptCalls } from "./prompt-calls/prompt-call.ts";
+import type { RunningCode } from "./replica-code.ts";
+import { readBody, readJsonObject } from "./request-body.ts";
+import type { AnswerRequest } from "./routes.ts";
+
+export interface ReplicaCallsOptions {
+  readonly config: ReplicaConfig;
+  readonly log: Log;
+  /** Each null while it is being loaded, or where there is none. */
+  readonly service: () => PredictService | null;
+  readonly code: () => RunningCode | null;
+  readonly adapters: () => AdapterTable | null;
+  /** Throws where nothing is admitted now. */
+  readonly admit: <Service extends CallService>(service: Service | null) => Service;
+  /** Told of every call until it ends. */
+  readonly track: (call: Promise<void>) => Promise<void>;
+}
+
+type Calls = Readonly<Record<string, AnswerRequest>>;
+
+/** Paths that code takes over where it has the method. */
+const codePaths: readonly (readonly [path: string, method: CodeMethod])[] = [
+  ["/predict", "predict"],
+  ["/chat/completions", "chat_completions"],
+  ["/completions", "completions"],
+];
+
+export function replicaCalls(options: ReplicaCallsOptions): Calls {
+  const { weights, code } = options.config;
+  const byModel = weights === undefined ? {} : modelCalls(options);
+  return { ...byModel, ...(code === undefined ? {} : codeCalls(options, byModel)) };
+}
+
+function modelCalls(options: ReplicaCallsOptions): Calls {
+  const { admit, service, adapters, log } = options;
+  const call = (carryOut: CarryOut<PredictService>) =>
+    answerer(options, () => admit(service()), readJsonObject, carryOut);
+  return {
+    "/predict": call(predict),
+    "/chat/completions": call(completeChat),
+    "/completions": call(complete),
+    "/score": call(score),
+    "/embeddings": call(embed),
+    "/tokenize": call(promptCalls["/tokenize"]),
+    "/detokenize": call(promptCalls["/detokenize"]),
+    "/render": call(promptCalls["/render"]),
+    "/adapters": (request, response) => answerAdapters(adapters(), request, response, log),
+  };
+}
+
+function codeCalls(options: ReplicaCallsOptions, model: Calls): Calls {
+  const { admit, code, log } = options;
+  const calls = codePaths.map(([path, method]): [string, AnswerRequest] => {
+    const byCode = answerer(options, () => admit(code()?.service ?? null), readBody, answerWithCode(method));
+    const byModel = model[path] ?? byCode;
+    // The code may come to have the method, or lose it, while the replica runs.
+    const isTheirs = () =>
+      method === "predict" || code()?.service.worker.loaded.methods.includes(method) === true;
+    return [path, (request, response) => (isTheirs() ? byCode : byModel)(request, response)];
+  });
+  const change: AnswerRequest = (request, response) => answerCode(code(), request, response, log);
+  return { ...Object.fromEntries(calls), "/code": change };
+}
+
+function answerer<Service extends CallService, Body>(
+  { track, log }: ReplicaCallsOptions,
+  admit: () => Service,
+  read: ReadBody<Body>,
+  carryOut: CarryOut<Service, Body>,
+): AnswerRequest {
+  return (request, response) => track(answerCall(admit, request, response, log, read, carryOut));
+}

@@ -1,0 +1,91 @@
+// The author's code as a part of a replica: its worker started, and other code in its place.
+
+import type { ReplicaCode, ReplicaConfig } from "@corral/contract";
+import type { Clock } from "@corral/engine";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { ControlChannel } from "./control-channel.ts";
+import type { CodeService } from "./code-worker/answer-with-code.ts";
+import type { CodeRun } from "./code-worker/code-run.ts";
+import { prepareProgram } from "./code-worker/code-program.ts";
+import { codeCanBeIsolated, codeSource } from "./code-worker/code-source.ts";
+import { startCodeWorker } from "./code-worker/code-worker.ts";
+import { createLlm } from "./code-worker/llm-port.ts";
+import type { LoadOutcome } from "./code-worker/worker-life.ts";
+import type { Log } from "./log.ts";
+import type { PredictService } from "./predict.ts";
+import type { RunLedger } from "./run-ledger.ts";
+
+export interface ReplicaCodeOptions {
+  readonly config: ReplicaConfig;
+  readonly code: ReplicaCode;
+  readonly model: () => PredictService | null;
+  readonly channel: ControlChannel;
+  readonly ledger: RunLedger;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly acknowledgementMs: number;
+}
+
+export interface RunningCode {
+  readonly service: CodeService;
+  /** Other code for the same model. */
+  replace(code: ReplicaCode): Promise<LoadOutcome>;
+  stop(): Promise<void>;
+}
+
+/** Fails with `code_not_loaded` or `code_load_failed`. */
+export async function startReplicaCode(
+  options: ReplicaCodeOptions,
+  signal: AbortSignal,
+): Promise<RunningCode> {
+  const { config, code, channel, ledger, clock, log, acknowledgementMs } = options;
+  const scratchDirectory = mkdtempSync(join(tmpdir(), "corral-code-"));
+  const remove = () => rmSync(scratchDirectory, { recursive: true, force: true });
+  const runs = new Map<string, CodeRun>();
+  const own = process.env;
+  const ended = new AbortController();
+  try {
+    const known = { scratchDirectory, own, hasModel: config.weights !== undefined };
+    const program = await prepareProgram(code, { own, log, signal });
+    const place = { ...known, isolates: codeCanBeIsolated(code, { ...known, program }) };
+    if (!place.isolates)
+      log.warn("this system gives the code no namespaces of its own: it runs as any program of this user");
+    const worker = await startCodeWorker(
+      {
+        source: codeSource(code, { ...place, program }),
+        openLlm: createLlm({ service: options.model, runs, namespace: config.deployment_id, log }),
+        log,
+        queueLength: config.limits.queue_length,
+      },
+      signal,
+    );
+    const { call_ms: callMs, piece_ms: pieceMs } = code.limits;
+    return {
+      service: {
+        config,
+        clock,
+        worker,
+        runs,
+        channel,
+        ledger,
+        log,
+        acknowledgementMs,
+        limits: { callMs, pieceMs },
+      },
+      async replace(next) {
+        const newProgram = await prepareProgram(next, { own, log, signal: ended.signal });
+        return await worker.replace(codeSource(next, { ...place, program: newProgram }));
+      },
+      async stop() {
+        ended.abort();
+        await worker.stop();
+        remove();
+      },
+    };
+  } catch (error) {
+    remove();
+    throw error;
+  }
+}

@@ -1,0 +1,169 @@
+// A Python model behind a replica: its environment is made, its process started, its answers put into envelopes.
+
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { canIsolate } from "./code-worker/isolation.ts";
+import { anyPython } from "./code-worker/python/testing/python-worker.ts";
+import { startTestReplica, type TestReplica, type TestReplicaOptions } from "./testing/start-test-replica.ts";
+import { testCode } from "./testing/test-config.ts";
+
+const skip = (await anyPython()) === null ? "there is no Python from 3.9 on" : false;
+
+async function startPython(
+  text: string,
+  options: TestReplicaOptions = {},
+): Promise<TestReplica & { home: string }> {
+  const directory = mkdtempSync(join(tmpdir(), "corral-python-test-"));
+  const home = join(directory, "home");
+  const bundle = join(directory, "bundle");
+  mkdirSync(join(bundle, "model"), { recursive: true });
+  writeFileSync(join(bundle, "model/model.py"), text);
+  const remove = () => rmSync(directory, { recursive: true, force: true });
+  const python = {
+    version: null,
+    strict: false,
+    requirements: [],
+    requirements_file: null,
+    external_data: [],
+    bundle_digest: "d",
+    home,
+  };
+  const code = testCode(bundle, {
+    kind: "python",
+    file: "model/model.py",
+    class_name: "Model",
+    python,
+    hidden_directories: [home],
+  });
+  const replica = await startTestReplica({ hasModel: false, ...options, config: { code } }).catch(
+    (error: unknown) => {
+      remove();
+      throw error;
+    },
+  );
+  const dispose = replica[Symbol.asyncDispose];
+  return Object.assign(replica, {
+    home,
+    async [Symbol.asyncDispose]() {
+      await dispose();
+      remove();
+    },
+  });
+}
+
+test("a Python model answers in an environment of its own, in each family's envelope", { skip }, async () => {
+  await using replica = await startPython(`
+import sys
+class Model:
+    def predict(self, model_input):
+        if model_input == "fail":
+            raise ValueError("a secret of the code")
+        return {"got": model_input, "prefix": sys.prefix}
+    def chat_completions(self, model_input):
+        yield "data: 1\\n\\n"
+        yield "data: [DONE]\\n\\n"
+`);
+  const [key] = readdirSync(join(replica.home, "environments"));
+  const plain = await replica.call({ body: { a: 1 } });
+  assert.deepEqual(plain.json.result, {
+    got: { a: 1 },
+    prefix: join(replica.home, "environments", key ?? ""),
+  });
+  const wrapped = await replica.call({ body: '"x"', dialect: "baseten" });
+  assert.equal(wrapped.json.model_output.got, "x");
+  const broken = await replica.call({ body: "x", dialect: "baseten" });
+  const why = "Invalid JSON payload: Expecting value: line 1 column 1 (char 0)";
+  assert.deepEqual([broken.status, broken.json], [400, { error: why }]);
+  const failed = await replica.call({ body: '"fail"', dialect: "baseten" });
+  assert.deepEqual(
+    [failed.status, failed.json],
+    [500, { error: "Internal Server Error (in model/chainlet)." }],
+  );
+  assert.ok(
+    replica.logLines.some((line) => line.includes("a secret of the code") && line.includes("model.py")),
+  );
+  const streamed = await replica.call({ body: {}, dialect: "openai", path: "/chat/completions" });
+  assert.equal(streamed.text, "data: 1\n\ndata: [DONE]\n\n");
+});
+
+const place = { workingDirectory: tmpdir(), scratchDirectory: tmpdir(), hidden: [], kept: [] };
+const noNamespaces =
+  !canIsolate({ ...place, path: process.env["PATH"] ?? "" }) && "the system gives no namespaces";
+
+test(
+  "code in its environment sees nothing else of the platform's directory",
+  { skip: skip || noNamespaces },
+  async () => {
+    await using replica = await startPython(`
+import os
+class Model:
+    def predict(self, model_input):
+        return sorted(os.listdir(model_input))
+`);
+    const seen = await replica.call({ body: JSON.stringify(replica.home) });
+    writeFileSync(join(replica.home, "admin-key"), "secret");
+    const again = await replica.call({ body: JSON.stringify(replica.home) });
+    assert.deepEqual(again.json.result, seen.json.result);
+  },
+);
+
+test(
+  "Python code beside weights generates with the replica's engine, and its run pays for it",
+  { skip },
+  async () => {
+    await using replica = await startPython(
+      `
+from corral import CallRefused, llm
+class Model:
+    def predict(self, model_input):
+        if "nonsense" in model_input:
+            try:
+                llm.generate("a", nonsense=1)
+            except CallRefused as refused:
+                return [refused.code, refused.errors[0]["pointer"]]
+        answer = llm.generate(model_input["prompt"], max_new_tokens=3, do_sample=False)
+        return {"text": answer["result"][0]["generated_text"], "usage": answer["usage"], "ids": llm.tokenize("abc")}
+    async def completions(self, model_input):
+        stream = llm.aio.stream(model_input["prompt"], max_new_tokens=3, do_sample=False)
+        async for text in stream:
+            yield text
+        yield "|%d" % stream.answer["usage"]["generated_tokens"]
+`,
+      { hasModel: true },
+    );
+    const answer = await replica.call({ body: { prompt: "abc" } });
+    assert.equal(answer.status, 200, answer.text);
+    assert.equal(answer.json.result.usage.generated_tokens, 3);
+    const finished = await replica.platform.until("finished", answer.runId);
+    assert.deepEqual(finished.usage, answer.json.result.usage);
+    const streamed = await replica.call({ body: { prompt: "abc" }, dialect: "openai", path: "/completions" });
+    assert.match(streamed.text, /\|3$/);
+    const refused = await replica.call({ body: { nonsense: true } });
+    assert.deepEqual(refused.json.result, ["unknown_parameter", "/nonsense"]);
+  },
+);
+
+test(
+  "a model that cannot be loaded ends its replica, with the author's file and line",
+  { skip },
+  async () => {
+    await assert.rejects(
+      startPython(
+        "class Model:\n    def predict(self, x):\n        pass\n    def load(self):\n        raise OSError('no disk')\n",
+      ),
+      /Its load failed \(model\/model\.py line 5\): OSError: no disk/,
+    );
+  },
+);
+
+test("a process of the code that dies costs its calls alone", { skip }, async () => {
+  await using replica = await startPython(
+    "import os\nclass Model:\n    def predict(self, x):\n        if x == 'die':\n            os._exit(7)\n        return x\n",
+  );
+  const lost = await replica.call({ body: '"die"' });
+  assert.equal(lost.status, 502, lost.text);
+  assert.equal((await replica.call({ body: '"next"' })).json.result, "next");
+});

@@ -1,0 +1,3 @@
+class Model:
+    def run(self, model_input):
+        return model_input

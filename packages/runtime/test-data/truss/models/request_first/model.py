@@ -1,0 +1,6 @@
+from starlette.requests import Request
+
+
+class Model:
+    def predict(self, request: Request, model_input):
+        return model_input

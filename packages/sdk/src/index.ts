@@ -1,0 +1,12 @@
+export { HttpError } from "./http-error.ts";
+export { llm, type Llm, type LlmChunk, type LlmEmbeddings, type LlmRendered } from "./llm.ts";
+export {
+  log,
+  model,
+  secrets,
+  type CallContext,
+  type IncomingCall,
+  type LoadContext,
+  type ModelDefinition,
+  type Schema,
+} from "./model.ts";

@@ -1,0 +1,79 @@
+// What a model's code looks like to its author: the definition, what it is given, and what is around it.
+
+import { host } from "./host.ts";
+
+/** A zod schema, of whichever version 4. */
+export interface Schema<Output = unknown> {
+  readonly _zod: { readonly output: Output };
+}
+
+export interface LoadContext {
+  /** The config as written, with Truss's defaults. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** Of the bundle's data. */
+  readonly dataDirectory: string;
+  /** `{name}` of the environment that the deployment is promoted to, or null. */
+  readonly environment: Readonly<Record<string, unknown>> | null;
+}
+
+export interface IncomingCall {
+  readonly method: string;
+  /** Path and query. */
+  readonly url: string;
+  readonly headers: Headers;
+  /** The body, byte for byte. */
+  readonly body: Uint8Array;
+}
+
+export interface CallContext {
+  readonly runId: string;
+  /** Aborted when nobody waits for the answer any more, or the call's time is over. */
+  readonly signal: AbortSignal;
+  readonly request: IncomingCall;
+}
+
+type Awaitable<Value> = Value | Promise<Value>;
+
+export interface ModelDefinition<Input, Output> {
+  /** Bodies that do not fit are refused before `preprocess`; what comes out of the schema goes in there. */
+  readonly input?: Schema<Input>;
+  /** A value that does not fit is the code's own mistake: a 500. Pieces of a stream are not checked. */
+  readonly output?: Schema<Output>;
+  load?(context: LoadContext): Awaitable<void>;
+  /** Outside the limit of `predict_concurrency`. */
+  // oxlint-disable-next-line typescript/no-explicit-any -- what predict is given
+  preprocess?(input: Input, call: CallContext): Awaitable<any>;
+  /** A JSON value, a `Response`, bytes, or a generator, which streams. */
+  // oxlint-disable-next-line typescript/no-explicit-any -- what preprocess gives, else the input
+  predict(input: any, call: CallContext): unknown;
+  /** Outside the limit of `predict_concurrency`; not for streams. */
+  // oxlint-disable-next-line typescript/no-explicit-any -- what predict gives
+  postprocess?(output: any, call: CallContext): unknown;
+}
+
+/** For the types alone: `export default model({ ... })`. */
+export function model<Input = unknown, Output = unknown>(
+  definition: ModelDefinition<Input, Output>,
+): ModelDefinition<Input, Output> {
+  return definition;
+}
+
+/** Lines in the deployment's log, with the run in whose course they are written. `console` writes there as well. */
+export const log = {
+  debug: (message: string) => host().log("debug", message),
+  info: (message: string) => host().log("info", message),
+  warn: (message: string) => host().log("warn", message),
+  error: (message: string) => host().log("error", message),
+} as const;
+
+export const secrets = {
+  /** Fails where the config does not declare it, or the platform does not have it. */
+  get(name: string): string {
+    const value = host().secret(name);
+    if (value !== undefined) return value;
+    throw new Error(
+      `Secret ${JSON.stringify(name)} is not there: declare it in config.yaml under secrets and set it.`,
+    );
+  },
+  has: (name: string): boolean => host().secret(name) !== undefined,
+} as const;
