@@ -18,10 +18,10 @@ interface Machine {
   readonly commands: string[];
   readonly progress: string[];
   readonly variables: Readonly<Record<string, string>>[];
-  prepare(
+  readonly prepare: (
     request?: Partial<PythonRequest>,
     options?: Partial<PrepareOptions>,
-  ): ReturnType<typeof preparePythonEnvironment>;
+  ) => ReturnType<typeof preparePythonEnvironment>;
   readonly directory: string;
   readonly bundle: string;
 }
