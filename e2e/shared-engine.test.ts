@@ -53,7 +53,9 @@ test("sixteen callers who come together compute their common beginning once", as
   const prompts = Array.from({ length: 16 }, (_, index) => [...common, 3 + index, ...ids(15, index)]);
   const answers = await Promise.all(prompts.map((prompt) => generate(prompt)));
   const computed = answers.reduce((sum, { usage }) => sum + usage.prompt_tokens - usage.cached_tokens, 0);
-  assert.equal(computed, 400 + 16 * 16);
+  // Whoever comes as the first is fewer than 16 tokens from the end of the common part computes these, and does not wait.
+  const least = 400 + 16 * 16;
+  assert.ok(computed >= least && computed <= least + 15 * 15, `${computed} tokens were computed`);
 });
 
 test("the next turn of a conversation finds the ones before it, in every family", async () => {
