@@ -29,7 +29,11 @@ interface Ended {
 /** Runs `corral up` and sends `signal` when `until` has been printed; null: waits for its own end. */
 function up(args: readonly string[], until: RegExp | null, signal: NodeJS.Signals): Promise<Ended> {
   const child = spawn(process.execPath, [runUp, "up", "--home", home, ...args], {
-    env: { PATH: process.env["PATH"], HOME: home },
+    env: {
+      PATH: process.env["PATH"],
+      HOME: home,
+      NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"],
+    },
   });
   let stdout = "";
   let stderr = "";

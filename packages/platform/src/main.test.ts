@@ -30,10 +30,10 @@ interface Started {
 }
 
 function start(...args: string[]): Started {
-  const { PATH } = process.env;
+  const { PATH, NODE_COMPILE_CACHE } = process.env;
   const child = spawn(process.execPath, [main, "--output", "json", ...args], {
     stdio: ["ignore", "pipe", "ignore"],
-    env: { PATH },
+    env: { PATH, NODE_COMPILE_CACHE },
   });
   children.push(child);
   const events: Record<string, unknown>[] = [];

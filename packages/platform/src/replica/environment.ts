@@ -22,6 +22,8 @@ export function replicaEnvironment(
     // Where the system's own libraries lie on unusual machines; the dynamic linker reads it.
     ...(own["LD_LIBRARY_PATH"] === undefined ? {} : { LD_LIBRARY_PATH: own["LD_LIBRARY_PATH"] }),
     ...pick(own, deviceVariables),
+    // Where Node keeps what it compiled: half of a start is reading TypeScript. Author code does not get it.
+    ...pick(own, ["NODE_COMPILE_CACHE"]),
     ...installerVariables(own),
   };
 }

@@ -5,9 +5,10 @@ import { appendFileSync, existsSync, readFileSync, renameSync, copyFileSync } fr
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { preparationConfigSchema, type ErrorCode, type PreparationMessage } from "@corral/contract";
+// Types alone: reading the schemas would be most of its start.
+import type { ErrorCode, PreparationConfig, PreparationMessage } from "@corral/contract";
 
-const config = preparationConfigSchema.parse(JSON.parse(readFileSync(process.argv[3] ?? "", "utf8")));
+const config = JSON.parse(readFileSync(process.argv[3] ?? "", "utf8")) as PreparationConfig;
 const tiny = fileURLToPath(
   new URL("../../../../models/corral-tiny-2/corral-tiny-2-f16.gguf", import.meta.url),
 );

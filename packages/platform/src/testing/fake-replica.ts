@@ -4,10 +4,11 @@
 import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import { controlPath, replicaConfigSchema, type ReportBody } from "@corral/contract";
-import { fakeLoad } from "./fake-load.ts";
+// Types alone: reading the schemas would be most of its start.
+import type { ReplicaConfig, ReportBody } from "@corral/contract";
 
-const config = replicaConfigSchema.parse(JSON.parse(readFileSync(process.argv[3] ?? "", "utf8")));
+const config = JSON.parse(readFileSync(process.argv[3] ?? "", "utf8")) as ReplicaConfig;
+const controlPath = "/_corral/control";
 /** Tests say how it behaves by the model's defaults. */
 const behaviour = config.defaults as { exit?: string; load_ms?: number };
 
@@ -162,6 +163,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   });
   response.end();
   callCount += 1;
+  const { fakeLoad } = await import("./fake-load.ts");
   void report(fakeLoad(callCount));
   void report({ kind: "memory", rss_bytes: 4_096 });
 }

@@ -35,6 +35,8 @@ const passedOn: readonly string[] = [
   "NODE_EXTRA_CA_CERTS",
   "SSL_CERT_FILE",
   "SSL_CERT_DIR",
+  // Where Node keeps what it compiled.
+  "NODE_COMPILE_CACHE",
   // Where the system has its own things on unusual machines.
   "LD_LIBRARY_PATH",
   "TMPDIR",

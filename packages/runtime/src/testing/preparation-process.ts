@@ -7,6 +7,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { compileCache } from "./compile-cache.ts";
 
 export const preparationEntry = fileURLToPath(new URL("../preparation/main.ts", import.meta.url));
 
@@ -36,7 +37,7 @@ export function startPreparation(
   const [program = "", ...args] = [...(options.through ?? []), ...node];
   const child = spawn(program, args, {
     stdio: ["ignore", "pipe", "inherit"],
-    env: { PATH: process.env["PATH"] ?? "", ...options.env },
+    env: { PATH: process.env["PATH"] ?? "", ...compileCache(), ...options.env },
   });
   const messages: PreparationMessage[] = [];
   const watchers = new Set<() => void>();

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { ReplicaConfig } from "@corral/contract";
 import { dialControlChannel, type PlatformSide } from "./platform-side.ts";
+import { compileCache } from "./compile-cache.ts";
 
 export const mainEntry = fileURLToPath(new URL("../main.ts", import.meta.url));
 export const fakeEntry = fileURLToPath(new URL("fake-replica.ts", import.meta.url));
@@ -37,7 +38,7 @@ export function startReplicaProcess(
   writeFileSync(configPath, JSON.stringify(config));
   const child = spawn(process.execPath, [entry, "--config", configPath, ...(options.args ?? [])], {
     stdio: ["ignore", "ignore", "pipe"],
-    env: { PATH: process.env["PATH"] ?? "", UV_THREADPOOL_SIZE: "1", ...options.env },
+    env: { PATH: process.env["PATH"] ?? "", UV_THREADPOOL_SIZE: "1", ...compileCache(), ...options.env },
   });
   let stderr = "";
   child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
