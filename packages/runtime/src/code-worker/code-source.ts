@@ -1,6 +1,7 @@
 // A replica's configuration → what one code worker is started with.
 
 import type { ReplicaCode } from "@corral/contract";
+import { userInfo } from "node:os";
 import { isAbsolute, join } from "node:path";
 import type { CodeSource } from "./code-worker.ts";
 import { canIsolate, isolatingWords, type IsolationOptions } from "./isolation.ts";
@@ -21,6 +22,11 @@ export interface CodePlace {
 
 /** What a call whose time is over may take to end, before its worker is. */
 const cancelGraceMs = 5_000;
+/** Of the code at a time. */
+const processes = 512;
+/** A disk with less is as good as full for the platform's database. */
+const freeBytes = 512 * 1024 ** 2;
+const innocentBytes = 64 * 1024 ** 2;
 /** As the Truss server: once more, a second later. */
 const loadRetries = 1;
 
@@ -39,7 +45,12 @@ export function codeSource(code: ReplicaCode, place: CodePlace): CodeSource {
         program: program.environment,
         own,
       }),
-      limits: { memoryBytes: limits.memory_bytes, openFiles: limits.open_files },
+      limits: {
+        memoryBytes: limits.memory_bytes,
+        openFiles: limits.open_files,
+        processes,
+        disk: { directory: scratchDirectory, freeBytes, innocentBytes },
+      },
       path: own["PATH"] ?? "",
       isolation,
     },
@@ -74,8 +85,19 @@ function isolationOf(
   return {
     workingDirectory: code.directory,
     scratchDirectory,
-    hidden: code.hidden_directories,
+    hidden: [...code.hidden_directories, ...ownersHome()],
     kept: program.directories ?? [],
     path: own["PATH"] ?? "",
   };
+}
+
+/** Of whoever runs the platform: keys and notes lie there. */
+function ownersHome(): readonly string[] {
+  try {
+    const { homedir } = userInfo();
+    return /^\/(root$|home\/)/.test(homedir) ? [homedir] : [];
+  } catch {
+    // A user without an entry in the system's list has no home.
+    return [];
+  }
 }

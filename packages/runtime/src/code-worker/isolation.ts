@@ -10,9 +10,9 @@ export interface IsolationOptions {
   readonly workingDirectory: string;
   /** The only place that the worker can write; also its /tmp. */
   readonly scratchDirectory: string;
-  /** Seen as empty. */
+  /** Seen as empty; where there is not room for all that must be seen nevertheless, the later ones are not hidden. */
   readonly hidden: readonly string[];
-  /** At most three, which it can read although they lie in hidden ones. */
+  /** Which it can read wherever they lie. */
   readonly kept: readonly string[];
   /** Where helpers are looked for. */
   readonly path: string;
@@ -34,12 +34,12 @@ export function canIsolate(options: IsolationOptions): boolean {
 /** Words to put before a program; null where a helper is missing. */
 export function isolatingWords(options: IsolationOptions): readonly string[] | null {
   if (process.platform !== "linux") return null;
-  const { workingDirectory, scratchDirectory, hidden, kept, path } = options;
+  const { workingDirectory, scratchDirectory, path } = options;
   const unshare = findProgram("unshare", path);
   const setpriv = findProgram("setpriv", path);
   const shell = findProgram("sh", path);
   if (unshare === null || setpriv === null || shell === null) return null;
-  const outer = [install, dirname(process.execPath)].filter((directory) => directory.startsWith("/tmp/"));
+  const { outer, inner, hidden } = placesOf(options);
   // Root in there is the same ordinary user out here.
   const asRoot = [unshare, "--user", "--map-root-user", "--"];
   // Only then: becoming somebody else has taken away that this one ends with its parent.
@@ -53,16 +53,7 @@ export function isolatingWords(options: IsolationOptions): readonly string[] | n
     "--kill-child=KILL",
     "--mount-proc",
   ];
-  const places = [
-    workingDirectory,
-    scratchDirectory,
-    ...withoutInner(outer),
-    "--",
-    ...hidden,
-    "--",
-    ...kept,
-    "--",
-  ];
+  const places = [workingDirectory, scratchDirectory, ...outer, "--", ...hidden, "--", ...inner, "--"];
   // Without any right over the namespaces: it cannot bring back what is hidden.
   const withoutRights = [setpriv, "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", "--"];
   return [
@@ -78,7 +69,36 @@ export function isolatingWords(options: IsolationOptions): readonly string[] | n
   ];
 }
 
+/** Of `isolate.sh`: a shell has ten descriptors that a script can name. */
+const mostPlaces = 4;
+
+interface Places {
+  /** In /tmp, which becomes another one. */
+  readonly outer: readonly string[];
+  /** In hidden directories. */
+  readonly inner: readonly string[];
+  readonly hidden: readonly string[];
+}
+
+function placesOf({ hidden, kept }: IsolationOptions): Places {
+  const needed = [install, dirname(process.execPath), ...kept];
+  const outer = withoutInner(needed.filter((directory) => directory.startsWith("/tmp/")));
+  for (let count = hidden.length; ; count--) {
+    const hiddenOnes = hidden.slice(0, count);
+    const inner = withoutInner(
+      needed.filter(
+        (directory) =>
+          !outer.some((other) => isIn(directory, other)) && hiddenOnes.some((one) => isIn(directory, one)),
+      ),
+    );
+    if (count === 0 || outer.length + inner.length <= mostPlaces) return { outer, inner, hidden: hiddenOnes };
+  }
+}
+
+const isIn = (directory: string, other: string) => directory === other || directory.startsWith(`${other}/`);
+
 /** Those that lie in another one are there with it. */
 function withoutInner(directories: readonly string[]): readonly string[] {
-  return directories.filter((one) => !directories.some((other) => one.startsWith(`${other}/`)));
+  const all = [...new Set(directories)];
+  return all.filter((one) => !all.some((other) => other !== one && isIn(one, other)));
 }

@@ -5,7 +5,9 @@ import { spawn } from "node:child_process";
 import type { Duplex, Readable } from "node:stream";
 import { followLines } from "./author-lines.ts";
 import { findProgram } from "./find-program.ts";
-import { ownMemoryBytes, processTree } from "./process-tree.ts";
+import { watchLimits, type WatchedLimits } from "./limits-watch.ts";
+import { createMark } from "./marked-processes.ts";
+import { processTree } from "./process-tree.ts";
 
 export interface WorkerProgram {
   readonly program: string;
@@ -16,9 +18,7 @@ export interface WorkerProgram {
   readonly directories?: readonly string[];
 }
 
-export interface ProcessLimits {
-  /** Of all processes together; null: no limit. */
-  readonly memoryBytes: number | null;
+export interface ProcessLimits extends WatchedLimits {
   /** Of each process. */
   readonly openFiles: number;
 }
@@ -48,18 +48,16 @@ export interface WorkerProcess {
   kill(reason: string): void;
 }
 
-const watchMs = 250;
-/** Children appear seldom, and finding them means reading all of /proc. */
-const findChildrenEvery = 8;
-
 /** Fails with the system's error where the program cannot be started. */
 export async function startWorkerProcess(options: WorkerProcessOptions): Promise<WorkerProcess> {
   const { program, limits, environment, workingDirectory, onLine } = options;
-  const words = [...limitingHelpers(limits, options.path), ...(options.isolation ?? [])];
+  const words = [...limitingHelpers(limits, options), ...(options.isolation ?? [])];
+  // Namespaces end with their first process; where there are none, what the code started has to be found.
+  const mark = options.isolation === null ? createMark(options.path) : null;
   const [command = "", ...args] = [...words, program.program, ...program.args];
   const child = spawn(command, args, {
     cwd: workingDirectory,
-    env: { ...environment },
+    env: { ...environment, ...mark?.environment },
     // The fourth is a pair of connected sockets.
     stdio: ["ignore", "pipe", "pipe", "pipe"],
     // A group of its own, so that all of it can be ended.
@@ -71,7 +69,10 @@ export async function startWorkerProcess(options: WorkerProcessOptions): Promise
   // Until somebody reads it, nobody else listens for its failure.
   stream.on("error", () => {});
   const pid = await new Promise<number>((resolve, reject) => {
-    child.once("error", reject);
+    child.once("error", (error) => {
+      mark?.release();
+      reject(error);
+    });
     child.once("spawn", () => (child.pid === undefined ? reject(new Error("no pid")) : resolve(child.pid)));
   });
 
@@ -81,13 +82,16 @@ export async function startWorkerProcess(options: WorkerProcessOptions): Promise
     if (isGone) return;
     killedFor ??= reason;
     killAll(pid);
+    mark?.end();
   }
-  const watch = watchMemory(pid, limits.memoryBytes, kill);
+  const watch = watchLimits(pid, limits, options.path, kill);
   const exited = new Promise<string>((resolve) => {
     child.once("exit", (code, signal) => {
       watch.stop();
       // What it left behind in its group.
       signalGroup(pid);
+      mark?.end();
+      mark?.release();
       isGone = true;
       const how =
         signal === null ? `It ended with status ${code ?? "unknown"}.` : `It was killed by ${signal}.`;
@@ -106,42 +110,25 @@ export async function startWorkerProcess(options: WorkerProcessOptions): Promise
   };
 }
 
+/** Numeric libraries start one for each processor. */
+const threadsOfProcess = 64;
+
 /** Programs that replace themselves by the next one, each adding something. Absent where a system has them not. */
-function limitingHelpers({ openFiles, memoryBytes }: ProcessLimits, path: string): readonly string[] {
+function limitingHelpers(
+  { openFiles, memoryBytes, processes }: ProcessLimits,
+  { path, isolation }: Pick<WorkerProcessOptions, "path" | "isolation">,
+): readonly string[] {
   if (process.platform !== "linux") return [];
   const setpriv = findProgram("setpriv", path);
   const prlimit = findProgram("prlimit", path);
   // Twice: the kernel's bound is for one process and counts what is reserved, too; the watch counts all and exactly.
   const data = memoryBytes === null ? [] : [`--data=${memoryBytes * 2 + 512 * 1024 ** 2}`];
+  // In namespaces of its own the kernel counts its threads alone, outside all of this user's. Root is not counted.
+  const threads = isolation === null ? [] : [`--nproc=${processes * threadsOfProcess}`];
   return [
     ...(setpriv === null ? [] : [setpriv, "--pdeathsig", "KILL", "--no-new-privs", "--"]),
-    ...(prlimit === null ? [] : [prlimit, `--nofile=${openFiles}`, "--core=0", ...data, "--"]),
+    ...(prlimit === null ? [] : [prlimit, `--nofile=${openFiles}`, "--core=0", ...data, ...threads, "--"]),
   ];
-}
-
-interface MemoryWatch {
-  readonly bytes: number;
-  stop(): void;
-}
-
-function watchMemory(pid: number, limitBytes: number | null, kill: (reason: string) => void): MemoryWatch {
-  let turn = 0;
-  let members: readonly number[] = [pid];
-  let bytes = 0;
-  const look = () => {
-    turn += 1;
-    if (turn % findChildrenEvery === 1) members = processTree(pid);
-    bytes = ownMemoryBytes(members);
-    if (limitBytes === null || bytes <= limitBytes || ownMemoryBytes(members, true) <= limitBytes) return;
-    kill(`It took more than its ${limitBytes} bytes of memory.`);
-  };
-  const timer = process.platform === "linux" ? setInterval(look, watchMs).unref() : undefined;
-  return {
-    get bytes() {
-      return bytes;
-    },
-    stop: () => clearInterval(timer),
-  };
 }
 
 /** The group, and those that left it. */

@@ -9,6 +9,7 @@ import { startCodeWorker, type CodeSource, type CodeWorker } from "../code-worke
 import { canIsolate, isolatingWords } from "../code-worker/isolation.ts";
 import { typescriptProgram } from "../code-worker/typescript/program.ts";
 import { workerEnvironment } from "../code-worker/worker-environment.ts";
+import type { ProcessLimits, WorkerProgram } from "../code-worker/worker-process.ts";
 import type { OpenLlm } from "../code-worker/worker-life.ts";
 import type { CallFailure, CodeCall, RunningCall } from "../code-worker/worker-calls.ts";
 
@@ -17,9 +18,12 @@ export interface TestCodeOptions {
   readonly files: Readonly<Record<string, string>>;
   readonly start?: Partial<CodeSource["start"]>;
   readonly memoryBytes?: number;
+  readonly limits?: Partial<ProcessLimits>;
   readonly loadTimeoutMs?: number;
   readonly cancelGraceMs?: number;
   readonly openLlm?: OpenLlm;
+  /** Default: that of TypeScript. */
+  readonly program?: WorkerProgram;
   readonly variables?: Readonly<Record<string, string>>;
   /** Run it in namespaces of its own, in which these cannot be seen; default: not. */
   readonly hidden?: readonly string[];
@@ -36,6 +40,8 @@ export interface CodeAnswer {
 export interface TestCode {
   readonly worker: CodeWorker;
   readonly directory: string;
+  /** Its home and place for temporary files. */
+  readonly scratch: string;
   readonly logLines: readonly Readonly<Record<string, unknown>>[];
   write(path: string, text: string): void;
   source(changes?: Partial<TestCodeOptions>): CodeSource;
@@ -80,6 +86,7 @@ export async function startTestCode(options: TestCodeOptions): Promise<TestCode>
   return {
     worker,
     directory,
+    scratch,
     logLines,
     write,
     source,
@@ -94,7 +101,7 @@ export async function startTestCode(options: TestCodeOptions): Promise<TestCode>
 
 function testSource(directory: string, scratch: string, options: TestCodeOptions): CodeSource {
   const memoryBytes = options.memoryBytes ?? null;
-  const program = typescriptProgram(memoryBytes);
+  const program = options.program ?? typescriptProgram(memoryBytes);
   return {
     process: {
       program,
@@ -105,9 +112,9 @@ function testSource(directory: string, scratch: string, options: TestCodeOptions
         program: program.environment,
         own: process.env,
       }),
-      limits: { memoryBytes, openFiles: 256 },
+      limits: { memoryBytes, openFiles: 256, processes: 64, ...options.limits },
       path: process.env["PATH"] ?? "",
-      isolation: options.hidden === undefined ? null : isolation(directory, scratch, options.hidden),
+      isolation: options.hidden === undefined ? null : isolation(directory, scratch, options.hidden, program.directories),
     },
     loadTimeoutMs: options.loadTimeoutMs ?? 20_000,
     cancelGraceMs: options.cancelGraceMs ?? 300,
@@ -129,12 +136,17 @@ function testSource(directory: string, scratch: string, options: TestCodeOptions
 }
 
 /** Null where this system does not allow it. */
-export function isolation(directory: string, scratch: string, hidden: readonly string[]) {
+export function isolation(
+  directory: string,
+  scratch: string,
+  hidden: readonly string[],
+  kept: readonly string[] = [],
+) {
   const options = {
     workingDirectory: directory,
     scratchDirectory: scratch,
     hidden,
-    kept: [],
+    kept,
     path: process.env["PATH"] ?? "",
   };
   return canIsolate(options) ? isolatingWords(options) : null;
