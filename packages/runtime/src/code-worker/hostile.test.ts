@@ -132,7 +132,10 @@ for (const [what, text, expected] of [
 ] as const) {
   test(`a load that ${what} is told of and leaves no process`, async () => {
     await assert.rejects(
-      startTestCode({ files: { "model/model.ts": text }, ...(what === "hangs" ? { loadTimeoutMs: 700 } : {}) }),
+      startTestCode({
+        files: { "model/model.ts": text },
+        ...(what === "hangs" ? { loadTimeoutMs: 700 } : {}),
+      }),
       (error: Error & { code?: string }) =>
         /^code_(not_loaded|load_failed)$/.test(error.code ?? "") && expected.test(error.message),
     );

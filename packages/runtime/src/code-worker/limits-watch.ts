@@ -93,7 +93,10 @@ function freeBytes(directory: string): number {
 /** Another process walks the directory: it may hold very many files, and the replica's one pool thread is the model's. */
 function directoryBytes(directory: string, path: string): Promise<number> {
   return new Promise((resolve) => {
-    const child = spawn("du", ["-skx", directory], { env: { PATH: path }, stdio: ["ignore", "pipe", "ignore"] });
+    const child = spawn("du", ["-skx", directory], {
+      env: { PATH: path },
+      stdio: ["ignore", "pipe", "ignore"],
+    });
     let text = "";
     child.stdout.on("data", (piece: Buffer) => (text += piece.toString()));
     child.once("error", () => resolve(0));

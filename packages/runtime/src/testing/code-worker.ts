@@ -6,10 +6,11 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createLog } from "../log.ts";
 import { startCodeWorker, type CodeSource, type CodeWorker } from "../code-worker/code-worker.ts";
+import type { DiskLimit } from "../code-worker/limits-watch.ts";
 import { canIsolate, isolatingWords } from "../code-worker/isolation.ts";
 import { typescriptProgram } from "../code-worker/typescript/program.ts";
 import { workerEnvironment } from "../code-worker/worker-environment.ts";
-import type { ProcessLimits, WorkerProgram } from "../code-worker/worker-process.ts";
+import type { WorkerProgram } from "../code-worker/worker-process.ts";
 import type { OpenLlm } from "../code-worker/worker-life.ts";
 import type { CallFailure, CodeCall, RunningCall } from "../code-worker/worker-calls.ts";
 
@@ -18,7 +19,7 @@ export interface TestCodeOptions {
   readonly files: Readonly<Record<string, string>>;
   readonly start?: Partial<CodeSource["start"]>;
   readonly memoryBytes?: number;
-  readonly limits?: Partial<ProcessLimits>;
+  readonly disk?: Omit<DiskLimit, "directory">;
   readonly loadTimeoutMs?: number;
   readonly cancelGraceMs?: number;
   readonly openLlm?: OpenLlm;
@@ -112,9 +113,17 @@ function testSource(directory: string, scratch: string, options: TestCodeOptions
         program: program.environment,
         own: process.env,
       }),
-      limits: { memoryBytes, openFiles: 256, processes: 64, ...options.limits },
+      limits: {
+        memoryBytes,
+        openFiles: 256,
+        processes: 64,
+        ...(options.disk === undefined ? {} : { disk: { directory: scratch, ...options.disk } }),
+      },
       path: process.env["PATH"] ?? "",
-      isolation: options.hidden === undefined ? null : isolation(directory, scratch, options.hidden, program.directories),
+      isolation:
+        options.hidden === undefined
+          ? null
+          : isolation(directory, scratch, options.hidden, program.directories),
     },
     loadTimeoutMs: options.loadTimeoutMs ?? 20_000,
     cancelGraceMs: options.cancelGraceMs ?? 300,
