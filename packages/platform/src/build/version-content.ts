@@ -76,7 +76,6 @@ export async function contentOfBundle(
 ): Promise<VersionContent> {
   const { weights, manifest } = bundle;
   if (manifest.truss?.dockerServer !== undefined) throw noServerYet();
-  if (manifest.code?.kind === "python") throw noPythonYet(manifest.code.file);
   if (weights === null) return contentOfCode(manifest);
   const found = await findWeights(weights, manifest, directory, places);
   const draftModels = await findDraftModels(manifest, found, directory, places);
@@ -98,12 +97,6 @@ function contentOfCode(manifest: Manifest): VersionContent {
 function noServerYet(): ServingError {
   return notRun(
     "docker_server in config.yaml starts a server of its own; this release runs none. Remove it.",
-  );
-}
-
-function noPythonYet(file: string): ServingError {
-  return notRun(
-    `${file} is Python code; this release runs code in TypeScript. Remove it, or write model/model.ts.`,
   );
 }
 
