@@ -74,6 +74,7 @@ export {
   type HubRequest,
   type HubTuning,
 } from "./hub/fetch.ts";
+export { fetchFilesFromHub, type HubFilesRequest } from "./hub/fetch-files.ts";
 export { placeOfProcesses } from "./hub/owner.ts";
 export type { FetchedRepository } from "./hub/cached-snapshot.ts";
 export type { RepositoryDescription, RepositoryFile, RepositoryLicense } from "./hub/listing.ts";

@@ -139,7 +139,7 @@ interface Begun {
   readonly connection: HubConnection;
 }
 
-async function begin(request: HubRequest, options: HubOptions): Promise<Begun> {
+export async function begin(request: HubRequest, options: HubOptions): Promise<Begun> {
   const { repository, revision, file } = request;
   checkRepositoryName(repository);
   checkRevision(revision ?? "main");
@@ -166,7 +166,7 @@ async function describeWithHint(
 }
 
 /** The commit, and its files: from the cache where they were listed before, since a commit never changes. */
-async function resolveListing(
+export async function resolveListing(
   cache: RepositoryCache,
   repository: string,
   revision: string,
@@ -213,7 +213,8 @@ function filesOf(work: Work, paths: readonly string[]): RepositoryFile[] {
   return paths.map((path) => byPath.get(path)).filter((file) => file !== undefined);
 }
 
-async function fetchSelection(work: Work, selection: Selection): Promise<void> {
+/** Afterwards the cache has the selection. */
+export async function fetchSelection(work: Work, selection: Selection): Promise<void> {
   const files = filesOf(work, selection.paths);
   const { cache, commit, repository, options } = work;
   const wanting: RepositoryFile[] = [];
