@@ -14,7 +14,7 @@ import { secretProblems } from "./secrets-inside.ts";
 import { repositoryOfTrtLlm, trtLlmUnknown } from "./trt-llm.ts";
 import { trussSettings } from "./truss-config.ts";
 import { verdictsOn, type Answerer, type FieldWithoutEffect } from "./truss-effects.ts";
-import { checkTogether } from "./truss-rules.ts";
+import { checkSources, checkTogether } from "./truss-rules.ts";
 import { trussSchema, type TrussFields } from "./truss-schema.ts";
 import type { TrussSettings } from "./truss-settings.ts";
 import { readYaml, type YamlSource } from "./yaml-source.ts";
@@ -79,6 +79,7 @@ function checkConfig(source: YamlSource, paths: ReadonlySet<string>): ParsedConf
   for (const { path, message } of secretProblems(coerced.value)) report(path, "invalid_parameter", message);
 
   const { answerer, code } = findAnswerer(fields, coerced.value, paths, report);
+  if (answerer === "python") checkSources(fields, report);
   const verdicts = verdictsOn(coerced.value, trussDefaults, answerer);
   for (const { field, path, remedy } of verdicts.refused) {
     report(path, "unsupported_parameter", `${field} is not supported here. ${remedy}`);

@@ -42,10 +42,10 @@ export type {
   DockerServer,
   ExternalData,
   HealthChecks,
-  MountedWeights,
   TrussBuild,
   TrussResources,
   TrussRuntime,
+  MountedWeights,
   TrussSettings,
   TrussTransport,
 } from "./truss-settings.ts";

@@ -43,6 +43,11 @@ const effects: readonly Effect[] = [
     ["weights"],
   ),
   ...refused(
+    "Files of a hub are placed for Python code alone; name them under external_data, or fetch them in load.",
+    ["model_cache", "weights"],
+    ["typescript", "server"],
+  ),
+  ...refused(
     "Code is given no TensorRT-LLM engine here; remove it, and the argument of the class.",
     ["trt_llm"],
     ["python", "typescript", "server"],

@@ -35,6 +35,27 @@ export function checkTogether(fields: Partial<TrussFields>, report: Report): voi
   if (auth !== undefined) checkAuth(auth, "secret_name", ["base_image", "docker_auth"], wrong);
 }
 
+/** Files come from a hub alone: of the other places nobody is asked. To be called where Python code answers. */
+export function checkSources(
+  { model_cache: cache = [], weights = [] }: Partial<TrussFields>,
+  report: Report,
+): void {
+  const remedy = "only a Hugging Face hub is read. Put the files there, name them under external_data by https, or fetch them in load.";
+  for (const [index, { kind }] of cache.entries()) {
+    if (kind === "hf") continue;
+    report(["model_cache", index, "kind"], "unsupported_parameter", `kind ${kind} is not supported here: ${remedy}`);
+  }
+  for (const [index, { source, auth }] of weights.entries()) {
+    const at = ["weights", index] as const;
+    if (!source.startsWith("hf://"))
+      report([...at, "source"], "unsupported_parameter", `${source} is not supported here: ${remedy}`);
+    if (auth !== undefined && auth.auth_method !== "CUSTOM_SECRET") {
+      const message = `auth_method ${auth.auth_method} is not supported here: a hub takes a token. Use CUSTOM_SECRET.`;
+      report([...at, "auth", "auth_method"], "unsupported_parameter", message);
+    }
+  }
+}
+
 type Wrong = (path: readonly PropertyKey[], message: string) => void;
 
 function checkCache(cache: TrussFields["model_cache"], wrong: Wrong): void {

@@ -39,6 +39,24 @@ export const replicaAdaptersSchema = z.strictObject({
 });
 export type ReplicaAdapters = z.infer<typeof replicaAdaptersSchema>;
 
+/** A repository of the hub that code wants to find on its machine. */
+export const hubFilesSchema = z.strictObject({
+  /** Of config.yaml: `model_cache` or `weights`. */
+  field: z.string(),
+  /** `owner/name`. */
+  repository: z.string(),
+  /** Null: the newest. */
+  revision: z.string().nullable(),
+  /** Absent: all files. */
+  allow_patterns: z.array(z.string()).optional(),
+  ignore_patterns: z.array(z.string()).optional(),
+  /** The name of the secret that holds a token of the hub. */
+  secret: z.string(),
+  /** Absolute; null: in the cache of Python's libraries. */
+  place: z.string().nullable(),
+});
+export type HubFiles = z.infer<typeof hubFilesSchema>;
+
 /** What a Python model needs to be there before its code is started. */
 export const pythonCodeSchema = z.strictObject({
   /** As in config.yaml: `py311`; null: any will do. */
@@ -51,6 +69,7 @@ export const pythonCodeSchema = z.strictObject({
   requirements_file: z.string().nullable(),
   /** Files to fetch below the data directory. */
   external_data: z.array(z.strictObject({ url: z.string(), local_data_path: z.string() })),
+  hub_files: z.array(hubFilesSchema),
   /** Of the bundle's content: names what requirements of the bundle's own make. */
   bundle_digest: z.string(),
   /** Absolute; environments, the installer and its caches, kept for all models. */

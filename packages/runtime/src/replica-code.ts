@@ -1,6 +1,6 @@
 // The author's code as a part of a replica: its worker started, and other code in its place.
 
-import type { ReplicaCode, ReplicaConfig } from "@corral/contract";
+import { ServingError, type ReplicaCode, type ReplicaConfig } from "@corral/contract";
 import type { Clock } from "@corral/engine";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -13,6 +13,7 @@ import { codeCanBeIsolated, codeSource } from "./code-worker/code-source.ts";
 import { startCodeWorker } from "./code-worker/code-worker.ts";
 import { createLlm } from "./code-worker/llm-port.ts";
 import type { LoadOutcome } from "./code-worker/worker-life.ts";
+import type { WorkerProgram } from "./code-worker/worker-process.ts";
 import type { Log } from "./log.ts";
 import type { PredictService } from "./predict.ts";
 import type { RunLedger } from "./run-ledger.ts";
@@ -48,8 +49,9 @@ export async function startReplicaCode(
   const ended = new AbortController();
   try {
     const known = { scratchDirectory, own, hasModel: config.weights !== undefined };
-    const program = await prepareProgram(code, { own, log, signal });
+    const program = await prepareProgram(code, { own, scratchDirectory, log, signal });
     const place = { ...known, isolates: codeCanBeIsolated(code, { ...known, program }) };
+    if (!place.isolates) refuseMounts(program);
     if (!place.isolates)
       log.warn("this system gives the code no namespaces of its own: it runs as any program of this user");
     const worker = await startCodeWorker(
@@ -75,7 +77,12 @@ export async function startReplicaCode(
         limits: { callMs, pieceMs },
       },
       async replace(next) {
-        const newProgram = await prepareProgram(next, { own, log, signal: ended.signal });
+        const newProgram = await prepareProgram(next, {
+          own,
+          scratchDirectory,
+          log,
+          signal: ended.signal,
+        });
         return await worker.replace(codeSource(next, { ...place, program: newProgram }));
       },
       async stop() {
@@ -88,4 +95,14 @@ export async function startReplicaCode(
     remove();
     throw error;
   }
+}
+
+/** Places outside the bundle exist only in a file system of the code's own. */
+function refuseMounts({ mounts = [] }: WorkerProgram): void {
+  const [first] = mounts;
+  if (first === undefined) return;
+  throw new ServingError(
+    "environment_failed",
+    `The code wants files at ${first.place}, and this system gives it no namespaces of its own, in which that place could be made. Allow user namespaces to the platform's user, or use model_cache with use_volume: false, which needs none.`,
+  );
 }

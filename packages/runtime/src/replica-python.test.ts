@@ -28,6 +28,7 @@ async function startPython(
     requirements: [],
     requirements_file: null,
     external_data: [],
+    hub_files: [],
     bundle_digest: "d",
     home,
   };
@@ -89,7 +90,7 @@ class Model:
   assert.equal(streamed.text, "data: 1\n\ndata: [DONE]\n\n");
 });
 
-const place = { workingDirectory: tmpdir(), scratchDirectory: tmpdir(), hidden: [], kept: [] };
+const place = { workingDirectory: tmpdir(), scratchDirectory: tmpdir(), hidden: [], kept: [], mounts: [] };
 const noNamespaces =
   !canIsolate({ ...place, path: process.env["PATH"] ?? "" }) && "the system gives no namespaces";
 

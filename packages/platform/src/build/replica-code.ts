@@ -5,9 +5,10 @@ import {
   manifestDigest,
   memoryBytes,
   type Manifest,
+  type MountedWeights,
   type TrussSettings,
 } from "@corral/bundle";
-import type { PythonCode, ReplicaCode } from "@corral/contract";
+import type { HubFiles, PythonCode, ReplicaCode } from "@corral/contract";
 import { join } from "node:path";
 import { callLimitMs } from "../gateway/predict-call.ts";
 import { bodyLimitBytes } from "../gateway/proxy.ts";
@@ -70,8 +71,43 @@ function pythonCode(manifest: Manifest, truss: TrussSettings, home: string): Pyt
       url,
       local_data_path: localDataPath,
     })),
+    hub_files: hubFiles(truss),
     bundle_digest: manifestDigest(manifest),
     home: join(home, "python"),
+  };
+}
+
+/** Where Truss mounts a repository of `model_cache` with `use_volume`. */
+const volumeDirectory = "/app/model_cache";
+
+function hubFiles({ modelCache, weights }: TrussSettings): HubFiles[] {
+  const cached = modelCache.map((repository) => ({
+    field: "model_cache",
+    repository: repository.repoId,
+    revision: repository.revision === "" ? null : repository.revision,
+    ...patterns(repository),
+    secret: repository.runtimeSecretName,
+    place: repository.useVolume ? join(volumeDirectory, repository.volumeFolder ?? "") : null,
+  }));
+  const mounted = weights.map((one) => {
+    const [repository = "", revision = null] = one.source.replace(/^hf:\/\//, "").split("@");
+    const secret = one.authSecretName ?? one.auth?.["authSecretName"];
+    return {
+      field: "weights",
+      repository,
+      revision,
+      ...patterns(one),
+      secret: typeof secret === "string" ? secret : "hf_access_token",
+      place: one.mountLocation,
+    };
+  });
+  return [...cached, ...mounted];
+}
+
+function patterns({ allowPatterns, ignorePatterns }: Pick<MountedWeights, "allowPatterns" | "ignorePatterns">) {
+  return {
+    ...(allowPatterns === undefined ? {} : { allow_patterns: [...allowPatterns] }),
+    ...(ignorePatterns === undefined ? {} : { ignore_patterns: [...ignorePatterns] }),
   };
 }
 

@@ -25,6 +25,7 @@ export function replicaEnvironment(
     // Where Node keeps what it compiled: half of a start is reading TypeScript. Author code does not get it.
     ...pick(own, ["NODE_COMPILE_CACHE"]),
     ...installerVariables(own),
+    ...pick(own, ["HF_ENDPOINT"]),
   };
 }
 
@@ -35,6 +36,29 @@ const deviceVariables: readonly string[] = [
   "VK_DRIVER_FILES",
   "VK_ICD_FILENAMES",
 ];
+
+/**
+ * For a replica whose code wants files of the hub: where that is, who asks, and the operator's cache. The code itself
+ * gets the address and no token.
+ */
+export function hubVariables(own: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  const home = own["HOME"] ?? "";
+  const cache = own["XDG_CACHE_HOME"] ?? join(home, ".cache");
+  return {
+    // A replica's home is its own.
+    ...(home === "" ? {} : { HF_HOME: join(cache, "huggingface") }),
+    ...pick(own, [
+      "HF_TOKEN",
+      "HUGGING_FACE_HUB_TOKEN",
+      "HF_TOKEN_PATH",
+      "HF_HUB_DISABLE_IMPLICIT_TOKEN",
+      "HF_HOME",
+      "HF_HUB_CACHE",
+      "HUGGINGFACE_HUB_CACHE",
+      "HF_HUB_OFFLINE",
+    ]),
+  };
+}
 
 /** How pip and uv reach a package registry, for models in Python. Author code gets an environment of its own. */
 function installerVariables(own: Readonly<Record<string, string | undefined>>): Record<string, string> {

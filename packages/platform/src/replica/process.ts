@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import type { ReplicaConfig } from "@corral/contract";
 import type { LogLevel } from "../config.ts";
 import type { ReplicaExit } from "../domain/replica.ts";
-import { replicaEnvironment } from "./environment.ts";
+import { hubVariables, replicaEnvironment } from "./environment.ts";
 import { createLogTail } from "./log-tail.ts";
 import { processStartTime } from "./process-identity.ts";
 
@@ -78,7 +78,10 @@ export function createProcessDriver({
         setpriv === null ? node : ([setpriv, "--pdeathsig", "KILL", "--", ...node] as const);
       const child = spawn(program, args, {
         cwd: directory,
-        env: replicaEnvironment(directory, logLevel, environment),
+        env: {
+          ...replicaEnvironment(directory, logLevel, environment),
+          ...(wantsHub(config) ? hubVariables(environment) : {}),
+        },
         stdio: ["ignore", "pipe", "pipe"],
         // A group of its own: Ctrl-C in a terminal reaches the platform alone, which then drains.
         detached: true,
@@ -100,6 +103,10 @@ export function createProcessDriver({
       await rm(directory, { recursive: true, force: true });
     },
   };
+}
+
+function wantsHub({ code }: ReplicaConfig): boolean {
+  return (code?.python?.hub_files ?? []).length > 0;
 }
 
 function spawned(child: ChildProcess): Promise<number> {

@@ -11,6 +11,8 @@ import type { WorkerProgram } from "./worker-process.ts";
 export interface ProgramPlace {
   /** The replica's environment. */
   readonly own: Readonly<Record<string, string | undefined>>;
+  /** The code's home, removed with the replica. */
+  readonly scratchDirectory: string;
   readonly log: Log;
   /** Gives up what takes long. */
   readonly signal: AbortSignal;
@@ -18,8 +20,9 @@ export interface ProgramPlace {
 
 /** Fails with `device_missing` for an accelerator that must be there, and as the program of the language does. */
 export async function prepareProgram(code: ReplicaCode, place: ProgramPlace): Promise<WorkerProgram> {
-  const { own, log, signal } = place;
-  const warning = code.accelerator === undefined ? null : acceleratorWarning(code.accelerator, countGpus());
+  const { own, scratchDirectory, log, signal } = place;
+  const gpuCount = countGpus();
+  const warning = code.accelerator === undefined ? null : acceleratorWarning(code.accelerator, gpuCount);
   if (warning !== null) log.warn(warning);
   switch (code.kind) {
     case "typescript":
@@ -28,7 +31,10 @@ export async function prepareProgram(code: ReplicaCode, place: ProgramPlace): Pr
       const { python, directory, data_directory: data } = code;
       if (python === undefined) throw new TypeError("Python code comes without what it needs.");
       const dataDirectory = isAbsolute(data) ? data : join(directory, data);
-      return await preparePythonProgram(python, { directory, dataDirectory, own, log, signal });
+      const { secrets } = code;
+      const cudaOnCpu = code.accelerator !== undefined && gpuCount === 0;
+      const known = { directory, dataDirectory, scratchDirectory, secrets, cudaOnCpu };
+      return await preparePythonProgram(python, { ...known, own, log, signal });
     }
   }
 }

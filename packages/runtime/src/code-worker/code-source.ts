@@ -87,6 +87,7 @@ function isolationOf(
     scratchDirectory,
     hidden: [...code.hidden_directories, ...ownersHome()],
     kept: program.directories ?? [],
+    mounts: program.mounts ?? [],
     path: own["PATH"] ?? "",
   };
 }

@@ -1,8 +1,8 @@
 # Runs as the first process of a code worker's own mount and process namespaces: hides what is the platform's, leaves the
 # worker its own directories, leaves nothing else to be written to, and becomes its program.
-#   isolate.sh WORKING_DIRECTORY SCRATCH OUTER... -- HIDDEN... -- INNER... -- PROGRAM...
+#   isolate.sh WORKING_DIRECTORY SCRATCH OUTER... -- HIDDEN... -- INNER... -- [DIRECTORY PLACE]... -- PROGRAM...
 # OUTER lie in /tmp, INNER in hidden directories; together they are at most four. They and the working directory can be
-# read and not be written.
+# read and not be written. Each DIRECTORY is seen at its PLACE, too, which need not exist.
 set -e
 working=$1
 scratch=$2
@@ -86,5 +86,74 @@ while read -r _ _ _ _ place options _; do
   esac
 done </proc/self/mountinfo
 exec 4<&- 5<&- 6<&- 7<&- 8<&- 9<&-
-cd "$working"
-exec "$@"
+if [ "$1" = -- ]; then
+  shift
+  cd "$working"
+  exec "$@"
+fi
+
+# A root of its own, made of the machine's directories: in it places can be made where an ordinary user may make none.
+root=$scratch/.root
+old=$scratch/.old
+mkdir -p "$root" "$old"
+made="
+"
+
+# Gives the directory $1 the entries of $2, each of them a mount.
+mirror() {
+  mount -t tmpfs -o size=1m,mode=755 none "$1"
+  made="$made$1
+"
+  for entry in "$2"/* "$2"/.[!.]*; do
+    name=${entry##*/}
+    if [ -L "$entry" ]; then
+      cp -P "$entry" "$1/$name"
+    elif [ -d "$entry" ]; then
+      mkdir "$1/$name"
+      mount -c --rbind "$entry" "$1/$name"
+    elif [ -e "$entry" ]; then
+      : >"$1/$name"
+      mount -c --bind "$entry" "$1/$name"
+    fi
+  done
+}
+
+# Makes the directory $1 of the new root; what is the machine's own does not change.
+make_place() {
+  at=$root
+  rest=${1#/}
+  while [ -d "$at/${rest%%/*}" ] && [ ! -L "$at/${rest%%/*}" ]; do
+    at=$at/${rest%%/*}
+    case $rest in
+      */*) rest=${rest#*/} ;;
+      *) return ;;
+    esac
+  done
+  case $made in
+    *"
+$at
+"*) ;;
+    *)
+      mount -c --rbind "$at" "$old"
+      mirror "$at" "$old"
+      umount -l "$old"
+      ;;
+  esac
+  mkdir -p "$at/$rest"
+}
+
+mirror "$root" ""
+while [ "$1" != -- ]; do
+  make_place "$2"
+  mount -c --bind "$1" "$root$2"
+  mount -o remount,bind,ro "$root$2"
+  shift 2
+done
+shift
+# Nor can the directories that were made here be written to.
+while read -r place; do
+  [ -z "$place" ] || mount -o remount,ro "$place"
+done <<EOM
+$made
+EOM
+exec chroot "$root" sh -c 'cd "$0" && exec "$@"' "$working" "$@"

@@ -14,6 +14,8 @@ export interface IsolationOptions {
   readonly hidden: readonly string[];
   /** Which it can read wherever they lie. */
   readonly kept: readonly string[];
+  /** Directories that it sees at other places, too, all absolute. */
+  readonly mounts: readonly { readonly directory: string; readonly place: string }[];
   /** Where helpers are looked for. */
   readonly path: string;
 }
@@ -34,7 +36,7 @@ export function canIsolate(options: IsolationOptions): boolean {
 /** Words to put before a program; null where a helper is missing. */
 export function isolatingWords(options: IsolationOptions): readonly string[] | null {
   if (process.platform !== "linux") return null;
-  const { workingDirectory, scratchDirectory, path } = options;
+  const { workingDirectory, scratchDirectory, mounts, path } = options;
   const unshare = findProgram("unshare", path);
   const setpriv = findProgram("setpriv", path);
   const shell = findProgram("sh", path);
@@ -53,7 +55,18 @@ export function isolatingWords(options: IsolationOptions): readonly string[] | n
     "--kill-child=KILL",
     "--mount-proc",
   ];
-  const places = [workingDirectory, scratchDirectory, ...outer, "--", ...hidden, "--", ...inner, "--"];
+  const places = [
+    workingDirectory,
+    scratchDirectory,
+    ...outer,
+    "--",
+    ...hidden,
+    "--",
+    ...inner,
+    "--",
+    ...mounts.flatMap(({ directory, place }) => [directory, place]),
+    "--",
+  ];
   // Without any right over the namespaces: it cannot bring back what is hidden.
   const withoutRights = [setpriv, "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", "--"];
   return [

@@ -16,6 +16,8 @@ export interface WorkerProgram {
   readonly environment: Readonly<Record<string, string>>;
   /** Which it must be able to read, at most four; default: none but the system's and the install's. */
   readonly directories?: readonly string[];
+  /** Directories that it is to see at other places, all absolute; default: none. */
+  readonly mounts?: readonly { readonly directory: string; readonly place: string }[];
 }
 
 export interface ProcessLimits extends WatchedLimits {

@@ -24,6 +24,7 @@ async function places(t: TestContext, listener: RequestListener) {
   const place = async (files: readonly ExternalFile[], more: Partial<ExternalDataOptions> = {}) =>
     await placeExternalData(files, {
       cacheDirectory: join(root, "cache"),
+      ownDirectory: join(root, "own"),
       dataDirectory: join(root, "data"),
       mayReach: mayReach("127.0.0.1"),
       signal: new AbortController().signal,

@@ -5,6 +5,7 @@ import { ServingError } from "@corral/contract";
 import { createHash } from "node:crypto";
 import { mkdir, rm, stat, symlink } from "node:fs/promises";
 import { dirname, join, normalize, isAbsolute, sep } from "node:path";
+import { placeSameFile } from "../hub-files/same-file.ts";
 import { downloadFile, type DownloadOptions } from "./download-file.ts";
 
 export interface ExternalFile {
@@ -16,6 +17,8 @@ export interface ExternalFile {
 export interface ExternalDataOptions extends Omit<DownloadOptions, "onProgress"> {
   /** Kept: files by the address they came from. */
   readonly cacheDirectory: string;
+  /** Of this version alone: what the code can read. */
+  readonly ownDirectory: string;
   readonly dataDirectory: string;
   /** One line for people who wait. */
   readonly onProgress: (line: string) => void;
@@ -28,16 +31,19 @@ export async function placeExternalData(
   files: readonly ExternalFile[],
   options: ExternalDataOptions,
 ): Promise<void> {
-  const { cacheDirectory, dataDirectory } = options;
+  const { cacheDirectory, ownDirectory, dataDirectory } = options;
   for (const { localDataPath } of files) checkPath(localDataPath);
   await mkdir(cacheDirectory, { recursive: true });
   for (const { url, localDataPath } of files) {
-    const kept = join(cacheDirectory, createHash("sha256").update(url).digest("hex"));
+    const name = createHash("sha256").update(url).digest("hex");
+    const kept = join(cacheDirectory, name);
     if ((await stat(kept).catch(() => null)) === null) await fetchFile(url, kept, localDataPath, options);
+    const own = join(ownDirectory, name);
+    await placeSameFile(kept, own);
     const place = join(dataDirectory, localDataPath);
     await mkdir(dirname(place), { recursive: true });
     await rm(place, { force: true });
-    await symlink(kept, place);
+    await symlink(own, place);
   }
 }
 

@@ -156,6 +156,7 @@ export function isolation(
     scratchDirectory: scratch,
     hidden,
     kept,
+    mounts: [],
     path: process.env["PATH"] ?? "",
   };
   return canIsolate(options) ? isolatingWords(options) : null;

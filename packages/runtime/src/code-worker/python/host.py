@@ -11,4 +11,4 @@ if __name__ == "__main__":
 
     # What the author imports must not be found here by accident; `corral` itself is imported by now.
     sys.path[0:2] = []
-    serve(3)
+    serve(3, cuda_on_cpu="--cuda-on-cpu" in sys.argv[1:])

@@ -1,10 +1,12 @@
 // A Python model's part of a replica's configuration → the program that runs it: its environment made or found, its
-// external files placed.
+// external files and those of the hub placed.
 
 import type { PythonCode } from "@corral/contract";
+import { utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { placeExternalData } from "../../external-data/external-data.ts";
 import { mayReach } from "../../external-data/public-address.ts";
+import { placeHubFiles } from "../../hub-files/hub-files.ts";
 import type { Log } from "../../log.ts";
 import {
   preparePythonEnvironment,
@@ -18,6 +20,12 @@ export interface PrepareProgramOptions {
   readonly directory: string;
   /** Absolute. */
   readonly dataDirectory: string;
+  /** The code's home, removed with the replica. */
+  readonly scratchDirectory: string;
+  /** Of the code, by name. */
+  readonly secrets: Readonly<Record<string, string>>;
+  /** A GPU is asked for, and there is none. */
+  readonly cudaOnCpu: boolean;
   /** The replica's own, with what an installer needs of the operator's. */
   readonly own: Readonly<Record<string, string | undefined>>;
   readonly log: Log;
@@ -30,12 +38,16 @@ const stallMs = 60_000;
 /** The largest files of models are below it. */
 const fileLimitBytes = 1024 ** 4;
 
-/** Fails with `python_missing`, `environment_failed`, `external_data_failed` or `invalid_bundle`. */
+/**
+ * Fails with `python_missing`, `environment_failed`, `external_data_failed` or `invalid_bundle`, and as
+ * `placeHubFiles`.
+ */
 export async function preparePythonProgram(
   code: PythonCode,
   options: PrepareProgramOptions,
 ): Promise<WorkerProgram> {
-  const { directory, dataDirectory, own, log, signal, prepare = {} } = options;
+  const { directory, dataDirectory, scratchDirectory, secrets, cudaOnCpu } = options;
+  const { own, log, signal, prepare = {} } = options;
   const onProgress = (line: string) => log.info(line, { from: "installation" });
   const { python, base, warnings } = await preparePythonEnvironment(
     {
@@ -49,11 +61,12 @@ export async function preparePythonProgram(
     { directory: code.home, environment: own, onProgress, signal, ...prepare },
   );
   for (const warning of warnings) log.warn(warning, {});
-  const cacheDirectory = join(code.home, "external-data");
+  const ownDirectory = join(code.home, "files", code.bundle_digest.slice(0, 32));
   await placeExternalData(
     code.external_data.map(({ url, local_data_path: localDataPath }) => ({ url, localDataPath })),
     {
-      cacheDirectory,
+      cacheDirectory: join(code.home, "external-data"),
+      ownDirectory,
       dataDirectory,
       mayReach: mayReach(own["CORRAL_EGRESS_ALLOW"] ?? ""),
       signal,
@@ -62,5 +75,20 @@ export async function preparePythonProgram(
       onProgress,
     },
   );
-  return pythonProgram(python, own, [base, cacheDirectory]);
+  const mounts = await placeHubFiles(code.hub_files, {
+    environment: own,
+    secrets,
+    directory: ownDirectory,
+    codeHome: scratchDirectory,
+    signal,
+    onProgress,
+  });
+  const hasFiles = code.external_data.length + code.hub_files.length > 0;
+  if (hasFiles) await utimes(ownDirectory, new Date(), new Date());
+  const program = pythonProgram(python, own, {
+    directories: [base, ...(hasFiles ? [ownDirectory] : [])],
+    cudaOnCpu,
+    hasCache: code.hub_files.some(({ place }) => place === null),
+  });
+  return { ...program, mounts };
 }

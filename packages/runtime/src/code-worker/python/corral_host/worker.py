@@ -13,6 +13,7 @@ from typing import Any, Dict, List, NoReturn, Optional
 
 from corral._link import bind
 
+from .cuda_on_cpu import install as stand_in
 from .errors import ModelDefinitionError, named, user_trace
 from .incoming import Incoming
 from .logs import Log, LogHandler
@@ -29,9 +30,11 @@ METHODS = ("predict", "chat_completions", "completions", "embeddings", "messages
 class Worker:
     """Made on the running loop."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Wire, cuda_on_cpu: bool) -> None:
         self._wire = wire
         self._log = Log(wire.send)
+        if cuda_on_cpu:
+            stand_in(self._log.warning)
         self._outgoing = Outgoing(wire)
         self._incoming: Dict[int, Incoming] = {}
         self._model: Optional[LoadedModel] = None
@@ -189,8 +192,8 @@ def _end_at_once() -> NoReturn:
     os._exit(1)
 
 
-def serve(wire_descriptor: int) -> NoReturn:
-    """Takes over the process."""
+def serve(wire_descriptor: int, *, cuda_on_cpu: bool) -> NoReturn:
+    """Takes over the process. `cuda_on_cpu`: see that module."""
     import socket
 
     # Never a child's: while somebody holds it, the replica does not see this process end.
@@ -201,7 +204,7 @@ def serve(wire_descriptor: int) -> NoReturn:
         stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
 
     async def main() -> int:
-        return await Worker(Wire(sock)).run()
+        return await Worker(Wire(sock), cuda_on_cpu).run()
 
     status = asyncio.run(main())
     sys.stdout.flush()
