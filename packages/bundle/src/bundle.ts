@@ -19,6 +19,7 @@ import { isCode } from "./find-code.ts";
 import { parseGenerationConfig } from "./generation-config.ts";
 import { fieldError, invalidBundle } from "./invalid-bundle.ts";
 import { createManifest, type BundleCode, type Manifest } from "./manifest.ts";
+import { checkSyntax } from "./syntax/check-syntax.ts";
 import type { FieldWithoutEffect } from "./truss-effects.ts";
 import type { TrussSettings } from "./truss-settings.ts";
 import { weightsReference, type WeightsReference } from "./weights-reference.ts";
@@ -72,6 +73,7 @@ export async function inspectBundle(
   const { config, code, truss } = parsed;
   const weights = config.weights === undefined ? null : weightsReference(config.weights);
   await requireWeights(directory, weights, config, paths);
+  await requireSyntax(directory, code, listed.files);
 
   const gathered = gather && code?.kind === "python" ? await gatherPackages(directory, truss, paths) : [];
   const files = [...listed.files, ...gathered].sort((a, b) => (a.path < b.path ? -1 : 1));
@@ -117,6 +119,16 @@ export async function removeForeignFiles({ directory, files }: InspectedBundle):
   for (const path of await walkFiles(directory)) {
     if (!own.has(path)) await rm(join(directory, path), { force: true });
   }
+}
+
+async function requireSyntax(
+  directory: string,
+  code: BundleCode | null,
+  files: readonly BundleFile[],
+): Promise<void> {
+  if (code?.kind !== "typescript") return;
+  const errors = await checkSyntax(directory, code.file, files);
+  if (errors.length > 0) throw invalidBundle(errors);
 }
 
 async function requireWeights(
