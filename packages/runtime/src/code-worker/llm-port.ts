@@ -45,7 +45,8 @@ function openPort(
     run: CodeRun | null,
     call: Active,
   ): Promise<void> {
-    const { id, method } = message;
+    const { id, method, deployment } = message;
+    if (deployment !== undefined) throw otherDeployment(deployment);
     const request: LlmRequest = {
       method,
       body: parse(body),
@@ -145,6 +146,14 @@ function outsideRuns(projectId: string): ForwardedCall {
 function requireModel(service: PredictService | null): PredictService {
   if (service !== null) return service;
   throw new ServingError("route_not_found", "The replica has code and no model of its own: there is no llm.");
+}
+
+function otherDeployment(name: string): ServingError {
+  const quoted = JSON.stringify(name.slice(0, 100));
+  return new ServingError(
+    "unsupported_parameter",
+    `\`deployment\` is ${quoted}; this release calls the model beside the code alone. Leave it out.`,
+  );
 }
 
 function ended(): ServingError {
