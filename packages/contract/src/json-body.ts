@@ -5,6 +5,24 @@ import { fieldsError, ServingError } from "./errors.ts";
 import { describeValue } from "./generation-values.ts";
 import { parseJson } from "./json.ts";
 
+/** Of a body that is to be JSON; no type at all is taken for it. Fails with `unsupported_media_type`. */
+export function requireJsonType(contentType: string | undefined): void {
+  const type = mediaType(contentType);
+  if (type === "" || type === "application/json" || type.endsWith("+json")) return;
+  const curl = type === formType ? " (curl -d sends forms unless told otherwise)" : "";
+  throw new ServingError(
+    "unsupported_media_type",
+    `The content type is ${JSON.stringify(type)}${curl}; send JSON with the header "Content-Type: application/json".`,
+  );
+}
+
+export const formType = "application/x-www-form-urlencoded";
+
+/** In lower case and without parameters; "" where there is none. */
+export function mediaType(contentType: string | undefined): string {
+  return contentType?.split(";")[0]?.trim().toLowerCase() ?? "";
+}
+
 /**
  * Fails with `invalid_json`, or with `invalid_parameter` for what is no object or costs more to read than any call does.
  */

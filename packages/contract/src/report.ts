@@ -131,4 +131,6 @@ export const forwardedHeaders = {
   /** Most sequences × tokens that the key may hold at once on a replica, or absent: no cap. */
   tokenCap: "x-corral-token-cap",
   weight: "x-corral-weight",
+  /** `1`: the answer is the model's own, without the family's envelope around it. */
+  bare: "x-corral-bare",
 } as const;

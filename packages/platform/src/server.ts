@@ -13,6 +13,7 @@ import type { Authenticate } from "./gateway/authenticate.ts";
 import { expectProject, type PredictServices } from "./gateway/forward-call.ts";
 import { collectGuards, requireScope, type GuardedRoute } from "./gateway/guard.ts";
 import { isOwnHost, readTarget, type OwnNames } from "./gateway/hosts.ts";
+import { registerModelAddressRoutes } from "./gateway/model-address-routes.ts";
 import { registerOpenAiRoutes } from "./gateway/openai-routes.ts";
 import { registerPredictRoutes } from "./gateway/predict-routes.ts";
 import { validatorCompiler } from "./routes/check-input.ts";
@@ -133,6 +134,7 @@ export async function buildServer(services: ServerServices): Promise<CorralServe
   registerMetricsRoute(app, services.sampleDeployments);
   await app.register(async (scope) => registerPushRoute(scope, services.management));
   await app.register(async (scope) => registerPredictRoutes(scope, services.predict));
+  await app.register(async (scope) => registerModelAddressRoutes(scope, services.predict));
   await app.register(async (scope) => registerOpenAiRoutes(scope, services.predict));
   const documented = [...guards];
   refuseOtherMethods(app, documented);

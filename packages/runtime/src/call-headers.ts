@@ -20,6 +20,8 @@ export interface ForwardedCall {
   /** The key's share among others. */
   readonly weight: number;
   readonly acceptsEventStream: boolean;
+  /** Nothing stands around what the model answers. */
+  readonly isBare: boolean;
 }
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
@@ -47,6 +49,7 @@ export function readForwardedCall(headers: IncomingHttpHeaders): ForwardedCall {
     tokenCap: readInteger(headers, forwardedHeaders.tokenCap),
     weight: Math.max(1, readInteger(headers, forwardedHeaders.weight) ?? 1),
     acceptsEventStream: (headers.accept ?? "").toLowerCase().includes("text/event-stream"),
+    isBare: readText(headers, forwardedHeaders.bare) === "1",
   };
 }
 

@@ -14,6 +14,7 @@ import { promptCalls } from "./prompt-calls/prompt-call.ts";
 import type { RunningCode } from "./replica-code.ts";
 import { readBody, readJsonObject } from "./request-body.ts";
 import type { AnswerRequest } from "./routes.ts";
+import { asOpenAi, trussCalls } from "./truss-server/truss-calls.ts";
 
 export interface ReplicaCallsOptions {
   readonly config: ReplicaConfig;
@@ -22,6 +23,7 @@ export interface ReplicaCallsOptions {
   readonly service: () => PredictService | null;
   readonly code: () => RunningCode | null;
   readonly adapters: () => AdapterTable | null;
+  readonly isLoaded: () => boolean;
   /** Throws where nothing is admitted now. */
   readonly admit: <Service extends CallService>(service: Service | null) => Service;
   /** Told of every call until it ends. */
@@ -35,12 +37,43 @@ const codePaths: readonly (readonly [path: string, method: CodeMethod])[] = [
   ["/predict", "predict"],
   ["/chat/completions", "chat_completions"],
   ["/completions", "completions"],
+  ["/v1/embeddings", "embeddings"],
+  ["/v1/messages", "messages"],
+  ["/v1/responses", "responses"],
 ];
 
-export function replicaCalls(options: ReplicaCallsOptions): Calls {
+export interface ReplicaCalls {
+  /** By path. */
+  readonly paths: Calls;
+  /** All that begins with `/sync/`. */
+  readonly truss: AnswerRequest;
+}
+
+export function replicaCalls(options: ReplicaCallsOptions): ReplicaCalls {
   const { weights, code } = options.config;
   const byModel = weights === undefined ? {} : modelCalls(options);
-  return { ...byModel, ...(code === undefined ? {} : codeCalls(options, byModel)) };
+  return {
+    paths: { ...byModel, ...(code === undefined ? {} : codeCalls(options, byModel)) },
+    truss: trussCalls({
+      hasCode: code !== undefined,
+      code: options.code,
+      isLoaded: options.isLoaded,
+      byCode: (method) => byCode(options, method),
+      byModel: (method) => modelMethods[method]?.(byModel) ?? null,
+      codeMemoryBytes: () => options.code()?.service.worker.memoryBytes ?? 0,
+    }),
+  };
+}
+
+/** What a model without code answers of the Truss server's calls. */
+const modelMethods: Partial<Record<CodeMethod, (calls: Calls) => AnswerRequest | undefined>> = {
+  predict: (calls) => calls["/predict"],
+  chat_completions: (calls) => openAi(calls["/chat/completions"]),
+  completions: (calls) => openAi(calls["/completions"]),
+};
+
+function openAi(call: AnswerRequest | undefined): AnswerRequest | undefined {
+  return call === undefined ? undefined : asOpenAi(call);
 }
 
 function modelCalls(options: ReplicaCallsOptions): Calls {
@@ -60,15 +93,20 @@ function modelCalls(options: ReplicaCallsOptions): Calls {
   };
 }
 
+function byCode(options: ReplicaCallsOptions, method: CodeMethod): AnswerRequest {
+  const { admit, code } = options;
+  return answerer(options, () => admit(code()?.service ?? null), readBody, answerWithCode(method));
+}
+
 function codeCalls(options: ReplicaCallsOptions, model: Calls): Calls {
-  const { admit, code, log } = options;
+  const { code, log } = options;
   const calls = codePaths.map(([path, method]): [string, AnswerRequest] => {
-    const byCode = answerer(options, () => admit(code()?.service ?? null), readBody, answerWithCode(method));
-    const byModel = model[path] ?? byCode;
+    const theirs = byCode(options, method);
+    const byModel = model[path] ?? theirs;
     // The code may come to have the method, or lose it, while the replica runs.
     const isTheirs = () =>
       method === "predict" || code()?.service.worker.loaded.methods.includes(method) === true;
-    return [path, (request, response) => (isTheirs() ? byCode : byModel)(request, response)];
+    return [path, (request, response) => (isTheirs() ? theirs : byModel)(request, response)];
   });
   const change: AnswerRequest = (request, response) => answerCode(code(), request, response, log);
   return { ...Object.fromEntries(calls), "/code": change };

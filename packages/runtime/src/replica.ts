@@ -118,18 +118,21 @@ class RunningReplica implements Replica {
       onConnectionChange: (connected) => this.#channelChanged(connected),
     });
     this.#ledger = new RunLedger(this.#channel);
+    const calls = replicaCalls({
+      config,
+      log,
+      service: () => this.#service,
+      code: () => this.#code,
+      adapters: () => this.#adapters,
+      isLoaded: () => this.#status === "ready",
+      admit: (service) => this.#admit(service),
+      track: (call) => this.#track(call),
+    });
     this.#server = createHttpServer({
       token: config.address.startsWith("unix:") ? null : config.token,
       health: () => this.health(),
-      calls: replicaCalls({
-        config,
-        log,
-        service: () => this.#service,
-        code: () => this.#code,
-        adapters: () => this.#adapters,
-        admit: (service) => this.#admit(service),
-        track: (call) => this.#track(call),
-      }),
+      calls: calls.paths,
+      truss: calls.truss,
       openControlChannel: (socket, head) => this.#channel.accept(socket, head),
     });
   }

@@ -1,6 +1,6 @@
 // The bytes of a request → a JSON object, within a limit. Knows no fields.
 
-import { parseBody, ServingError } from "@corral/contract";
+import { parseBody, requireJsonType, ServingError } from "@corral/contract";
 import type { IncomingMessage } from "node:http";
 import { withWrittenFloats } from "./written-floats.ts";
 
@@ -12,6 +12,12 @@ export async function readJsonObject(
   request: IncomingMessage,
   limitBytes: number,
 ): Promise<Readonly<Record<string, unknown>>> {
+  try {
+    requireJsonType(request.headers["content-type"]);
+  } catch (error) {
+    request.resume();
+    throw error;
+  }
   const bytes = await readBody(request, limitBytes);
   return withWrittenFloats(bytes, parseBody(bytes));
 }

@@ -5,6 +5,7 @@ import { controlPath, controlProtocol, errorAnswer, ServingError } from "@corral
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { timingSafeEqual } from "node:crypto";
 import type { Duplex } from "node:stream";
+import { trussPrefix } from "./truss-server/truss-calls.ts";
 
 export interface Health {
   readonly status: "loading" | "ready" | "draining" | "stopped";
@@ -20,6 +21,8 @@ export interface Routes {
   health(): Health;
   /** By path. Each answers every failure itself. */
   readonly calls: Readonly<Record<string, AnswerRequest>>;
+  /** Paths that begin with `/sync/`, by whatever method. */
+  readonly truss: AnswerRequest;
   openControlChannel(socket: Duplex, head: Buffer): void;
 }
 
@@ -39,6 +42,7 @@ function route(routes: Routes, request: IncomingMessage, response: ServerRespons
   const call = Object.hasOwn(routes.calls, path) ? routes.calls[path] : undefined;
   if (!isAllowed(routes.token, request)) refuse(request, response, unauthenticated());
   else if (path === "/healthz") answerHealth(routes.health(), response);
+  else if (path.startsWith(`${trussPrefix}/`)) void routes.truss(request, response);
   else if (call === undefined) {
     refuse(request, response, new ServingError("route_not_found", `A replica has no route ${path}.`));
   } else if (request.method !== "POST") {

@@ -24,6 +24,7 @@ export function dialectContext(
     deploymentId: forwarded.deploymentId ?? config.deployment_id,
     query,
     acceptsEventStream: forwarded.acceptsEventStream,
+    isBare: forwarded.isBare,
     generationConfig: config.generation_config,
     defaults: config.defaults,
     maxSequenceCount: slotCount,

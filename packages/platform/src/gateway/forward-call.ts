@@ -42,6 +42,10 @@ export interface AddressedCall {
   readonly body?: Buffer;
   /** Whether it is kept and found by an id; default true. */
   readonly isRun?: boolean;
+  /** Default `POST`. */
+  readonly method?: string;
+  /** Its answer is the model's own, and its code sees the caller's own headers; default false. */
+  readonly isBare?: boolean;
 }
 
 /** Fails while nothing was answered; from then on it answers in every case. */
@@ -52,13 +56,13 @@ export async function forwardCall(
   call: AddressedCall,
 ): Promise<void> {
   const { replicasOf, newRunId, nowMs, loads } = services;
-  const { dialect, path, target, isRun = true } = call;
+  const { dialect, path, target, isRun = true, isBare = false } = call;
   const principal = principalOf(request);
   requireModel(principal, target.modelName);
   const arrivedMs = nowMs();
   loads.arrived(target.id);
   const runId = newRunId();
-  const answerHeaders: Record<string, string> = isRun ? { "x-corral-run-id": runId } : {};
+  const answerHeaders = runHeaders(dialect, isRun ? runId : null);
   const ready = selectReplica(await replicasOf(target.id));
   const waited =
     ready === null ? await waitForLoad(services, request, reply, checked(call), answerHeaders) : null;
@@ -81,7 +85,10 @@ export async function forwardCall(
       token: replica.token,
       nowMs: arrivedMs,
       loadMs: waited?.loadMs ?? 0,
+      isOwnRequest: isBare,
+      isBare,
     }),
+    ...(call.method === undefined ? {} : { method: call.method }),
     answerHeaders,
     ...(body === undefined ? {} : { body }),
     opened: waited?.opened ?? null,
@@ -91,6 +98,12 @@ export async function forwardCall(
   waited?.[Symbol.dispose]();
   await answered;
   loads.ended(target.id);
+}
+
+/** By which the caller finds the run again; Baseten's clients read a header of their own. */
+export function runHeaders(dialect: Dialect, runId: string | null): Record<string, string> {
+  if (runId === null) return {};
+  return { "x-corral-run-id": runId, ...(dialect === "baseten" ? { "x-baseten-request-id": runId } : {}) };
 }
 
 /** Those that were asked for while the key was looked up, where the key turned out to be of that project. */

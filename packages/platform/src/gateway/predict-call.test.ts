@@ -54,6 +54,8 @@ test("a replica never sees the caller's key, cookies or own x-corral headers", (
       token: null,
       nowMs: 0,
       loadMs: 0,
+      isOwnRequest: false,
+      isBare: false,
     },
   );
   assert.doesNotMatch(JSON.stringify(told), /secret|forged|999999|a=b/);
@@ -63,4 +65,36 @@ test("a replica never sees the caller's key, cookies or own x-corral headers", (
   assert.equal(told[forwardedHeaders.key], "k1");
   assert.equal(told["accept"], "text/event-stream");
   assert.equal(told["content-length"], "12");
+});
+
+test("code that reads its request sees the caller's own headers and type, and still no secret", () => {
+  const told = headersForReplica(
+    {
+      "authorization": "Api-Key secret",
+      "proxy-authorization": "secret",
+      "x-api-key": "secret",
+      "cookie": "secret",
+      "x-baseten-request-id": "forged",
+      "x-corral-bare": "forged",
+      "content-type": "application/octet-stream",
+      "x-mine": "yes",
+      "connection": "close",
+    },
+    {
+      runId: "r1",
+      dialect: "baseten",
+      principal,
+      target: { modelId: "m1", deploymentId: "d1" },
+      token: null,
+      nowMs: 0,
+      loadMs: 0,
+      isOwnRequest: true,
+      isBare: true,
+    },
+  );
+  assert.doesNotMatch(JSON.stringify(told), /secret|forged|close/);
+  assert.deepEqual(
+    [told["content-type"], told["x-mine"], told[forwardedHeaders.bare]],
+    ["application/octet-stream", "yes", "1"],
+  );
 });

@@ -1,7 +1,14 @@
 // What the gateway checks of a predict request's headers, and what it tells the replica. Never reads the body.
 
 import type { IncomingHttpHeaders } from "node:http";
-import { ServingError, forwardedHeaders, type Dialect } from "@corral/contract";
+import {
+  ServingError,
+  formType,
+  forwardedHeaders,
+  mediaType,
+  requireJsonType,
+  type Dialect,
+} from "@corral/contract";
 import type { Principal } from "./authenticate.ts";
 import { bodyLimitBytes, bodyTooLarge } from "./proxy.ts";
 
@@ -11,17 +18,16 @@ export const callLimitMs = 20 * 60_000;
 /** The caller's own headers that a replica may see. Everything else stays here: keys, cookies, `x-corral-*`. */
 const passedOn = ["accept", "content-length", "traceparent", "tracestate", "user-agent"] as const;
 
+/**
+ * What a route takes. `raw`: whatever the model's code reads, but for forms, which curl sends by mistake; a model without
+ * code refuses it itself. `any`: forms, too.
+ */
+export type BodyTypes = "json" | "raw" | "any";
+
 /** Fails with `unsupported_media_type` or `body_too_large`. */
-export function checkBodyHeaders(headers: IncomingHttpHeaders): void {
-  const type = headers["content-type"]?.split(";")[0]?.trim().toLowerCase();
-  if (type !== undefined && type !== "" && type !== "application/json" && !type.endsWith("+json")) {
-    const curl =
-      type === "application/x-www-form-urlencoded" ? " (curl -d sends forms unless told otherwise)" : "";
-    throw new ServingError(
-      "unsupported_media_type",
-      `The content type is ${JSON.stringify(type)}${curl}; send JSON with the header "Content-Type: application/json".`,
-    );
-  }
+export function checkBodyHeaders(headers: IncomingHttpHeaders, types: BodyTypes = "json"): void {
+  const type = headers["content-type"];
+  if (types === "json" || (types === "raw" && mediaType(type) === formType)) requireJsonType(type);
   const encoding = headers["content-encoding"]?.trim().toLowerCase();
   if (encoding !== undefined && encoding !== "" && encoding !== "identity") {
     throw new ServingError(
@@ -47,7 +53,15 @@ export interface CallContext {
   readonly nowMs: number;
   /** How long it waited for the model to be loaded. */
   readonly loadMs: number;
+  /** The model's code reads the request itself: it gets what the caller sent, but for what opens or routes. */
+  readonly isOwnRequest: boolean;
+  /** Nothing stands around the model's answer. */
+  readonly isBare: boolean;
 }
+
+/** Keys, what belongs to one connection, and what the gateway says itself. */
+const keptBack =
+  /^(authorization|proxy-.*|x-api-key|cookie|host|connection|keep-alive|te|trailer|transfer-encoding|upgrade|expect|content-encoding|x-corral-.*|x-baseten-request-id)$/;
 
 /** Everything a replica is told beside the bytes. */
 export function headersForReplica(
@@ -56,7 +70,7 @@ export function headersForReplica(
 ): Record<string, string> {
   const { runId, dialect, principal, target, token, nowMs, loadMs } = context;
   const told: Record<string, string> = {
-    "content-type": "application/json",
+    "content-type": headers["content-type"] ?? "application/json",
     [forwardedHeaders.runId]: runId,
     [forwardedHeaders.dialect]: dialect,
     [forwardedHeaders.project]: principal.projectId,
@@ -69,9 +83,11 @@ export function headersForReplica(
   if (principal.tokenCap !== null) told[forwardedHeaders.tokenCap] = String(principal.tokenCap);
   if (principal.weight !== 1) told[forwardedHeaders.weight] = String(principal.weight);
   if (token !== null) told["authorization"] = `Bearer ${token}`;
-  for (const name of passedOn) {
+  if (context.isBare) told[forwardedHeaders.bare] = "1";
+  const names = context.isOwnRequest ? Object.keys(headers).filter((name) => !keptBack.test(name)) : passedOn;
+  for (const name of names) {
     const value = headers[name];
-    if (typeof value === "string") told[name] = value;
+    if (value !== undefined) told[name] = Array.isArray(value) ? value.join(", ") : value;
   }
   return told;
 }

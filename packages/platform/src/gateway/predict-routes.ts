@@ -162,7 +162,7 @@ async function predict(
   request: FastifyRequest<{ Params: { name: string } }>,
   reply: FastifyReply,
 ): Promise<void> {
-  checkBodyHeaders(request.headers);
+  checkBodyHeaders(request.headers, route.path === "/predict" ? "raw" : "json");
   const addresses = await addressesOf(request, services.addresses);
   await forwardCall(services, request, reply, {
     dialect: route.dialect,

@@ -26,6 +26,8 @@ export interface ProxyCall {
   readonly response: ServerResponse;
   readonly upstream: Upstream;
   readonly path: string;
+  /** Default `POST`. */
+  readonly method?: string;
   /** Everything the replica is told; nothing of the request's own headers is added. */
   readonly headers: Readonly<Record<string, string>>;
   /** Added to the replica's answer. */
@@ -98,7 +100,15 @@ export function proxyCall(call: ProxyCall): Promise<void> {
 
   const send = (bytes: Buffer | CountingBody) => {
     upstream.dispatcher.dispatch(
-      { path, method: "POST", headers: { ...headers }, body: bytes, headersTimeout: 0, bodyTimeout: 0 },
+      {
+        path,
+        method: (call.method ?? "POST") as Dispatcher.HttpMethod,
+        headers: { ...headers },
+        // A method that has no body is not to be given an empty one.
+        body: Buffer.isBuffer(bytes) && bytes.length === 0 && call.method !== undefined ? null : bytes,
+        headersTimeout: 0,
+        bodyTimeout: 0,
+      },
       {
         onRequestStart(started) {
           controller = started;

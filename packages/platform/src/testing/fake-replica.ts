@@ -108,7 +108,10 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     response.end('{"names":[],"problems":[]}');
     return;
   }
-  const wanted = body.length < 65_536 ? (JSON.parse(body.toString() || "{}") as Record<string, unknown>) : {};
+  const isJson = /json/.test(request.headers["content-type"] ?? "json");
+  const wanted = !isJson
+    ? { echo: true }
+    : body.length < 65_536 ? (JSON.parse(body.toString() || "{}") as Record<string, unknown>) : {};
   if (typeof wanted["status"] === "number") {
     response.writeHead(wanted["status"], { "content-type": "application/problem+json" });
     return void response.end(JSON.stringify({ code: "invalid_parameter", detail: "It is refused." }));
@@ -147,6 +150,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   } else {
     response.setHeader("content-type", "application/json");
     response.setHeader("x-seen", JSON.stringify(request.headers));
+    response.setHeader("x-asked", `${request.method} ${request.url}`);
     response.write(
       wanted["echo"] === undefined && body.length < 65_536 ? JSON.stringify({ pid: process.pid }) : body,
     );

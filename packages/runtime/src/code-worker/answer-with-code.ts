@@ -104,6 +104,7 @@ async function finish(
     modelId: forwarded.modelId ?? config.model_id,
     deploymentId: forwarded.deploymentId ?? config.deployment_id,
     usage,
+    isBare: forwarded.isBare,
   });
 }
 

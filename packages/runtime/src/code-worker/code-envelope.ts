@@ -18,11 +18,14 @@ export interface EnvelopeContext {
   readonly modelId: string;
   readonly deploymentId: string;
   readonly usage: Readonly<Record<string, number>>;
+  /** The value is the whole answer. */
+  readonly isBare: boolean;
 }
 
 /** A JSON value of the code, as it is but for what stands around it. `value` is JSON text, and is not read. */
 export function wrapValue(dialect: Dialect, value: Buffer, context: EnvelopeContext): Buffer {
-  const { runId, runTimeMs, modelId, deploymentId, usage } = context;
+  const { runId, runTimeMs, modelId, deploymentId, usage, isBare } = context;
+  if (isBare) return value;
   switch (dialect) {
     case "openai":
       return value;

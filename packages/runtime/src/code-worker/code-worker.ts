@@ -33,6 +33,8 @@ export interface CodeWorker {
   readonly loaded: LoadedMessage;
   /** Ends of workers that nobody asked for. */
   readonly restartCount: number;
+  /** False while the code is loaded again, or seems to do nothing: calls would wait. */
+  readonly isAccepting: boolean;
   /** Calls that are not answered. */
   readonly callCount: number;
   /** Of all processes of the code. */
@@ -104,6 +106,10 @@ class SupervisedCode implements CodeWorker {
 
   get restartCount(): number {
     return this.#restartCount;
+  }
+
+  get isAccepting(): boolean {
+    return this.#current?.isAccepting === true;
   }
 
   get callCount(): number {

@@ -74,7 +74,8 @@ function openPort(
       active.set(id, call);
       // The ids of its calls come from the worker; a run that has ended pays for nothing.
       const run = during === null ? null : (runs.get(during.runId) ?? null);
-      const isOrphan = message.during !== null && run === null;
+      // A health check is no run, and the project's own.
+      const isOrphan = message.during !== null && run === null && during?.method !== "is_healthy";
       const work = isOrphan ? Promise.reject(ended()) : carryOut(message, body, run, call);
       void work
         .catch((error: unknown) => {
@@ -140,6 +141,7 @@ function outsideRuns(projectId: string): ForwardedCall {
     tokenCap: null,
     weight: 1,
     acceptsEventStream: false,
+    isBare: false,
   };
 }
 

@@ -101,7 +101,8 @@ export const readBaseten: ReadDialect = (body, context) => {
         model_output: output,
       };
       // Streams are never wrapped.
-      return { body: stream === "none" ? envelope : output, output, headers: {} };
+      const isWrapped = stream === "none" && context.isBare !== true;
+      return { body: isWrapped ? envelope : output, output, headers: {} };
     },
     tokenEvent: ({ sequence, text }) => (text === "" ? null : { sequence, text }),
   };

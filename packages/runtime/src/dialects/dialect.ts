@@ -20,6 +20,8 @@ export interface DialectContext {
   readonly query: URLSearchParams;
   /** The caller's `Accept` names `text/event-stream`. */
   readonly acceptsEventStream: boolean;
+  /** Nothing of the family's stands around the answer. Default false. */
+  readonly isBare?: boolean;
   /** The model's generation_config.json. */
   readonly generationConfig: Readonly<Record<string, unknown>>;
   /** What the deployment sets over it, by wire names. */

@@ -92,6 +92,8 @@ function attach(socket: Duplex, head: Buffer, acknowledges: boolean): PlatformSi
 export interface Call {
   readonly runId?: string;
   readonly dialect?: Dialect;
+  /** Default: `POST`. */
+  readonly method?: string;
   /** Default: `/predict`. */
   readonly path?: string;
   /** A value, or a text that is sent as it is. */
@@ -123,7 +125,7 @@ export function openCall(socketPath: string, call: Call): OpenCall {
   const runId = call.runId ?? randomUUID();
   const sent = request({
     socketPath,
-    method: "POST",
+    method: call.method ?? "POST",
     path: `${call.path ?? "/predict"}${call.query ?? ""}`,
     agent: false,
     headers: {

@@ -1,5 +1,6 @@
 // One call in the worker: the body read and checked, preprocess, predict and postprocess in their order, the answer sent.
 
+import { formType, mediaType } from "@corral/contract";
 import { HttpError, type CallContext } from "@corral/model";
 import type { CallMessage, CodeMethod, ErrorMessage, StartMessage } from "../protocol.ts";
 import type { Channel } from "./channel.ts";
@@ -87,7 +88,7 @@ export function createCallRunner({ channel, model, start, tracebacks }: CallRunn
     if (code === undefined)
       throw new Refusal("no_method", `\`${method}\` must only be called if model has it.`);
     if (method === "is_healthy") return await send(call, message, (await code(undefined, context)) !== false);
-    const input = readBody(body);
+    const input = readBody(body, contentTypeOf(message.request.headers));
     if (method !== "predict") return await send(call, message, await code(input, context));
     const checked = model.input === null ? input : await checkInput(model.input, input);
     const prepared = model.preprocess === null ? checked : await model.preprocess(checked, context);
@@ -181,7 +182,10 @@ export function createCallRunner({ channel, model, start, tracebacks }: CallRunn
   };
 }
 
-function readBody(body: Buffer): unknown {
+/** JSON, but for bytes and texts that say what they are. As in Truss, whatever is called a form is taken for JSON. */
+function readBody(body: Buffer, type: string): unknown {
+  const isJson = type === "" || type === formType || type === "application/json" || type.endsWith("+json");
+  if (!isJson) return type.startsWith("text/") ? body.toString("utf8") : new Uint8Array(body);
   try {
     return JSON.parse(body.toString("utf8"));
   } catch (error) {
@@ -202,6 +206,10 @@ async function checkInput(schema: NonNullable<AuthorModel["input"]>, input: unkn
       detail: `${path.length === 0 ? "The body" : path.map(String).join(".")}: ${message}`,
     })),
   );
+}
+
+function contentTypeOf(headers: CallMessage["request"]["headers"]): string {
+  return mediaType(headers.find(([name]) => name === "content-type")?.[1]);
 }
 
 function describe(
