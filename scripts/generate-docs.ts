@@ -171,8 +171,11 @@ function neutral(field: GenerationField): string {
 
 /** The guard table of the platform: each route with the scope its key needs. */
 function httpDocument(): string {
-  const rows = routeTable.map(({ method, path, scope, summary }) => [
-    `\`${method} ${path}\``,
+  // What takes whatever there is stands in one row.
+  const isAny = (path: string) => path.endsWith("{*}");
+  const listed = routeTable.filter(({ method, path }) => !isAny(path) || method === "GET");
+  const rows = listed.map(({ method, path, scope, summary }) => [
+    `\`${isAny(path) ? "ANY" : method} ${path}\``,
     scope === null ? "none" : `\`${scope}\``,
     summary,
   ]);

@@ -30,7 +30,7 @@ export async function describeServer(): Promise<{ routes: RouteRow[]; openApi: o
     .filter(({ method, summary }) => method !== "HEAD" && summary !== "")
     .map(({ method, path, guard, summary }) => ({
       method,
-      path: path.replaceAll(/:([a-z]+)/g, "{$1}"),
+      path: path.replaceAll(/:([a-z]+)/g, "{$1}").replace(/\*$/, "{*}"),
       scope: guard === "public" ? null : guard,
       summary,
     }));

@@ -1,7 +1,7 @@
 // Baseten's newer addresses, before a replica that shows what it was asked.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { before, test } from "node:test";
 import { startTestPlatform, type TestPlatform } from "../testing/start-test-platform.ts";
 
 let platform: TestPlatform;
@@ -11,8 +11,6 @@ before(async () => {
   await platform.deploy("fake");
   await platform.deploy("other");
 });
-
-after(() => platform[Symbol.asyncDispose]());
 
 const seenBy = (response: Response) =>
   JSON.parse(response.headers.get("x-seen") ?? "{}") as Record<string, string>;
@@ -48,7 +46,10 @@ test("below sync every method and path reaches the model's server as it was spel
 
 test("bodies of any type pass byte for byte with their type", async () => {
   const bytes = new Uint8Array([0x81, 0xa1, 0x61, 0xff]);
-  for (const path of ["/model/fake/production/predict", "/model/fake/production/sync/v1/models/model:predict"]) {
+  for (const path of [
+    "/model/fake/production/predict",
+    "/model/fake/production/sync/v1/models/model:predict",
+  ]) {
     for (const type of ["application/octet-stream", "multipart/form-data; boundary=x", "text/plain"]) {
       const response = await platform.request(path, {
         method: "POST",
@@ -71,4 +72,9 @@ test("other models' deployments, unknown environments and missing keys are refus
   assert.match((await refusal("/model/fake/development/predict"))[1], /no environment "development"/);
   assert.equal((await refusal("/model/none/production/predict"))[0], 404);
   assert.equal((await refusal("/model/fake/production/sync/ping", { authorization: "" }))[0], 401);
+});
+
+// The last test: the database of `store/testing.ts` ends before any hook of this file.
+test("all of it ends", async () => {
+  await platform[Symbol.asyncDispose]();
 });

@@ -93,7 +93,9 @@ export function registerModelAddressRoutes(app: FastifyInstance, services: Predi
 /** What follows the address, query included, spelled as the caller did. */
 function syncPath(url: string): string {
   const [, path] =
-    /^\/model\/[^/]+\/(?:production|development|environments\/[^/]+|deployment\/[^/]+)(\/sync\/.*)$/.exec(url) ?? [];
+    /^\/model\/[^/]+\/(?:production|development|environments\/[^/]+|deployment\/[^/]+)(\/sync\/.*)$/.exec(
+      url,
+    ) ?? [];
   if (path === undefined) throw new ServingError("route_not_found", "The path is not a valid one.");
   return path;
 }

@@ -70,15 +70,15 @@ test("a replica never sees the caller's key, cookies or own x-corral headers", (
 test("code that reads its request sees the caller's own headers and type, and still no secret", () => {
   const told = headersForReplica(
     {
-      "authorization": "Api-Key secret",
+      authorization: "Api-Key secret",
       "proxy-authorization": "secret",
       "x-api-key": "secret",
-      "cookie": "secret",
+      cookie: "secret",
       "x-baseten-request-id": "forged",
       "x-corral-bare": "forged",
       "content-type": "application/octet-stream",
       "x-mine": "yes",
-      "connection": "close",
+      connection: "close",
     },
     {
       runId: "r1",

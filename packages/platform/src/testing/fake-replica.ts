@@ -111,7 +111,9 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   const isJson = /json/.test(request.headers["content-type"] ?? "json");
   const wanted = !isJson
     ? { echo: true }
-    : body.length < 65_536 ? (JSON.parse(body.toString() || "{}") as Record<string, unknown>) : {};
+    : body.length < 65_536
+      ? (JSON.parse(body.toString() || "{}") as Record<string, unknown>)
+      : {};
   if (typeof wanted["status"] === "number") {
     response.writeHead(wanted["status"], { "content-type": "application/problem+json" });
     return void response.end(JSON.stringify({ code: "invalid_parameter", detail: "It is refused." }));

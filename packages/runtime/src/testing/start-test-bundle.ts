@@ -13,7 +13,11 @@ export interface TestBundleOptions extends TestReplicaOptions {
   readonly code?: Partial<ReplicaCode>;
 }
 
-export async function startTestBundle({ files, code = {}, ...options }: TestBundleOptions): Promise<TestReplica> {
+export async function startTestBundle({
+  files,
+  code = {},
+  ...options
+}: TestBundleOptions): Promise<TestReplica> {
   const root = mkdtempSync(join(tmpdir(), "corral-bundle-test-"));
   const home = join(root, "home");
   const directory = join(root, "bundle");

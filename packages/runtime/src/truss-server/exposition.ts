@@ -8,9 +8,24 @@ export const expositionType = "text/plain; version=0.0.4; charset=utf-8";
 export function exposition(codeBytes: number): string {
   const { user, system } = process.cpuUsage();
   return [
-    metric("process_resident_memory_bytes", "gauge", "Resident memory size in bytes.", residentBytes() + codeBytes),
-    metric("process_start_time_seconds", "gauge", "Start time of the process since unix epoch in seconds.", startedAtSeconds),
-    metric("process_cpu_seconds_total", "counter", "Total user and system CPU time spent in seconds.", (user + system) / 1e6),
+    metric(
+      "process_resident_memory_bytes",
+      "gauge",
+      "Resident memory size in bytes.",
+      residentBytes() + codeBytes,
+    ),
+    metric(
+      "process_start_time_seconds",
+      "gauge",
+      "Start time of the process since unix epoch in seconds.",
+      startedAtSeconds,
+    ),
+    metric(
+      "process_cpu_seconds_total",
+      "counter",
+      "Total user and system CPU time spent in seconds.",
+      (user + system) / 1e6,
+    ),
   ].join("");
 }
 

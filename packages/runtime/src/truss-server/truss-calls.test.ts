@@ -15,7 +15,11 @@ test("a model without code is ready, answers predict bare, and speaks OpenAI's d
   assert.deepEqual((await get("/v1/models/model/schema")).json, { error: "No schema found" });
   const post = (path: string, body: unknown) =>
     replica.call({ path: `/sync${path}`, body, dialect: "baseten", headers: bare });
-  const predicted = await post("/v1/models/model:predict", { prompt: "abc", max_new_tokens: 2, num_beams: 1 });
+  const predicted = await post("/v1/models/model:predict", {
+    prompt: "abc",
+    max_new_tokens: 2,
+    num_beams: 1,
+  });
   assert.equal(predicted.status, 200, predicted.text);
   assert.equal(predicted.json.usage.generated_tokens, 2);
   assert.equal(predicted.json.model_output, undefined, "nothing stands around it");
@@ -93,7 +97,12 @@ test("isHealthy of TypeScript decides readiness and nothing else, and may call t
     (await replica.call({ method: "GET", path: "/sync/v1/models/model", body: "" })).status;
   assert.equal(await ready(), 200);
   for (const state of ["ill", "throws"]) {
-    const answer = await replica.call({ path: "/sync/invocations", body: JSON.stringify(state), dialect: "baseten", headers: bare });
+    const answer = await replica.call({
+      path: "/sync/invocations",
+      body: JSON.stringify(state),
+      dialect: "baseten",
+      headers: bare,
+    });
     assert.deepEqual([answer.status, answer.json], [200, "answered"]);
     assert.equal(await ready(), 503, state);
   }
