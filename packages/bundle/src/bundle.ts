@@ -18,7 +18,7 @@ import {
 import { isCode } from "./find-code.ts";
 import { parseGenerationConfig } from "./generation-config.ts";
 import { fieldError, invalidBundle } from "./invalid-bundle.ts";
-import { createManifest, type BundleCode, type Manifest } from "./manifest.ts";
+import { createManifest, type BundleCode, type Manifest, type ManifestFile } from "./manifest.ts";
 import { checkSyntax } from "./syntax/check-syntax.ts";
 import type { FieldWithoutEffect } from "./truss-effects.ts";
 import type { TrussSettings } from "./truss-settings.ts";
@@ -90,12 +90,21 @@ export async function inspectBundle(
   };
 }
 
-/** `inspectBundle` and the manifest: every file is read once. Fails with `invalid_bundle`. */
-export async function readBundle(directory: string, options: InspectOptions = {}): Promise<Bundle> {
+/**
+ * `inspectBundle` and the manifest: every file is read once. Fails with `invalid_bundle`.
+ * @param known files whose hashes are known, by path: those are not read
+ */
+export async function readBundle(
+  directory: string,
+  options: InspectOptions = {},
+  known: ReadonlyMap<string, ManifestFile> = new Map(),
+): Promise<Bundle> {
   const inspected = await inspectBundle(directory, options);
   const files = [];
   for (const file of inspected.files) {
-    files.push({ path: file.path, size: file.size, sha256: await hashFile(contentOf(directory, file)) });
+    const { path, size } = file;
+    const sha256 = known.get(path)?.sha256 ?? (await hashFile(contentOf(directory, file)));
+    files.push({ path, size, sha256 });
   }
   const { weights, code, truss } = inspected;
   const bundled = weights?.kind === "bundled" ? files.find((file) => file.path === weights.path) : undefined;

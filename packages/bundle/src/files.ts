@@ -83,6 +83,22 @@ export async function listFiles(directory: string, rules: IgnoreRules): Promise<
   };
 }
 
+/** Absolute paths of a directory and all below it that may hold files of a bundle; links are not followed. */
+export async function listDirectories(directory: string, rules: IgnoreRules): Promise<string[]> {
+  const found: string[] = [];
+  const walk = async (prefix: string): Promise<void> => {
+    found.push(join(directory, prefix));
+    const entries = await readdir(join(directory, prefix), { withFileTypes: true }).catch(() => []);
+    for (const entry of entries) {
+      const path = prefix === "" ? entry.name : `${prefix}/${entry.name}`;
+      if (!entry.isDirectory() || entry.name === ".git") continue;
+      if (!rules.ignores(path, true) || rules.bringBack) await walk(path);
+    }
+  };
+  await walk("");
+  return found;
+}
+
 /** Paths of all regular files below a directory, in no order; links are not followed. */
 export async function walkFiles(directory: string): Promise<string[]> {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true });

@@ -23,7 +23,15 @@ export {
 export { parseConfig, type ParsedConfig } from "./config.ts";
 export { parseGenerationConfig } from "./generation-config.ts";
 export { checkDefaults, reportIssue, type Report } from "./config-issues.ts";
-export { manifestDigest, type BundleFile } from "./files.ts";
+export {
+  contentOf,
+  hashFile,
+  ignoreFileName,
+  listDirectories,
+  manifestDigest,
+  readIgnoreRules,
+  type BundleFile,
+} from "./files.ts";
 export {
   canonicalJson,
   canonicalManifest,
@@ -32,6 +40,8 @@ export {
   type Manifest,
   type ManifestFile,
 } from "./manifest.ts";
+export { applyOperations, diffFiles, type PatchOperations } from "./patch.ts";
+export { fieldsForFullPush, isCodeAlone, type PatchedBundle } from "./patch-reach.ts";
 export { cpuCount, memoryBytes } from "./truss-amounts.ts";
 export { expandedTrussConfig } from "./truss-config.ts";
 export type { Answerer, FieldWithoutEffect } from "./truss-effects.ts";

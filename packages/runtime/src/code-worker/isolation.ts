@@ -95,15 +95,14 @@ interface Places {
 
 function placesOf({ hidden, kept }: IsolationOptions): Places {
   const needed = [install, dirname(process.execPath), ...kept];
-  const outer = withoutInner(needed.filter((directory) => directory.startsWith("/tmp/")));
   for (let count = hidden.length; ; count--) {
     const hiddenOnes = hidden.slice(0, count);
-    const inner = withoutInner(
-      needed.filter(
-        (directory) =>
-          !outer.some((other) => isIn(directory, other)) && hiddenOnes.some((one) => isIn(directory, one)),
-      ),
+    const isHidden = (directory: string) => hiddenOnes.some((one) => isIn(directory, one));
+    // What is hidden in /tmp, too, is hidden last.
+    const outer = withoutInner(
+      needed.filter((directory) => directory.startsWith("/tmp/") && !isHidden(directory)),
     );
+    const inner = withoutInner(needed.filter(isHidden));
     if (count === 0 || outer.length + inner.length <= mostPlaces) return { outer, inner, hidden: hiddenOnes };
   }
 }
