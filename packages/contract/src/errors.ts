@@ -55,6 +55,7 @@ export const errorTable = {
   route_not_found: client(404, "No such route"),
   method_not_allowed: client(405, "The method is not allowed on this route"),
   conflict: client(409, "The resource is in another state"),
+  version_moved: client(409, "The deployment has another version by now"),
   no_token_possible: client(422, "The parameters leave no token possible"),
   body_too_large: client(413, "The body is over the limit"),
   unsupported_media_type: client(415, "The content type is not supported"),

@@ -38,6 +38,7 @@ export const deploymentSchema = z.object({
     .describe("`idle`: it is not in memory, and the next call loads it; until then it is not `active`."),
   status_detail: z.string().nullable(),
   production: z.boolean().describe("Whether its model's name leads to it."),
+  development: z.boolean().describe("Whether patches move it from version to version."),
   identifiers: z.array(z.string()).describe("Catalogue identifiers that lead to this deployment."),
   created_at: timestamp,
 });
@@ -101,6 +102,12 @@ export const createDeploymentSchema = z
       ),
     weights_id: z.string().min(1).optional().describe("Weights that are ready."),
     name: z.string().min(1).optional().describe("Default: the model's name."),
+    development: z
+      .boolean()
+      .optional()
+      .describe(
+        "Whether it is the model's one development deployment: it is moved to the version, and then by patches.",
+      ),
     precision: z.enum(precisions).optional().describe("Default: what the model asks for."),
     idle_seconds: z
       .int()

@@ -103,6 +103,11 @@ export const replicaCodeSchema = z.strictObject({
   environment: z.record(z.string(), z.unknown()).nullable(),
   /** Absolute; the code is not to see what is in them, but for its own. */
   hidden_directories: z.array(z.string()),
+  /**
+   * Absolute; where the files of each code that the replica is given are linked, so that one process can take several
+   * after each other. There for development deployments; absent: the code is what it was started with.
+   */
+  live_directory: z.string().optional(),
   predict_concurrency: z.int().positive(),
   limits: z.strictObject({
     /** Of all processes of the code together; null: no limit. */
@@ -120,11 +125,27 @@ export const replicaCodeSchema = z.strictObject({
 });
 export type ReplicaCode = z.infer<typeof replicaCodeSchema>;
 
+/** What a replica's `/code` takes. */
+export const replicaCodeChangeSchema = z.strictObject({
+  code: replicaCodeSchema,
+  /** Whether the process that runs may take the new code and keep its state, where its language can. */
+  keep_state: z.boolean(),
+});
+export type ReplicaCodeChange = z.infer<typeof replicaCodeChangeSchema>;
+
+/**
+ * How a replica came to other code. `state_kept`: its process took the new class, and `load` did not run. `replaced`:
+ * another process took over, in which `load` ran. `unchanged`: it had the very code already.
+ */
+export const reloadKinds = ["state_kept", "replaced", "unchanged"] as const;
+export type ReloadKind = (typeof reloadKinds)[number];
+
 /** What a replica's `/code` answers: the new code serves, or it is refused and the old code goes on. */
 export const replicaCodeAnswerSchema = z.discriminatedUnion("kind", [
   z.object({
     kind: z.literal("loaded"),
-    /** Of the author's `load`, which ran again. */
+    reload: z.enum(reloadKinds),
+    /** Of the author's `load`, which ran again; 0 where it did not. */
     load_ms: z.number(),
     methods: z.array(z.string()),
   }),

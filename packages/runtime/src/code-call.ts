@@ -4,7 +4,7 @@
 import {
   asServingError,
   isServingError,
-  replicaCodeSchema,
+  replicaCodeChangeSchema,
   ServingError,
   type ReplicaCodeAnswer,
 } from "@corral/contract";
@@ -26,12 +26,13 @@ export async function answerCode(
 ): Promise<void> {
   try {
     if (code === null) throw new ServingError("deployment_not_ready", "The model is being loaded.");
-    const wanted = replicaCodeSchema.safeParse(await readJsonObject(request, bodyLimitBytes));
+    const wanted = replicaCodeChangeSchema.safeParse(await readJsonObject(request, bodyLimitBytes));
     if (!wanted.success) throw new ServingError("invalid_parameter", wanted.error.message);
-    const outcome = await code.replace(wanted.data);
+    const outcome = await code.change(wanted.data);
+    const { methods } = code.service.worker.loaded;
     const answer: ReplicaCodeAnswer =
       outcome.kind === "loaded"
-        ? { kind: "loaded", load_ms: outcome.loaded.load_ms, methods: outcome.loaded.methods }
+        ? { kind: "loaded", reload: outcome.reload, load_ms: outcome.loadMs, methods }
         : { ...outcome.failed, kind: "refused" };
     sendJson(response, { body: answer, output: null, headers: {} });
   } catch (error) {

@@ -184,13 +184,17 @@ test("the platform replaces the code while the weights stay, and a broken edit l
   await using replica = await startCode(`export const predict = () => "old";`, { hasModel: true });
   const change = (text: string) => {
     writeFileSync(join(replica.directory, "model/model.ts"), text);
-    return replica.call({ path: "/code", body: testCode(replica.directory) });
+    const code = testCode(replica.directory, { config: { text } });
+    return replica.call({ path: "/code", body: { code, keep_state: true } });
   };
   const refused = await change(`export const predict = () => {\n  nothing();;\n`);
   assert.deepEqual([refused.status, refused.json.kind, refused.json.stage], [200, "refused", "import"]);
   assert.equal((await replica.call({ body: {} })).json.result, "old");
   const loaded = await change(`export const predict = () => "new";`);
-  assert.deepEqual([loaded.json.kind, loaded.json.methods], ["loaded", ["predict"]]);
+  assert.deepEqual(
+    [loaded.json.kind, loaded.json.reload, loaded.json.methods],
+    ["loaded", "replaced", ["predict"]],
+  );
   assert.equal((await replica.call({ body: {} })).json.result, "new");
 });
 

@@ -1,6 +1,6 @@
 // The author's code as a part of a replica: its worker started, and other code in its place.
 
-import { ServingError, type ReplicaCode, type ReplicaConfig } from "@corral/contract";
+import { ServingError, type ReplicaCode, type ReplicaCodeChange, type ReplicaConfig } from "@corral/contract";
 import type { Clock } from "@corral/engine";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,11 +8,12 @@ import { join } from "node:path";
 import type { ControlChannel } from "./control-channel.ts";
 import type { CodeService } from "./code-worker/answer-with-code.ts";
 import type { CodeRun } from "./code-worker/code-run.ts";
+import { createCodeChanges, type CodeChange } from "./code-changes.ts";
+import { createCodeGenerations } from "./code-worker/code-generations.ts";
 import { prepareProgram } from "./code-worker/code-program.ts";
 import { codeCanBeIsolated, codeSource } from "./code-worker/code-source.ts";
 import { startCodeWorker } from "./code-worker/code-worker.ts";
 import { createLlm } from "./code-worker/llm-port.ts";
-import type { LoadOutcome } from "./code-worker/worker-life.ts";
 import type { WorkerProgram } from "./code-worker/worker-process.ts";
 import type { Log } from "./log.ts";
 import type { PredictService } from "./predict.ts";
@@ -32,7 +33,7 @@ export interface ReplicaCodeOptions {
 export interface RunningCode {
   readonly service: CodeService;
   /** Other code for the same model. */
-  replace(code: ReplicaCode): Promise<LoadOutcome>;
+  change(change: ReplicaCodeChange): Promise<CodeChange>;
   stop(): Promise<void>;
 }
 
@@ -43,20 +44,34 @@ export async function startReplicaCode(
 ): Promise<RunningCode> {
   const { config, code, channel, ledger, clock, log, acknowledgementMs } = options;
   const scratchDirectory = mkdtempSync(join(tmpdir(), "corral-code-"));
-  const remove = () => rmSync(scratchDirectory, { recursive: true, force: true });
+  const generations = code.live_directory === undefined ? null : createCodeGenerations(code.live_directory);
+  const remove = () => {
+    rmSync(scratchDirectory, { recursive: true, force: true });
+    generations?.removeAll();
+  };
   const runs = new Map<string, CodeRun>();
   const own = process.env;
   const ended = new AbortController();
   try {
-    const known = { scratchDirectory, own, hasModel: config.weights !== undefined };
-    const program = await prepareProgram(code, { own, scratchDirectory, log, signal });
-    const place = { ...known, isolates: codeCanBeIsolated(code, { ...known, program }) };
+    const held = generations?.hold() ?? null;
+    const located = held === null ? code : { ...code, directory: await held.add(code.directory) };
+    const known = {
+      scratchDirectory,
+      own,
+      hasModel: config.weights !== undefined,
+      ...(generations === null ? {} : { visible: generations.directory }),
+    };
+    const program = await prepareProgram(located, { own, scratchDirectory, log, signal });
+    const place = { ...known, isolates: codeCanBeIsolated(located, { ...known, program }) };
     if (!place.isolates) refuseMounts(program);
     if (!place.isolates)
       log.warn("this system gives the code no namespaces of its own: it runs as any program of this user");
     const worker = await startCodeWorker(
       {
-        source: codeSource(code, { ...place, program }),
+        source: {
+          ...codeSource(located, { ...place, program }),
+          ...(held === null ? {} : { release: held.release }),
+        },
         openLlm: createLlm({ service: options.model, runs, namespace: config.deployment_id, log }),
         log,
         queueLength: config.limits.queue_length,
@@ -76,15 +91,16 @@ export async function startReplicaCode(
         acknowledgementMs,
         limits: { callMs, pieceMs },
       },
-      async replace(next) {
-        const newProgram = await prepareProgram(next, {
-          own,
-          scratchDirectory,
-          log,
-          signal: ended.signal,
-        });
-        return await worker.replace(codeSource(next, { ...place, program: newProgram }));
-      },
+      change: createCodeChanges({
+        code,
+        program,
+        worker,
+        generations,
+        held,
+        prepare: (next) => prepareProgram(next, { own, scratchDirectory, log, signal: ended.signal }),
+        source: (next, nextProgram) => codeSource(next, { ...place, program: nextProgram }),
+        log,
+      }),
       async stop() {
         ended.abort();
         await worker.stop();

@@ -9,6 +9,8 @@ import { workerEnvironment } from "./worker-environment.ts";
 import type { WorkerProgram } from "./worker-process.ts";
 
 export interface CodePlace {
+  /** The directory that the code's processes see, in which its own is; default: its own. */
+  readonly visible?: string;
   /** The worker's home, removed with the replica. */
   readonly scratchDirectory: string;
   /** The replica's environment. */
@@ -38,7 +40,7 @@ export function codeSource(code: ReplicaCode, place: CodePlace): CodeSource {
   return {
     process: {
       program,
-      workingDirectory: directory,
+      workingDirectory: place.visible ?? directory,
       environment: workerEnvironment({
         scratchDirectory,
         variables: code.environment_variables,
@@ -80,10 +82,10 @@ export function codeCanBeIsolated(code: ReplicaCode, place: Omit<CodePlace, "iso
 
 function isolationOf(
   code: ReplicaCode,
-  { scratchDirectory, own, program }: Omit<CodePlace, "isolates">,
+  { scratchDirectory, own, program, visible }: Omit<CodePlace, "isolates">,
 ): IsolationOptions {
   return {
-    workingDirectory: code.directory,
+    workingDirectory: visible ?? code.directory,
     scratchDirectory,
     hidden: [...code.hidden_directories, ...ownersHome()],
     kept: program.directories ?? [],

@@ -10,6 +10,7 @@ import type { CodeCall, RunningCall } from "./worker-calls.ts";
 import {
   startWorkerLife,
   type LoadOutcome,
+  type ReloadOutcome,
   type WorkerEnd,
   type WorkerLife,
   type WorkerLifeOptions,
@@ -18,6 +19,8 @@ import {
 /** All that one worker is started with; another one for new code. */
 export type CodeSource = Pick<WorkerLifeOptions, "process" | "loadTimeoutMs" | "cancelGraceMs"> & {
   readonly start: Omit<StartMessage, "kind" | "protocol" | "is_restart">;
+  /** Called when no process has its files any more, and none will be started with them. */
+  readonly release?: () => void;
 };
 
 export interface CodeWorkerOptions {
@@ -49,6 +52,11 @@ export interface CodeWorker {
    * code. Where the new code cannot be loaded the old one goes on.
    */
   replace(source: CodeSource): Promise<LoadOutcome>;
+  /**
+   * Gives the process that runs new files and keeps its state, where it can. `source` differs from the one before in
+   * where its files are, and is what the process is started with from then on.
+   */
+  reload(source: CodeSource): Promise<ReloadOutcome>;
   /** Takes no more calls and ends those that run. */
   stop(): Promise<void>;
 }
@@ -83,7 +91,7 @@ class SupervisedCode implements CodeWorker {
   readonly #log: Log;
   readonly #placed = new WeakMap<CodeCall, Placed>();
   readonly #waiting = new Set<Placed>();
-  readonly #lives = new Set<WorkerLife>();
+  readonly #lives = new Map<WorkerLife, CodeSource>();
   #source: CodeSource;
   #current: WorkerLife | null = null;
   #loaded: LoadedMessage | null = null;
@@ -113,11 +121,11 @@ class SupervisedCode implements CodeWorker {
   }
 
   get callCount(): number {
-    return [...this.#lives].reduce((sum, life) => sum + life.callCount, this.#waiting.size);
+    return [...this.#lives.keys()].reduce((sum, life) => sum + life.callCount, this.#waiting.size);
   }
 
   get memoryBytes(): number {
-    return [...this.#lives].reduce((sum, { memoryBytes }) => sum + memoryBytes, 0);
+    return [...this.#lives.keys()].reduce((sum, { memoryBytes }) => sum + memoryBytes, 0);
   }
 
   async start(): Promise<void> {
@@ -146,16 +154,24 @@ class SupervisedCode implements CodeWorker {
   }
 
   replace(source: CodeSource): Promise<LoadOutcome> {
-    const replacing = this.#replacing.then(() => this.#replace(source));
-    this.#replacing = replacing.catch(() => undefined);
-    return replacing;
+    return this.#inTurn(() => this.#replace(source));
+  }
+
+  reload(source: CodeSource): Promise<ReloadOutcome> {
+    return this.#inTurn(() => this.#reload(source));
+  }
+
+  #inTurn<Outcome>(change: () => Promise<Outcome>): Promise<Outcome> {
+    const changing = this.#replacing.then(change);
+    this.#replacing = changing.catch(() => undefined);
+    return changing;
   }
 
   async stop(): Promise<void> {
     this.#isStopped = true;
     clearTimeout(this.#restartTimer);
     this.#failWaiting("The replica is shutting down.");
-    const lives = [...this.#lives];
+    const lives = [...this.#lives.keys()];
     for (const life of lives) {
       if (life.callCount === 0) life.retire();
       else life.kill("The replica is shutting down.");
@@ -178,6 +194,21 @@ class SupervisedCode implements CodeWorker {
     return outcome;
   }
 
+  async #reload(source: CodeSource): Promise<ReloadOutcome> {
+    if (this.#isStopped) throw shuttingDown();
+    const current = this.#current;
+    if (current === null) return { kind: "needs_load", reason: "The code's process is being started again." };
+    const { directory, packages_directory } = source.start;
+    const outcome = await current.reload({ directory, packages_directory });
+    // One that ended meanwhile is started again with what it was started with.
+    if (outcome.kind !== "reloaded") return outcome;
+    if (this.#current !== current) return { kind: "needs_load", reason: "The code's process has ended." };
+    this.#source = source;
+    this.#loaded = { ...this.loaded, ...outcome.loaded };
+    this.#log.info("new code answers, and its state is kept");
+    return outcome;
+  }
+
   /** The life is known of from its first moment, so that `stop` finds it. */
   async #startLife(
     source: CodeSource,
@@ -192,7 +223,7 @@ class SupervisedCode implements CodeWorker {
       log: this.#log,
       onAccepting: () => this.#placeWaiting(),
     });
-    this.#lives.add(life);
+    this.#lives.set(life, source);
     void life.ended.then((end) => this.#lost(life, end));
     if (this.#isStopped) life.kill("The replica is shutting down.");
     const outcome = await life.load;
@@ -226,10 +257,12 @@ class SupervisedCode implements CodeWorker {
   }
 
   #lost(life: WorkerLife, { reason, lose }: WorkerEnd): void {
+    const source = this.#lives.get(life);
     this.#lives.delete(life);
     const wasCurrent = this.#current === life;
     if (wasCurrent) this.#current = null;
     for (const call of lose()) this.#placeAgain(call);
+    if (source !== undefined && source.release !== this.#source.release) source.release?.();
     if (!wasCurrent || this.#isStopped) return;
     this.#restartCount += 1;
     this.#log.error("the code's process is gone and is started again", {

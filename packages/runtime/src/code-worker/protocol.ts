@@ -189,6 +189,10 @@ const reloadFailed = z.object({
   kind: z.literal("reload_failed"),
   message: z.string(),
   traceback: z.string().optional(),
+  file: z.string().optional(),
+  line: z.int().min(1).optional(),
+  /** Nothing is wrong with the code, but the object cannot take it: what makes or loads it changed. */
+  needs_load: z.boolean().optional(),
 });
 
 /** `body`: JSON. The run of the replica's call pays for it. */
@@ -280,6 +284,14 @@ export interface CallMessage {
   readonly timeout_ms: number | null;
 }
 
+/** The files have changed: take the new code and keep the object's state, or refuse. */
+export interface ReloadMessage {
+  readonly kind: "reload";
+  /** Absolute, where the files are now; with it the packages in them. Absent: where they were. */
+  readonly directory?: string;
+  readonly packages_directory?: string;
+}
+
 /** From the replica, which the worker trusts. */
 export type ReplicaMessage =
   | StartMessage
@@ -296,8 +308,7 @@ export type ReplicaMessage =
   | { readonly kind: "ping"; readonly number: number }
   /** The environment that the deployment is promoted to has changed: `setup_environment` is called. */
   | { readonly kind: "environment"; readonly environment: Readonly<Record<string, unknown>> | null }
-  /** The files in the directory have changed: take the new code and keep the object's state, or refuse. */
-  | { readonly kind: "reload" }
+  | ReloadMessage
   | { readonly kind: "shutdown" };
 
 /** A message and the bytes that came with it. */

@@ -8,6 +8,7 @@ import type {
   FailedMessage,
   LlmCallMessage,
   LoadedMessage,
+  ReloadMessage,
   StartMessage,
   WorkerMessage,
 } from "./protocol.ts";
@@ -39,6 +40,12 @@ export type LoadOutcome =
   | { readonly kind: "loaded"; readonly loaded: LoadedMessage }
   | { readonly kind: "failed"; readonly failed: Omit<FailedMessage, "kind"> };
 
+/** `needs_load`: nothing is wrong with the code, but it takes another process. */
+export type ReloadOutcome =
+  | { readonly kind: "reloaded"; readonly loaded: Pick<LoadedMessage, "methods" | "schemas"> }
+  | { readonly kind: "failed"; readonly failed: Omit<FailedMessage, "kind"> }
+  | { readonly kind: "needs_load"; readonly reason: string };
+
 export interface WorkerEnd {
   readonly reason: string;
   /** Fails the calls that it was carrying out, and gives those that never began. To be called once. */
@@ -56,6 +63,8 @@ export interface WorkerLife {
   /** Of all its processes. */
   readonly memoryBytes: number;
   call(call: CodeCall): RunningCall;
+  /** Takes new files and keeps the state, or goes on as it is. One at a time; never rejects. */
+  reload(place: Omit<ReloadMessage, "kind">): Promise<ReloadOutcome>;
   /** Takes no more calls; ends when those that run have. */
   retire(): void;
   kill(reason: string): void;
@@ -68,6 +77,8 @@ const pingMs = 5_000;
 /** After `shutdown`, with no call left. */
 const shutdownGraceMs = 5_000;
 const streamEndMs = 200;
+/** Code that takes longer to be read is read by a process of its own, which may take as long as `load` may. */
+const reloadMs = 20_000;
 
 /** Fails where the process cannot be started. */
 export async function startWorkerLife(options: WorkerLifeOptions): Promise<WorkerLife> {
@@ -103,6 +114,7 @@ class RunningWorker implements WorkerLife {
   #pings = { sent: 0, answered: 0 };
   /** The ping that must be answered before it gets more calls; null: none must. */
   #suspectedAt: number | null = null;
+  #reloading: ((outcome: ReloadOutcome) => void) | null = null;
   #isWarned = false;
   #isRetired = false;
   #isOver = false;
@@ -165,6 +177,23 @@ class RunningWorker implements WorkerLife {
     return this.#calls.begin(call);
   }
 
+  reload(place: Omit<ReloadMessage, "kind">): Promise<ReloadOutcome> {
+    const { promise, resolve } = Promise.withResolvers<ReloadOutcome>();
+    if (!this.isAccepting || this.#reloading !== null)
+      return Promise.resolve({ kind: "needs_load", reason: "The process takes nothing now." });
+    const timer = setTimeout(
+      () => this.#reloading?.({ kind: "needs_load", reason: `It did not end within ${reloadMs} ms.` }),
+      reloadMs,
+    );
+    this.#reloading = (outcome) => {
+      clearTimeout(timer);
+      this.#reloading = null;
+      resolve(outcome);
+    };
+    this.#connection.send({ kind: "reload", ...place });
+    return promise;
+  }
+
   retire(): void {
     this.#isRetired = true;
     this.#endWhenUnused();
@@ -220,7 +249,17 @@ class RunningWorker implements WorkerLife {
         if (this.isAccepting) this.#options.onAccepting();
         return;
       case "reloaded":
+        this.#reloading?.({
+          kind: "reloaded",
+          loaded: { methods: message.methods, schemas: message.schemas },
+        });
+        return;
       case "reload_failed":
+        this.#reloading?.(
+          message.needs_load === true
+            ? { kind: "needs_load", reason: message.message }
+            : { kind: "failed", failed: { ...message, stage: "import" } },
+        );
         return;
     }
   }
@@ -271,6 +310,7 @@ class RunningWorker implements WorkerLife {
     this.#connection.close();
     this.#llm.close();
     this.#loadResolvers.resolve({ kind: "failed", failed: { stage: this.#stage, message: reason } });
+    this.#reloading?.({ kind: "needs_load", reason });
     return { reason, lose: () => this.#calls.lose(`The process of the model's code is gone. ${reason}`) };
   }
 }
