@@ -8,11 +8,14 @@ import type {
   CreateAdapter,
   CreateDeployment,
   CreateKey,
+  CreatePatch,
   CreateWeights,
   Deployment,
+  DeploymentFiles,
   Detokenized,
   Key,
   Model,
+  PatchAnswer,
   PushedVersion,
   Rendered,
   Run,
@@ -92,6 +95,10 @@ export interface Client {
       options?: CallOptions & { readonly tail?: number },
     ) => Promise<{ readonly items: readonly LogLine[] }>;
     readonly generate: (deployment: string, body: Body, options?: CallOptions) => Promise<GenerateAnswer>;
+    /** Those of its version, with their hashes. */
+    readonly files: (deployment: string, options?: CallOptions) => Promise<DeploymentFiles>;
+    /** Other files for a development deployment. Comes back once its replica has taken or refused them. */
+    readonly patch: (deployment: string, body: CreatePatch, options?: CallOptions) => Promise<PatchAnswer>;
   };
   /** LoRA adapters of a deployment. */
   readonly adapters: {
@@ -193,6 +200,8 @@ export function createClient(options: ClientOptions): Client {
       logs: (deployment, { tail, ...call } = {}) =>
         transport.json(`${api("deployments", deployment)}/logs`, { ...call, query: { tail } }),
       generate: (deployment, body, call) => post(`${api("deployments", deployment)}/generate`, body, call),
+      files: (deployment, call) => get(`${api("deployments", deployment)}/files`, call),
+      patch: (deployment, body, call) => post(`${api("deployments", deployment)}/patches`, body, call),
     },
     adapters: {
       list: (deployment, call) => get(`${api("deployments", deployment)}/adapters`, call),

@@ -39,6 +39,8 @@ export function createDeploymentRecords(
       const plan = {
         deploymentId: row.id,
         deploymentName: row.name,
+        versionId: row.version_id,
+        development: row.development,
         projectId: row.project_id,
         modelId: row.model_id,
         modelName: row.model_name,

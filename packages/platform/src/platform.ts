@@ -1,6 +1,7 @@
 // One platform process: database, leftovers, replicas, server, in the order they start and, reversed, end.
 
 import { randomUUID } from "node:crypto";
+import { rm } from "node:fs/promises";
 import { availableParallelism, networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { ServingError } from "@corral/contract";
@@ -27,6 +28,7 @@ import { endLeftovers } from "./replica/leftovers.ts";
 import { createProcessDriver } from "./replica/process.ts";
 import { createReplicaRecords } from "./replica/records.ts";
 import { DeploymentSupervisor } from "./replica/supervisor.ts";
+import { createPatches } from "./build/patch-deployment.ts";
 import { createTellAdapters } from "./replica/tell-adapters.ts";
 import { createCallLoads } from "./residency/call-loads.ts";
 import { Residency } from "./residency/residency.ts";
@@ -37,7 +39,7 @@ import { randomId } from "./store/ids.ts";
 import { defaultProjectId } from "./store/projects.ts";
 import { readDatabaseId } from "./store/migrate.ts";
 import { openStore } from "./store/store.ts";
-import { isBundleReferenced } from "./store/versions.ts";
+import { forgetPatched, isBundleReferenced } from "./store/versions.ts";
 import { readCatalogue } from "./weights/operator-catalogue.ts";
 import { sweepAdapters } from "./weights/adapter-file.ts";
 import { createPreparationDriver } from "./weights/process.ts";
@@ -117,6 +119,7 @@ export async function startPlatform(
     const leftCount = await endLeftovers(db, platformId, runDirectory, now);
     if (leftCount > 0) log.info({ count: leftCount }, "replicas of a former process were ended");
     await removeIncoming(home);
+    await rm(join(home, "live"), { recursive: true, force: true });
     const bundles = createBundleStore({
       directory: home,
       limits: bundleLimits,
@@ -134,6 +137,7 @@ export async function startPlatform(
     });
     const adaptersDirectory = join(home, "adapters");
     if (await isDatabaseOfHome(join(home, "database-id"), await readDatabaseId(db))) {
+      await forgetPatched(db, { youngerMs: 10 * 60_000 });
       await bundles.sweep();
       await preparations.sweep();
       await sweepAdapters(db, adaptersDirectory);
@@ -201,6 +205,7 @@ export async function startPlatform(
           onLine: (replicaId, line) =>
             logBook.append(plan.deploymentId, { at: now().toISOString(), replica_id: replicaId, line }),
         }),
+      onVersion: (row) => patches.bring(row),
       onState: (row, { status, detail }) => {
         progress({ event: "deployment", name: row.name, status, detail });
         void announce();
@@ -210,6 +215,14 @@ export async function startPlatform(
       db,
       platformId,
       ownReplicas: (id) => reconciler.replicasOf(id),
+    });
+    const patches = createPatches({
+      db,
+      bundles,
+      replicasOf: (id) => directory.replicasOf(id),
+      deploymentsChanged: () => void reconciler.wake(),
+      restart: (id) => reconciler.restart(id),
+      log,
     });
     const tellAdapters = createTellAdapters({
       read: (id) => readReplicaAdapters(db, id),
@@ -262,6 +275,7 @@ export async function startPlatform(
         deploymentsChanged: () => void reconciler.wake(),
         logBook,
         tellAdapters,
+        patches,
         replicasOf: (id) => directory.replicasOf(id),
       },
       sampleDeployments: () => reconciler.samples(),

@@ -20,7 +20,7 @@ function setUp({ rows, records = {} }: FakeWorld) {
   const reconciler = new Reconciler({
     records: {
       list: async () => rows,
-      plan: async ({ id }) => ({ deploymentId: id }) as ReplicaPlan,
+      plan: async ({ id, version_id }) => ({ deploymentId: id, versionId: version_id }) as ReplicaPlan,
       wanted: async () => [],
       setState: async () => {},
       activate: async () => {},
@@ -38,10 +38,12 @@ function setUp({ rows, records = {} }: FakeWorld) {
       sample: () => ({ loadCount: 0, unloadCount: 0, waitingCount: 0, bookedBytes: 0 }),
     },
     onState: () => {},
-    supervise: ({ deploymentId }) =>
+    onVersion: () => {},
+    supervise: (plan) =>
       ({
+        plan,
         state: newDeployment,
-        start: () => started.push(deploymentId),
+        start: () => started.push(plan.deploymentId),
         stop: async () => {},
       }) as unknown as DeploymentSupervisor,
   });

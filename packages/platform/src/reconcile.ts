@@ -5,7 +5,7 @@ import { ServingError, type DeploymentStatus } from "@corral/contract";
 import type { Logger } from "pino";
 import { becameActive, idleDeployment, newDeployment, type DeploymentState } from "./domain/deployment.ts";
 import { deletedError } from "./residency/foreign-loads.ts";
-import type { ReplicaPlan } from "./build/replica-config.ts";
+import { sameEngine, type ReplicaPlan } from "./build/replica-config.ts";
 import type { Claims } from "./replica/claims.ts";
 import type { DeploymentSample, LiveReplica } from "./replica/live-replica.ts";
 import type { DeploymentSupervisor } from "./replica/supervisor.ts";
@@ -37,6 +37,8 @@ export interface ReconcilerOptions {
   readonly residency: ReconcilerResidency;
   readonly log: Logger;
   readonly onState: (row: DeploymentRow, state: DeploymentState) => void;
+  /** A deployment's version is another one of the same engine: its replica is to be given the code, unless it has it. */
+  readonly onVersion: (row: DeploymentRow) => void;
   /** How long a replica may finish what runs when its deployment is deleted. */
   readonly drainMs: number;
 }
@@ -63,6 +65,8 @@ interface Supervised {
   /** Ends of replicas and readiness are written in the order they came. */
   writing: Promise<void>;
   stopping: Promise<void> | null;
+  /** It ends to be started anew with another version: that it ends is no state of the deployment. */
+  isMoving: boolean;
 }
 
 export class Reconciler {
@@ -99,6 +103,11 @@ export class Reconciler {
         ...supervisor.sample(),
         residency: this.#options.residency.sample(row.id),
       }));
+  }
+
+  /** Ends a deployment's replica at once; another one is started. */
+  restart(deploymentId: string): void {
+    this.#supervised.get(deploymentId)?.supervisor.killReplica();
   }
 
   /** Ends every replica's process at once, for a close that takes too long. */
@@ -158,7 +167,8 @@ export class Reconciler {
     if (one !== undefined) {
       one.row = row;
       residency.setIdleSeconds(row.id, idleSecondsOf(row));
-      this.#repairStatus(one);
+      if (one.stopping === null && one.supervisor.plan.versionId !== row.version_id) await this.#move(one);
+      else this.#repairStatus(one);
     } else if (row.desired === "running") {
       if (await claims.hold(row.id)) await this.#start(row);
     } else if (row.status !== "stopped" && (await claims.hold(row.id))) {
@@ -174,16 +184,40 @@ export class Reconciler {
     const state = row.status === "idle" ? idleDeployment : newDeployment;
     const supervisor = supervise(plan, state, (before, after) => {
       const one = this.#supervised.get(row.id);
-      if (one === undefined || this.#closed) return;
+      if (one === undefined || this.#closed || one.isMoving) return;
       one.writing = one.writing.then(() => this.#write(one, before, after));
     });
     // Before it is seen by anybody: a write that fails leaves nothing half begun, and the next pass tries again.
     if (row.status !== state.status) await records.setState(row, state);
     if (this.#closed) return;
-    this.#supervised.set(row.id, { row, supervisor, writing: Promise.resolve(), stopping: null });
+    this.#supervised.set(row.id, {
+      row,
+      supervisor,
+      writing: Promise.resolve(),
+      stopping: null,
+      isMoving: false,
+    });
     log.info({ deployment: row.name }, "a deployment starts");
     supervisor.start();
     residency.add(supervisor, plan, startWish(row.status));
+  }
+
+  /** Its version is another one. Where the engine stays, so does its replica, which is given the code. */
+  async #move(one: Supervised): Promise<void> {
+    const { records, onVersion } = this.#options;
+    const { row, supervisor } = one;
+    const before = supervisor.plan;
+    const plan = await records.plan(row);
+    if (this.#closed || one.stopping !== null) return;
+    const { phase } = supervisor;
+    const stays = phase === "resident" || (phase === "unloaded" && row.status === "idle");
+    if (row.status !== "starting" && stays && sameEngine(before, plan)) {
+      supervisor.replan(plan);
+      if (phase === "resident") onVersion(row);
+      return;
+    }
+    one.isMoving = true;
+    this.#stop(row.id, one, versionError(row.name));
   }
 
   #stop(id: string, one: Supervised, reason: ServingError): void {
@@ -236,6 +270,11 @@ function startWish(status: DeploymentStatus): StartWish {
 export function idleSecondsOf({ settings }: Pick<DeploymentRow, "settings">): number | null {
   const { idle_seconds: seconds } = settings;
   return typeof seconds === "number" ? seconds : null;
+}
+
+function versionError(name: string): ServingError {
+  const detail = `Deployment ${name} is started with another version; try again shortly.`;
+  return new ServingError("deployment_not_ready", detail, { retryAfterSeconds: 2 });
 }
 
 function movedError(name: string): ServingError {

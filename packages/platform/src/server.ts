@@ -24,6 +24,7 @@ import { registerHealthRoutes, type Readiness } from "./routes/health.ts";
 import { registerKeyRoutes } from "./routes/keys.ts";
 import { registerMetricsRoute, type SampleDeployments } from "./routes/metrics.ts";
 import { registerModelRoutes } from "./routes/models.ts";
+import { registerPatchRoutes } from "./routes/patches.ts";
 import { registerRunRoutes } from "./routes/runs.ts";
 import type { ManagementServices } from "./routes/services.ts";
 import { registerPushRoute, registerVersionRoutes } from "./routes/versions.ts";
@@ -129,6 +130,7 @@ export async function buildServer(services: ServerServices): Promise<CorralServe
   registerWeightsRoutes(app, services.management);
   registerCatalogueRoutes(app, services.management);
   registerAdapterRoutes(app, services.management);
+  registerPatchRoutes(app, services.management);
   registerRunRoutes(app, services.management);
   registerKeyRoutes(app, services.management);
   registerMetricsRoute(app, services.sampleDeployments);

@@ -3,13 +3,15 @@
 // refers to one is asked for, rows are not known here.
 
 import { randomUUID } from "node:crypto";
-import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { link, mkdir, open, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { ServingError } from "@corral/contract";
 import {
   readBundle,
   removeForeignFiles,
   unpackArchive,
   type Bundle,
+  type ManifestFile,
   type UnpackLimits,
 } from "@corral/bundle";
 
@@ -26,6 +28,15 @@ export interface BundleStore {
   readonly directory: string;
   /** Unpacks and checks an archive. Fails with `invalid_bundle`. */
   receive(archive: AsyncIterable<Uint8Array>): Promise<ReceivedBundle>;
+  /**
+   * Makes a bundle of one that is here: with `files`, whose contents are among `changed` or as they were. Fails with
+   * `invalid_bundle`.
+   */
+  derive(
+    base: string,
+    files: readonly ManifestFile[],
+    changed: ReadonlyMap<string, Uint8Array>,
+  ): Promise<ReceivedBundle>;
   /** Removes these bundles, but for what is referred to or counted on by a push that is under way. */
   removeUnreferenced(digests: readonly string[]): Promise<void>;
   /** The same with every bundle that is there. */
@@ -79,46 +90,95 @@ export function createBundleStore({ directory, limits, isReferenced }: BundleSto
     async sweep() {
       for (const digest of await readdir(bundles).catch(() => [])) await removeUnreferenced(digest);
     },
-    async receive(archive) {
-      const place = join(incoming, randomUUID());
-      await mkdir(place, { recursive: true, mode: 0o700 });
-      await mkdir(bundles, { recursive: true, mode: 0o700 });
-      let kept: string | null = null;
-      const discard = async () => {
-        await rm(place, { recursive: true, force: true });
-        if (kept === null) return;
-        hold(kept, -1);
-        // What cannot be decided now is swept at the next start.
-        await removeUnreferenced(kept).catch(() => {});
-        kept = null;
-      };
-      try {
+    receive: (archive) =>
+      take(async (place) => {
         await unpackArchive(archive, place, limits);
-        const bundle = await readBundle(place);
-        await removeForeignFiles(bundle);
-        return {
-          bundle,
-          discard,
-          async keep(digest) {
-            const final = join(bundles, digest);
-            if (!(await isDirectory(final))) await flushTree(place);
-            await inTurn(async () => {
-              hold(digest, 1);
-              kept = digest;
-              // Another push of the same content may have been first.
-              if (await isDirectory(final)) return;
-              await rename(place, final);
-              await flush(bundles);
-            });
-            return final;
-          },
-        };
-      } catch (error) {
-        await discard();
-        throw error;
-      }
-    },
+        return await readBundle(place);
+      }),
+    derive: (base, files, changed) =>
+      take(async (place) => {
+        requireWithin(limits, files);
+        await linkFiles(join(bundles, base), place, files, changed);
+        return await readBundle(place, {}, new Map(files.map((file) => [file.path, file])));
+      }, new Set(changed.keys())),
   };
+
+  /** @param written paths of files that are new on the disk; default: all */
+  async function take(
+    fill: (place: string) => Promise<Bundle>,
+    written?: ReadonlySet<string>,
+  ): Promise<ReceivedBundle> {
+    const place = join(incoming, randomUUID());
+    await mkdir(place, { recursive: true, mode: 0o700 });
+    await mkdir(bundles, { recursive: true, mode: 0o700 });
+    let kept: string | null = null;
+    const discard = async () => {
+      await rm(place, { recursive: true, force: true });
+      if (kept === null) return;
+      hold(kept, -1);
+      // What cannot be decided now is swept at the next start.
+      await removeUnreferenced(kept).catch(() => {});
+      kept = null;
+    };
+    try {
+      const bundle = await fill(place);
+      await removeForeignFiles(bundle);
+      return {
+        bundle,
+        discard,
+        async keep(digest) {
+          const final = join(bundles, digest);
+          if (!(await isDirectory(final))) await flushTree(place, written);
+          await inTurn(async () => {
+            hold(digest, 1);
+            kept = digest;
+            // Another push of the same content may have been first.
+            if (await isDirectory(final)) return;
+            await rename(place, final);
+            await flush(bundles);
+          });
+          return final;
+        },
+      };
+    } catch (error) {
+      await discard();
+      throw error;
+    }
+  }
+}
+
+/** Fails with `invalid_bundle`, as unpacking does. */
+function requireWithin(limits: UnpackLimits, files: readonly ManifestFile[]): void {
+  const totalBytes = files.reduce((sum, { size }) => sum + size, 0);
+  const large = files.find(({ size }) => size > limits.fileBytes);
+  const message =
+    files.length > limits.fileCount
+      ? `The bundle would have ${files.length} files; at most ${limits.fileCount} are taken.`
+      : totalBytes > limits.totalBytes || large !== undefined
+        ? `The bundle would have ${totalBytes} bytes; at most ${limits.totalBytes} are taken.`
+        : null;
+  if (message !== null)
+    throw new ServingError("invalid_bundle", message, {
+      errors: [{ pointer: "", code: "invalid_bundle", message }],
+    });
+}
+
+/** What did not change is the base's own file: it is never written to. */
+async function linkFiles(
+  base: string,
+  place: string,
+  files: readonly ManifestFile[],
+  changed: ReadonlyMap<string, Uint8Array>,
+): Promise<void> {
+  const made = new Set<string>();
+  for (const { path } of files) {
+    const target = join(place, path);
+    if (!made.has(dirname(target))) await mkdir(dirname(target), { recursive: true });
+    made.add(dirname(target));
+    const content = changed.get(path);
+    if (content === undefined) await link(join(base, path), target);
+    else await writeFile(target, content, { flag: "wx" });
+  }
 }
 
 /** Removes what an earlier process was still receiving when it ended. */
@@ -126,12 +186,13 @@ export async function removeIncoming(directory: string): Promise<void> {
   await rm(join(directory, "incoming"), { recursive: true, force: true });
 }
 
-async function flushTree(directory: string): Promise<void> {
-  for (const entry of await readdir(directory, { withFileTypes: true })) {
-    const path = join(directory, entry.name);
-    await (entry.isDirectory() ? flushTree(path) : flush(path));
+async function flushTree(root: string, written?: ReadonlySet<string>, prefix = ""): Promise<void> {
+  for (const entry of await readdir(join(root, prefix), { withFileTypes: true })) {
+    const path = prefix === "" ? entry.name : `${prefix}/${entry.name}`;
+    if (entry.isDirectory()) await flushTree(root, written, path);
+    else if (written?.has(path) !== false) await flush(join(root, path));
   }
-  await flush(directory);
+  await flush(join(root, prefix));
 }
 
 async function flush(path: string): Promise<void> {

@@ -1,8 +1,17 @@
 // From what a caller wants deployed to rows: version, name and identifiers settled, nothing started.
 
+import type { Manifest } from "@corral/bundle";
 import { asServingError, type CreateDeployment, ServingError } from "@corral/contract";
 import type { FitMachine } from "@corral/weights";
-import { createDeployment, findDeploymentByName, listDeployments, redeploy } from "../store/deployments.ts";
+import {
+  createDeployment,
+  findDeploymentById,
+  findDeploymentByName,
+  findDevelopment,
+  listDeployments,
+  moveDeployment,
+  redeploy,
+} from "../store/deployments.ts";
 import { findModel, getOrCreateModel } from "../store/models.ts";
 import type { Db, DeploymentRow, VersionRow } from "../store/schema.ts";
 import { getVersion, insertVersion } from "../store/versions.ts";
@@ -50,6 +59,8 @@ export async function deploy(body: CreateDeployment, options: DeployOptions): Pr
   const idle = body.idle_seconds === undefined ? {} : { idle_seconds: body.idle_seconds };
   const settings = settingsOf(body);
 
+  if (body.development === true)
+    return await deployDevelopment(version, name, { ...settings, ...idle }, options);
   for (let attempt = 1; ; attempt += 1) {
     const existing = await sameDeployment(db, projectId, version, name, settings);
     if (existing !== null) {
@@ -76,6 +87,53 @@ export async function deploy(body: CreateDeployment, options: DeployOptions): Pr
 }
 
 const mostAttempts = 20;
+
+/** The model's one development deployment, with this version from now on. */
+async function deployDevelopment(
+  version: VersionRow,
+  name: string | null,
+  settings: StoredSettings,
+  { db, projectId, memory, by }: DeployOptions,
+): Promise<Deployed> {
+  if ((version.manifest as Manifest).code === undefined) {
+    const message =
+      "The version has no code, and a development deployment is for code that changes; deploy it without development.";
+    throw new ServingError("conflict", message);
+  }
+  await requireFit(version, settingsFrom(settings), memory());
+  for (let attempt = 1; ; attempt += 1) {
+    const existing = await findDevelopment(db, projectId, version.model_id);
+    if (existing !== null) {
+      if (name !== null && name !== existing.name)
+        throw new ServingError(
+          "conflict",
+          `name is ${JSON.stringify(name)}, and the model's development deployment is ${existing.name}; leave the name out or delete that one.`,
+        );
+      const isSame = existing.version_id === version.id && sameSettings(existing.settings, settings);
+      const move = { id: existing.id, from: existing.version_id, to: version.id, starts: true, settings };
+      const row =
+        isSame || (await moveDeployment(db, move))
+          ? await findDeploymentById(db, projectId, existing.id)
+          : null;
+      if (row !== null) return { row, created: false };
+    }
+    try {
+      const row = await createDeployment(db, {
+        projectId,
+        modelId: version.model_id,
+        versionId: version.id,
+        name: name ?? (await freeName(db, version, `${version.model_name.slice(0, 59)}-dev`)),
+        identifiers: [],
+        settings: { ...settings, made_by: by },
+        development: true,
+      });
+      return { row, created: true };
+    } catch (error) {
+      if (asServingError(error).code !== "conflict" || attempt >= (name === null ? mostAttempts : 2))
+        throw error;
+    }
+  }
+}
 
 async function versionOf(
   body: CreateDeployment,
@@ -107,6 +165,7 @@ async function sameDeployment(
   const { items } = await listDeployments(db, projectId, { limit: 500, modelId: version.model_id });
   const same = items.find(
     (row) =>
+      !row.development &&
       row.version_id === version.id &&
       (name === null || row.name === name) &&
       sameSettings(row.settings, settings),
@@ -115,10 +174,14 @@ async function sameDeployment(
 }
 
 /** The model's own name, or with the first number from 2 that is free, of other models' names as well. */
-async function freeName(db: Db, { project_id, model_id, model_name }: VersionRow): Promise<string> {
+async function freeName(
+  db: Db,
+  { project_id, model_id, model_name }: VersionRow,
+  wanted = model_name,
+): Promise<string> {
   for (let number = 1; ; number += 1) {
     const suffix = number === 1 ? "" : `-${number}`;
-    const candidate = `${model_name.slice(0, 63 - suffix.length)}${suffix}`;
+    const candidate = `${wanted.slice(0, 63 - suffix.length)}${suffix}`;
     if ((await findDeploymentByName(db, project_id, candidate)) !== null) continue;
     const model = await findModel(db, project_id, candidate);
     if (model === null || model.id === model_id) return candidate;

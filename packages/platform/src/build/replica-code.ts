@@ -22,8 +22,14 @@ const loadMs = 30 * 60_000;
  * Null where the version has no code.
  * @param directory of the bundle's files
  * @param home the platform's own directory, which the code is not to see
+ * @param replicaId of the replica that is to take other code while it runs; null: it never does
  */
-export function replicaCode(manifest: Manifest, directory: string | null, home: string): ReplicaCode | null {
+export function replicaCode(
+  manifest: Manifest,
+  directory: string | null,
+  home: string,
+  replicaId: string | null = null,
+): ReplicaCode | null {
   const { code, truss, config } = manifest;
   if (code === undefined || truss === undefined) return null;
   if (directory === null) throw new TypeError("A version with code has no directory.");
@@ -45,6 +51,7 @@ export function replicaCode(manifest: Manifest, directory: string | null, home: 
     secrets: knownSecrets(truss),
     environment: null,
     hidden_directories: [home],
+    ...(replicaId === null ? {} : { live_directory: join(home, "live", replicaId) }),
     predict_concurrency: runtime.predictConcurrency,
     limits: {
       memory_bytes: memoryLimit(truss),

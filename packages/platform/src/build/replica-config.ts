@@ -1,6 +1,6 @@
 // A version with its deployment's settings → what a replica starts with. Pure: reads no file, knows no process.
 
-import type { Manifest } from "@corral/bundle";
+import { fieldsForFullPush, type Manifest, type PatchedBundle } from "@corral/bundle";
 import type {
   CacheType,
   DeviceChoice,
@@ -36,6 +36,9 @@ export interface DeploymentSettings {
 export interface ReplicaPlan {
   readonly deploymentId: string;
   readonly deploymentName: string;
+  readonly versionId: string;
+  /** Patches may give its replica other code while it runs. */
+  readonly development: boolean;
   readonly projectId: string;
   readonly modelId: string;
   readonly modelName: string;
@@ -72,6 +75,39 @@ export const defaultLimits = {
   maxStepMs: 250,
 } as const;
 
+/** What a replica of a plan is told of its code; null: it has none. */
+export function codeOf(
+  {
+    manifest,
+    bundleDirectory,
+    development,
+  }: Pick<ReplicaPlan, "manifest" | "bundleDirectory" | "development">,
+  replicaId: string,
+  home: string,
+): ReplicaConfig["code"] | null {
+  return replicaCode(manifest, bundleDirectory, home, development ? replicaId : null);
+}
+
+/** Whether a replica of one plan only needs the code of the other to be one of it. */
+export function sameEngine(a: ReplicaPlan, b: ReplicaPlan): boolean {
+  const files = { changed: [], removed: [] };
+  const loaded = ({ manifest, draftModels, adapters, weights, settings }: ReplicaPlan) =>
+    JSON.stringify([
+      weights?.sha256 ?? null,
+      [...draftModels, ...adapters].map(({ name, sha256 }) => [name, sha256]),
+      settings.precision,
+      settings.contextLength,
+      settings.cacheType,
+      manifest.code === undefined,
+    ]);
+  const [before, after] = [patched(a.manifest), patched(b.manifest)];
+  return loaded(a) === loaded(b) && fieldsForFullPush(before, after, files).length === 0;
+}
+
+function patched({ code, truss, config, generationConfig }: Manifest): PatchedBundle {
+  return { code: code ?? null, truss: truss ?? null, config, generationConfig };
+}
+
 export function replicaConfig(
   plan: ReplicaPlan,
   place: { readonly replicaId: string; readonly address: string; readonly token: string | null },
@@ -85,7 +121,7 @@ export function replicaConfig(
   const { directory, limitBytes } = host.prefixes;
   const kind = cacheType === undefined ? precision : `${precision}-${cacheType}`;
   const { weights } = plan;
-  const code = replicaCode(plan.manifest, plan.bundleDirectory, host.home);
+  const code = codeOf(plan, place.replicaId, host.home);
   const prefixStore =
     limitBytes === 0 || weights === null
       ? null

@@ -1,6 +1,8 @@
 // One replica from its start to its end: its row, its process, its control channel, and why it ended. Knows neither what
 // comes before nor after.
 
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { asServingError, type Compute, type Report } from "@corral/contract";
 import { replicaConfig } from "../build/replica-config.ts";
@@ -127,6 +129,8 @@ export async function liveOnce(
   hooks.onEnd(current);
   void current.upstream.dispatcher.destroy(new Error("The replica ended."));
   await untilWritten(options, stopping, () => records.end(id, reason.text));
+  // What it could not remove itself where it was killed.
+  await rm(join(host.home, "live", id), { recursive: true, force: true }).catch(() => undefined);
   await driver
     .remove(place)
     .catch((error: unknown) => logger.warn({ err: String(error) }, "the directory stays"));

@@ -56,7 +56,7 @@ export interface SupervisorOptions {
 const unloadGraceMs = 60_000;
 
 export class DeploymentSupervisor {
-  readonly #options: SupervisorOptions;
+  #options: SupervisorOptions;
   readonly #gate = createGate();
   #isToUnload = false;
   #state: DeploymentState;
@@ -179,6 +179,11 @@ export class DeploymentSupervisor {
     this.#apply({ kind: "unloaded" });
   }
 
+  /** Replicas that are started from now on have another version, of the same engine. The one that runs stays. */
+  replan(plan: ReplicaPlan): void {
+    this.#options = { ...this.#options, plan };
+  }
+
   /** It cannot be loaded here, however often it is tried. */
   refuse(reason: string): void {
     this.#apply({ kind: "replica_ended", reason, readyMs: null, permanent: true });
@@ -210,7 +215,7 @@ export class DeploymentSupervisor {
   }
 
   async #run(): Promise<void> {
-    const { chance, log, now, plan } = this.#options;
+    const { chance, log, now } = this.#options;
     const { signal } = this.#stopping;
     for (;;) {
       await this.#gate.passed(signal);
@@ -231,7 +236,8 @@ export class DeploymentSupervisor {
         this.#restartCount += 1;
         this.#apply(event);
         const delayMs = restartDelayMs(this.#state, chance());
-        log.warn({ deployment: plan.deploymentName, reason: this.#state.detail, delayMs }, "a replica ended");
+        const { deploymentName } = this.plan;
+        log.warn({ deployment: deploymentName, reason: this.#state.detail, delayMs }, "a replica ended");
         this.#returnsAt = now() + delayMs;
       }
       this.#foreignCallCount = 0;

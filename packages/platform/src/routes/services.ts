@@ -1,6 +1,7 @@
 // What the management routes share. Each route names the few of these it uses.
 
 import type { BundleStore } from "../blob/bundle-store.ts";
+import type { Patches } from "../build/patch-deployment.ts";
 import type { LogBook } from "../replica/log-book.ts";
 import type { LiveReplica } from "../replica/live-replica.ts";
 import type { TellAdapters } from "../replica/tell-adapters.ts";
@@ -20,5 +21,6 @@ export interface ManagementServices {
   readonly logBook: LogBook;
   /** Tells a deployment's replicas what was added to it and taken from it. */
   readonly tellAdapters: TellAdapters;
+  readonly patches: Patches;
   readonly replicasOf: (deploymentId: string) => Promise<readonly LiveReplica[]>;
 }

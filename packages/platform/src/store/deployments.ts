@@ -16,6 +16,8 @@ export interface NewDeployment {
   readonly name: string;
   readonly identifiers: readonly string[];
   readonly settings: Readonly<Record<string, unknown>>;
+  /** Default: not. */
+  readonly development?: boolean;
 }
 
 /** Fails with `conflict` where the name is taken, `model_not_found` where the model was deleted meanwhile. */
@@ -47,6 +49,7 @@ export function createDeployment(
           name: input.name,
           identifiers: [...input.identifiers],
           settings: JSON.stringify(input.settings),
+          development: input.development ?? false,
         })
         .onConflict((conflict) => conflict.doNothing())
         .execute();
@@ -65,6 +68,47 @@ export function findDeploymentById(db: Db, projectId: string, id: string): Promi
   return withRetry(db, async () => {
     const row = await live(db, projectId).where("deployments.id", "=", id).executeTakeFirst();
     return row ?? null;
+  });
+}
+
+/** The one of a model that patches move. */
+export function findDevelopment(db: Db, projectId: string, modelId: string): Promise<DeploymentRow | null> {
+  return withRetry(db, async () => {
+    const row = await live(db, projectId)
+      .where("deployments.model_id", "=", modelId)
+      .where("deployments.development", "=", true)
+      .executeTakeFirst();
+    return row ?? null;
+  });
+}
+
+export interface VersionMove {
+  readonly id: string;
+  readonly from: string;
+  readonly to: string;
+  /** Whether its replica has yet to be started with the version; default: it runs it. */
+  readonly starts?: boolean;
+  /** Default: as they are. */
+  readonly settings?: Readonly<Record<string, unknown>>;
+}
+
+/** Gives a development deployment another version. Answers whether it still had the one before. */
+export function moveDeployment(db: Db, { id, from, to, starts, settings }: VersionMove): Promise<boolean> {
+  return withRetry(db, async () => {
+    const moved = await db
+      .updateTable("deployments")
+      .set({
+        version_id: to,
+        ...(starts === true ? { status: "starting" as const, status_detail: null } : {}),
+        ...(settings === undefined ? {} : { settings: JSON.stringify(settings) }),
+      })
+      .where("id", "=", id)
+      .where("development", "=", true)
+      .where("deleted_at", "is", null)
+      // A move whose answer was lost is done again, and finds it done.
+      .where("version_id", "in", [from, to])
+      .executeTakeFirst();
+    return moved.numUpdatedRows > 0n;
   });
 }
 
@@ -150,19 +194,27 @@ export function activateDeployment(db: Db, { id, model_id }: Pick<DeploymentRow,
         .set({ status: "active", status_detail: null })
         .where("id", "=", id)
         .where("deleted_at", "is", null)
-        .returning("deployed_at")
+        .returning(["deployed_at", "development"])
         .executeTakeFirst();
       if (row === undefined || holderId === id) return;
-      const newerHolder = await transaction
+      const holder = await transaction
         .selectFrom("deployments")
-        .select("id")
+        .select(["deployed_at", "development"])
         .where("id", "=", holderId)
         .where("deleted_at", "is", null)
-        .where("deployed_at", ">", row.deployed_at)
         .executeTakeFirst();
-      if (newerHolder === undefined) await leadTo(transaction, model_id, id);
+      if (holder === undefined || takesNameFrom(row, holder)) await leadTo(transaction, model_id, id);
     }),
   );
+}
+
+/** A development deployment has its model's name only where there is no other; of others, the later one has it. */
+function takesNameFrom(
+  one: Pick<DeploymentRow, "deployed_at" | "development">,
+  holder: Pick<DeploymentRow, "deployed_at" | "development">,
+): boolean {
+  if (one.development !== holder.development) return holder.development;
+  return one.deployed_at >= holder.deployed_at;
 }
 
 /**
@@ -241,6 +293,7 @@ export function deleteDeployment(db: Db, projectId: string, id: string, now: Dat
           .where("model_id", "=", found.model_id)
           .where("deleted_at", "is", null)
           .where("status", "in", ["active", "idle"])
+          .orderBy("development")
           .orderBy("deployed_at", "desc")
           .limit(1)
           .executeTakeFirst();
@@ -305,6 +358,7 @@ export function toDeployment(row: DeploymentRow): Deployment {
     status: row.status,
     status_detail: row.status_detail,
     production: row.production,
+    development: row.development,
     identifiers: row.identifiers,
     created_at: row.created_at.toISOString(),
   };

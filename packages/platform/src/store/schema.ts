@@ -70,6 +70,8 @@ export interface VersionsTable {
   >;
   /** Name of its directory in the bundle store. */
   bundle: string | null;
+  /** A patch made it. */
+  patched: Generated<boolean>;
   created_at: Created;
 }
 
@@ -84,6 +86,8 @@ export interface DeploymentsTable {
   name: string;
   identifiers: string[];
   settings: Json<Record<string, unknown>>;
+  /** Patches move it from version to version; a model has at most one. */
+  development: Generated<boolean>;
   /** How often the adapters that were added to it were changed. */
   adapters_revision: Generated<number>;
   desired: Generated<DesiredState>;

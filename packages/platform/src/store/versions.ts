@@ -1,4 +1,4 @@
-// Versions: immutable pushed bundles. A row is written once and never changed, so there is no update here.
+// Versions: immutable bundles. What a row says of its content is written once and never changed.
 
 import { ServingError, type Version } from "@corral/contract";
 import { sql } from "kysely";
@@ -22,6 +22,8 @@ export interface NewVersion {
   readonly adapters?: readonly { readonly name: string; readonly path: string; readonly sha256: string }[];
   /** Name of the directory with its files; default: none were pushed. */
   readonly bundle?: string;
+  /** A patch made it, and nobody pushed it; default: it was pushed. */
+  readonly patched?: boolean;
 }
 
 /** The version of that content: `created` is false where the model had it already. The row that was first stands. */
@@ -41,15 +43,56 @@ export function insertVersion(db: Db, input: NewVersion): Promise<{ row: Version
         draft_models: JSON.stringify(input.draftModels ?? []),
         adapters: JSON.stringify(input.adapters ?? []),
         bundle: input.bundle ?? null,
+        patched: input.patched ?? false,
       })
       // The id follows from model and digest, so two pushes at once may meet in either of the two indexes.
       .onConflict((conflict) => conflict.doNothing())
       .returning("id")
       .executeTakeFirst();
+    // What a patch made before is kept once it is pushed.
+    if (inserted === undefined && input.patched !== true)
+      await db.updateTable("versions").set({ patched: false }).where("id", "=", id).execute();
     const row = await joined(db, input.projectId).where("versions.id", "=", id).executeTakeFirst();
     if (row === undefined)
       throw new ServingError("conflict", "The model was deleted meanwhile; push or deploy again.");
     return { row, created: inserted !== undefined };
+  });
+}
+
+/**
+ * Forgets versions that patches made and that no deployment has: one by its id, or all but those of the last
+ * `youngerMs`. Gives the names of the directories with their files.
+ */
+export function forgetPatched(
+  db: Db,
+  which: { readonly id: string } | { readonly youngerMs: number },
+): Promise<string[]> {
+  return withRetry(db, async () => {
+    const rows = await db
+      .deleteFrom("versions")
+      .where("patched", "=", true)
+      .where((where) =>
+        "id" in which
+          ? where("id", "=", which.id)
+          : where(
+              "created_at",
+              "<",
+              sql<Date>`clock_timestamp() - make_interval(secs => ${which.youngerMs / 1000})`,
+            ),
+      )
+      .where((where) =>
+        where.not(
+          where.exists(
+            where
+              .selectFrom("deployments")
+              .select("deployments.id")
+              .whereRef("deployments.version_id", "=", "versions.id"),
+          ),
+        ),
+      )
+      .returning("bundle")
+      .execute();
+    return rows.flatMap(({ bundle }) => bundle ?? []);
   });
 }
 

@@ -23,6 +23,7 @@ import { createReplicaDirectory } from "../replica/directory.ts";
 import { createProcessDriver } from "../replica/process.ts";
 import { createReplicaRecords } from "../replica/records.ts";
 import { DeploymentSupervisor } from "../replica/supervisor.ts";
+import { createPatches } from "../build/patch-deployment.ts";
 import { createTellAdapters } from "../replica/tell-adapters.ts";
 import { createCallLoads } from "../residency/call-loads.ts";
 import { Residency, type ResidencyOptions } from "../residency/residency.ts";
@@ -138,6 +139,11 @@ export async function startTestPlatform({
     retryDelayMs: () => 50,
   });
   await preparations.start();
+  const bundles = createBundleStore({
+    directory: home,
+    limits: { fileCount: 100, fileBytes: 1 << 20, totalBytes: 1 << 20 },
+    isReferenced: (digest) => isBundleReferenced(db, digest),
+  });
   const logBook = new LogBook();
   const residency = new Residency({
     capBytes: Number.MAX_SAFE_INTEGER,
@@ -179,11 +185,20 @@ export async function startTestPlatform({
           logBook.append(plan.deploymentId, { at: now().toISOString(), replica_id: replicaId, line }),
       }),
     onState: () => {},
+    onVersion: (row) => patches.bring(row),
   });
   const directory = createReplicaDirectory({
     db,
     platformId,
     ownReplicas: (id) => reconciler.replicasOf(id),
+  });
+  const patches = createPatches({
+    db,
+    bundles,
+    replicasOf: (id) => directory.replicasOf(id),
+    deploymentsChanged: () => void reconciler.wake(),
+    restart: (id) => reconciler.restart(id),
+    log,
   });
   const tellAdapters = createTellAdapters({
     read: (id) => readReplicaAdapters(db, id),
@@ -214,11 +229,7 @@ export async function startTestPlatform({
     },
     management: {
       db,
-      bundles: createBundleStore({
-        directory: home,
-        limits: { fileCount: 100, fileBytes: 1 << 20, totalBytes: 1 << 20 },
-        isReferenced: (digest) => isBundleReferenced(db, digest),
-      }),
+      bundles,
       weights: {
         roots: [join(home, "models")],
         catalogue,
@@ -231,6 +242,7 @@ export async function startTestPlatform({
       deploymentsChanged: () => void reconciler.wake(),
       logBook,
       tellAdapters,
+      patches,
       replicasOf: (id) => directory.replicasOf(id),
     },
     sampleDeployments: () => reconciler.samples(),
