@@ -41,13 +41,15 @@ export interface StartOptions {
   /** Keep the home of an earlier instance; it is then not removed at the end. */
   readonly home?: string;
   readonly quickstart?: boolean;
+  /** Default: a free one. */
+  readonly port?: number;
   readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Starts Corral and waits until it is ready; fails with everything it printed after two minutes. */
 export async function startCorral(options: StartOptions = {}): Promise<Corral> {
   const home = options.home ?? (await mkdtemp(join(tmpdir(), "corral-e2e-")));
-  const port = await freePort();
+  const port = options.port ?? (await freePort());
   const url = `http://127.0.0.1:${port}`;
   const args = [
     "up",
@@ -106,6 +108,53 @@ export async function startCorral(options: StartOptions = {}): Promise<Corral> {
     async [Symbol.asyncDispose]() {
       await stop();
       if (options.home === undefined) await rm(home, { recursive: true, force: true });
+    },
+  };
+}
+
+/** `corral watch DIRECTORY --output json`, event by event. */
+export interface Watch {
+  /** The next event of a kind; those of other kinds before it are passed over. */
+  event(kind: string): Promise<Readonly<Record<string, unknown>>>;
+  /** Ctrl-C; gives the exit code. */
+  stop(): Promise<number | null>;
+}
+
+export function startWatch(corral: Pick<Corral, "url" | "key">, directory: string, ...args: string[]): Watch {
+  const child = spawn(process.execPath, [corralCommand, "watch", directory, "--output", "json", ...args], {
+    env: { ...cleanEnvironment(), CORRAL_URL: corral.url, CORRAL_API_KEY: corral.key },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let errors = "";
+  child.stderr.on("data", (chunk: Buffer) => (errors += chunk.toString()));
+  const events: Record<string, unknown>[] = [];
+  let rest = "";
+  child.stdout.on("data", (chunk: Buffer) => {
+    const lines = (rest + chunk.toString()).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) events.push(JSON.parse(line) as Record<string, unknown>);
+  });
+  const exited = once(child, "exit").then(([code]) => code as number | null);
+  let seen = 0;
+  return {
+    async event(kind) {
+      let found: Readonly<Record<string, unknown>> | undefined;
+      const passed = () => JSON.stringify(events.slice(-5));
+      await waitUntil(`corral watch tells of ${kind}`, 30_000, () => {
+        if (child.exitCode !== null) throw new Error(`corral watch ended with ${child.exitCode}: ${errors}`);
+        const index = events.findIndex((event, at) => at >= seen && event["event"] === kind);
+        if (index < 0) return false;
+        seen = index + 1;
+        found = events[index];
+        return true;
+      }).catch((cause: unknown) => {
+        throw new Error(`${String(cause)}; it told ${passed()} and ${errors}`, { cause });
+      });
+      return found ?? {};
+    },
+    async stop() {
+      if (child.exitCode === null) child.kill("SIGINT");
+      return exited;
     },
   };
 }

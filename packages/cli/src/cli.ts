@@ -18,6 +18,7 @@ import { push } from "./commands/push.ts";
 import { quantize } from "./commands/quantize.ts";
 import { rm } from "./commands/rm.ts";
 import { up } from "./commands/up.ts";
+import { watch } from "./commands/watch.ts";
 import { weights } from "./commands/weights.ts";
 import { resolveApiKey, resolveUrl } from "./credentials.ts";
 import { explain, explainAsJson } from "./explain.ts";
@@ -31,6 +32,7 @@ export const commands: readonly (CommandDefinition | CommandGroup)[] = [
   deploy,
   init,
   push,
+  watch,
   quantize,
   predict,
   ls,

@@ -44,7 +44,7 @@ function hasAnswered({ status }: Deployment): boolean {
 }
 
 /** Fails with `deployment_failed` (the platform's reason) or `timeout`. */
-async function waitUntilActive(
+export async function waitUntilActive(
   context: Context,
   started: Deployment,
   timeoutMs: number,

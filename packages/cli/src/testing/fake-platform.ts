@@ -30,6 +30,7 @@ export function fakeDeployment(change: Partial<Deployment> = {}): Deployment {
     version_id: "ver_1",
     status: "active",
     status_detail: null,
+    development: false,
     production: true,
     identifiers: ["llama-3-8b-instruct"],
     created_at: "2026-11-21T00:00:00.000Z",
