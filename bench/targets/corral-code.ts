@@ -26,6 +26,7 @@ const python = {
   requirements: [],
   requirements_file: null,
   external_data: [],
+  hub_files: [],
   bundle_digest: "echo",
   home: join(place, "python"),
 };

@@ -32,6 +32,7 @@ export async function startTestBundle({
     requirements: [],
     requirements_file: null,
     external_data: [],
+    hub_files: [],
     bundle_digest: "d",
     home,
   };
