@@ -1,60 +1,9 @@
+// Code that means harm within its own process: loads and calls that hang, crash, eat memory or flood. TypeScript.
+
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "node:test";
 import { startTestCode } from "../testing/code-worker.ts";
-
-test("code sees nothing of the platform: no environment, no process, no directory, and leaves no child behind", async (t) => {
-  const home = mkdtempSync(join(tmpdir(), "corral-home-"));
-  writeFileSync(join(home, "admin-key"), "corral_secret");
-  process.env["DATABASE_URL"] = "postgres://secret";
-  try {
-    await using code = await startTestCode({
-      hidden: [home],
-      files: {
-        "data/mine.txt": "mine",
-        "model/model.ts": `
-          import { execSync, spawn } from "node:child_process";
-          import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-          const attempt = (work: () => unknown) => { try { return work(); } catch (error: any) { return error.code ?? error.message; } };
-          export function predict({ home }: { home: string }) {
-            const child = spawn("sleep", ["300"], { detached: true, stdio: "ignore" });
-            child.unref();
-            return {
-              variables: Object.keys(process.env),
-              key: attempt(() => readFileSync(home + "/admin-key", "utf8")),
-              others: attempt(() => readdirSync("/proc").filter((name) => /^\\d+$/.test(name)).length),
-              unhidden: attempt(() => execSync("umount " + home + " 2>&1").toString()),
-              mine: attempt(() => readFileSync("data/mine.txt", "utf8")),
-              own: attempt(() => { writeFileSync("model/model.ts", ""); return "written"; }),
-              temporary: attempt(() => { writeFileSync("/tmp/file", "x"); return "written"; }),
-              child: child.pid,
-            };
-          }`,
-      },
-    });
-    if (code.source().process.isolation === null) {
-      t.skip("this system gives an ordinary user no namespaces");
-      return;
-    }
-    const answer = await code.call({ home });
-    const found = JSON.parse(answer.text) as Record<string, unknown>;
-    const variables = found["variables"] as string[];
-    assert.deepEqual(
-      variables.filter((name) => /CORRAL|DATABASE|HF_|NODE_OPTIONS/.test(name)),
-      [],
-    );
-    assert.equal(found["key"], "ENOENT");
-    assert.ok((found["others"] as number) < 6);
-    assert.notEqual(found["unhidden"], "");
-    assert.deepEqual([found["mine"], found["own"], found["temporary"]], ["mine", "EROFS", "written"]);
-  } finally {
-    delete process.env["DATABASE_URL"];
-    rmSync(home, { recursive: true, force: true });
-  }
-});
 
 test("a predict that blocks its loop costs the calls of its worker when its time is over", async () => {
   await using code = await startTestCode({
@@ -125,6 +74,11 @@ for (const [what, text, expected] of [
     /did not end within 700 ms/,
   ],
   [
+    "eats memory",
+    `const kept: Buffer[] = []; export const load = async () => { for (;;) { kept.push(Buffer.alloc(32 * 1024 ** 2, 1)); await new Promise((r) => setTimeout(r, 10)); } }; export const predict = () => 1;`,
+    /more than its 268435456 bytes of memory|ended|killed/,
+  ],
+  [
     "exits",
     `export const load = () => process.exit(0); export const predict = () => 1;`,
     /ended with status 0/,
@@ -134,6 +88,7 @@ for (const [what, text, expected] of [
     await assert.rejects(
       startTestCode({
         files: { "model/model.ts": text },
+        memoryBytes: 256 * 1024 ** 2,
         ...(what === "hangs" ? { loadTimeoutMs: 700 } : {}),
       }),
       (error: Error & { code?: string }) =>
@@ -153,4 +108,18 @@ test("a worker that breaks the protocol is ended, and the next call is answered"
   assert.match(broken.failure?.message ?? "", /over the limit|no JSON|not one of the protocol/);
   await sleep(20);
   assert.equal((await code.call({ bad: false })).text, `"ok"`);
+});
+
+test("what JSON cannot hold is the code's failure, and costs nothing but its call", async () => {
+  await using code = await startTestCode({
+    files: {
+      "model/model.ts": `const self: any = {}; self.self = self;
+        const values: any = { bigint: 1n, cycle: self, thrower: { toJSON() { throw new Error("no"); } }, getter: { get x() { throw new Error("no"); } } };
+        export const predict = ({ what }: { what: string }) => values[what] ?? "fine";`,
+    },
+  });
+  for (const what of ["bigint", "cycle", "thrower", "getter"])
+    assert.equal((await code.call({ what })).failure?.reason, "unserialisable", what);
+  assert.equal((await code.call({ what: "" })).text, `"fine"`);
+  assert.equal(code.worker.restartCount, 0);
 });
