@@ -1,6 +1,6 @@
 // A hub on loopback over directories of this machine, to try clients against: ours, and Python's.
 //
-//   npm run fake-hub -- owner/name=models/tiny-llama [--gated owner/name] [--cut 100000]
+//   npm run fake-hub -- owner/name=models/tiny-llama [--gated owner/name --access TOKEN] [--cut 100000]
 //
 // Prints HF_ENDPOINT, then one line of JSON for each request when it is answered.
 
@@ -11,13 +11,14 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     gated: { type: "string", multiple: true, default: [] },
+    access: { type: "string", multiple: true, default: [] },
     cut: { type: "string" },
     port: { type: "string", default: "0" },
   },
 });
 const repositories = positionals.map((text) => {
   const [name = "", directory = ""] = text.split("=");
-  return [name, { directory, ...(values.gated.includes(name) ? { gated: "auto" as const } : {}) }] as const;
+  return [name, { directory, ...(values.gated.includes(name) ? { gated: "auto" as const, access: values.access } : {}) }] as const;
 });
 if (repositories.length === 0) {
   console.error("Name at least one repository: owner/name=directory");

@@ -1,6 +1,8 @@
 // A Python model behind a replica: its environment is made, its process started, its answers put into envelopes.
 
 import assert from "node:assert/strict";
+import type { PythonCode } from "@corral/contract";
+import { startFakeHub } from "@corral/weights/testing";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,9 +14,14 @@ import { testCode } from "./testing/test-config.ts";
 
 const skip = (await anyPython()) === null ? "there is no Python from 3.9 on" : false;
 
+interface PythonOptions extends TestReplicaOptions {
+  readonly python?: Partial<PythonCode>;
+  readonly secrets?: Readonly<Record<string, string>>;
+}
+
 async function startPython(
   text: string,
-  options: TestReplicaOptions = {},
+  { python: changes, secrets, ...options }: PythonOptions = {},
 ): Promise<TestReplica & { home: string }> {
   const directory = mkdtempSync(join(tmpdir(), "corral-python-test-"));
   const home = join(directory, "home");
@@ -31,8 +38,10 @@ async function startPython(
     hub_files: [],
     bundle_digest: "d",
     home,
+    ...changes,
   };
   const code = testCode(bundle, {
+    ...(secrets === undefined ? {} : { secrets }),
     kind: "python",
     file: "model/model.py",
     class_name: "Model",
@@ -167,4 +176,60 @@ test("a process of the code that dies costs its calls alone", { skip }, async ()
   const lost = await replica.call({ body: '"die"' });
   assert.equal(lost.status, 502, lost.text);
   assert.equal((await replica.call({ body: '"next"' })).json.result, "next");
+});
+
+const hubFiles = `
+import os, pathlib
+class Model:
+    def __init__(self, lazy_data_resolver):
+        lazy_data_resolver.block_until_download_complete()
+    def predict(self, model_input):
+        hub = pathlib.Path.home() / ".cache/huggingface/hub/models--owner--name"
+        commit = (hub / "refs/main").read_text()
+        return {
+            "cached": (hub / "snapshots" / commit / "config.json").read_text(),
+            "names": sorted(os.listdir(hub / "snapshots" / commit)),
+            "mounted": sorted(os.listdir(model_input)) if model_input else None,
+            "offline": os.environ["HF_HUB_OFFLINE"],
+            "token": [name for name in os.environ if "TOKEN" in name],
+        }
+`;
+
+test("repositories of model_cache and weights are where the code looks for them", { skip }, async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), "corral-hub-files-"));
+  mkdirSync(join(directory, "source"));
+  for (const name of ["config.json", "model.safetensors", "notes.txt"])
+    writeFileSync(join(directory, "source", name), `of ${name}`);
+  const gated = { directory: join(directory, "source"), gated: "auto" as const, access: ["hf_author"] };
+  const hub = await startFakeHub({ repositories: { "owner/name": gated, "owner/other": gated } });
+  const before = { ...process.env };
+  Object.assign(process.env, { HF_ENDPOINT: hub.url, HF_HOME: join(directory, "operator") });
+  t.after(async () => {
+    process.env = before;
+    await hub.close();
+    rmSync(directory, { recursive: true, force: true });
+  });
+  const wanted = { field: "model_cache", repository: "owner/name", revision: null, secret: "hf_access_token" };
+  const cached = { ...wanted, allow_patterns: ["*.json", "*.safetensors"], place: null };
+  const place = "/app/model_cache/tiny";
+  const mounted = { ...wanted, field: "weights", ignore_patterns: ["*.safetensors"], place };
+  const secrets = { hf_access_token: "hf_author" };
+  const hasPlaces = noNamespaces === false;
+  await using replica = await startPython(hubFiles, {
+    python: { hub_files: hasPlaces ? [cached, mounted] : [cached] },
+    secrets,
+  });
+  const { json } = await replica.call({ body: JSON.stringify(hasPlaces ? place : null) });
+  assert.deepEqual(json.result, {
+    cached: "of config.json",
+    names: ["config.json", "model.safetensors"],
+    mounted: hasPlaces ? ["config.json", "notes.txt"] : null,
+    offline: "1",
+    token: [],
+  });
+  const other = { ...cached, repository: "owner/other" };
+  await assert.rejects(startPython(hubFiles, { python: { hub_files: [other] } }), {
+    code: "repository_gated",
+    message: /^model_cache of config\.yaml: /,
+  });
 });

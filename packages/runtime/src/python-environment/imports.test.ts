@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { companionPackages, importedModules, requirementName } from "./imports.ts";
+import { boundsFor, companionPackages, importedModules, requirementName } from "./imports.ts";
 
 test("imports are found wherever they stand, by their top-level name", () => {
   const source = `
@@ -41,4 +41,21 @@ test("a requirement's name is read whatever follows it", () => {
   for (const line of ["-r other.txt", "./wheel.whl", "git+https://example.test/x", "# torch"]) {
     assert.equal(requirementName(line), null);
   }
+});
+
+test("a package that is named without a version is bounded where the code was written for older ones", () => {
+  const old = ["AutoTokenizer.from_pretrained(name, use_auth_token=token)"];
+  const linesOf = (sources: readonly string[], lines: readonly string[]) =>
+    boundsFor(sources, lines).map(({ line }) => line);
+  assert.deepEqual(linesOf(old, ["torch", "transformers"]), ["transformers<5"]);
+  assert.deepEqual(linesOf(old, ["Transformers[torch] ; python_version > '3.8'"]), ["transformers<5"]);
+  for (const line of ["transformers==4.32.1", "transformers>=4", "transformers @ https://a/b.whl", "torch"])
+    assert.deepEqual(linesOf(old, [line]), [], line);
+  assert.deepEqual(linesOf(["from_pretrained(name, token=token)"], ["transformers"]), []);
+  assert.match(boundsFor(old, ["transformers"])[0]?.reason ?? "", /use_auth_token.*transformers<5 is installed/);
+});
+
+test("a requirement brings along what it uses of the Truss image without asking for it", () => {
+  assert.deepEqual(companionPackages(new Set(), ["sentencepiece==0.1.99"]), ["protobuf"]);
+  assert.deepEqual(companionPackages(new Set(), ["sentencepiece", "protobuf==3.20.3"]), []);
 });

@@ -30,6 +30,12 @@ const providedPackages: Readonly<Record<string, string>> = {
   yaml: "PyYAML",
 };
 
+/**
+ * Requirement → what it uses of that image without asking for it. The tokenizers of Llama 2 read sentencepiece models
+ * with protobuf. Source: transformers 4.32.1, convert_slow_tokenizer.py.
+ */
+const usedSilently: Readonly<Record<string, readonly string[]>> = { sentencepiece: ["protobuf"] };
+
 /** Too many rather than too few: a line of a docstring that looks like an import counts as one. */
 export function importedModules(source: string): Set<string> {
   const modules = new Set<string>();
@@ -52,11 +58,51 @@ export function companionPackages(
   requirementLines: readonly string[],
 ): readonly string[] {
   const named = new Set(requirementLines.flatMap((line) => requirementName(line) ?? []));
-  const wanted = Object.entries(providedPackages)
-    .filter(([module]) => modules.has(module))
-    .map(([, line]) => line)
+  const used = [...named].flatMap((name) => usedSilently[name] ?? []);
+  const wanted = [
+    ...Object.entries(providedPackages)
+      .filter(([module]) => modules.has(module))
+      .map(([, line]) => line),
+    ...used,
+  ]
     .filter((line) => !named.has(requirementName(line) ?? line));
   return wanted.toSorted((a, b) => (a < b ? -1 : 1));
+}
+
+export interface Bound {
+  /** As pip reads it. */
+  readonly line: string;
+  /** A sentence for the author. */
+  readonly reason: string;
+}
+
+interface Break {
+  readonly name: string;
+  readonly bound: string;
+  /** What code has that the versions from there on refuse. */
+  readonly sign: RegExp;
+  readonly what: string;
+}
+
+/** Seen in the Llama directories of truss-examples, which name transformers without a version. */
+const breaks: readonly Break[] = [
+  {
+    name: "transformers",
+    bound: "<5",
+    sign: /\buse_auth_token\s*=/,
+    what: "use_auth_token, which transformers 5 no longer takes",
+  },
+];
+
+/** Bounds for packages that are named without any version, where the code shows that it was written for older ones. */
+export function boundsFor(sources: readonly string[], requirementLines: readonly string[]): readonly Bound[] {
+  return breaks.flatMap(({ name, bound, sign, what }) => {
+    const lines = requirementLines.filter((line) => requirementName(line) === name);
+    const isOpen = lines.length > 0 && lines.every((line) => !/[=<>~@]/.test(line.replace(/[;#].*$/, "")));
+    if (!isOpen || !sources.some((source) => sign.test(source))) return [];
+    const line = `${name}${bound}`;
+    return [{ line, reason: `The code uses ${what}: ${line} is installed. Name a version to choose it yourself.` }];
+  });
 }
 
 /** `Torch[cuda]==2.1 ; …` → `torch`; null for options and addresses. */

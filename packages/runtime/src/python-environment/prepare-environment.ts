@@ -12,10 +12,10 @@ import {
   type EnvironmentContent,
 } from "./environment-plan.ts";
 import { findInterpreters } from "./find-interpreters.ts";
-import { companionPackages, importedModules } from "./imports.ts";
+import { boundsFor, companionPackages, importedModules, type Bound } from "./imports.ts";
 import { installVariables } from "./install-variables.ts";
 import { findInstaller } from "./installer.ts";
-import { choosePython, type Interpreter } from "./interpreter.ts";
+import { choosePython, minorVersion, type Interpreter } from "./interpreter.ts";
 import { pythonFiles } from "./python-files.ts";
 import { rewriteShebangs } from "./rewrite-shebangs.ts";
 import { runCommand, type RunCommand } from "./run-command.ts";
@@ -74,9 +74,10 @@ export async function preparePythonEnvironment(
   const choice = choosePython(found, { version: request.pythonVersion, isStrict: request.strictPython });
   if (choice.kind === "refused") throw new ServingError("python_missing", choice.reason);
   const warnings = choice.warning === null ? [] : [choice.warning];
-  for (const warning of warnings) onProgress(warning);
 
-  const content = await readContent(request, choice.interpreter);
+  const { content, bounds } = await readContent(request, choice.interpreter);
+  for (const { reason } of bounds) warnings.push(reason);
+  for (const warning of warnings) onProgress(warning);
   const key = environmentKey(content, request.bundleDigest);
   const environments = join(directory, "environments");
   const place = join(environments, key);
@@ -141,7 +142,7 @@ async function make(
       ...(signal === undefined ? {} : { signal }),
     });
     if (signal?.aborted === true) throw new ServingError("shutting_down", "The installation was given up.");
-    if (result.kind === "lost" || result.code !== 0) throw failed(command, result, content.interpreter);
+    if (result.kind === "lost" || result.code !== 0) throw failed(command, result, content.interpreter, request);
   }
   await writeFile(join(making, readyFile), JSON.stringify({ interpreter: content.interpreter }));
 }
@@ -150,17 +151,22 @@ function failed(
   command: Command,
   result: Awaited<ReturnType<RunCommand>>,
   { version }: Interpreter,
+  { pythonVersion }: PythonRequest,
 ): ServingError {
   const how = result.kind === "lost" ? result.reason : `ended with exit code ${result.code}`;
   const said = result.lines.filter((line) => line.trim() !== "").slice(-12);
   const detail = said.length === 0 ? "" : ` Its last lines:\n${said.join("\n")}`;
+  const isOther = pythonVersion !== null && minorVersion(pythonVersion) !== version[1];
+  const advice = isOther
+    ? ` python_version asks for ${pythonVersion}, which is not on this machine: where a pinned version has no build for Python ${version[0]}.${version[1]}, install that Python, or name a newer version of the package.`
+    : "";
   return new ServingError(
     "environment_failed",
-    `${command.title} for Python ${version.join(".")} failed: ${command.program.split("/").at(-1)} ${how}.${detail}`,
+    `${command.title} for Python ${version.join(".")} failed: ${command.program.split("/").at(-1)} ${how}.${advice}${detail}`,
   );
 }
 
-async function readContent(request: PythonRequest, interpreter: Interpreter): Promise<EnvironmentContent> {
+async function readContent(request: PythonRequest, interpreter: Interpreter): Promise<{ readonly content: EnvironmentContent; readonly bounds: readonly Bound[] }> {
   const { bundleDirectory, requirements, requirementsFile: path } = request;
   const text = path === null ? null : await readFile(join(bundleDirectory, path), "utf8").catch(() => null);
   if (path !== null && text === null) {
@@ -170,15 +176,21 @@ async function readContent(request: PythonRequest, interpreter: Interpreter): Pr
     );
   }
   const modules = new Set<string>();
-  for (const source of await pythonFiles(bundleDirectory)) {
+  const sources = await pythonFiles(bundleDirectory);
+  for (const source of sources) {
     for (const module of importedModules(source)) modules.add(module);
   }
   const lines = [...requirements, ...(text?.split("\n") ?? [])];
+  const bounds = boundsFor(sources, lines);
+  const companions = [...companionPackages(modules, lines), ...bounds.map(({ line }) => line)];
   return {
-    interpreter,
-    requirements,
-    requirementsFile: path === null || text === null ? null : { path, text },
-    companions: companionPackages(modules, lines),
+    content: {
+      interpreter,
+      requirements,
+      requirementsFile: path === null || text === null ? null : { path, text },
+      companions,
+    },
+    bounds,
   };
 }
 

@@ -91,7 +91,8 @@ export async function startFakeHub(options: FakeHubOptions): Promise<FakeHub> {
     fault?.before?.();
     if (refuseByFault(response, fault)) return;
     const token = /^Bearer (.+)$/.exec(entry.headers["authorization"] ?? "")?.[1] ?? null;
-    if (token !== null && (revoked.has(token) || !token.startsWith("hf_"))) {
+    const isListed = [...repositories.values()].some(({ access }) => access?.includes(token ?? "") === true);
+    if (token !== null && (revoked.has(token) || !(token.startsWith("hf_") || isListed))) {
       return refuse(response, 401, null, "Invalid credentials in Authorization header");
     }
     const cached = /^\/api\/resolve-cache\/models\/(.+?)\/([0-9a-f]{40})\/(.+)$/.exec(path.pathname);
