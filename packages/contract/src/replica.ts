@@ -94,6 +94,8 @@ export const replicaCodeSchema = z.strictObject({
   environment_variables: z.record(z.string(), z.string()),
   /** There where `kind` is `python`. */
   python: pythonCodeSchema.optional(),
+  /** Absolute; packages of TypeScript models, kept for all of them. Absent: package.json is not looked at. */
+  packages_home: z.string().optional(),
   /** The GPU that the code asks for; absent: none. `strict`: nothing else will do. */
   accelerator: z
     .strictObject({ name: z.string(), count: z.int().positive(), strict: z.boolean() })

@@ -44,7 +44,9 @@ export function replicaCode(
     packages_directory: truss.bundledPackagesDir,
     config: expandedTrussConfig(config, truss),
     environment_variables: truss.environmentVariables,
-    ...(code.kind === "python" ? { python: pythonCode(manifest, truss, home) } : {}),
+    ...(code.kind === "python"
+      ? { python: pythonCode(manifest, truss, home) }
+      : { packages_home: join(home, "node-packages") }),
     ...(truss.resources.accelerator === undefined
       ? {}
       : { accelerator: { ...truss.resources.accelerator, strict: config.strictResources === true } }),

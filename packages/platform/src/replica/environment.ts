@@ -60,9 +60,9 @@ export function hubVariables(own: Readonly<Record<string, string | undefined>>):
   };
 }
 
-/** How pip and uv reach a package registry, for models in Python. Author code gets an environment of its own. */
+/** How pip, uv and npm reach a package registry, for models with packages. Author code gets an environment of its own. */
 function installerVariables(own: Readonly<Record<string, string | undefined>>): Record<string, string> {
-  const names = Object.keys(own).filter((name) => /^(PIP|UV)_/.test(name));
+  const names = Object.keys(own).filter((name) => /^((PIP|UV)_|npm_config_)/i.test(name));
   const proxies = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"].flatMap((name) => [
     name,
     name.toLowerCase(),
@@ -73,10 +73,13 @@ function installerVariables(own: Readonly<Record<string, string | undefined>>): 
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
     "REQUESTS_CA_BUNDLE",
+    "NODE_EXTRA_CA_CERTS",
     "CORRAL_EGRESS_ALLOW",
   ];
   const home = own["HOME"];
+  const npmSettings = names.some((name) => /^npm_config_userconfig$/i.test(name)) ? undefined : home;
   return {
+    ...(npmSettings === undefined ? {} : { NPM_CONFIG_USERCONFIG: join(npmSettings, ".npmrc") }),
     // A replica's home is its own: this is where the operator's Pythons are.
     ...(home === undefined ? {} : { PYENV_ROOT: join(home, ".pyenv") }),
     ...(home === undefined ? {} : { UV_PYTHON_INSTALL_DIR: join(home, ".local/share/uv/python") }),

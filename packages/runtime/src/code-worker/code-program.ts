@@ -3,6 +3,7 @@
 import type { ReplicaCode } from "@corral/contract";
 import { isAbsolute, join } from "node:path";
 import type { Log } from "../log.ts";
+import { prepareNodePackages } from "../node-packages/prepare-packages.ts";
 import { acceleratorWarning, countGpus } from "./accelerator.ts";
 import { preparePythonProgram } from "./python/prepare-program.ts";
 import { typescriptProgram } from "./typescript/program.ts";
@@ -26,7 +27,7 @@ export async function prepareProgram(code: ReplicaCode, place: ProgramPlace): Pr
   if (warning !== null) log.warn(warning);
   switch (code.kind) {
     case "typescript":
-      return typescriptProgram(code.limits.memory_bytes);
+      return typescriptProgram(code.limits.memory_bytes, await packagesOf(code, place));
     case "python": {
       const { python, directory, data_directory: data } = code;
       if (python === undefined) throw new TypeError("Python code comes without what it needs.");
@@ -37,4 +38,19 @@ export async function prepareProgram(code: ReplicaCode, place: ProgramPlace): Pr
       return await preparePythonProgram(python, { ...known, own, log, signal });
     }
   }
+}
+
+/** Where the packages of the bundle's package.json are; null: it asks for none. */
+async function packagesOf(
+  { directory, packages_home: home }: ReplicaCode,
+  { own, log, signal }: ProgramPlace,
+): Promise<string | null> {
+  if (home === undefined) return null;
+  const packages = await prepareNodePackages(directory, {
+    directory: home,
+    environment: own,
+    onProgress: (line) => log.info(line, { from: "installation" }),
+    signal,
+  });
+  return packages?.directory ?? null;
 }

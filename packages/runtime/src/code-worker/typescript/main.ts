@@ -58,7 +58,7 @@ channel.onMessage((message, body) => {
 const start = await started.promise;
 process.chdir(start.directory);
 const tracebacks = createTracebacks(start.directory);
-installModuleHooks(start.directory);
+installModuleHooks(start.directory, process.argv[2] ?? null);
 installHost({ channel, llm, secrets: start.secrets, hasLlm: start.has_llm });
 process.on("unhandledRejection", (error) => {
   // Nobody waits for it, so it is no call's failure.
