@@ -6,7 +6,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { json, runCommand, startCorral, waitUntil, type CommandResult, type Corral } from "./harness.ts";
+import { json, runCommand, startCorral, type CommandResult, type Corral } from "./harness.ts";
 
 const python = await runCommand("python3", [
   "-c",
@@ -38,21 +38,75 @@ async function push(name: string, code: string, settings = "", ...more: string[]
   return await corral.cli("push", path, ...more);
 }
 
-test("a directory made by corral init --template python is pushed without a network and answers", { skip }, async () => {
-  const made = join(directory, "words");
-  assert.equal((await corral.cli("init", made, "--template", "python")).code, 0);
-  const pushed = await corral.cli("push", made, "--output", "json");
+test(
+  "a directory made by corral init --template python is pushed without a network and answers",
+  { skip },
+  async () => {
+    const made = join(directory, "words");
+    assert.equal((await corral.cli("init", made, "--template", "python")).code, 0);
+    const pushed = await corral.cli("push", made, "--output", "json");
+    assert.equal(pushed.code, 0, pushed.stderr);
+    const input = { text: "The dog and the fox and a dog", top: 1 };
+    const answer = { words: [{ word: "dog", count: 2 }] };
+    const said = await corral.cli("predict", "words", "-d", JSON.stringify(input));
+    assert.equal(said.code, 0, said.stderr);
+    assert.deepEqual(JSON.parse(said.stdout), answer);
+    const wrapped = await corral.post("/models/words/predict", input);
+    assert.deepEqual((await json<{ model_output: unknown }>(wrapped)).model_output, answer);
+    const { id } = JSON.parse(pushed.stdout) as { id: string };
+    const bare = await corral.post(`/model_versions/${id}/predict`, input);
+    assert.deepEqual((await json<{ model_output: unknown }>(bare)).model_output, answer);
+    const broken = await corral.post("/models/words/predict", "{");
+    assert.match((await json<{ error: string }>(broken)).error, /^Invalid JSON payload: .*line 1 column 2/);
+  },
+);
+
+test("generators stream through the Baseten route, plain and async, and a failure ends them", { skip }, async () => {
+  const code = `
+import asyncio
+class Model:
+    def load(self):
+        print("read the weights")
+    def predict(self, model_input):
+        if model_input == "async":
+            return self.slowly()
+        return (word + " " for word in ["one", "two", "three"])
+    async def slowly(self):
+        for word in ["a", "b"]:
+            yield word
+            await asyncio.sleep(0)
+`;
+  const pushed = await push("streamer", code, "python_version: py39\n");
   assert.equal(pushed.code, 0, pushed.stderr);
-  const input = { text: "The dog and the fox and a dog", top: 1 };
-  const answer = { words: [{ word: "dog", count: 2 }] };
-  const said = await corral.cli("predict", "words", "-d", JSON.stringify(input));
-  assert.equal(said.code, 0, said.stderr);
-  assert.deepEqual(JSON.parse(said.stdout), answer);
-  const wrapped = await corral.post("/models/words/predict", input);
-  assert.deepEqual((await json<{ model_output: unknown }>(wrapped)).model_output, answer);
-  const { id } = JSON.parse(pushed.stdout) as { id: string };
-  const bare = await corral.post(`/model_versions/${id}/predict`, input);
-  assert.deepEqual((await json<{ model_output: unknown }>(bare)).model_output, answer);
-  const broken = await corral.post("/models/words/predict", "{");
-  assert.match((await json<{ error: string }>(broken)).error, /^Invalid JSON payload: .*line 1 column 2/);
+  for (const [input, text] of [
+    ["plain", "one two three "],
+    ["async", "ab"],
+  ] as const) {
+    const response = await corral.post("/models/streamer/predict", JSON.stringify(input));
+    assert.equal(response.headers.get("content-type"), "application/octet-stream");
+    assert.equal(await response.text(), text);
+  }
+  const logs = await corral.cli("logs", "streamer");
+  assert.match(logs.stdout, /Making an environment of Python 3/);
+  assert.match(logs.stdout, /read the weights/);
+});
+
+test("a requirement that cannot be installed fails the deployment with what helps", { skip }, async () => {
+  const code = "class Model:\n    def predict(self, model_input):\n        return 1\n";
+  const pushed = await push("pinned", code, "requirements:\n  - corral-no-such-package==1.0\n");
+  assert.notEqual(pushed.code, 0);
+  assert.match(pushed.stderr, /cannot start: environment_failed: Installing 1 package for Python 3[^]* failed/);
+});
+
+test("a load that fails, and a secret without a value, fail the deployment with file and line", { skip }, async () => {
+  const load = "class Model:\n    def load(self):\n        open('/no/such/weights')\n    def predict(self, i):\n        return i\n";
+  const broken = await push("broken-load", load);
+  assert.notEqual(broken.code, 0);
+  assert.match(broken.stderr, /model\/model\.py line 3/);
+  assert.match(broken.stderr, /no\/such\/weights/);
+  const asks = "class Model:\n    def __init__(self, secrets):\n        self.token = secrets['api_token']\n    def predict(self, i):\n        return i\n";
+  const secretless = await push("secretless", asks, "secrets:\n  api_token: null\n");
+  assert.notEqual(secretless.code, 0);
+  assert.match(secretless.stderr, /Secret 'api_token' not found/);
+  assert.match(secretless.stderr, /model\/model\.py line 3/);
 });

@@ -18,7 +18,10 @@ const { values, positionals } = parseArgs({
 });
 const repositories = positionals.map((text) => {
   const [name = "", directory = ""] = text.split("=");
-  return [name, { directory, ...(values.gated.includes(name) ? { gated: "auto" as const, access: values.access } : {}) }] as const;
+  return [
+    name,
+    { directory, ...(values.gated.includes(name) ? { gated: "auto" as const, access: values.access } : {}) },
+  ] as const;
 });
 if (repositories.length === 0) {
   console.error("Name at least one repository: owner/name=directory");

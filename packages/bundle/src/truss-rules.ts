@@ -40,10 +40,15 @@ export function checkSources(
   { model_cache: cache = [], weights = [] }: Partial<TrussFields>,
   report: Report,
 ): void {
-  const remedy = "only a Hugging Face hub is read. Put the files there, name them under external_data by https, or fetch them in load.";
+  const remedy =
+    "only a Hugging Face hub is read. Put the files there, name them under external_data by https, or fetch them in load.";
   for (const [index, { kind }] of cache.entries()) {
     if (kind === "hf") continue;
-    report(["model_cache", index, "kind"], "unsupported_parameter", `kind ${kind} is not supported here: ${remedy}`);
+    report(
+      ["model_cache", index, "kind"],
+      "unsupported_parameter",
+      `kind ${kind} is not supported here: ${remedy}`,
+    );
   }
   for (const [index, { source, auth }] of weights.entries()) {
     const at = ["weights", index] as const;

@@ -209,7 +209,12 @@ test("repositories of model_cache and weights are where the code looks for them"
     await hub.close();
     rmSync(directory, { recursive: true, force: true });
   });
-  const wanted = { field: "model_cache", repository: "owner/name", revision: null, secret: "hf_access_token" };
+  const wanted = {
+    field: "model_cache",
+    repository: "owner/name",
+    revision: null,
+    secret: "hf_access_token",
+  };
   const cached = { ...wanted, allow_patterns: ["*.json", "*.safetensors"], place: null };
   const place = "/app/model_cache/tiny";
   const mounted = { ...wanted, field: "weights", ignore_patterns: ["*.safetensors"], place };

@@ -113,7 +113,10 @@ function hubFiles({ modelCache, weights }: TrussSettings): HubFiles[] {
   return [...cached, ...mounted];
 }
 
-function patterns({ allowPatterns, ignorePatterns }: Pick<MountedWeights, "allowPatterns" | "ignorePatterns">) {
+function patterns({
+  allowPatterns,
+  ignorePatterns,
+}: Pick<MountedWeights, "allowPatterns" | "ignorePatterns">) {
   return {
     ...(allowPatterns === undefined ? {} : { allow_patterns: [...allowPatterns] }),
     ...(ignorePatterns === undefined ? {} : { ignore_patterns: [...ignorePatterns] }),

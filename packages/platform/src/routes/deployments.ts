@@ -17,6 +17,7 @@ import { principalOf } from "../gateway/answer-error.ts";
 import { mayUseModel, requireModel } from "../gateway/guard.ts";
 import { deleteDeployment, listDeployments, toDeployment } from "../store/deployments.ts";
 import { findModel } from "../store/models.ts";
+import { installationLine } from "../replica/installation-line.ts";
 import type { ReplicaLoad } from "../replica/live-replica.ts";
 import { toPage } from "./list.ts";
 import { placesOf } from "../weights/services.ts";
@@ -99,8 +100,13 @@ export function registerDeploymentRoutes(
         response: { 200: deploymentSchema },
       },
     },
-    async (request) =>
-      toDeployment(await visibleDeployment(db, principalOf(request), request.params.deployment)),
+    async (request) => {
+      const deployment = toDeployment(
+        await visibleDeployment(db, principalOf(request), request.params.deployment),
+      );
+      if (deployment.status !== "starting" || deployment.status_detail !== null) return deployment;
+      return { ...deployment, status_detail: installationLine(logBook.tail(deployment.id, 1)) };
+    },
   );
 
   app.get(

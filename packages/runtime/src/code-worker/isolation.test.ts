@@ -32,17 +32,24 @@ function shell(script: string, places: readonly string[]): string {
   return stdout + stderr;
 }
 
-test("a kept directory is seen at places of the author's too, which the machine does not get", { skip }, () => {
-  const places = ["/app/model_cache/tiny", "/usr/share/corral-test/a b", join(root, "hidden/kept/inner")];
-  const usual = readdirSync("/usr/share");
-  const [app = "", usr = ""] = places;
-  const said = shell(`cat ${app}/file '${usr}/file'; pwd; ls ${root}/hidden; ls /usr/share | wc -l`, places.slice(0, 2));
-  const [first, second, third, hidden, count] = said.split("\n");
-  assert.deepEqual([first, second], ["of the version", "of the version"], said);
-  assert.deepEqual([third, hidden], [options.workingDirectory, "kept"], said);
-  assert.equal(Number(count), usual.length + 1, said);
-  assert.deepEqual(readdirSync("/usr/share"), usual);
-});
+test(
+  "a kept directory is seen at places of the author's too, which the machine does not get",
+  { skip },
+  () => {
+    const places = ["/app/model_cache/tiny", "/usr/share/corral-test/a b", join(root, "hidden/kept/inner")];
+    const usual = readdirSync("/usr/share");
+    const [app = "", usr = ""] = places;
+    const said = shell(
+      `cat ${app}/file '${usr}/file'; pwd; ls ${root}/hidden; ls /usr/share | wc -l`,
+      places.slice(0, 2),
+    );
+    const [first, second, third, hidden, count] = said.split("\n");
+    assert.deepEqual([first, second], ["of the version", "of the version"], said);
+    assert.deepEqual([third, hidden], [options.workingDirectory, "kept"], said);
+    assert.equal(Number(count), usual.length + 1, said);
+    assert.deepEqual(readdirSync("/usr/share"), usual);
+  },
+);
 
 test("what is mounted cannot be written to, and the scratch directory can", { skip }, () => {
   const script = `echo x > /app/model_cache/tiny/new; echo x > /tmp/new && cat ${options.scratchDirectory}/new; mount -t tmpfs none /mnt`;

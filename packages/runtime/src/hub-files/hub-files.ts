@@ -47,7 +47,11 @@ export async function placeHubFiles(
       continue;
     }
     const { repository, revision } = files;
-    const cache = join(options.codeHome, ".cache/huggingface/hub", ["models", ...repository.split("/")].join("--"));
+    const cache = join(
+      options.codeHome,
+      ".cache/huggingface/hub",
+      ["models", ...repository.split("/")].join("--"),
+    );
     await linkFiles(paths, directory, join(cache, "snapshots", commit));
     // Code that names no revision asks for main, whatever the config names; the first entry answers it.
     for (const reference of [revision ?? "main", ...(named.has(repository) ? [] : ["main"])])
@@ -82,7 +86,10 @@ async function fetchOne(
         onProgress(`Fetching ${repository}: ${mebibytes(doneBytes)} of ${mebibytes(totalBytes)} MiB`);
       },
     });
-    const directory = join(options.directory, `${repository.replaceAll("/", "--")}-${fetched.commit}-${field}`);
+    const directory = join(
+      options.directory,
+      `${repository.replaceAll("/", "--")}-${fetched.commit}-${field}`,
+    );
     await keepFiles(fetched.files, fetched.directory, directory);
     return { commit: fetched.commit, paths: fetched.files, directory };
   } catch (error) {
@@ -92,7 +99,10 @@ async function fetchOne(
 }
 
 /** Placeholders, such as those of examples, are no tokens: then the operator's counts. */
-function tokenOf({ secret }: HubFiles, { secrets, onProgress }: PlaceHubFilesOptions): Record<string, string> {
+function tokenOf(
+  { secret }: HubFiles,
+  { secrets, onProgress }: PlaceHubFilesOptions,
+): Record<string, string> {
   const value = secrets[secret]?.trim() ?? "";
   if (value === "") return {};
   if (value.startsWith("hf_")) return { HF_TOKEN: value };

@@ -52,7 +52,10 @@ test("a package that is named without a version is bounded where the code was wr
   for (const line of ["transformers==4.32.1", "transformers>=4", "transformers @ https://a/b.whl", "torch"])
     assert.deepEqual(linesOf(old, [line]), [], line);
   assert.deepEqual(linesOf(["from_pretrained(name, token=token)"], ["transformers"]), []);
-  assert.match(boundsFor(old, ["transformers"])[0]?.reason ?? "", /use_auth_token.*transformers<5 is installed/);
+  assert.match(
+    boundsFor(old, ["transformers"])[0]?.reason ?? "",
+    /use_auth_token.*transformers<5 is installed/,
+  );
 });
 
 test("a requirement brings along what it uses of the Truss image without asking for it", () => {

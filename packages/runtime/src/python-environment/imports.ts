@@ -64,8 +64,7 @@ export function companionPackages(
       .filter(([module]) => modules.has(module))
       .map(([, line]) => line),
     ...used,
-  ]
-    .filter((line) => !named.has(requirementName(line) ?? line));
+  ].filter((line) => !named.has(requirementName(line) ?? line));
   return wanted.toSorted((a, b) => (a < b ? -1 : 1));
 }
 
@@ -101,7 +100,9 @@ export function boundsFor(sources: readonly string[], requirementLines: readonly
     const isOpen = lines.length > 0 && lines.every((line) => !/[=<>~@]/.test(line.replace(/[;#].*$/, "")));
     if (!isOpen || !sources.some((source) => sign.test(source))) return [];
     const line = `${name}${bound}`;
-    return [{ line, reason: `The code uses ${what}: ${line} is installed. Name a version to choose it yourself.` }];
+    return [
+      { line, reason: `The code uses ${what}: ${line} is installed. Name a version to choose it yourself.` },
+    ];
   });
 }
 

@@ -142,7 +142,8 @@ async function make(
       ...(signal === undefined ? {} : { signal }),
     });
     if (signal?.aborted === true) throw new ServingError("shutting_down", "The installation was given up.");
-    if (result.kind === "lost" || result.code !== 0) throw failed(command, result, content.interpreter, request);
+    if (result.kind === "lost" || result.code !== 0)
+      throw failed(command, result, content.interpreter, request);
   }
   await writeFile(join(making, readyFile), JSON.stringify({ interpreter: content.interpreter }));
 }
@@ -166,7 +167,10 @@ function failed(
   );
 }
 
-async function readContent(request: PythonRequest, interpreter: Interpreter): Promise<{ readonly content: EnvironmentContent; readonly bounds: readonly Bound[] }> {
+async function readContent(
+  request: PythonRequest,
+  interpreter: Interpreter,
+): Promise<{ readonly content: EnvironmentContent; readonly bounds: readonly Bound[] }> {
   const { bundleDirectory, requirements, requirementsFile: path } = request;
   const text = path === null ? null : await readFile(join(bundleDirectory, path), "utf8").catch(() => null);
   if (path !== null && text === null) {

@@ -33,7 +33,8 @@ export async function fetchFilesFromHub(
 ): Promise<Omit<FetchedRepository, "gguf">> {
   const { repository, revision, settings, connection } = await begin(request, options);
   const cache = repositoryCache(settings.cacheDirectory, repository);
-  const chosen = (files: readonly RepositoryFile[]) => files.filter(({ path }) => matchesPatterns(path, request));
+  const chosen = (files: readonly RepositoryFile[]) =>
+    files.filter(({ path }) => matchesPatterns(path, request));
   const cached = await readCachedFiles(cache, revision, chosen);
   if (settings.offline && cached === null) {
     throw new ServingError(
@@ -60,7 +61,10 @@ export async function fetchFilesFromHub(
     );
   }
   try {
-    await fetchSelection({ cache, connection, repository, ...found, options }, { paths, gguf: null, index: null });
+    await fetchSelection(
+      { cache, connection, repository, ...found, options },
+      { paths, gguf: null, index: null },
+    );
     await writeReference(cache, revision, found.commit);
     return { directory: snapshotDirectory(cache, found.commit), commit: found.commit, files: paths };
   } catch (error) {
