@@ -43,6 +43,7 @@ import { forgetPatched, isBundleReferenced } from "./store/versions.ts";
 import { readCatalogue } from "./weights/operator-catalogue.ts";
 import { sweepAdapters } from "./weights/adapter-file.ts";
 import { createPreparationDriver } from "./weights/process.ts";
+import { removeUnusedPython } from "./build/remove-unused-python.ts";
 import { placesOf } from "./weights/services.ts";
 import { readModelMemory } from "./memory.ts";
 import { WeightsSupervisor } from "./weights/supervisor.ts";
@@ -119,6 +120,8 @@ export async function startPlatform(
     const leftCount = await endLeftovers(db, platformId, runDirectory, now);
     if (leftCount > 0) log.info({ count: leftCount }, "replicas of a former process were ended");
     await removeIncoming(home);
+    const unusedCount = await removeUnusedPython(join(home, "python"), now());
+    if (unusedCount > 0) log.info({ count: unusedCount }, "unused environments and files of Python models were removed");
     await rm(join(home, "live"), { recursive: true, force: true });
     const bundles = createBundleStore({
       directory: home,

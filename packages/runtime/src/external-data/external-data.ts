@@ -3,7 +3,7 @@
 
 import { ServingError } from "@corral/contract";
 import { createHash } from "node:crypto";
-import { mkdir, rm, stat, symlink } from "node:fs/promises";
+import { mkdir, rm, stat, symlink, utimes } from "node:fs/promises";
 import { dirname, join, normalize, isAbsolute, sep } from "node:path";
 import { placeSameFile } from "../hub-files/same-file.ts";
 import { downloadFile, type DownloadOptions } from "./download-file.ts";
@@ -38,6 +38,8 @@ export async function placeExternalData(
     const name = createHash("sha256").update(url).digest("hex");
     const kept = join(cacheDirectory, name);
     if ((await stat(kept).catch(() => null)) === null) await fetchFile(url, kept, localDataPath, options);
+    // The age of what is unused tells what may be removed.
+    await utimes(kept, new Date(), new Date()).catch(() => undefined);
     const own = join(ownDirectory, name);
     await placeSameFile(kept, own);
     const place = join(dataDirectory, localDataPath);

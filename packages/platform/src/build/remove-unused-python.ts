@@ -1,0 +1,42 @@
+// What Python models left below CORRAL_HOME/python and no replica has used for long: environments, placed files,
+// downloads. A replica touches what it takes, and makes anew what is gone.
+
+import { readdir, rename, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+
+/** As named by `packages/runtime/src/python-environment/` and by what places files for the code. */
+const folders = ["environments", "files", "external-data"];
+const unusedMs = 30 * 24 * 3_600_000;
+const removing = ".removing";
+
+/**
+ * To be called before replicas are started, so that nothing of it is in use. Gives how many were taken away. What
+ * cannot be looked at or removed stays.
+ * @param directory `CORRAL_HOME/python`
+ */
+export async function removeUnusedPython(directory: string, now: Date): Promise<number> {
+  const places = [];
+  for (const folder of folders) {
+    const parent = join(directory, folder);
+    for (const name of await readdir(parent).catch(() => [])) {
+      const path = join(parent, name);
+      const found = await stat(path).catch(() => null);
+      if (found === null) continue;
+      const isLeft = name.endsWith(removing);
+      if (!isLeft && now.getTime() - found.mtimeMs < unusedMs) continue;
+      // Away at once: whoever wants it makes it anew beside what is still being removed.
+      const away = isLeft ? path : `${path}${removing}`;
+      if (!isLeft && !(await renamed(path, away))) continue;
+      places.push(away);
+    }
+  }
+  for (const place of places) await rm(place, { recursive: true, force: true }).catch(() => undefined);
+  return places.length;
+}
+
+async function renamed(from: string, to: string): Promise<boolean> {
+  return await rename(from, to).then(
+    () => true,
+    () => false,
+  );
+}
