@@ -54,7 +54,11 @@ export function createCodeChanges(
       // New imports may need packages that the process' environment has not.
       const nextProgram = await prepare(located);
       if (!isDeepStrictEqual(nextProgram, program)) return null;
-      const outcome = await worker.reload({ ...source(located, program), release: own.release });
+      const outcome = await worker.reload({
+        ...source(located, program),
+        hasSpare: true,
+        release: own.release,
+      });
       if (outcome.kind === "failed") return outcome;
       if (outcome.kind === "needs_load") {
         log.info("the code's state cannot be kept", { reason: outcome.reason });
@@ -76,7 +80,7 @@ export function createCodeChanges(
       const nextProgram = await prepare(located);
       const outcome = await worker.replace({
         ...source(located, nextProgram),
-        ...(own === null ? {} : { release: own.release }),
+        ...(own === null ? {} : { hasSpare: true, release: own.release }),
       });
       if (outcome.kind === "failed") return outcome;
       [code, program, held] = [next, nextProgram, own];

@@ -70,7 +70,7 @@ export async function startReplicaCode(
       {
         source: {
           ...codeSource(located, { ...place, program }),
-          ...(held === null ? {} : { release: held.release }),
+          ...(held === null ? {} : { hasSpare: true, release: held.release }),
         },
         openLlm: createLlm({ service: options.model, runs, namespace: config.deployment_id, log }),
         log,

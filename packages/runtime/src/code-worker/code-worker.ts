@@ -6,6 +6,7 @@ import type { Log } from "../log.ts";
 import { codeNotLoaded } from "./code-errors.ts";
 import type { FailedMessage, LoadedMessage, StartMessage } from "./protocol.ts";
 import { restartDelay } from "./restart-delay.ts";
+import { createSpareProcess } from "./spare-process.ts";
 import type { CodeCall, RunningCall } from "./worker-calls.ts";
 import {
   startWorkerLife,
@@ -19,6 +20,8 @@ import {
 /** All that one worker is started with; another one for new code. */
 export type CodeSource = Pick<WorkerLifeOptions, "process" | "loadTimeoutMs" | "cancelGraceMs"> & {
   readonly start: Omit<StartMessage, "kind" | "protocol" | "is_restart">;
+  /** Whether a process waits for the next code. */
+  readonly hasSpare?: boolean;
   /** Called when no process has its files any more, and none will be started with them. */
   readonly release?: () => void;
 };
@@ -89,6 +92,7 @@ const soundAfterMs = 60_000;
 class SupervisedCode implements CodeWorker {
   readonly #options: CodeWorkerOptions;
   readonly #log: Log;
+  readonly #spare = createSpareProcess();
   readonly #placed = new WeakMap<CodeCall, Placed>();
   readonly #waiting = new Set<Placed>();
   readonly #lives = new Map<WorkerLife, CodeSource>();
@@ -176,7 +180,7 @@ class SupervisedCode implements CodeWorker {
       if (life.callCount === 0) life.retire();
       else life.kill("The replica is shutting down.");
     }
-    await Promise.all(lives.map(({ ended }) => ended));
+    await Promise.all([this.#spare.close(), ...lives.map(({ ended }) => ended)]);
   }
 
   async #replace(source: CodeSource): Promise<LoadOutcome> {
@@ -215,14 +219,20 @@ class SupervisedCode implements CodeWorker {
     isRestart: boolean,
   ): Promise<{ readonly outcome: LoadOutcome; readonly life: WorkerLife }> {
     const { openLlm } = this.#options;
-    const { start, ...rest } = source;
-    const life = await startWorkerLife({
-      ...rest,
-      start: { kind: "start", protocol: 1, ...start, is_restart: isRestart },
-      openLlm,
-      log: this.#log,
-      onAccepting: () => this.#placeWaiting(),
-    });
+    const { start, process, loadTimeoutMs, cancelGraceMs } = source;
+    const spare = await this.#spare.take(process);
+    const life = await startWorkerLife(
+      {
+        process,
+        loadTimeoutMs,
+        cancelGraceMs,
+        start: { kind: "start", protocol: 1, ...start, is_restart: isRestart },
+        openLlm,
+        log: this.#log,
+        onAccepting: () => this.#placeWaiting(),
+      },
+      spare,
+    );
     this.#lives.set(life, source);
     void life.ended.then((end) => this.#lost(life, end));
     if (this.#isStopped) life.kill("The replica is shutting down.");
@@ -230,6 +240,7 @@ class SupervisedCode implements CodeWorker {
     if (outcome.kind === "loaded")
       for (const warning of outcome.loaded.warnings) this.#log.warn(warning, { from: "code" });
     else await life.ended;
+    if (source.hasSpare === true) this.#spare.prepare(source.process);
     return { outcome, life };
   }
 

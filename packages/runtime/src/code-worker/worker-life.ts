@@ -80,20 +80,41 @@ const streamEndMs = 200;
 /** Code that takes longer to be read is read by a process of its own, which may take as long as `load` may. */
 const reloadMs = 20_000;
 
+/** A process that has been told nothing yet. */
+export interface SpareWorker {
+  readonly process: WorkerProcess;
+  /** Where the lines go that it writes. */
+  follow(onLine: (line: string) => void): void;
+}
+
 /** Fails where the process cannot be started. */
-export async function startWorkerLife(options: WorkerLifeOptions): Promise<WorkerLife> {
+export async function startSpareWorker(options: WorkerLifeOptions["process"]): Promise<SpareWorker> {
+  let onLine: (line: string) => void = () => {};
+  const process = await startWorkerProcess({ ...options, onLine: (line) => onLine(line) });
+  return {
+    process,
+    follow: (listener) => (onLine = listener),
+  };
+}
+
+/**
+ * Fails where the process cannot be started.
+ * @param spare a process of the same options that is there already; null: one is started
+ */
+export async function startWorkerLife(
+  options: WorkerLifeOptions,
+  spare: SpareWorker | null = null,
+): Promise<WorkerLife> {
   const { log, start } = options;
   const budget = createLineBudget({
     now: () => performance.now(),
     onDropped: (lines) => log.warn("the code writes too much, and lines of its log were dropped", { lines }),
   });
-  const child = await startWorkerProcess({
-    ...options.process,
-    onLine: (line) => {
-      if (budget.take(line)) log.info(line, fromCode);
-    },
+  const { process, follow } = spare ?? (await startSpareWorker(options.process));
+  follow((line) => {
+    if (budget.take(line)) log.info(line, fromCode);
   });
-  return new RunningWorker(options, child, start, budget);
+  return new RunningWorker(options, process, start, budget);
 }
 
 class RunningWorker implements WorkerLife {

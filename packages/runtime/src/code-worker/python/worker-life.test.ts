@@ -1,8 +1,9 @@
 // The life of a Python worker by its messages: loading, reloading, what it says, and its end.
 
 import assert from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "node:test";
 import { loadModel, skipWithoutPython as skip, startModel, textOf } from "./testing/python-model.ts";
@@ -96,6 +97,59 @@ class Model:
     worker.send({ kind: "reload" });
     assert.match((await worker.heard("reload_failed")).message, /SyntaxError/);
     assert.equal(await predict(), `[2, "b", "loaded"]`);
+  },
+);
+
+test(
+  "a reload from another directory imports what is there, and one that loads otherwise is not taken",
+  { skip },
+  async (t) => {
+    const code = (version: number, load = "loaded") => `
+import os
+from packaged import name
+class Model:
+    def load(self):
+        self.state = "${load}"
+
+    def predict(self, model_input):
+        from model.late import late
+        return [${version}, name, late, self.state, os.path.basename(os.getcwd())]
+`;
+    const files = (version: number) => ({
+      "packages/packaged.py": `name = "p${version}"\n`,
+      "model/late.py": `late = "l${version}"\n`,
+    });
+    const worker = await loadModel(t, code(1), { files: files(1) });
+    const next = await mkdtemp(join(tmpdir(), "corral-reload-"));
+    t.after(() => rm(next, { recursive: true, force: true }));
+    const write = async (text: string) => {
+      for (const [path, content] of Object.entries({ ...files(2), "model/model.py": text })) {
+        await mkdir(join(next, path, ".."), { recursive: true });
+        await writeFile(join(next, path), content);
+      }
+    };
+    const predict = async () => JSON.parse(textOf(await worker.call("predict").done)) as unknown;
+    const reload = () =>
+      worker.send({ kind: "reload", directory: next, packages_directory: join(next, "packages") });
+    const old = [1, "p1", "l1", "loaded", basename(worker.directory)];
+    assert.deepEqual(await predict(), old);
+    await write(code(2, "loaded otherwise"));
+    reload();
+    const failed = await worker.heard("reload_failed");
+    assert.deepEqual([failed.needs_load, failed.message], [true, "`load` has changed, and runs again."]);
+    assert.deepEqual(await predict(), old);
+    await write("\n\nclass Model(:\n");
+    reload();
+    const failures = () => worker.messages.filter((message) => message.kind === "reload_failed");
+    while (failures().length < 2) await sleep(10);
+    const broken = failures()[1];
+    assert.ok(broken?.kind === "reload_failed");
+    assert.deepEqual([broken.file, broken.line, broken.needs_load], ["model/model.py", 3, undefined]);
+    assert.deepEqual(await predict(), old);
+    await write(`\n# further down\n${code(2)}`);
+    reload();
+    await worker.heard("reloaded");
+    assert.deepEqual(await predict(), [2, "p2", "l2", "loaded", basename(next)]);
   },
 );
 

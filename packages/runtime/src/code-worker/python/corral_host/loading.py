@@ -7,6 +7,7 @@ code and data are where the bundle lies, without a container's fixed paths.
 from __future__ import annotations
 
 import asyncio
+import copy
 import importlib
 import importlib.util
 import inspect
@@ -70,6 +71,7 @@ class Source:
     def prepare(self) -> None:
         """`from model.x import y` and bundled packages are found. As with Truss, the installed environment comes
         before bundled packages."""
+        os.chdir(self.root)
         if str(self.root) not in sys.path:
             sys.path.insert(0, str(self.root))
         if self.packages.is_dir() and str(self.packages) not in sys.path:
@@ -78,6 +80,21 @@ class Source:
             self.data.mkdir(parents=True, exist_ok=True)
         except OSError:
             pass  # a bundle that cannot be written to and brings no data
+
+    def moved(self, directory: str, packages: str) -> "Source":
+        """The same file in another directory; the data stay where the object has found them."""
+        moved = copy.copy(self)
+        moved.root, moved.packages = Path(directory), Path(packages)
+        moved.file = moved.root / self.file.relative_to(self.root)
+        return moved
+
+    def take_place_of(self, other: "Source") -> None:
+        """Imports find this one where they found the other."""
+        os.chdir(self.root)
+        places = {str(other.root): str(self.root), str(other.packages): str(self.packages)}
+        sys.path[:] = [places.get(path, path) for path in sys.path]
+        if self.packages.is_dir() and str(self.packages) not in sys.path:
+            sys.path.append(str(self.packages))
 
     def run(self) -> type:
         """Runs the file and gives its class."""

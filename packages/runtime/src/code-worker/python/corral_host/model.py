@@ -9,12 +9,17 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from .definition import Definition, define
 from .loading import Source, construct, load
+from .same_code import loading_difference
 from .logs import Log
 from .serving import Serving
+
+
+class NeedsLoad(Exception):
+    """Nothing is wrong with the new code, but the living object cannot take it."""
 
 
 class Stage:
@@ -39,21 +44,34 @@ class LoadedModel:
         self.warnings: List[str] = []
         self._source = source
 
-    def hot_reload(self) -> None:
-        """Calls that run end on the old code. Raises what the new file raises, and the old code stays."""
-        own = self._source.own_modules()
+    def hot_reload(self, directory: Optional[str] = None, packages: Optional[str] = None) -> None:
+        """Takes the code from where it is now; default: where it was. Calls that run end on the old code. Raises what
+        the new file raises, or NeedsLoad, and the old code stays."""
+        old = self._source
+        new = old if directory is None or packages is None else old.moved(directory, packages)
+        own = old.own_modules()
         for name, _ in own:
             sys.modules.pop(name, None)
         old_class = type(self.instance)
         try:
-            self.instance.__class__ = self._source.run()
+            new.take_place_of(old)
+            new_class = new.run()
+            changed = loading_difference(old_class, new_class)
+            if changed is not None:
+                raise NeedsLoad("`%s` has changed, and runs again." % changed)
+            try:
+                self.instance.__class__ = new_class
+            except TypeError as error:
+                raise NeedsLoad("The object cannot take its new class: %s" % error) from error
             definition = define(self.instance)
         except BaseException:
             self.instance.__class__ = old_class
-            for name, _ in self._source.own_modules():
+            for name, _ in new.own_modules():
                 sys.modules.pop(name, None)
             sys.modules.update(own)
+            old.take_place_of(new)
             raise
+        self._source = new
         self.serving.definition = definition
 
 

@@ -17,7 +17,7 @@ from .cuda_on_cpu import install as stand_in
 from .errors import ModelDefinitionError, named, user_trace
 from .incoming import Incoming
 from .logs import Log, LogHandler
-from .model import LoadedModel, Stage, load_model
+from .model import LoadedModel, NeedsLoad, Stage, load_model
 from .outgoing import Outgoing
 from .output import Output
 from .serving import describe_schemas
@@ -65,7 +65,7 @@ class Worker:
         elif kind == "start":
             self._spawn(self._load(message))
         elif kind == "reload":
-            self._spawn(self._reload())
+            self._spawn(self._reload(message))
         elif kind == "environment":
             self._spawn(self._tell_environment(message["environment"]))
         elif kind == "shutdown":
@@ -142,32 +142,26 @@ class Worker:
             "message": named(error),
             "traceback": user_trace(error, self._log.model_file),
         }
-        place = self._place(error)
+        place = _place(error, self._directory)
         return {**found, **place}
 
-    def _place(self, error: BaseException) -> Dict[str, Any]:
-        """The last place in the author's files, by path in the bundle."""
-        places = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
-        if isinstance(error, SyntaxError) and error.filename is not None:
-            places.append((error.filename, error.lineno))
-        for filename, line in reversed(places):
-            try:
-                path = Path(filename).relative_to(self._directory)
-            except ValueError:
-                continue
-            return {"file": path.as_posix(), **({} if line is None or line < 1 else {"line": line})}
-        return {}
-
-    async def _reload(self) -> None:
+    async def _reload(self, message: Dict[str, Any]) -> None:
         model = self._model
         if model is None:
             return
+        directory, packages = message.get("directory"), message.get("packages_directory")
+        root = self._directory if directory is None else Path(directory)
         try:
-            await asyncio.get_running_loop().run_in_executor(None, model.hot_reload)
+            await asyncio.get_running_loop().run_in_executor(None, model.hot_reload, directory, packages)
+        except NeedsLoad as error:
+            self._wire.send({"kind": "reload_failed", "message": str(error), "needs_load": True})
+            return
         except (Exception, SystemExit) as error:
             trace = user_trace(error, self._log.model_file)
-            self._wire.send({"kind": "reload_failed", "message": named(error), "traceback": trace})
+            failed = {"kind": "reload_failed", "message": named(error), "traceback": trace}
+            self._wire.send({**failed, **_place(error, root)})
             return
+        self._directory = root
         self._wire.send({"kind": "reloaded", **self._described(model)})
 
     async def _tell_environment(self, environment: Optional[Dict[str, Any]]) -> None:
@@ -183,6 +177,20 @@ class Worker:
             await asyncio.sleep(0.02)
         if not self._over.done():
             self._over.set_result(0)
+
+
+def _place(error: BaseException, root: Path) -> Dict[str, Any]:
+    """The last place in the author's files, by path in the bundle."""
+    places = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError) and error.filename is not None:
+        places.append((error.filename, error.lineno))
+    for filename, line in reversed(places):
+        try:
+            path = Path(filename).relative_to(root)
+        except ValueError:
+            continue
+        return {"file": path.as_posix(), **({} if line is None or line < 1 else {"line": line})}
+    return {}
 
 
 def _end_at_once() -> NoReturn:
