@@ -84,7 +84,7 @@ const reloadMs = 20_000;
 export interface SpareWorker {
   readonly process: WorkerProcess;
   /** Where the lines go that it writes. */
-  follow(onLine: (line: string) => void): void;
+  readonly follow: (onLine: (line: string) => void) => void;
 }
 
 /** Fails where the process cannot be started. */
