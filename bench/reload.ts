@@ -25,6 +25,8 @@ const kinds = values.kinds.split(",").map((given) => {
   return kind;
 });
 const model = resolve(values.model);
+/** Between two edits; people take longer. */
+const pauseMs = 1_000;
 /** Of one edit: more is no reload. */
 const patienceMs = 60_000;
 
@@ -74,8 +76,7 @@ async function measure(kind: CodeKind, { url, key }: Corral) {
     patchMillis.push(Number(patch["ms"]));
     const how = String(patch["reload"] ?? patch["kind"]);
     reloads[how] = (reloads[how] ?? 0) + 1;
-    // Editors and people pause.
-    await sleep(100);
+    await sleep(pauseMs);
   }
   const { streams, brokenOff, failed } = await load.stop();
   const after = await replicas();
