@@ -97,7 +97,11 @@ export async function startReplicaCode(
         worker,
         generations,
         held,
-        prepare: (next) => prepareProgram(next, { own, scratchDirectory, log, signal: ended.signal }),
+        async prepare(next) {
+          const made = await prepareProgram(next, { own, scratchDirectory, log, signal: ended.signal });
+          if (!place.isolates) refuseMounts(made);
+          return made;
+        },
         source: (next, nextProgram) => codeSource(next, { ...place, program: nextProgram }),
         log,
       }),
