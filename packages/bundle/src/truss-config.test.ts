@@ -195,6 +195,8 @@ runtime: {transport: {kind: http, ping_timeout_seconds: 3}}
         ["/weights/1/auth/aws_oidc_role_arn", "7"],
         ["/runtime/transport/ping_timeout_seconds", "8"],
         ["/requirements_file", "2"],
+        ["/weights/1/source", "7"],
+        ["/weights/1/auth/auth_method", "7"],
       ],
     );
     const alone = refusal("docker_server: {server_port: 0, predict_endpoint: /, liveness_endpoint: /}\n", []);
@@ -275,7 +277,7 @@ model_framework: sklearn
     assert.deepEqual(withoutEffect[0], {
       field: "system_packages",
       line: 3,
-      reason: "No image is built here. Install what the model needs on the machine.",
+      reason: "No image is built here. Install what the model needs on the machine, with apt for example.",
     });
   });
 
@@ -358,4 +360,36 @@ build: {arguments: {some_key: {inner_key: 1}}}
   const again = parseConfig(JSON.stringify(expanded), python);
   assert.deepEqual(again.truss, truss);
   assert.deepEqual(expandedTrussConfig(again.config, again.truss), expanded);
+});
+
+it("files of other places than a hub are refused for Python code, each with its place", () => {
+  const error = refusal(`
+model_cache:
+  - {repo_id: a/b}
+  - {repo_id: gs://bucket, kind: gcs}
+`);
+  assert.deepEqual(
+    error.errors.map(({ pointer, code }) => [pointer, code]),
+    [["/model_cache/1/kind", "unsupported_parameter"]],
+  );
+  assert.match(error.message, /line 4: kind gcs is not supported here: only a Hugging Face hub is read\. .*external_data/);
+  const mounted = refusal(
+    "weights:\n  - {source: 's3://bucket/key', mount_location: /w}\n  - {source: 'hf://a/b', mount_location: /v, auth: {auth_method: AWS_OIDC, aws_oidc_role_arn: r, aws_oidc_region: e}}\n",
+  );
+  assert.deepEqual(
+    mounted.errors.map(({ pointer }) => pointer),
+    ["/weights/0/source", "/weights/1/auth/auth_method"],
+  );
+});
+
+it("what only an image could do is listed with what helps instead", () => {
+  const { withoutEffect } = parseConfig("build_commands: [make it]\nsystem_packages: [ffmpeg]\n", python);
+  assert.deepEqual(
+    withoutEffect.map(({ field, line }) => [field, line]),
+    [
+      ["build_commands", 1],
+      ["system_packages", 2],
+    ],
+  );
+  assert.match(withoutEffect[1]?.reason ?? "", /apt/);
 });

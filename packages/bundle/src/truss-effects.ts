@@ -122,8 +122,13 @@ const effects: readonly Effect[] = [
   ...none(noPython, ["external_package_dirs"], ["typescript"]),
   ...none(noClass, ["model_module_dir", "model_class_filename", "model_class_name"], ["server"]),
   ...none(
-    `${noImage} Install what the model needs on the machine.`,
+    `${noImage} Install what the model needs on the machine, with apt for example.`,
     ["system_packages"],
+    ["python", "typescript", "server"],
+  ),
+  ...none(
+    `${noImage} Do on the machine what the commands do, and list packages under requirements.`,
+    ["build_commands"],
     ["python", "typescript", "server"],
   ),
   ...none(`${noImage} List what the code needs under requirements.`, ["base_image"], ["python"]),
