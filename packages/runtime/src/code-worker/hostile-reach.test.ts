@@ -262,7 +262,7 @@ describe("code that means harm", { concurrency: 4 }, () => {
       for (const outcome of refused) assert.match(outcome, /^refused /);
       if (process.getuid?.() === 0) {
         const [shadow] = await attempt(code, ["read", "/etc/shadow"]);
-        assert.ok(shadow === "" || /^refused /.test(shadow ?? ""), "what only root may read");
+        assert.ok(shadow === "" || (shadow ?? "").startsWith("refused "), "what only root may read");
       }
       assert.equal(victim.exitCode ?? victim.signalCode, null);
       assert.ok(existsSync(model));
