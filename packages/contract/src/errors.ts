@@ -78,6 +78,7 @@ export const errorTable = {
   out_of_cells: model(503, "The KV cache is full", true),
   code_not_loaded: model(422, "The model's code cannot be loaded"),
   code_load_failed: model(503, "The model's code failed while it was loaded", true),
+  code_unhealthy: model(503, "The model's code says that it is not healthy", true),
   code_failed: model(500, "The model's code failed"),
   code_refused: model(400, "The model's code refused the call"),
   code_lost: model(502, "The process of the model's code ended before it answered", true),

@@ -124,6 +124,15 @@ export const replicaCodeSchema = z.strictObject({
     /** Between two pieces of a streamed answer. */
     piece_ms: z.int().positive(),
   }),
+  /** What follows where the code has a method that says whether it is healthy; a threshold that is absent: nothing. */
+  health: z
+    .strictObject({
+      /** After its load, before it is asked the first time. */
+      delay_ms: z.int().min(0),
+      stop_traffic_ms: z.int().min(0).optional(),
+      restart_ms: z.int().min(0).optional(),
+    })
+    .optional(),
 });
 export type ReplicaCode = z.infer<typeof replicaCodeSchema>;
 

@@ -55,6 +55,7 @@ export function replicaCode(
     hidden_directories: [home],
     ...(replicaId === null ? {} : { live_directory: join(home, "live", replicaId) }),
     predict_concurrency: runtime.predictConcurrency,
+    ...healthOf(truss),
     limits: {
       memory_bytes: memoryLimit(truss),
       open_files: openFiles,
@@ -120,6 +121,22 @@ function patterns({
   return {
     ...(allowPatterns === undefined ? {} : { allow_patterns: [...allowPatterns] }),
     ...(ignorePatterns === undefined ? {} : { ignore_patterns: [...ignorePatterns] }),
+  };
+}
+
+/** Without a threshold nothing follows from what the code says. */
+function healthOf({ runtime }: TrussSettings): Pick<ReplicaCode, "health"> {
+  const { restartCheckDelaySeconds, restartThresholdSeconds, stopTrafficThresholdSeconds } =
+    runtime.healthChecks;
+  if (restartThresholdSeconds === undefined && stopTrafficThresholdSeconds === undefined) return {};
+  return {
+    health: {
+      delay_ms: (restartCheckDelaySeconds ?? 0) * 1_000,
+      ...(stopTrafficThresholdSeconds === undefined
+        ? {}
+        : { stop_traffic_ms: stopTrafficThresholdSeconds * 1_000 }),
+      ...(restartThresholdSeconds === undefined ? {} : { restart_ms: restartThresholdSeconds * 1_000 }),
+    },
   };
 }
 

@@ -24,6 +24,8 @@ export interface CodePlace {
 
 /** What a call whose time is over may take to end, before its worker is. */
 const cancelGraceMs = 5_000;
+/** As often as Kubernetes asks a container by default. */
+const healthCheckMs = 10_000;
 /** Of the code at a time. */
 const processes = 512;
 /** A disk with less is as good as full for the platform's database. */
@@ -57,6 +59,16 @@ export function codeSource(code: ReplicaCode, place: CodePlace): CodeSource {
       isolation,
     },
     loadTimeoutMs: limits.load_ms,
+    ...(code.health === undefined
+      ? {}
+      : {
+          health: {
+            checkMs: healthCheckMs,
+            delayMs: code.health.delay_ms,
+            stopTrafficMs: code.health.stop_traffic_ms ?? null,
+            restartMs: code.health.restart_ms ?? null,
+          },
+        }),
     cancelGraceMs,
     start: {
       directory,

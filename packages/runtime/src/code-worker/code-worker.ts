@@ -4,6 +4,8 @@
 import { ServingError } from "@corral/contract";
 import type { Log } from "../log.ts";
 import { codeNotLoaded } from "./code-errors.ts";
+import type { HealthAction } from "./health.ts";
+import { watchHealth, type HealthSettings, type HealthWatch } from "./health-watch.ts";
 import type { FailedMessage, LoadedMessage, StartMessage } from "./protocol.ts";
 import { restartDelay } from "./restart-delay.ts";
 import { createSpareProcess } from "./spare-process.ts";
@@ -24,6 +26,8 @@ export type CodeSource = Pick<WorkerLifeOptions, "process" | "loadTimeoutMs" | "
   readonly hasSpare?: boolean;
   /** Called when no process has its files any more, and none will be started with them. */
   readonly release?: () => void;
+  /** Where the code says of itself whether it is healthy; absent: what it says has no consequences. */
+  readonly health?: HealthSettings;
 };
 
 export interface CodeWorkerOptions {
@@ -102,6 +106,8 @@ class SupervisedCode implements CodeWorker {
   #restartCount = 0;
   #failureCount = 0;
   #restartTimer: NodeJS.Timeout | undefined;
+  #healthWatch: HealthWatch | null = null;
+  #isUnhealthy = false;
   #replacing: Promise<unknown> = Promise.resolve();
   #isStopped = false;
 
@@ -141,6 +147,7 @@ class SupervisedCode implements CodeWorker {
 
   call(call: CodeCall): RunningCall {
     if (this.#isStopped) throw shuttingDown();
+    if (this.#isUnhealthy) throw unhealthy();
     const placed: Placed = { call, running: null, timer: undefined };
     this.#placed.set(call, placed);
     if (this.#current?.isAccepting === true) placed.running = this.#current.call(call);
@@ -174,6 +181,7 @@ class SupervisedCode implements CodeWorker {
   async stop(): Promise<void> {
     this.#isStopped = true;
     clearTimeout(this.#restartTimer);
+    this.#healthWatch?.stop();
     this.#failWaiting("The replica is shutting down.");
     const lives = [...this.#lives.keys()];
     for (const life of lives) {
@@ -250,11 +258,34 @@ class SupervisedCode implements CodeWorker {
     this.#source = source;
     this.#current = life;
     this.#loaded = loaded;
+    this.#watchHealth(life, source, loaded);
     const sound = setTimeout(() => {
       if (this.#current === life) this.#failureCount = 0;
     }, soundAfterMs);
     sound.unref();
     this.#placeWaiting();
+  }
+
+  #watchHealth(life: WorkerLife, { health }: CodeSource, { methods }: LoadedMessage): void {
+    this.#healthWatch?.stop();
+    this.#isUnhealthy = false;
+    this.#healthWatch =
+      health === undefined || !methods.includes("is_healthy")
+        ? null
+        : watchHealth(life, health, (action) => this.#act(action, life));
+  }
+
+  #act(action: Exclude<HealthAction, "none">, life: WorkerLife): void {
+    if (this.#current !== life) return;
+    this.#isUnhealthy = action === "stop_traffic";
+    switch (action) {
+      case "stop_traffic":
+        return this.#log.warn("the code says that it is not healthy: it gets no calls until it is");
+      case "resume_traffic":
+        return this.#log.info("the code is healthy again and gets calls");
+      case "restart":
+        return life.kill("It said for too long that it is not healthy.");
+    }
   }
 
   #placeWaiting(): void {
@@ -271,7 +302,11 @@ class SupervisedCode implements CodeWorker {
     const source = this.#lives.get(life);
     this.#lives.delete(life);
     const wasCurrent = this.#current === life;
-    if (wasCurrent) this.#current = null;
+    if (wasCurrent) {
+      this.#current = null;
+      this.#healthWatch?.stop();
+      this.#isUnhealthy = false;
+    }
     for (const call of lose()) this.#placeAgain(call);
     if (source !== undefined && source.release !== this.#source.release) source.release?.();
     if (!wasCurrent || this.#isStopped) return;
@@ -357,6 +392,13 @@ class SupervisedCode implements CodeWorker {
     clearTimeout(placed.timer);
     this.#waiting.delete(placed);
   }
+}
+
+function unhealthy(): ServingError {
+  return new ServingError(
+    "code_unhealthy",
+    "The model's code says that it is not healthy, and has for longer than runtime.health_checks.stop_traffic_threshold_seconds.",
+  );
 }
 
 function shuttingDown(): ServingError {

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createLog } from "../log.ts";
 import { startCodeWorker, type CodeSource, type CodeWorker } from "../code-worker/code-worker.ts";
+import type { HealthSettings } from "../code-worker/health-watch.ts";
 import type { DiskLimit } from "../code-worker/limits-watch.ts";
 import { canIsolate, isolatingWords } from "../code-worker/isolation.ts";
 import { typescriptProgram } from "../code-worker/typescript/program.ts";
@@ -20,6 +21,7 @@ export interface TestCodeOptions {
   readonly start?: Partial<CodeSource["start"]>;
   readonly memoryBytes?: number;
   readonly disk?: Omit<DiskLimit, "directory">;
+  readonly health?: HealthSettings;
   readonly loadTimeoutMs?: number;
   readonly cancelGraceMs?: number;
   readonly openLlm?: OpenLlm;
@@ -125,6 +127,7 @@ function testSource(directory: string, scratch: string, options: TestCodeOptions
           ? null
           : isolation(directory, scratch, options.hidden, program.directories),
     },
+    ...(options.health === undefined ? {} : { health: options.health }),
     loadTimeoutMs: options.loadTimeoutMs ?? 20_000,
     cancelGraceMs: options.cancelGraceMs ?? 300,
     start: {
