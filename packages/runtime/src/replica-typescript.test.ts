@@ -24,7 +24,7 @@ function bundleOf(t: TestContext, files: Readonly<Record<string, string>>) {
 }
 
 /** Spelled so that these are no imports of this file. */
-const imports = (what: string) => `import ${what};`;
+const imports = (names: string, file: string) => `import ${names} from ${JSON.stringify(file)};`;
 
 test(
   "packages of the bundle are found from it, and zod is the install's whatever they bring",
@@ -44,8 +44,8 @@ test(
       "vendor/zod/index.js": "export const z = { ZodString: class {} };",
       "model/words.cjs": "module.exports = require('greet/words');",
       "model/model.ts": `
-        ${imports('words from "greet/words"')}
-        ${imports('{ isText } from "shapes"')}
+        ${imports("words", "greet/words")}
+        ${imports("{ isText }", "shapes")}
         import { z } from "zod";
         import again from "./words.cjs";
         export const input = z.object({ name: z.string() });
