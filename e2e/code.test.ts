@@ -6,7 +6,8 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { json, startCorral, type Corral } from "./harness.ts";
+import OpenAI from "openai";
+import { json, repository, startCorral, type Corral } from "./harness.ts";
 
 let corral: Corral;
 let directory: string;
@@ -85,4 +86,44 @@ test("code that cannot be loaded fails its deployment with file and line", async
   const pushed = await corral.cli("push", path);
   assert.notEqual(pushed.code, 0);
   assert.match(pushed.stderr, /model\/model\.ts line 1/);
+});
+
+test("examples/rag-chat finds the passages of a question, answers with them, and talks to OpenAI's client", async () => {
+  const pushed = await corral.cli("push", join(repository, "examples/rag-chat"));
+  assert.equal(pushed.code, 0, pushed.stderr);
+  const expected = {
+    "What is beam search?": "generation.md: Beam search",
+    "How do I push a model?": "corral.md: Pushing a model",
+    "How do I get a refund?": "support.md: Refunds",
+  };
+  for (const [question, source] of Object.entries(expected)) {
+    const said = await corral.cli("predict", "rag-chat", "-d", JSON.stringify({ question }));
+    assert.equal(said.code, 0, said.stderr);
+    const { answer, sources } = JSON.parse(said.stdout) as { answer: string; sources: { source: string }[] };
+    assert.equal(sources[0]?.source, source);
+    assert.notEqual(answer, "");
+  }
+  const streamed = await corral.cli(
+    "predict",
+    "rag-chat",
+    "--stream",
+    "-d",
+    '{"question": "What is Corral?"}',
+  );
+  assert.match(streamed.stdout, /Corral/);
+
+  const client = new OpenAI({ apiKey: corral.key, baseURL: `${corral.url}/v1` });
+  const messages = [{ role: "user" as const, content: "What is the sampling temperature?" }];
+  const whole = await client.chat.completions.create({ model: "rag-chat", messages });
+  const text = whole.choices[0]?.message.content ?? "";
+  assert.match(text, /emperature/);
+  assert.ok((whole.usage?.completion_tokens ?? 0) > 0);
+  let pieces = "";
+  for await (const { choices } of await client.chat.completions.create({
+    model: "rag-chat",
+    messages,
+    stream: true,
+  }))
+    pieces += choices[0]?.delta.content ?? "";
+  assert.equal(pieces.trim(), text);
 });

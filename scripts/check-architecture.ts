@@ -141,7 +141,7 @@ function areaOf(file: string): Area | null {
 }
 
 function isSource(file: string): boolean {
-  return /\.[cm]?[jt]sx?$/.test(file) && !/(^|\/)(test-data|models|templates)\//.test(file);
+  return /\.[cm]?[jt]sx?$/.test(file) && !/(^|\/)(test-data|models|templates|examples)\//.test(file);
 }
 
 function isTest(file: string): boolean {

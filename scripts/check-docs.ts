@@ -25,7 +25,7 @@ export interface Facts {
   anchors(file: string): readonly string[] | null;
 }
 
-const topFolders = ["packages", "scripts", "e2e", "docs", "models", "bench", ".ci"];
+const topFolders = ["packages", "scripts", "e2e", "docs", "models", "bench", "examples", ".ci"];
 const npmOwn = ["ci", "install", "start", "test", "run", "exec", "cache", "config"];
 
 /** Everything wrong with one document. */
