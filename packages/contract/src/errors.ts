@@ -81,6 +81,7 @@ export const errorTable = {
   code_unhealthy: model(503, "The model's code says that it is not healthy", true),
   code_failed: model(500, "The model's code failed"),
   code_refused: model(400, "The model's code refused the call"),
+  calls_too_deep: model(508, "Deployments call each other too deeply"),
   code_lost: model(502, "The process of the model's code ended before it answered", true),
   library_missing: platform(500, "The llama.cpp library is not installed"),
   library_mismatch: platform(500, "The llama.cpp library is not the expected one"),

@@ -202,6 +202,10 @@ export const replicaConfigSchema = z.strictObject({
     .optional(),
   /** Absent: the model answers by itself. */
   code: replicaCodeSchema.optional(),
+  /** Where its code's calls of other deployments go, and what proves that they are this replica's. Absent: there are none. */
+  platform: z
+    .strictObject({ address: z.string().regex(/^(unix:\/|http:\/\/)/), token: z.string() })
+    .optional(),
   /** Smaller models of the same vocabulary that draft, by the names that calls give; absent: none. */
   draft_models: z
     .array(z.strictObject({ name: z.string(), path: z.string(), sha256: z.string() }))

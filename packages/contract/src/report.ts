@@ -10,6 +10,11 @@ import { replicaStatisticsSchema } from "./statistics.ts";
 export const controlPath = "/_corral/control";
 export const controlProtocol = "corral-control.1";
 
+/** Where a replica calls other deployments: `POST /calls/METHOD?deployment=NAME`, on the address in its config. */
+export const callsPath = "/calls";
+/** A chain of deployments that call each other has at most so many calls after its caller's. */
+export const deepestCall = 4;
+
 /** A replica that lost its channel admits nothing and exits after this time. */
 export const channelLossGraceMs = 2_000;
 /** For a lost replica the last report stands: it is at most this old, or this many tokens behind. */
@@ -133,4 +138,6 @@ export const forwardedHeaders = {
   weight: "x-corral-weight",
   /** `1`: the answer is the model's own, without the family's envelope around it. */
   bare: "x-corral-bare",
+  /** How many runs of code, each begun by the one before, lead to this one; absent: 0, a caller asked for it. */
+  depth: "x-corral-depth",
 } as const;

@@ -11,10 +11,13 @@ import { createBundleStore, removeIncoming } from "./blob/bundle-store.ts";
 import type { PlatformConfig } from "./config.ts";
 import { createDeploymentRecords } from "./deployment-records.ts";
 import { createAddressBook } from "./gateway/address-book.ts";
+import { callerOfRun } from "./gateway/caller-of-run.ts";
 import { createAuthenticator } from "./gateway/authenticate.ts";
+import type { PredictServices } from "./gateway/forward-call.ts";
 import { ownNames, type OwnNames } from "./gateway/hosts.ts";
 import { findKeyRecords } from "./gateway/load-keys.ts";
 import { loadAddresses } from "./gateway/load-addresses.ts";
+import { openReplicaEntry, type ReplicaEntry } from "./gateway/replica-entry.ts";
 import { isDatabaseOfHome, lockHome, prepareHome, readPlatformId } from "./home.ts";
 import { startPostgres, type EmbeddedPostgres } from "./postgres/start-postgres.ts";
 import type { Progress } from "./progress.ts";
@@ -177,6 +180,8 @@ export async function startPlatform(
     log.info({ cap_bytes: config.memoryBytes }, "memory for models");
     let isShuttingDown = false;
     let announced = false;
+    /** Opened before the first replica is started. */
+    let entry: ReplicaEntry | null = null;
     const reconciler = new Reconciler({
       records: createDeploymentRecords(db, bundles.directory, config.memoryBytes, config.mayExceedMemory),
       claims: createClaims(store.pool),
@@ -198,6 +203,7 @@ export async function startPlatform(
             home,
           },
           newId: randomId,
+          ...(entry === null ? {} : { admitCalls: entry.admit }),
           readAdapters: () => readReplicaAdapters(db, plan.deploymentId),
           onReady: () => void tellAdapters(plan.deploymentId).catch(() => undefined),
           now: Date.now,
@@ -244,6 +250,29 @@ export async function startPlatform(
       return config.quickstart ? quickstart.problem(isServing) : await databaseProblem(store.pool);
     };
 
+    const predict: PredictServices = {
+      addresses: createAddressBook(loadAddresses(store), catalogue),
+      replicasOf: (id) => directory.replicasOf(id),
+      adapterNamesOf: (projectId) => adapterNamesOf(db, projectId),
+      newRunId: randomUUID,
+      nowMs: Date.now,
+      loads: createCallLoads({
+        db,
+        residency,
+        replicasOf: (id) => directory.replicasOf(id),
+        now: Date.now,
+        waitMs: config.loadWaitSeconds * 1000,
+      }),
+    };
+    entry = await openReplicaEntry({
+      directory: runDirectory,
+      services: predict,
+      callerOfRun: callerOfRun(db, now),
+      log,
+    });
+    const opened = entry;
+    cleanups.push(async () => opened[Symbol.asyncDispose]());
+
     let names: OwnNames = { authorities: new Set() };
     const { app } = await buildServer({
       log,
@@ -255,20 +284,7 @@ export async function startPlatform(
       }),
       readiness,
       isShuttingDown: () => isShuttingDown,
-      predict: {
-        addresses: createAddressBook(loadAddresses(store), catalogue),
-        replicasOf: (id) => directory.replicasOf(id),
-        adapterNamesOf: (projectId) => adapterNamesOf(db, projectId),
-        newRunId: randomUUID,
-        nowMs: Date.now,
-        loads: createCallLoads({
-          db,
-          residency,
-          replicasOf: (id) => directory.replicasOf(id),
-          now: Date.now,
-          waitMs: config.loadWaitSeconds * 1000,
-        }),
-      },
+      predict,
       management: {
         db,
         bundles,

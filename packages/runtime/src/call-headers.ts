@@ -22,6 +22,8 @@ export interface ForwardedCall {
   readonly acceptsEventStream: boolean;
   /** Nothing stands around what the model answers. */
   readonly isBare: boolean;
+  /** How many runs of code lead to this one. */
+  readonly depth: number;
 }
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
@@ -50,6 +52,7 @@ export function readForwardedCall(headers: IncomingHttpHeaders): ForwardedCall {
     weight: Math.max(1, readInteger(headers, forwardedHeaders.weight) ?? 1),
     acceptsEventStream: (headers.accept ?? "").toLowerCase().includes("text/event-stream"),
     isBare: readText(headers, forwardedHeaders.bare) === "1",
+    depth: readInteger(headers, forwardedHeaders.depth) ?? 0,
   };
 }
 

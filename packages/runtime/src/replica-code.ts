@@ -14,6 +14,7 @@ import { prepareProgram } from "./code-worker/code-program.ts";
 import { codeCanBeIsolated, codeSource } from "./code-worker/code-source.ts";
 import { startCodeWorker } from "./code-worker/code-worker.ts";
 import { createLlm } from "./code-worker/llm-port.ts";
+import { createCallDeployment } from "./code-worker/other-deployments.ts";
 import type { WorkerProgram } from "./code-worker/worker-process.ts";
 import type { Log } from "./log.ts";
 import type { PredictService } from "./predict.ts";
@@ -72,7 +73,13 @@ export async function startReplicaCode(
           ...codeSource(located, { ...place, program }),
           ...(held === null ? {} : { hasSpare: true, release: held.release }),
         },
-        openLlm: createLlm({ service: options.model, runs, namespace: config.deployment_id, log }),
+        openLlm: createLlm({
+          service: options.model,
+          runs,
+          namespace: config.deployment_id,
+          callDeployment: createCallDeployment(config.platform ?? null),
+          log,
+        }),
         log,
         queueLength: config.limits.queue_length,
       },

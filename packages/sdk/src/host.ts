@@ -4,9 +4,9 @@ import type { CallContext } from "./model.ts";
 
 export interface Host {
   /** One of `llm.*`; `body` and the answer are JSON. Fails with an error that has the `code` of the error table. */
-  callLlm(method: string, body: unknown): Promise<unknown>;
+  callLlm(method: string, body: unknown, deployment?: string): Promise<unknown>;
   /** The chunks, as JSON. To leave the loop early cancels the call. */
-  streamLlm(method: string, body: unknown): AsyncIterable<unknown>;
+  streamLlm(method: string, body: unknown, deployment?: string): AsyncIterable<unknown>;
   log(level: "debug" | "info" | "warn" | "error", message: string): void;
   secret(name: string): string | undefined;
   /** The call in whose course it is asked; null: none. */

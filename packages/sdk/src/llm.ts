@@ -51,19 +51,44 @@ export interface Llm {
   render(parameters: Readonly<Record<string, unknown>>): Promise<LlmRendered>;
 }
 
-export const llm: Llm = {
-  generate: (parameters) => host().callLlm("llm.generate", parameters) as Promise<LlmAnswer>,
-  stream: (parameters) => host().streamLlm("llm.stream", parameters) as AsyncIterable<LlmChunk>,
-  embed: (parameters) => host().callLlm("llm.embed", parameters) as Promise<LlmEmbeddings>,
-  async tokenize(text, { addSpecialTokens = true } = {}) {
-    const body = { text, add_special_tokens: addSpecialTokens };
-    const { ids } = (await host().callLlm("llm.tokenize", body)) as { ids: readonly number[] };
-    return ids;
-  },
-  async detokenize(ids, { skipSpecialTokens = false } = {}) {
-    const body = { ids, skip_special_tokens: skipSpecialTokens };
-    const answer = (await host().callLlm("llm.detokenize", body)) as { text: string };
-    return answer.text;
-  },
-  render: (parameters) => host().callLlm("llm.render", parameters) as Promise<LlmRendered>,
+/** Another deployment: a run of its own for each call, within the limits of the key that called the code. */
+export interface OtherDeployment extends Llm {
+  /** Of a deployment with code: what its `predict` answers. */
+  // oxlint-disable-next-line typescript/no-explicit-any -- as that code answers it
+  predict(input: unknown): Promise<any>;
+}
+
+function llmOf(deployment?: string): Llm {
+  const call = (method: string, body: unknown) => host().callLlm(method, body, deployment);
+  return {
+    generate: (parameters) => call("llm.generate", parameters) as Promise<LlmAnswer>,
+    stream: (parameters) =>
+      host().streamLlm("llm.stream", parameters, deployment) as AsyncIterable<LlmChunk>,
+    embed: (parameters) => call("llm.embed", parameters) as Promise<LlmEmbeddings>,
+    async tokenize(text, { addSpecialTokens = true } = {}) {
+      const body = { text, add_special_tokens: addSpecialTokens };
+      const { ids } = (await call("llm.tokenize", body)) as { ids: readonly number[] };
+      return ids;
+    },
+    async detokenize(ids, { skipSpecialTokens = false } = {}) {
+      const body = { ids, skip_special_tokens: skipSpecialTokens };
+      const answer = (await call("llm.detokenize", body)) as { text: string };
+      return answer.text;
+    },
+    render: (parameters) => call("llm.render", parameters) as Promise<LlmRendered>,
+  };
+}
+
+export const llm: Llm & {
+  /** Another deployment, by its id or name, or by the name of a model, whose production deployment answers. */
+  of(deployment: string): OtherDeployment;
+} = {
+  ...llmOf(),
+  of: (deployment) => ({
+    ...llmOf(deployment),
+    async predict(input) {
+      const answer = (await host().callLlm("llm.predict", input, deployment)) as { result: unknown };
+      return answer.result;
+    },
+  }),
 };

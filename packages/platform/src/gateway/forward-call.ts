@@ -46,6 +46,8 @@ export interface AddressedCall {
   readonly method?: string;
   /** Its answer is the model's own, and its code sees the caller's own headers; default false. */
   readonly isBare?: boolean;
+  /** How many runs of code lead to it; default 0. */
+  readonly depth?: number;
 }
 
 /** Fails while nothing was answered; from then on it answers in every case. */
@@ -56,7 +58,7 @@ export async function forwardCall(
   call: AddressedCall,
 ): Promise<void> {
   const { replicasOf, newRunId, nowMs, loads } = services;
-  const { dialect, path, target, isRun = true, isBare = false } = call;
+  const { dialect, path, target, isRun = true, isBare = false, depth = 0 } = call;
   const principal = principalOf(request);
   requireModel(principal, target.modelName);
   const arrivedMs = nowMs();
@@ -87,6 +89,7 @@ export async function forwardCall(
       loadMs: waited?.loadMs ?? 0,
       isOwnRequest: isBare,
       isBare,
+      depth,
     }),
     ...(call.method === undefined ? {} : { method: call.method }),
     answerHeaders,

@@ -56,6 +56,7 @@ test("a replica never sees the caller's key, cookies or own x-corral headers", (
       loadMs: 0,
       isOwnRequest: false,
       isBare: false,
+      depth: 0,
     },
   );
   assert.doesNotMatch(JSON.stringify(told), /secret|forged|999999|a=b/);
@@ -90,6 +91,7 @@ test("code that reads its request sees the caller's own headers and type, and st
       loadMs: 0,
       isOwnRequest: true,
       isBare: true,
+      depth: 0,
     },
   );
   assert.doesNotMatch(JSON.stringify(told), /secret|forged|close/);

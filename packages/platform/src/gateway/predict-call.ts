@@ -57,6 +57,8 @@ export interface CallContext {
   readonly isOwnRequest: boolean;
   /** Nothing stands around the model's answer. */
   readonly isBare: boolean;
+  /** How many runs of code lead to this one; 0: a caller asked for it. */
+  readonly depth: number;
 }
 
 /** Keys, what belongs to one connection, and what the gateway says itself. */
@@ -83,6 +85,7 @@ export function headersForReplica(
   if (principal.tokenCap !== null) told[forwardedHeaders.tokenCap] = String(principal.tokenCap);
   if (principal.weight !== 1) told[forwardedHeaders.weight] = String(principal.weight);
   if (token !== null) told["authorization"] = `Bearer ${token}`;
+  if (context.depth > 0) told[forwardedHeaders.depth] = String(context.depth);
   if (context.isBare) told[forwardedHeaders.bare] = "1";
   const names = context.isOwnRequest ? Object.keys(headers).filter((name) => !keptBack.test(name)) : passedOn;
   for (const name of names) {

@@ -18,7 +18,7 @@ import { processStartTime } from "./process-identity.ts";
 const runtimeMain = fileURLToPath(new URL("../../../runtime/src/main.ts", import.meta.url));
 
 /** The operating system's limit of a socket's path is 108 bytes on Linux, 104 elsewhere. */
-const socketPathLimit = 100;
+export const socketPathLimit = 100;
 /** Of directories outside the home, where the home's path is too long. */
 export const temporaryDirectoryPrefix = join(tmpdir(), "corral-replica-");
 

@@ -73,6 +73,7 @@ export async function liveOnce(
   };
   hooks.onBegin(current);
   const logger = log.child({ replica: id, deployment: plan.deploymentName });
+  using pass = options.admitCalls?.({ replicaId: id, projectId: plan.projectId });
   let exit: ReplicaExit;
   let violation: string | null = null;
   try {
@@ -88,7 +89,8 @@ export async function liveOnce(
     } else {
       const adapters = await options.readAdapters?.();
       const own = { replicaId: id, address: place.address, token: null };
-      const config = replicaConfig(plan, own, host, adapters);
+      const platform = pass === undefined ? {} : { platform: { address: pass.address, token: pass.token } };
+      const config = { ...replicaConfig(plan, own, host, adapters), ...platform };
       const started = await driver.start(place, config, (line) => {
         logReplicaLine(logger, line);
         options.onLine?.(id, line);

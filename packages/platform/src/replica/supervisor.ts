@@ -18,6 +18,7 @@ import {
 } from "../domain/deployment-statistics.ts";
 import { nextReplicaStatus } from "../domain/replica.ts";
 import type { ResidencyPhase } from "../domain/residency.ts";
+import type { CallingReplica, ReplicaPass } from "../gateway/replica-entry.ts";
 import { endProcess } from "./end-process.ts";
 import { createGate } from "./gate.ts";
 import type {
@@ -46,6 +47,8 @@ export interface SupervisorOptions {
   readonly onResidency: () => void;
   /** What was added to the deployment, as of now. */
   readonly readAdapters?: () => Promise<ReplicaAdapters>;
+  /** Lets a replica's code call other deployments, for as long as the pass is not disposed. */
+  readonly admitCalls?: (replica: CallingReplica) => ReplicaPass;
   /** A replica answers: what has changed since it was started is to be told to it. */
   readonly onReady?: () => void;
   /** What a replica wrote, and that it ended. */

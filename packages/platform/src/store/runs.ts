@@ -16,6 +16,23 @@ export async function getRun(db: Db, projectId: string, id: string): Promise<Run
   });
 }
 
+/** Whoever's it is: of a run that a replica was given. */
+export async function findRunOfReplica(
+  db: Db,
+  replicaId: string,
+  id: string,
+): Promise<Pick<RunRow, "project_id" | "key_id" | "finished_at"> | null> {
+  if (!uuid.test(id)) return null;
+  return withRetry(db, async () => {
+    const query = db
+      .selectFrom("runs")
+      .select(["project_id", "key_id", "finished_at"])
+      .where("id", "=", id)
+      .where("replica_id", "=", replicaId);
+    return (await query.executeTakeFirst()) ?? null;
+  });
+}
+
 export interface RunQuery extends PageQuery {
   readonly deploymentId?: string | undefined;
   readonly status?: RunStatus | undefined;

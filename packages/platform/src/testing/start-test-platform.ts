@@ -12,9 +12,12 @@ import { pino } from "pino";
 import { createBundleStore } from "../blob/bundle-store.ts";
 import { createDeploymentRecords } from "../deployment-records.ts";
 import { createAddressBook } from "../gateway/address-book.ts";
+import { callerOfRun } from "../gateway/caller-of-run.ts";
 import { createAuthenticator } from "../gateway/authenticate.ts";
+import type { PredictServices } from "../gateway/forward-call.ts";
 import { ownNames, type OwnNames } from "../gateway/hosts.ts";
 import { loadAddresses } from "../gateway/load-addresses.ts";
+import { openReplicaEntry, type ReplicaEntry } from "../gateway/replica-entry.ts";
 import { findKeyRecords } from "../gateway/load-keys.ts";
 import { Reconciler } from "../reconcile.ts";
 import { createClaims } from "../replica/claims.ts";
@@ -153,6 +156,7 @@ export async function startTestPlatform({
     now: Date.now,
     log,
   });
+  let entry: ReplicaEntry | null = null;
   const reconciler = new Reconciler({
     records: createDeploymentRecords(db, join(home, "bundles"), residencyOptions.capBytes ?? Infinity),
     claims: createClaims(store.pool),
@@ -174,6 +178,7 @@ export async function startTestPlatform({
           home,
         },
         newId: randomId,
+        ...(entry === null ? {} : { admitCalls: entry.admit }),
         readAdapters: () => readReplicaAdapters(db, plan.deploymentId),
         onReady: () => void tellAdapters(plan.deploymentId).catch(() => undefined),
         now: Date.now,
@@ -205,6 +210,28 @@ export async function startTestPlatform({
     replicasOf: (id) => directory.replicasOf(id),
     log,
   });
+  const predict: PredictServices = {
+    addresses: createAddressBook(loadAddresses(store)),
+    replicasOf: (id) => directory.replicasOf(id),
+    adapterNamesOf: (projectId) => adapterNamesOf(db, projectId),
+    newRunId: randomUUID,
+    nowMs: Date.now,
+    loads: createCallLoads({
+      db,
+      residency,
+      replicasOf: (id) => directory.replicasOf(id),
+      now: Date.now,
+      waitMs,
+      pingMs: 100,
+    }),
+  };
+  entry = await openReplicaEntry({
+    directory: join(home, "run"),
+    services: predict,
+    callerOfRun: callerOfRun(db, now),
+    log,
+  });
+  const opened = entry;
   let names: OwnNames = { authorities: new Set(["localhost:80"]) };
   const server = await buildServer({
     log,
@@ -212,21 +239,7 @@ export async function startTestPlatform({
     authenticate: createAuthenticator({ findKeys: findKeyRecords(store), environmentKey: null, now }),
     readiness: async () => null,
     isShuttingDown: () => false,
-    predict: {
-      addresses: createAddressBook(loadAddresses(store)),
-      replicasOf: (id) => directory.replicasOf(id),
-      adapterNamesOf: (projectId) => adapterNamesOf(db, projectId),
-      newRunId: randomUUID,
-      nowMs: Date.now,
-      loads: createCallLoads({
-        db,
-        residency,
-        replicasOf: (id) => directory.replicasOf(id),
-        now: Date.now,
-        waitMs,
-        pingMs: 100,
-      }),
-    },
+    predict,
     management: {
       db,
       bundles,
@@ -280,6 +293,7 @@ export async function startTestPlatform({
     const closed = server.app.close();
     server.app.server.closeAllConnections();
     await closed;
+    await opened[Symbol.asyncDispose]();
     await directory.close();
     await recorder.close();
   }

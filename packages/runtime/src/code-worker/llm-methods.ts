@@ -1,7 +1,6 @@
 // The `llm` methods of author code, each a body in the words of our own API → its answer. Knows no stream and no worker.
 
-import type { ServingError } from "@corral/contract";
-import { asServingError, parameterError, fieldsError } from "@corral/contract";
+import { asServingError, parameterError, fieldsError, ServingError } from "@corral/contract";
 import { randomUUID } from "node:crypto";
 import { milliseconds } from "../answer-call.ts";
 import type { ForwardedCall } from "../call-headers.ts";
@@ -47,6 +46,11 @@ export async function carryOutLlm(service: PredictService, request: LlmRequest):
       return await tokenize(reader(), service.model);
     case "llm.detokenize":
       return await detokenize(reader(), service.model);
+    case "llm.predict":
+      throw new ServingError(
+        "unsupported_parameter",
+        "llm.predict calls another deployment, and none is named. Name one, or call llm.generate.",
+      );
     case "llm.render":
       return await renderPrompt(reader(), service.model, service);
   }

@@ -10,7 +10,8 @@ import type { PredictService } from "../predict.ts";
 import { withWrittenFloats } from "../written-floats.ts";
 import type { CodeRun } from "./code-run.ts";
 import { carryOutLlm, type LlmRequest } from "./llm-methods.ts";
-import type { LlmCallMessage, ReplicaMessage } from "./protocol.ts";
+import type { CallDeployment, DeploymentCall } from "./other-deployments.ts";
+import type { LlmCallMessage, LlmMethod, ReplicaMessage } from "./protocol.ts";
 import type { LlmPort, OpenLlm } from "./worker-life.ts";
 
 export interface LlmOptions {
@@ -20,6 +21,7 @@ export interface LlmOptions {
   readonly runs: ReadonlyMap<string, CodeRun>;
   /** Of prefixes that are computed outside of any run. */
   readonly namespace: string;
+  readonly callDeployment: CallDeployment;
   readonly log: Log;
 }
 
@@ -34,7 +36,7 @@ export function createLlm(options: LlmOptions): OpenLlm {
 }
 
 function openPort(
-  { service, runs, namespace, log }: LlmOptions,
+  { service, runs, namespace, callDeployment, log }: LlmOptions,
   send: (message: ReplicaMessage, body?: Uint8Array) => void,
 ): LlmPort {
   const active = new Map<number, Active>();
@@ -46,7 +48,28 @@ function openPort(
     call: Active,
   ): Promise<void> {
     const { id, method, deployment } = message;
-    if (deployment !== undefined) throw otherDeployment(deployment);
+    const piece = async (value: unknown) => {
+      send({ kind: "chunk", id }, Buffer.from(JSON.stringify(value)));
+      if (call.resumed !== null) await Promise.race([call.resumed.promise, aborted(call.abort.signal)]);
+    };
+    const isStream = method === "llm.stream";
+    const head = { kind: "answer", id, status: 200, headers: json, stream: isStream } as const;
+    if (isStream) send(head);
+    const answer =
+      deployment === undefined
+        ? await ofOwnModel(method, body, run, call, piece)
+        : await ofOtherDeployment({ method, deployment, body }, run, call, piece);
+    if (isStream) send({ kind: "end", id });
+    else send(head, Buffer.from(JSON.stringify(answer)));
+  }
+
+  async function ofOwnModel(
+    method: LlmMethod,
+    body: Buffer,
+    run: CodeRun | null,
+    call: Active,
+    piece: LlmRequest["piece"],
+  ): Promise<unknown> {
     const request: LlmRequest = {
       method,
       body: parse(body),
@@ -54,17 +77,25 @@ function openPort(
       receivedAtMs: run?.receivedAtMs ?? null,
       signal: call.abort.signal,
       track: (handle) => run?.track(handle) ?? (() => {}),
-      async piece(value) {
-        send({ kind: "chunk", id }, Buffer.from(JSON.stringify(value)));
-        if (call.resumed !== null) await Promise.race([call.resumed.promise, aborted(call.abort.signal)]);
-      },
+      piece,
     };
-    const isStream = method === "llm.stream";
-    const head = { kind: "answer", id, status: 200, headers: json, stream: isStream } as const;
-    if (isStream) send(head);
-    const answer = await carryOutLlm(requireModel(service()), request);
-    if (isStream) send({ kind: "end", id });
-    else send(head, Buffer.from(JSON.stringify(answer)));
+    return await carryOutLlm(requireModel(service()), request);
+  }
+
+  /** A run of its own, which ends with this one. */
+  async function ofOtherDeployment(
+    request: Pick<DeploymentCall, "method" | "deployment" | "body">,
+    run: CodeRun | null,
+    call: Active,
+    piece: LlmRequest["piece"],
+  ): Promise<unknown> {
+    const untrack = run?.track({ usage: nothing, abort: () => call.abort.abort() }) ?? (() => {});
+    try {
+      const parent = run === null ? null : { runId: run.forwarded.runId, depth: run.forwarded.depth };
+      return await callDeployment({ ...request, parent, signal: call.abort.signal, piece });
+    } finally {
+      untrack();
+    }
   }
 
   return {
@@ -100,6 +131,9 @@ function openPort(
     },
   };
 }
+
+/** What a run of another deployment used is its own. */
+const nothing = { promptTokenCount: 0, cachedTokenCount: 0, generatedTokenCount: 0 };
 
 const json: [string, string][] = [["content-type", "application/json"]];
 
@@ -142,20 +176,13 @@ function outsideRuns(projectId: string): ForwardedCall {
     weight: 1,
     acceptsEventStream: false,
     isBare: false,
+    depth: 0,
   };
 }
 
 function requireModel(service: PredictService | null): PredictService {
   if (service !== null) return service;
   throw new ServingError("route_not_found", "The replica has code and no model of its own: there is no llm.");
-}
-
-function otherDeployment(name: string): ServingError {
-  const quoted = JSON.stringify(name.slice(0, 100));
-  return new ServingError(
-    "unsupported_parameter",
-    `\`deployment\` is ${quoted}; this release calls the model beside the code alone. Leave it out.`,
-  );
 }
 
 function ended(): ServingError {

@@ -56,7 +56,8 @@ export type CodeMethod = (typeof codeMethods)[number];
  * What the worker calls. Bodies and answers are JSON in the shapes of Corral's own API: `llm.generate` takes the body of
  * `/generate` and answers `{run_id, run_time_ms, result, usage, warnings}`; `llm.stream` takes the same and sends one
  * chunk `{text, ...}` for each event, the last one `{done: ANSWER}`; `llm.embed` takes the body of `/embeddings`;
- * `llm.tokenize`, `llm.detokenize` and `llm.render` those of the calls of these names.
+ * `llm.tokenize`, `llm.detokenize` and `llm.render` those of the calls of these names. `llm.predict` calls another
+ * deployment, whose code takes any JSON value, and is answered as `llm.generate`.
  */
 export const llmMethods = [
   "llm.generate",
@@ -65,6 +66,7 @@ export const llmMethods = [
   "llm.tokenize",
   "llm.detokenize",
   "llm.render",
+  "llm.predict",
 ] as const;
 export type LlmMethod = (typeof llmMethods)[number];
 

@@ -5,7 +5,7 @@ import { connectHost } from "@corral/model/host";
 import type { LlmMethod } from "../protocol.ts";
 import type { Channel } from "./channel.ts";
 import { currentCall } from "./current-call.ts";
-import type { LlmClient } from "./llm-client.ts";
+import type { LlmClient, LlmClientRequest } from "./llm-client.ts";
 
 export interface InstallOptions {
   readonly channel: Channel;
@@ -15,21 +15,26 @@ export interface InstallOptions {
 }
 
 const noLlm =
-  "This model has code and no weights, so there is no llm. Name weights in config.yaml under model_metadata.corral.weights.";
+  "This model has code and no weights, so there is no llm. Call another deployment with llm.of(name), or name weights in config.yaml under model_metadata.corral.weights.";
 
 export function installHost({ channel, llm, secrets, hasLlm }: InstallOptions): void {
+  function requestOf(method: string, body: unknown, deployment: string | undefined): LlmClientRequest {
+    if (!hasLlm && deployment === undefined) throw new Error(noLlm);
+    const call = currentCall();
+    return {
+      method: method as LlmMethod,
+      body,
+      during: call?.id ?? null,
+      signal: call?.context.signal ?? null,
+      ...(deployment === undefined ? {} : { deployment }),
+    };
+  }
   const runId = () => currentCall()?.context.runId ?? null;
   connectHost({
-    async callLlm(method, body) {
-      if (!hasLlm) throw new Error(noLlm);
-      const call = currentCall();
-      return await llm.call(method as LlmMethod, body, call?.id ?? null, call?.context.signal ?? null);
+    async callLlm(method, body, deployment) {
+      return await llm.call(requestOf(method, body, deployment));
     },
-    streamLlm(method, body) {
-      if (!hasLlm) throw new Error(noLlm);
-      const call = currentCall();
-      return llm.stream(method as LlmMethod, body, call?.id ?? null, call?.context.signal ?? null);
-    },
+    streamLlm: (method, body, deployment) => llm.stream(requestOf(method, body, deployment)),
     log: (level, message) => channel.log(level, message, runId()),
     secret: (name) => (Object.hasOwn(secrets, name) ? secrets[name] : undefined),
     currentCall: () => currentCall()?.context ?? null,

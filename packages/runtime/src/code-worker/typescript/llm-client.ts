@@ -6,14 +6,19 @@ import type { Channel } from "./channel.ts";
 
 type LlmReply = Extract<ReplicaMessage, { kind: "answer" | "chunk" | "end" | "error" }>;
 
+export interface LlmClientRequest {
+  readonly method: LlmMethod;
+  readonly body: unknown;
+  /** The replica's call during which the code calls; null: none. */
+  readonly during: number | null;
+  readonly signal: AbortSignal | null;
+  /** Absent: the model beside the code. */
+  readonly deployment?: string;
+}
+
 export interface LlmClient {
-  call(method: LlmMethod, body: unknown, during: number | null, signal: AbortSignal | null): Promise<unknown>;
-  stream(
-    method: LlmMethod,
-    body: unknown,
-    during: number | null,
-    signal: AbortSignal | null,
-  ): AsyncIterable<unknown>;
+  call(request: LlmClientRequest): Promise<unknown>;
+  stream(request: LlmClientRequest): AsyncIterable<unknown>;
   take(message: LlmReply, body: Buffer): void;
 }
 
@@ -32,16 +37,13 @@ export function createLlmClient(channel: Channel): LlmClient {
   let lastId = 0;
 
   function begin(
-    method: LlmMethod,
-    body: unknown,
-    during: number | null,
-    signal: AbortSignal | null,
+    { method, body, during, signal, deployment }: LlmClientRequest,
     entry: Pending,
   ): { readonly id: number; readonly leave: () => void } {
     const id = (lastId += 1);
-    const bytes = Buffer.from(JSON.stringify(body ?? {}));
+    const bytes = Buffer.from(JSON.stringify(body ?? (method === "llm.predict" ? null : {})));
     pending.set(id, entry);
-    channel.send({ kind: "call", id, method, during }, bytes);
+    channel.send({ kind: "call", id, method, during, ...(deployment === undefined ? {} : { deployment }) }, bytes);
     const leave = () => {
       signal?.removeEventListener("abort", leave);
       if (!pending.delete(id)) return;
@@ -55,9 +57,9 @@ export function createLlmClient(channel: Channel): LlmClient {
   }
 
   return {
-    call(method, body, during, signal) {
+    call(request) {
       return new Promise((resolve, reject) => {
-        begin(method, body, during, signal, {
+        begin(request, {
           answer: (bytes) => resolve(JSON.parse(bytes.toString("utf8"))),
           chunk: () => {},
           end: () => resolve(null),
@@ -65,14 +67,14 @@ export function createLlmClient(channel: Channel): LlmClient {
         });
       });
     },
-    stream: (method, body, during, signal) => ({
+    stream: (request) => ({
       async *[Symbol.asyncIterator]() {
         const pieces: Buffer[] = [];
         let failure: Error | null = null;
         let isOver = false;
         let isPaused = false;
         let wake = Promise.withResolvers<void>();
-        const { id, leave } = begin(method, body, during, signal, {
+        const { id, leave } = begin(request, {
           answer: () => {},
           chunk(bytes) {
             pieces.push(bytes);

@@ -36,7 +36,7 @@ def _bound() -> Any:
     return _link.outgoing
 
 
-async def call(method: str, body: Dict[str, Any], deployment: Optional[str]) -> Any:
+async def call(method: str, body: Any, deployment: Optional[str]) -> Any:
     return await _bound().call(method, body, deployment)
 
 

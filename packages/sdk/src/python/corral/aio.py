@@ -62,6 +62,10 @@ def stream(
     return Stream(prompt_body(prompt, messages, input_ids, parameters), deployment)
 
 
+async def predict(model_input: Any, *, deployment: str) -> Any:
+    return (await call("llm.predict", model_input, deployment))["result"]
+
+
 async def embed(*, deployment: Optional[str] = None, **body: Any) -> Answer:
     return await call("llm.embed", body, deployment)
 

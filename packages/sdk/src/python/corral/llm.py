@@ -14,7 +14,7 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence
 from . import aio
 from ._link import iterate, wait_for
 
-__all__ = ["Stream", "aio", "detokenize", "embed", "generate", "render", "stream", "tokenize"]
+__all__ = ["Stream", "aio", "detokenize", "embed", "generate", "predict", "render", "stream", "tokenize"]
 
 Answer = Dict[str, Any]
 
@@ -56,6 +56,11 @@ def stream(
 ) -> Stream:
     source = aio.stream(prompt, messages=messages, input_ids=input_ids, deployment=deployment, **parameters)
     return Stream(source)
+
+
+def predict(model_input: Any, *, deployment: str) -> Any:
+    """What the code of another deployment answers; `model_input` is any JSON value."""
+    return wait_for("predict", aio.predict(model_input, deployment=deployment))
 
 
 def embed(*, deployment: Optional[str] = None, **body: Any) -> Answer:

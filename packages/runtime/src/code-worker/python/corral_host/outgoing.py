@@ -26,7 +26,7 @@ class Outgoing:
         if queue is not None:
             queue.put_nowait((message, body))
 
-    async def call(self, method: str, body: Dict[str, Any], deployment: Optional[str]) -> Any:
+    async def call(self, method: str, body: Any, deployment: Optional[str]) -> Any:
         """The answer's value. Raises CallRefused."""
         messages = self._messages(method, body, deployment)
         try:
@@ -46,7 +46,7 @@ class Outgoing:
             await messages.aclose()
 
     async def _messages(
-        self, method: str, body: Dict[str, Any], deployment: Optional[str]
+        self, method: str, body: Any, deployment: Optional[str]
     ) -> AsyncGenerator[Tuple[Dict[str, Any], bytes], None]:
         self._last += 1
         number = self._last
