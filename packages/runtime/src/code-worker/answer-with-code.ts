@@ -9,9 +9,10 @@ import type { ControlChannel } from "../control-channel.ts";
 import type { Log } from "../log.ts";
 import { usageOnWire, type RunLedger } from "../run-ledger.ts";
 import { createResponseSink, type CodeOutcome } from "./answer-sink.ts";
-import { errorOf, failureAnswer, wrapValue, type EnvelopeContext } from "./code-envelope.ts";
+import { errorOf, failureAnswer, headersOf, wrapValue, type EnvelopeContext } from "./code-envelope.ts";
 import { CodeRun } from "./code-run.ts";
 import type { CodeWorker } from "./code-worker.ts";
+import { jsonDepth } from "./json-depth.ts";
 import type { AnswerMessage, CodeMethod } from "./protocol.ts";
 
 export interface CodeService extends CallService {
@@ -140,32 +141,8 @@ function send(response: ServerResponse, ended: CodeOutcome, context: SendContext
   }
 }
 
-function headersOf({
-  headers,
-  status,
-  is_response: isResponse,
-}: AnswerMessage): Record<string, string | string[]> {
-  const all: Record<string, string | string[]> = {};
-  for (const [name, value] of headers) {
-    if (connectionHeaders.has(name)) continue;
-    const before = all[name];
-    all[name] = before === undefined ? value : [...(Array.isArray(before) ? before : [before]), value];
-  }
-  // Truss marks what a model refuses with a response of its own.
-  if (isResponse === true && status >= 300)
-    return { ...all, "x-baseten-error-source": "04", "x-baseten-error-code": "700" };
-  return all;
-}
-
-/** What the connection to the caller decides. */
-const connectionHeaders: ReadonlySet<string> = new Set([
-  "connection",
-  "keep-alive",
-  "transfer-encoding",
-  "content-length",
-]);
-
 const longestRecord = 256 * 1024;
+const deepestRecord = 200;
 
 /** For the run's record: the value where it is JSON, the text of a stream; nothing of what is too long to be kept. */
 function outputOf(ended: CodeOutcome): unknown {
@@ -173,11 +150,14 @@ function outputOf(ended: CodeOutcome): unknown {
   if (ended.kind === "streamed") return ended.text;
   const { head, body } = ended;
   if (body.length > longestRecord || !isJson(head)) return null;
+  const text = body.toString("utf8");
+  // Deeper values can be read, but writing them again takes more stack than there is.
+  if (jsonDepth(body) > deepestRecord) return text;
   try {
-    return JSON.parse(body.toString("utf8"));
+    return JSON.parse(text);
   } catch {
     // Python writes NaN, which is no JSON.
-    return body.toString("utf8");
+    return text;
   }
 }
 

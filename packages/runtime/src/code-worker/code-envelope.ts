@@ -6,10 +6,9 @@ import {
   successMessage,
   type Dialect,
   type ErrorAnswer,
-  type ErrorCode,
   type FieldError,
 } from "@corral/contract";
-import type { ErrorMessage } from "./protocol.ts";
+import type { AnswerMessage, ErrorMessage } from "./protocol.ts";
 import type { CallFailure } from "./worker-calls.ts";
 
 export interface EnvelopeContext {
@@ -44,6 +43,28 @@ function around(before: object, name: string, value: Buffer, after: object): Buf
   return Buffer.concat([Buffer.from(head), value, Buffer.from(rest === "" ? "}" : `,${rest}}`)]);
 }
 
+/** Of an answer of the code. */
+export function headersOf({
+  headers,
+  status,
+  is_response: isResponse,
+}: AnswerMessage): Record<string, string | string[]> {
+  const all = gathered(headers);
+  // Truss marks what a model refuses with a response of its own.
+  if (isResponse === true && status >= 300)
+    return { ...all, "x-baseten-error-source": "04", "x-baseten-error-code": "700" };
+  return all;
+}
+
+function gathered(headers: AnswerMessage["headers"]): Record<string, string | string[]> {
+  const all = new Map<string, string | string[]>();
+  for (const [name, value] of headers) {
+    const before = all.get(name);
+    all.set(name, before === undefined ? value : [before, value].flat());
+  }
+  return Object.fromEntries(all);
+}
+
 /** Truss's texts; the code's own words go into the log alone. */
 const hidden = "Internal Server Error (in model/chainlet).";
 
@@ -51,6 +72,8 @@ const hidden = "Internal Server Error (in model/chainlet).";
 export function errorOf(failure: CallFailure): ServingError {
   switch (failure.reason) {
     case "exception":
+    // Only calls of the replica's model are refused; code that says so of itself has failed.
+    case "refused":
       return new ServingError("code_failed", hidden);
     case "unserialisable":
     case "too_large":
@@ -69,8 +92,6 @@ export function errorOf(failure: CallFailure): ServingError {
       return new ServingError("code_lost", failure.message);
     case "timeout":
       return new ServingError("timeout", failure.message);
-    case "refused":
-      return new ServingError((failure.code ?? "internal") as ErrorCode, failure.message);
   }
 }
 
@@ -85,6 +106,7 @@ const trussAnswers: Readonly<
   invalid_json: [400, 700],
   invalid_input: [400, 700],
   no_method: [404, 700],
+  refused: [500, 600],
 };
 
 export function failureAnswer(dialect: Dialect, failure: CallFailure, runId: string): ErrorAnswer {
@@ -97,7 +119,7 @@ export function failureAnswer(dialect: Dialect, failure: CallFailure, runId: str
     source: "replica",
   });
   if (failure.reason !== "http") return answer;
-  const headers = { ...answer.headers, ...Object.fromEntries(failure.headers ?? []) };
+  const headers = { ...answer.headers, ...last(failure.headers) };
   return { ...answer, headers, status: failure.status ?? answer.status };
 }
 
@@ -110,10 +132,24 @@ function trussAnswer(failure: CallFailure, [status, code]: readonly [number, num
       "content-type": "application/json",
       "x-baseten-error-source": "04",
       "x-baseten-error-code": String(code),
-      ...(isOwn ? Object.fromEntries(failure.headers ?? []) : {}),
+      ...(isOwn ? last(failure.headers) : {}),
     },
-    body: JSON.stringify({ error }),
+    body: textOf(error) ?? JSON.stringify({ error: failure.message }),
   };
+}
+
+/** Null: what the code gave is nested too deeply to be written. */
+function textOf(error: unknown): string | null {
+  try {
+    return JSON.stringify({ error });
+  } catch {
+    return null;
+  }
+}
+
+/** Of an error each name has one value. */
+function last(headers: ErrorMessage["headers"] = []): Record<string, string> {
+  return Object.fromEntries(headers);
 }
 
 function fieldErrors({ errors = [] }: Pick<ErrorMessage, "errors">): FieldError[] {

@@ -1,7 +1,8 @@
 // The replica's end of the stream to one code worker: checked messages in, frames out. Knows neither calls nor processes.
 
 import type { Duplex } from "node:stream";
-import { BrokenFrame, encodeFrame, FrameDecoder, mostMessageBytes } from "./frames.ts";
+import { inspect } from "node:util";
+import { encodeFrame, FrameDecoder, mostMessageBytes } from "./frames.ts";
 import { workerMessageSchema, type ReplicaMessage, type WorkerMessage } from "./protocol.ts";
 
 export interface WorkerConnectionOptions {
@@ -9,7 +10,7 @@ export interface WorkerConnectionOptions {
   /** Of one message; a worker that sends more has broken the protocol. */
   readonly mostBodyBytes: number;
   readonly onMessage: (message: WorkerMessage, body: Buffer) => void;
-  /** The worker sent what is no message; nothing more is read. */
+  /** The worker sent what is no message, or `onMessage` failed; nothing more is read. */
   readonly onBroken: (reason: string) => void;
   /** The stream has ended; not called after `onBroken`. */
   readonly onClose: () => void;
@@ -46,8 +47,8 @@ export function openWorkerConnection(options: WorkerConnectionOptions): WorkerCo
         if (isOver) return;
       }
     } catch (error) {
-      if (!(error instanceof BrokenFrame)) throw error;
-      broken(error.message);
+      // Whatever it was, the worker sent it: it costs the worker and never the replica.
+      broken(error instanceof Error ? error.message : String(error));
     }
   });
   // Its close follows.
@@ -77,5 +78,5 @@ function describe(
   issue: { readonly path: readonly PropertyKey[]; readonly message: string } | undefined,
 ) {
   const place = issue === undefined || issue.path.length === 0 ? "" : `${issue.path.map(String).join(".")}: `;
-  return `${JSON.stringify(message).slice(0, 120)} (${place}${issue?.message ?? "unknown"}).`;
+  return `${inspect(message, { depth: 1, breakLength: Infinity, maxArrayLength: 5, maxStringLength: 80 }).slice(0, 120)} (${place}${issue?.message ?? "unknown"}).`;
 }

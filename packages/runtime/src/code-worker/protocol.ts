@@ -19,7 +19,8 @@
 //   - `answer` with `stream: false`; its body is the whole answer;
 //   - `answer` with `stream: true`, any count of `chunk`, then `end`;
 //   - `error`, at any moment before one of those. After an `answer` with `stream: true` it breaks the stream off.
-// Messages about a number that has ended are ignored: they have crossed on the way.
+// Messages about a number that has ended are ignored: they have crossed on the way. Those that are out of this order,
+// `waiting` after the code has begun among them, break the protocol, which ends the worker.
 //
 // The whole of preprocess, predict and postprocess is one call; the worker keeps the semaphore of
 // `predict_concurrency` around predict. Where a call must wait for it before any of the author's code has run, the worker says `waiting`, and
@@ -72,7 +73,7 @@ export type LlmMethod = (typeof llmMethods)[number];
 
 /**
  * Why a call failed, beside the text that is for the log.
- * - `exception`: the author's code threw; `traceback` says where. The caller is told nothing of it.
+ * - `exception`: the author's code threw, or answered with a status outside of 200 to 599 or a header that cannot be sent; `traceback` says where. The caller is told nothing of it.
  * - `http`: the author's code chose `status` and `detail` (HTTPException).
  * - `invalid_json`, `invalid_input`: the body could not be read, or is not what the code declares; `message` is for
  *   the caller, `errors` where it is known which fields.
@@ -95,14 +96,40 @@ export const errorReasons = [
 ] as const;
 export type ErrorReason = (typeof errorReasons)[number];
 
+/** What the connection to the caller decides; a worker's own are left out. */
+const connectionHeaders: ReadonlySet<string> = new Set([
+  "connection",
+  "content-length",
+  "keep-alive",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+]);
+
 const number = z.int().min(1);
-const headers = z.array(z.tuple([z.string(), z.string()]));
+/** Those that can be sent; the rest of a response would be lost with one that cannot. */
+const headers = z
+  .array(
+    z.tuple([
+      z
+        .string()
+        .regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/, "no name of a header")
+        .toLowerCase(),
+      // eslint-disable-next-line no-control-regex
+      z.string().regex(/^[\t\x20-\x7e\x80-\xff]*$/, "no value of a header"),
+    ]),
+  )
+  .transform((pairs) => pairs.filter(([name]) => !connectionHeaders.has(name)));
+/** Of an answer: 1xx is no end of one. */
+const status = z.int().min(200).max(599);
 
 /** `body`: the answer, or of a stream nothing. */
 const answer = z.object({
   kind: z.literal("answer"),
   id: number,
-  status: z.int().min(200).max(599),
+  status,
   /** Lower-case names; `content-type` always among them where there is a body. */
   headers,
   stream: z.boolean(),
@@ -124,7 +151,7 @@ const error = z.object({
   message: z.string(),
   /** The file positions in it are those of the author's files; at most 64 KiB. */
   traceback: z.string().optional(),
-  status: z.int().min(100).max(599).optional(),
+  status: status.optional(),
   detail: z.unknown().optional(),
   headers: headers.optional(),
   code: z.string().optional(),
@@ -173,7 +200,7 @@ const log = z.object({
   kind: z.literal("log"),
   level: z.enum(["debug", "info", "warn", "error"]),
   message: z.string(),
-  run_id: z.string().nullable(),
+  run_id: z.string().max(200).nullable(),
 });
 
 /** Answers `ping`, from the loop that runs the author's async code: one that is late is blocked. */

@@ -61,10 +61,30 @@ export type CallProgress = Extract<
   { kind: "answer" | "chunk" | "end" | "error" | "waiting" | "begun" }
 >;
 
+/** A worker said of a call what cannot be said now; nothing that it says can be believed any more. */
+export class BrokenOrder extends Error {
+  override readonly name = "BrokenOrder";
+}
+
+/**
+ * How far the worker is: `waiting` while none of the author's code has run, `streaming` from an answer to its end. A
+ * call that has ended has no entry.
+ */
+type Phase = "given" | "waiting" | "begun" | "streaming";
+
+/** In which phases a message may come. */
+const order: Readonly<Record<CallProgress["kind"], readonly Phase[]>> = {
+  waiting: ["given"],
+  begun: ["waiting"],
+  answer: ["given", "waiting", "begun"],
+  chunk: ["streaming"],
+  end: ["streaming"],
+  error: ["given", "waiting", "begun", "streaming"],
+};
+
 interface Entry {
   readonly call: CodeCall;
-  /** None of the author's code has run for it. */
-  isWaiting: boolean;
+  phase: Phase;
   answeredBytes: number;
   /** The sink has had its end; the worker has not ended the call. */
   isAbandoned: boolean;
@@ -95,7 +115,7 @@ export class WorkerCalls {
     const { send } = this.#options;
     const id = (this.#lastId += 1);
     const { timeoutMs } = call;
-    const entry: Entry = { call, isWaiting: false, answeredBytes: 0, isAbandoned: false, timer: undefined };
+    const entry: Entry = { call, phase: "given", answeredBytes: 0, isAbandoned: false, timer: undefined };
     this.#entries.set(id, entry);
     if (timeoutMs !== null) entry.timer = setTimeout(() => this.#timeOut(id, entry, timeoutMs), timeoutMs);
     const { method, runId, request } = call;
@@ -116,10 +136,14 @@ export class WorkerCalls {
     };
   }
 
+  /** Fails with `BrokenOrder`. */
   take(message: CallProgress, body: Buffer): void {
     const entry = this.#entries.get(message.id);
     // One that has ended here has crossed with it on the way.
-    if (entry !== undefined) this.#follow(message, body, entry);
+    if (entry === undefined) return;
+    if (!order[message.kind].includes(entry.phase))
+      throw new BrokenOrder(`Its \`${message.kind}\` of a call is out of order (${entry.phase}).`);
+    this.#follow(message, body, entry);
   }
 
   /** The worker is gone. Calls for which none of the author's code has run are given back, the others have failed. */
@@ -127,10 +151,10 @@ export class WorkerCalls {
     const entries = [...this.#entries.values()];
     this.#entries.clear();
     const unbegun: CodeCall[] = [];
-    for (const { call, isWaiting, isAbandoned, timer } of entries) {
+    for (const { call, phase, isAbandoned, timer } of entries) {
       clearTimeout(timer);
       if (isAbandoned) continue;
-      if (isWaiting) unbegun.push(call);
+      if (phase === "waiting") unbegun.push(call);
       else call.sink.fail({ reason: "lost", message: reason });
     }
     return unbegun;
@@ -141,31 +165,44 @@ export class WorkerCalls {
     const wanted = !entry.isAbandoned;
     switch (message.kind) {
       case "waiting":
-        entry.isWaiting = true;
-        return;
       case "begun":
-        entry.isWaiting = false;
+        entry.phase = message.kind;
         return;
       case "answer":
-        entry.isWaiting = false;
-        if (!message.stream) this.#remove(message.id, entry);
-        if (!wanted) return;
-        if (!message.stream) sink.answer(message, body);
-        else sink.begin(message);
+        if (message.stream) {
+          entry.phase = "streaming";
+          if (wanted) this.#tell(message.id, entry, () => sink.begin(message));
+          return;
+        }
+        this.#remove(message.id, entry);
+        if (wanted) this.#tell(message.id, entry, () => sink.answer(message, body));
         return;
       case "chunk":
         entry.answeredBytes += body.length;
         if (!wanted) return;
         if (entry.answeredBytes > this.#options.answerBytes) this.#cutOff(message.id, entry);
-        else sink.chunk(body, message.text === true);
+        else this.#tell(message.id, entry, () => sink.chunk(body, message.text === true));
         return;
       case "end":
         this.#remove(message.id, entry);
-        if (wanted) sink.end(message.close_code);
+        if (wanted) this.#tell(message.id, entry, () => sink.end(message.close_code));
         return;
       case "error":
         this.#remove(message.id, entry);
         if (wanted) sink.fail(message);
+    }
+  }
+
+  /** What cannot be passed on fails its call alone. */
+  #tell(id: number, entry: Entry, pass: () => void): void {
+    try {
+      pass();
+    } catch (error) {
+      entry.call.sink.fail({
+        reason: "exception",
+        message: `The answer cannot be sent: ${error instanceof Error ? error.message : String(error)}`,
+      });
+      this.#cancel(id, entry);
     }
   }
 
