@@ -36,9 +36,40 @@ test("another version, Python, companion or requirements file is another environ
 });
 
 test("a requirement that lies in the bundle makes the environment this bundle's own", () => {
-  for (const line of ["-r more.txt", "-e .", "./wheels/x.whl", "x @ file:///x.whl", "."]) {
+  const inBundle = [
+    "-r more.txt",
+    "-e .",
+    "./wheels/x.whl",
+    "x @ file:///x.whl",
+    ".",
+    ".[all]",
+    "wheels/x.whl",
+    "x-1.0-py3-none-any.whl",
+    "x.tar.gz",
+    "libs/mypkg",
+    "x @ libs/mypkg",
+    "-f wheels",
+    "--find-links wheels",
+    "--find-links=wheels",
+    "x # of wheels/\nlibs/mypkg",
+  ];
+  for (const line of inBundle) {
     const given = content({ requirements: [line] });
     assert.notEqual(environmentKey(given, "a"), environmentKey(given, "b"), line);
+  }
+});
+
+test("a package of an address, and what a comment says, are the same for every bundle", () => {
+  for (const line of [
+    "x @ https://host.example/wheels/x.whl",
+    "https://host.example/x.tar.gz",
+    "x @ git+https://host.example/owner/x.git@v1",
+    "--extra-index-url https://host.example/simple/",
+    "x==1 # see wheels/x.whl",
+    "x==1 \\\n  --hash=sha256:00",
+  ]) {
+    const given = content({ requirements: [line] });
+    assert.equal(environmentKey(given, "a"), environmentKey(given, "b"), line);
   }
 });
 

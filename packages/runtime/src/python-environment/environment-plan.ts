@@ -62,11 +62,21 @@ export function environmentKey(content: EnvironmentContent, bundleDigest: string
   return createHash("sha256").update(JSON.stringify(described)).digest("hex").slice(0, 32);
 }
 
-/** `-r other.txt`, `-e .`, `./wheel.whl`, `pkg @ file:///…`; a lock file's paths are found the same way. */
+/**
+ * `-r other.txt`, `-e .`, `-f wheels`, `wheels/x.whl`, `pkg @ file:///…`; a lock file's paths are found the same way.
+ * What only may be one counts: an environment too many costs less than another bundle's package.
+ */
 function namesPath(text: string): boolean {
-  return /^\s*(?:-[rce]|--requirement|--constraint|--editable|\.{0,2}\/|\.\s*$)|@\s*(?:file:|\.{0,2}\/)|\b(?:path|directory|editable)\s*=/m.test(
-    text,
-  );
+  return text.split("\n").some((line) => {
+    if (/^\s*(?:-[rcef]|--requirement|--constraint|--editable|--find-links|\.{1,2}(?:\[|\s*$))/.test(line)) return true;
+    if (/\bfile:|\b(?:path|directory|editable|find-links)\s*=/.test(line)) return true;
+    // Neither comments nor what lies behind an address nor a line that goes on are paths.
+    const bare = line
+      .replace(/(?:^|\s)#.*$/, "")
+      .replace(/\b[a-z+]+:\/\/\S*/g, "")
+      .replace(/\\\s*$/, "");
+    return /[/\\]|\.(?:whl|zip|tar|tgz|tar\.\w+)\b/.test(bare);
+  });
 }
 
 function fileKind(path: string): "lines" | "project" | "lock" {
