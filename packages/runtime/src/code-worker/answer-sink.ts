@@ -66,8 +66,8 @@ export function createResponseSink({ response, headersOf, pieceMs }: SinkOptions
     },
     answer: (message, body) => settle({ kind: "value", head: message, body }),
     begin(message) {
-      head = message;
       response.writeHead(message.status, headersOf(message));
+      head = message;
       response.flushHeaders();
       expectPiece();
     },

@@ -76,6 +76,8 @@ export function errorOf(failure: CallFailure): ServingError {
     case "refused":
       return new ServingError("code_failed", hidden);
     case "unserialisable":
+      // As the Truss server says it.
+      return new ServingError("code_failed", `Unhandled exception: ${failure.message}`);
     case "too_large":
       return new ServingError("code_failed", failure.message);
     case "http":

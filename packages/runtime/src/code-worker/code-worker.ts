@@ -85,6 +85,8 @@ export async function startCodeWorker(options: CodeWorkerOptions, signal: AbortS
 /** A call and where it runs; it may move to another worker as long as it has not begun. */
 interface Placed {
   readonly call: CodeCall;
+  /** Of `performance.now()`, wherever the call waits or runs; null: none. */
+  readonly deadlineAtMs: number | null;
   running: RunningCall | null;
   /** While it waits. */
   timer: NodeJS.Timeout | undefined;
@@ -148,9 +150,10 @@ class SupervisedCode implements CodeWorker {
   call(call: CodeCall): RunningCall {
     if (this.#isStopped) throw shuttingDown();
     if (this.#isUnhealthy) throw unhealthy();
-    const placed: Placed = { call, running: null, timer: undefined };
+    const deadlineAtMs = call.timeoutMs === null ? null : performance.now() + call.timeoutMs;
+    const placed: Placed = { call, deadlineAtMs, running: null, timer: undefined };
     this.#placed.set(call, placed);
-    if (this.#current?.isAccepting === true) placed.running = this.#current.call(call);
+    if (this.#current?.isAccepting === true) placed.running = this.#current.call(call, timeLeft(placed));
     else this.#wait(placed);
     return {
       cancel: () => {
@@ -294,7 +297,7 @@ class SupervisedCode implements CodeWorker {
     for (const placed of this.#waiting) {
       if (!current.isAccepting) return;
       this.#takeOut(placed);
-      placed.running = current.call(placed.call);
+      placed.running = current.call(placed.call, timeLeft(placed));
     }
   }
 
@@ -321,7 +324,8 @@ class SupervisedCode implements CodeWorker {
   #placeAgain(call: CodeCall): void {
     const placed = this.#placed.get(call);
     if (placed === undefined) return;
-    placed.running = this.#current?.isAccepting === true ? this.#current.call(call) : null;
+    placed.running =
+      this.#current?.isAccepting === true ? this.#current.call(call, timeLeft(placed)) : null;
     if (placed.running !== null) return;
     if (this.#isStopped) call.sink.fail({ reason: "lost", message: "The replica is shutting down." });
     else this.#putIn(placed);
@@ -354,7 +358,8 @@ class SupervisedCode implements CodeWorker {
   /** Nobody knows when it can be loaded again. */
   #refuseWaiting({ stage, message }: Pick<FailedMessage, "stage" | "message">): void {
     this.#log.error("the code cannot be loaded again", { stage, reason: message });
-    this.#failWaiting(`The model's code cannot be loaded again (${stage}): ${message}`);
+    // What the code threw may hold a password or an address: it is for the log.
+    this.#failWaiting("The model's code cannot be loaded again; the log of its deployment says why.");
   }
 
   #failWaiting(message: string): void {
@@ -377,15 +382,16 @@ class SupervisedCode implements CodeWorker {
 
   #putIn(placed: Placed): void {
     const { timeoutMs, sink } = placed.call;
+    const leftMs = timeLeft(placed);
     this.#waiting.add(placed);
-    if (timeoutMs === null) return;
+    if (leftMs === null) return;
     placed.timer = setTimeout(() => {
       this.#waiting.delete(placed);
       sink.fail({
         reason: "timeout",
-        message: `The model's code did not begin with the call within ${timeoutMs} ms.`,
+        message: `The model's code did not begin with the call within ${timeoutMs ?? leftMs} ms.`,
       });
-    }, timeoutMs);
+    }, leftMs);
   }
 
   #takeOut(placed: Placed): void {
@@ -399,6 +405,10 @@ function unhealthy(): ServingError {
     "code_unhealthy",
     "The model's code says that it is not healthy, and has for longer than runtime.health_checks.stop_traffic_threshold_seconds.",
   );
+}
+
+function timeLeft({ deadlineAtMs }: Placed): number | null {
+  return deadlineAtMs === null ? null : Math.max(0, Math.ceil(deadlineAtMs - performance.now()));
 }
 
 function shuttingDown(): ServingError {

@@ -1,9 +1,8 @@
 // The replica's end of the stream to one code worker: checked messages in, frames out. Knows neither calls nor processes.
 
 import type { Duplex } from "node:stream";
-import { inspect } from "node:util";
 import { encodeFrame, FrameDecoder, mostMessageBytes } from "./frames.ts";
-import { workerMessageSchema, type ReplicaMessage, type WorkerMessage } from "./protocol.ts";
+import { workerKinds, workerMessageSchema, type ReplicaMessage, type WorkerMessage } from "./protocol.ts";
 
 export interface WorkerConnectionOptions {
   readonly stream: Duplex;
@@ -12,6 +11,8 @@ export interface WorkerConnectionOptions {
   readonly onMessage: (message: WorkerMessage, body: Buffer) => void;
   /** The worker sent what is no message, or `onMessage` failed; nothing more is read. */
   readonly onBroken: (reason: string) => void;
+  /** The worker has taken all that was sent, after a time when it had not. */
+  readonly onDrain?: () => void;
   /** The stream has ended; not called after `onBroken`. */
   readonly onClose: () => void;
 }
@@ -54,6 +55,9 @@ export function openWorkerConnection(options: WorkerConnectionOptions): WorkerCo
   // Its close follows.
   stream.on("error", () => stream.destroy());
   stream.on("end", () => stream.destroy());
+  stream.on("drain", () => {
+    if (!isOver) options.onDrain?.();
+  });
   stream.on("close", () => {
     if (isOver) return;
     isOver = true;
@@ -73,10 +77,12 @@ export function openWorkerConnection(options: WorkerConnectionOptions): WorkerCo
   };
 }
 
+/** Without any value: callers may read it. */
 function describe(
   message: unknown,
   issue: { readonly path: readonly PropertyKey[]; readonly message: string } | undefined,
 ) {
-  const place = issue === undefined || issue.path.length === 0 ? "" : `${issue.path.map(String).join(".")}: `;
-  return `${inspect(message, { depth: 1, breakLength: Infinity, maxArrayLength: 5, maxStringLength: 80 }).slice(0, 120)} (${place}${issue?.message ?? "unknown"}).`;
+  const kind = typeof message === "object" && message !== null && "kind" in message ? message.kind : null;
+  const place = [workerKinds.find((known) => known === kind) ?? "message", ...(issue?.path ?? [])];
+  return `${place.map(String).join(".").slice(0, 100)}: ${issue?.message ?? "unknown"}.`;
 }

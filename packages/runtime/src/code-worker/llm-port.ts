@@ -99,15 +99,20 @@ function openPort(
   }
 
   return {
-    call(message, body, during) {
+    call(message, body, during, isLoading) {
       const { id } = message;
       const call: Active = { abort: new AbortController(), resumed: null };
       active.set(id, call);
       // The ids of its calls come from the worker; a run that has ended pays for nothing.
       const run = during === null ? null : (runs.get(during.runId) ?? null);
-      // A health check is no run, and the project's own.
-      const isOrphan = message.during !== null && run === null && during?.method !== "is_healthy";
-      const work = isOrphan ? Promise.reject(ended()) : carryOut(message, body, run, call);
+      const isAdmitted =
+        run !== null ||
+        (message.during === null && isLoading) ||
+        // A health check is no run, and the project's own.
+        during?.method === "is_healthy";
+      const work = isAdmitted
+        ? carryOut(message, body, run, call)
+        : Promise.reject(message.during === null ? outsideCalls() : ended());
       void work
         .catch((error: unknown) => {
           const known = asServingError(error);
@@ -135,16 +140,22 @@ function openPort(
 /** What a run of another deployment used is its own. */
 const nothing = { promptTokenCount: 0, cachedTokenCount: 0, generatedTokenCount: 0 };
 
+/** In characters: names of fields are the code's, and a message has a limit. */
+const longestMessage = 8_000;
+const longestField = 500;
 const json: [string, string][] = [["content-type", "application/json"]];
 
 function refusal(error: ServingError) {
+  const errors = error.errors.slice(0, 100).map(({ pointer, code, message }) => ({
+    pointer: pointer.slice(0, longestField),
+    code,
+    detail: message.slice(0, longestField),
+  }));
   return {
     reason: "refused" as const,
-    message: error.message,
+    message: error.message.slice(0, longestMessage),
     code: error.code,
-    ...(error.errors.length === 0
-      ? {}
-      : { errors: error.errors.map(({ pointer, code, message }) => ({ pointer, code, detail: message })) }),
+    ...(errors.length === 0 ? {} : { errors }),
   };
 }
 
@@ -183,6 +194,14 @@ function outsideRuns(projectId: string): ForwardedCall {
 function requireModel(service: PredictService | null): PredictService {
   if (service !== null) return service;
   throw new ServingError("route_not_found", "The replica has code and no model of its own: there is no llm.");
+}
+
+/** What it computes would cost nobody: no key's limits would hold, and no run would have its usage. */
+function outsideCalls(): ServingError {
+  return new ServingError(
+    "aborted",
+    "llm was called outside of any call of the model. After load, call it in predict and wait for it there.",
+  );
 }
 
 function ended(): ServingError {

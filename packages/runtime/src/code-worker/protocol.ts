@@ -258,6 +258,9 @@ export const workerMessageSchema = z.discriminatedUnion("kind", [
   pause,
   resume,
 ]);
+export const workerKinds: readonly WorkerMessage["kind"][] = workerMessageSchema.options.map(
+  ({ shape }) => shape.kind.value,
+);
 export type WorkerMessage = z.infer<typeof workerMessageSchema>;
 export type AnswerMessage = z.infer<typeof answer>;
 export type ErrorMessage = z.infer<typeof error>;

@@ -26,7 +26,7 @@ export interface CodeCall {
   readonly runId: string;
   readonly request: CallMessage["request"];
   readonly body: Uint8Array;
-  /** From the moment at which the worker is given the call; null: no limit. */
+  /** From the moment at which the call is made, waiting included; null: no limit. */
   readonly timeoutMs: number | null;
   readonly sink: AnswerSink;
 }
@@ -111,13 +111,13 @@ export class WorkerCalls {
     return entry === undefined || entry.isAbandoned ? null : entry.call;
   }
 
-  begin(call: CodeCall): RunningCall {
+  /** @param timeoutMs what is left of the call's time */
+  begin(call: CodeCall, timeoutMs = call.timeoutMs): RunningCall {
     const { send } = this.#options;
     const id = (this.#lastId += 1);
-    const { timeoutMs } = call;
     const entry: Entry = { call, phase: "given", answeredBytes: 0, isAbandoned: false, timer: undefined };
     this.#entries.set(id, entry);
-    if (timeoutMs !== null) entry.timer = setTimeout(() => this.#timeOut(id, entry, timeoutMs), timeoutMs);
+    if (timeoutMs !== null) entry.timer = setTimeout(() => this.#timeOut(id, entry, call.timeoutMs ?? timeoutMs), timeoutMs);
     const { method, runId, request } = call;
     send({ kind: "call", id, method, run_id: runId, request, timeout_ms: timeoutMs }, call.body);
     const tell = (kind: "pause" | "resume") => () => {
@@ -199,7 +199,7 @@ export class WorkerCalls {
       pass();
     } catch (error) {
       entry.call.sink.fail({
-        reason: "exception",
+        reason: "unserialisable",
         message: `The answer cannot be sent: ${error instanceof Error ? error.message : String(error)}`,
       });
       this.#cancel(id, entry);

@@ -29,7 +29,8 @@ export interface WorkerLifeOptions {
 
 /** Messages of the worker's own calls. Closed with the worker. */
 export interface LlmPort {
-  call(message: LlmCallMessage, body: Buffer, during: CodeCall | null): void;
+  /** @param isLoading the code has not been loaded: what it does is no caller's */
+  call(message: LlmCallMessage, body: Buffer, during: CodeCall | null, isLoading: boolean): void;
   /** `cancel`, `pause`, `resume`. */
   control(kind: "cancel" | "pause" | "resume", id: number): void;
   close(): void;
@@ -57,12 +58,13 @@ export interface WorkerLife {
   readonly load: Promise<LoadOutcome>;
   /** Fulfilled once the process and all its children are gone. */
   readonly ended: Promise<WorkerEnd>;
-  /** False while it seems to do nothing, and from its end on: calls had better wait. */
+  /** False while it seems to do nothing or reads nothing, and from its end on: calls had better wait. */
   readonly isAccepting: boolean;
   readonly callCount: number;
   /** Of all its processes. */
   readonly memoryBytes: number;
-  call(call: CodeCall): RunningCall;
+  /** @param timeoutMs what is left of the call's time */
+  call(call: CodeCall, timeoutMs?: number | null): RunningCall;
   /** Takes new files and keeps the state, or goes on as it is. One at a time; never rejects. */
   reload(place: Omit<ReloadMessage, "kind">): Promise<ReloadOutcome>;
   /** Takes no more calls; ends when those that run have. */
@@ -71,6 +73,8 @@ export interface WorkerLife {
 }
 
 const fromCode = { from: "code" };
+/** Of calls that the worker has not read. */
+const mostUnsentBytes = 16 * 1024 ** 2;
 /** Bytes beyond an answer that a message may have before the worker counts as broken. */
 const slackBytes = 64 * 1024;
 const pingMs = 5_000;
@@ -136,6 +140,7 @@ class RunningWorker implements WorkerLife {
   /** The ping that must be answered before it gets more calls; null: none must. */
   #suspectedAt: number | null = null;
   #reloading: ((outcome: ReloadOutcome) => void) | null = null;
+  #isLoaded = false;
   #isWarned = false;
   #isRetired = false;
   #isOver = false;
@@ -152,6 +157,9 @@ class RunningWorker implements WorkerLife {
       onBroken: (reason) => {
         this.#streamClosed.resolve();
         this.kill(reason);
+      },
+      onDrain: () => {
+        if (this.isAccepting) options.onAccepting();
       },
       onClose: () => {
         this.#streamClosed.resolve();
@@ -179,7 +187,12 @@ class RunningWorker implements WorkerLife {
   }
 
   get isAccepting(): boolean {
-    return !this.#isOver && !this.#isSilent && !this.#isRetired;
+    return (
+      !this.#isOver &&
+      !this.#isSilent &&
+      !this.#isRetired &&
+      this.#connection.unsentBytes <= mostUnsentBytes
+    );
   }
 
   get #isSilent(): boolean {
@@ -194,8 +207,8 @@ class RunningWorker implements WorkerLife {
     return this.#process.memoryBytes;
   }
 
-  call(call: CodeCall): RunningCall {
-    return this.#calls.begin(call);
+  call(call: CodeCall, timeoutMs = call.timeoutMs): RunningCall {
+    return this.#calls.begin(call, timeoutMs);
   }
 
   reload(place: Omit<ReloadMessage, "kind">): Promise<ReloadOutcome> {
@@ -237,7 +250,12 @@ class RunningWorker implements WorkerLife {
         this.#calls.take(message, body);
         return;
       case "call":
-        this.#llm.call(message, body, message.during === null ? null : this.#calls.find(message.during));
+        this.#llm.call(
+          message,
+          body,
+          message.during === null ? null : this.#calls.find(message.during),
+          !this.#isLoaded,
+        );
         return;
       case "cancel":
       case "pause":
@@ -255,6 +273,7 @@ class RunningWorker implements WorkerLife {
         this.#stage = message.stage;
         return;
       case "loaded":
+        this.#isLoaded = true;
         clearTimeout(this.#loadTimer);
         this.#loadResolvers.resolve({ kind: "loaded", loaded: message });
         this.#pingTimer ??= setInterval(() => this.#watchLoop(), pingMs).unref();

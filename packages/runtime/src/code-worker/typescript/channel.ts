@@ -44,8 +44,13 @@ export function channelOverDescriptor(): Channel {
     room() {
       if (socket.writableLength <= highWaterBytes || socket.destroyed) return Promise.resolve();
       return new Promise((resolve) => {
-        socket.once("drain", resolve);
-        socket.once("close", () => resolve());
+        const done = () => {
+          socket.off("drain", done);
+          socket.off("close", done);
+          resolve();
+        };
+        socket.on("drain", done);
+        socket.on("close", done);
       });
     },
     flush: (done) => void socket.end(done),

@@ -138,7 +138,7 @@ function readModel(object: Members, exported: Members, file: string): AuthorMode
     postprocess: member("postprocess"),
     input,
     output,
-    schemas: describeSchemas(input, output, methods.get("predict")),
+    schemas: describeSchemas(input, output, object["predict"]),
   };
 }
 
@@ -153,7 +153,7 @@ function readSchema(value: unknown, name: string, file: string): z.ZodType | nul
 function describeSchemas(
   input: z.ZodType | null,
   output: z.ZodType | null,
-  predict: AuthorFunction | undefined,
+  predict: unknown,
 ): CodeSchemas | null {
   if (input === null && output === null) return null;
   const describe = (schema: z.ZodType | null, io: "input" | "output") =>
@@ -163,10 +163,10 @@ function describeSchemas(
   return {
     input: describe(input, "input"),
     output: describe(output, "output"),
-    supports_streaming: predict !== undefined && isGenerator(predict),
+    supports_streaming: isGenerator(predict),
   };
 }
 
-function isGenerator(value: AuthorFunction): boolean {
+function isGenerator(value: unknown): boolean {
   return /Generator/.test(Object.prototype.toString.call(value));
 }

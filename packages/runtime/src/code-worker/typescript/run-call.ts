@@ -7,7 +7,7 @@ import type { Channel } from "./channel.ts";
 import { duringCall } from "./current-call.ts";
 import type { AuthorModel } from "./load-model.ts";
 import { createSemaphore } from "./semaphore.ts";
-import { AnswerTooLarge, sendAnswer, isStream, Unserialisable } from "./send-answer.ts";
+import { AnswerTooLarge, isStatus, isStream, sendAnswer, Unserialisable } from "./send-answer.ts";
 import type { Tracebacks } from "./traceback.ts";
 
 export interface CallRunner {
@@ -24,6 +24,10 @@ export interface CallRunnerOptions {
   readonly start: StartMessage;
   readonly tracebacks: Tracebacks;
 }
+
+/** In characters; the names of fields may be a caller's. */
+const longestMessage = 8_000;
+const longestField = 500;
 
 /** A failure whose words are for the caller. */
 class Refusal extends Error {
@@ -70,7 +74,7 @@ export function createCallRunner({ channel, model, start, tracebacks }: CallRunn
     } catch (error) {
       if (abort.signal.aborted)
         channel.send({ kind: "error", id, reason: "canceled", message: "The call was canceled." });
-      else channel.send({ kind: "error", id, ...failureOf(error, method) });
+      else sendFailure(id, error, method);
     } finally {
       running.delete(id);
       if (running.size === 0) idle?.();
@@ -143,18 +147,31 @@ export function createCallRunner({ channel, model, start, tracebacks }: CallRunn
     });
   }
 
+  function sendFailure(id: number, error: unknown, method: CodeMethod): void {
+    try {
+      channel.send({ kind: "error", id, ...failureOf(error, method) });
+    } catch {
+      // It is over the limit of a message, or throws when it is read.
+      const message = `${method}: what the code threw cannot be told.`;
+      channel.send({ kind: "error", id, reason: "exception", message });
+    }
+  }
+
   function failureOf(error: unknown, method: CodeMethod): Omit<ErrorMessage, "kind" | "id"> {
     if (error instanceof Refusal) {
-      const { reason, message, errors } = error;
+      const { reason, errors } = error;
+      const message = error.message.slice(0, longestMessage);
       return { reason, message, ...(errors === undefined ? {} : { errors }) };
     }
-    if (error instanceof HttpError) {
-      const { status, detail, message } = error;
+    if (error instanceof HttpError && isStatus(error.status)) {
+      const { status, detail } = error;
+      const message = error.message.slice(0, longestMessage);
       return { reason: "http", message, status, detail, traceback: tracebacks.of(error) };
     }
     if (error instanceof AnswerTooLarge) return { reason: "too_large", message: error.message };
     if (error instanceof Unserialisable) {
-      return { reason: "unserialisable", message: error.message, traceback: tracebacks.of(error.cause) };
+      const message = error.message.slice(0, longestMessage);
+      return { reason: "unserialisable", message, traceback: tracebacks.of(error.cause) };
     }
     return { reason: "exception", message: `${method}: ${oneLine(error)}`, traceback: tracebacks.of(error) };
   }
@@ -201,9 +218,15 @@ async function checkInput(schema: NonNullable<AuthorModel["input"]>, input: unkn
     "invalid_input",
     `Input Parsing Error: ${describe(issues)}`,
     issues.slice(0, 100).map(({ path, message }) => ({
-      pointer: path.map((part) => `/${String(part).replaceAll("~", "~0").replaceAll("/", "~1")}`).join(""),
+      pointer: path
+        .map((part) => `/${String(part).replaceAll("~", "~0").replaceAll("/", "~1")}`)
+        .join("")
+        .slice(0, longestField),
       code: "invalid_parameter",
-      detail: `${path.length === 0 ? "The body" : path.map(String).join(".")}: ${message}`,
+      detail: `${path.length === 0 ? "The body" : path.map(String).join(".")}: ${message}`.slice(
+        0,
+        longestField,
+      ),
     })),
   );
 }

@@ -47,6 +47,11 @@ export function isStream(value: unknown): value is AsyncIterable<unknown> | Iter
   return Symbol.asyncIterator in value || (Symbol.iterator in value && "next" in value);
 }
 
+/** Of an answer. */
+export function isStatus(status: unknown): boolean {
+  return Number.isInteger(status) && Number(status) >= 200 && Number(status) <= 599;
+}
+
 function sendWhole(
   channel: Channel,
   body: Uint8Array,
@@ -59,6 +64,9 @@ function sendWhole(
 
 async function sendResponse(channel: Channel, response: Response, options: SendOptions): Promise<void> {
   const { id } = options;
+  // That of `Response.error()` is 0.
+  if (!isStatus(response.status))
+    throw new TypeError(`The code answered with status ${response.status}; use one of 200 to 599.`);
   const headers = [...response.headers].filter(([name]) => !connectionHeaders.has(name));
   const head = { kind: "answer", id, status: response.status, headers, is_response: true } as const;
   if (response.body === null) return channel.send({ ...head, stream: false });
@@ -146,11 +154,11 @@ function toJson(value: unknown): Buffer {
   try {
     text = JSON.stringify(value ?? null);
   } catch (cause) {
-    throw new Unserialisable(`Unhandled exception: ${String(cause)}`, { cause });
+    throw new Unserialisable(String(cause), { cause });
   }
   if (text === undefined) {
     const cause = new TypeError(`A ${typeof value} is not JSON serializable`);
-    throw new Unserialisable(`Unhandled exception: ${String(cause)}`, { cause });
+    throw new Unserialisable(String(cause), { cause });
   }
   return Buffer.from(text);
 }

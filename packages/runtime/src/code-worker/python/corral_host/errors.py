@@ -34,7 +34,7 @@ class UserCodeError(Exception):
     """The author's code raised; `error` is what."""
 
     def __init__(self, error: BaseException) -> None:
-        super().__init__(str(error))
+        super().__init__(type(error).__name__)
         self.error = error
 
 
@@ -54,7 +54,7 @@ def describe(error: BaseException, model_file: Optional[str]) -> Dict[str, Any]:
         return {"reason": "canceled", "message": "The call was canceled."}
     if isinstance(error, UserCodeError):
         error = error.error
-        if is_http_exception(error):
+        if is_http_exception(error) and is_status(error.status_code):  # type: ignore[attr-defined]
             return {
                 "reason": "http",
                 "message": one_line(error),
@@ -74,6 +74,11 @@ def named(error: BaseException) -> str:
 
 def one_line(error: BaseException) -> str:
     return str(error)[:MOST_LINE]
+
+
+def is_status(value: Any) -> bool:
+    """Of an answer: 1xx is no end of one, and above 599 there is none."""
+    return isinstance(value, int) and 200 <= value <= 599
 
 
 def is_http_exception(error: BaseException) -> bool:

@@ -18,6 +18,8 @@ class Sink:
 
     #: Whether the head of a stream is gone.
     started = False
+    #: When the reader last began to want more, in the loop's time.
+    resumed_at = 0.0
 
     async def answer(self, status: int, headers: Headers, body: bytes, is_response: bool = False) -> None:
         raise NotImplementedError

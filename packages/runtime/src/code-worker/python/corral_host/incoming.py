@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any, Callable, Dict, Optional, Tuple
 
-from .errors import Failure, describe, is_http_exception, MODEL_ERROR, UserCodeError
+from .errors import Failure, describe, is_http_exception, is_status, MODEL_ERROR, UserCodeError
 from .exchange import Exchange, Headers, Sink
 from .logs import Call, Log, current_call
 from .serving import Serving
 from .websocket import Socket, serve_websocket
 from .wire import Wire
+
+
+#: Of headers, as HTTP has them.
+_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
 class Incoming(Sink, Socket):
@@ -56,6 +62,8 @@ class Incoming(Sink, Socket):
         self._flow.clear()
 
     def resume(self) -> None:
+        if not self._flow.is_set():
+            self.resumed_at = asyncio.get_running_loop().time()
         self._flow.set()
 
     def input(self, text: bool, body: bytes) -> None:
@@ -71,9 +79,11 @@ class Incoming(Sink, Socket):
                 await serve_websocket(serving.definition, self.exchange, self, log)
             else:
                 await serving.answer(self.exchange)
-        except asyncio.CancelledError:
-            self._fail(Failure("canceled", "The call was canceled."), log)
-        except Exception as error:
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError):
+                # One that nobody asked for is the code's own.
+                own = UserCodeError(error)
+                error = Failure("canceled", "The call was canceled.") if self.exchange.left.is_set() else own
             if isinstance(error, UserCodeError):
                 said = "Model raised HTTPException" if is_http_exception(error.error) else MODEL_ERROR
                 log.error(said, error=error.error)
@@ -85,19 +95,19 @@ class Incoming(Sink, Socket):
             self._finish()
 
     def _fail(self, error: BaseException, log: Log) -> None:
-        fields = describe(error, log.model_file)
         try:
-            self._send({"kind": "error", **fields})
-        except (ValueError, TypeError):
-            # What the code gave as detail does not fit in a message.
-            self._send({"kind": "error", "reason": "exception", "message": fields["message"][:1000]})
+            self._send({"kind": "error", **describe(error, log.model_file)})
+        except Exception:
+            # What the code gave does not fit in a message, or raises when it is read.
+            said = "%s: what the code raised cannot be told." % type(error).__name__
+            self._send({"kind": "error", "reason": "exception", "message": said[:1000]})
 
     def _send(self, message: Dict[str, Any], body: bytes = b"") -> None:
         if self._ended:
             return
+        self._wire.send({**message, "id": self.number}, body)
         if message["kind"] in ("error", "end") or (message["kind"] == "answer" and not message["stream"]):
             self._ended = True
-        self._wire.send({**message, "id": self.number}, body)
 
     def _count(self, data: bytes) -> None:
         self._left -= len(data)
@@ -157,5 +167,10 @@ class Incoming(Sink, Socket):
 
 
 def _head(status: int, headers: Headers, stream: bool, is_response: bool) -> Dict[str, Any]:
+    if not is_status(status):
+        raise UserCodeError(ValueError("The response has status %r; use one of 200 to 599." % (status,)))
+    for name, value in headers:
+        if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+            raise UserCodeError(ValueError("The response's header %r cannot be sent." % name[:100]))
     response = {"is_response": True} if is_response else {}
     return {"kind": "answer", "status": status, "headers": headers, "stream": stream, **response}

@@ -13,7 +13,7 @@ from typing import Any, AsyncIterator, Awaitable, Callable, Optional
 
 from .bodies import BINARY
 from .errors import USER_ERRORS, Canceled, Failure, UserCodeError
-from .exchange import Exchange
+from .exchange import Exchange, Sink
 
 InThread = Callable[..., Awaitable[Any]]
 
@@ -53,11 +53,7 @@ async def send_stream(
     try:
         await exchange.sink.start(200, [("content-type", BINARY)])
         while True:
-            try:
-                piece = await asyncio.wait_for(queue.get(), read_timeout) if queue.empty() else queue.get_nowait()
-            except asyncio.TimeoutError:
-                reason = "No piece came for %g s (runtime.streaming_read_timeout)." % read_timeout
-                raise Failure("exception", reason) from None
+            piece = await _next(queue, exchange.sink, read_timeout)
             if isinstance(piece, _End):
                 break
             await exchange.sink.chunk(_bytes(piece))
@@ -69,6 +65,24 @@ async def send_stream(
             producer.cancel()
             # Its place is free only when the code has stopped.
             await asyncio.wait([producer])
+
+
+async def _next(queue: "asyncio.Queue[Any]", sink: Sink, read_timeout: float) -> Any:
+    """A reader that does not read is no fault of the code: only time in which it wants pieces counts."""
+    if not queue.empty():
+        return queue.get_nowait()
+    now = asyncio.get_running_loop().time
+    asked_at = now()
+    while True:
+        await sink.room()
+        left = max(asked_at, sink.resumed_at) + read_timeout - now()
+        if left <= 0 and queue.empty():
+            reason = "No piece came for %g s (runtime.streaming_read_timeout)." % read_timeout
+            raise Failure("exception", reason)
+        try:
+            return await asyncio.wait_for(queue.get(), max(left, 0.001))
+        except asyncio.TimeoutError:
+            continue
 
 
 def _bytes(piece: Any) -> bytes:
@@ -88,7 +102,8 @@ async def _produce(generator: Any, queue: "asyncio.Queue[Any]", in_thread: InThr
             queue.put_nowait(piece)
     except StopAsyncIteration:
         queue.put_nowait(_End())
-    except (*USER_ERRORS, Canceled) as error:
+    except (*USER_ERRORS, Canceled, asyncio.CancelledError) as error:
+        # A cancellation may be the code's own: then its reader must be told.
         queue.put_nowait(_End(error))
     finally:
         await _close(generator, in_thread)

@@ -19,7 +19,16 @@ MOST_MESSAGE = 1024 * 1024
 HIGH_WATER = 1024 * 1024
 
 _HEAD = struct.Struct(">II")
+_ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=str).encode
 OnMessage = Callable[[Dict[str, Any], bytes], None]
+
+
+def _text(message: Dict[str, Any]) -> str:
+    try:
+        return _ENCODE(message)
+    except ValueError:
+        # What JSON has no number for becomes null.
+        return _ENCODE(json.loads(json.dumps(message, default=str), parse_constant=lambda _: None))
 
 
 class Wire:
@@ -42,7 +51,7 @@ class Wire:
 
     def send(self, message: Dict[str, Any], body: bytes = b"") -> None:
         """Never waits. A replica that has gone is found by reading."""
-        text = json.dumps(message, ensure_ascii=False, separators=(",", ":"), default=str).encode("utf-8", "replace")
+        text = _text(message).encode("utf-8", "replace")
         if len(text) > MOST_MESSAGE:
             raise ValueError("a message of %d bytes is over the limit of %d" % (len(text), MOST_MESSAGE))
         frame = memoryview(b"".join((_HEAD.pack(len(text), len(body)), text, body)))
