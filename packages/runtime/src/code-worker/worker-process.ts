@@ -8,6 +8,7 @@ import { findProgram } from "./find-program.ts";
 import { watchLimits, type WatchedLimits } from "./limits-watch.ts";
 import { createMark } from "./marked-processes.ts";
 import { processTree } from "./process-tree.ts";
+import { withEnvironment } from "./with-environment.ts";
 
 export interface WorkerProgram {
   readonly program: string;
@@ -28,7 +29,7 @@ export interface ProcessLimits extends WatchedLimits {
 export interface WorkerProcessOptions {
   readonly program: WorkerProgram;
   readonly workingDirectory: string;
-  /** The whole of it. */
+  /** The whole of it, for the program alone. */
   readonly environment: Readonly<Record<string, string>>;
   readonly limits: ProcessLimits;
   /** A line that the author's code wrote. */
@@ -56,15 +57,19 @@ export async function startWorkerProcess(options: WorkerProcessOptions): Promise
   const words = [...limitingHelpers(limits, options), ...(options.isolation ?? [])];
   // Namespaces end with their first process; where there are none, what the code started has to be found.
   const mark = options.isolation === null ? createMark(options.path) : null;
-  const [command = "", ...args] = [...words, program.program, ...program.args];
+  // Those before the program run with nothing of the author's.
+  const own = words.length === 0 ? null : withEnvironment(environment, options.path);
+  const [command = "", ...args] = [...words, ...(own?.words ?? []), program.program, ...program.args];
   const child = spawn(command, args, {
     cwd: workingDirectory,
-    env: { ...environment, ...mark?.environment },
+    env: { ...(own === null ? environment : { PATH: options.path }), ...mark?.environment },
     // The fourth is a pair of connected sockets.
-    stdio: ["ignore", "pipe", "pipe", "pipe"],
+    stdio: [own === null ? "ignore" : "pipe", "pipe", "pipe", "pipe"],
     // A group of its own, so that all of it can be ended.
     detached: true,
   });
+  // One that has ended before it read this has a reason of its own.
+  child.stdin?.on("error", () => {}).end(own?.input);
   followLines(child.stdout as Readable, onLine);
   followLines(child.stderr as Readable, onLine);
   const stream = child.stdio[3] as Duplex;
