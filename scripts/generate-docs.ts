@@ -176,11 +176,12 @@ function httpDocument(): string {
   const listed = routeTable.filter(({ method, path }) => !isAny(path) || method === "GET");
   const rows = listed.map(({ method, path, scope, summary }) => [
     `\`${isAny(path) ? "ANY" : method} ${path}\``,
-    scope === null ? "none" : `\`${scope}\``,
+    scope === null ? "none" : `\`${scope.replace(" or ", "` or `")}\``,
     summary,
   ]);
   return document("HTTP API", [
-    "Every route with the scope that its key needs; *none* means no key. Schemas are served at `/openapi.json`.",
+    "Every route with the scope that its key needs; *none* means no key. Where either scope of a push opens a route, a",
+    "version with code or `docker_server` needs `push_code`, all else `push_config`. Schemas are served at `/openapi.json`.",
     "",
     table(["route", "scope", "what"], rows),
   ]);

@@ -1,13 +1,14 @@
 // The server's routes without a server: built on services that are never called.
 
 import { pino } from "pino";
+import { scopesOf } from "./gateway/guard.ts";
 import { buildServer, type ServerServices } from "./server.ts";
 
 export interface RouteRow {
   readonly method: string;
   /** With parameters in braces: `/models/{model}/predict`. */
   readonly path: string;
-  /** Null: no key is needed. */
+  /** Or two, with ` or ` between them; null: no key is needed. */
   readonly scope: string | null;
   readonly summary: string;
 }
@@ -31,7 +32,7 @@ export async function describeServer(): Promise<{ routes: RouteRow[]; openApi: o
     .map(({ method, path, guard, summary }) => ({
       method,
       path: path.replaceAll(/:([a-z]+)/g, "{$1}").replace(/\*$/, "{*}"),
-      scope: guard === "public" ? null : guard,
+      scope: guard === "public" ? null : scopesOf(guard).join(" or "),
       summary,
     }));
   return { routes, openApi };

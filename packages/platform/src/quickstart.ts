@@ -28,7 +28,15 @@ export function createQuickstart({ db, projectId, places, memory, now }: Quickst
   const errors = new Map<string, ServingError>();
 
   async function deployOne(name: string, onLeft: (notice: string) => void): Promise<void> {
-    const options = { db, projectId, places, memory, requireModel: () => {}, by: "quickstart" } as const;
+    const options = {
+      db,
+      projectId,
+      places,
+      memory,
+      requireModel: () => {},
+      requirePush: () => {},
+      by: "quickstart",
+    } as const;
     try {
       await deploy({ source: name, name }, options);
     } catch (error) {

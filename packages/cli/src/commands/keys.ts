@@ -36,6 +36,10 @@ const create: CommandDefinition = {
   examples: [
     ["corral keys create my-app", "a key that may call every model"],
     ["corral keys create ci --scope push_config --scope read", "a key for a build server"],
+    [
+      "corral keys create ci --scope push_code --scope read",
+      "one for models with code, which runs on the platform's machines",
+    ],
   ],
   async run(context, args, options) {
     const wanted = listOption(options, "scope");

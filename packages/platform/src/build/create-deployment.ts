@@ -37,6 +37,8 @@ export interface DeployOptions {
   readonly places: ContentPlaces;
   /** Refuses models that the caller may not use. */
   readonly requireModel: (modelName: string) => void;
+  /** Refuses versions of a kind that the caller may not deploy; null: weights alone. */
+  readonly requirePush: (manifest: Manifest | null) => void;
   /** What models may take of memory now; null: not known, and nothing is refused for it. */
   readonly memory: () => FitMachine | null;
   /** Who asks. Only a caller's asking again gives a deployment its model's name again. */
@@ -138,14 +140,16 @@ async function deployDevelopment(
 async function versionOf(
   body: CreateDeployment,
   name: string | null,
-  { db, projectId, places, requireModel }: DeployOptions,
+  { db, projectId, places, requireModel, requirePush }: DeployOptions,
 ): Promise<VersionRow> {
   if (body.version_id !== undefined) {
     const version = await getVersion(db, projectId, body.version_id);
     if (version === null)
       throw new ServingError("version_not_found", `There is no version ${JSON.stringify(body.version_id)}.`);
+    requirePush(version.manifest as Manifest);
     return version;
   }
+  requirePush(null);
   const { modelName, ...content } =
     body.weights_id === undefined
       ? await contentOfSource(body.source ?? "", name, places)

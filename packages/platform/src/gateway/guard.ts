@@ -1,11 +1,13 @@
 // Which key each route needs. A route that declares no guard stops the server from starting, and the table of
 // all guards is what the tests walk through and docs/http-api.md is made from.
 
+import type { Manifest } from "@corral/bundle";
 import { ServingError, type Dialect, type Scope } from "@corral/contract";
 import type { FastifyInstance, RouteOptions } from "fastify";
 import type { Principal } from "./authenticate.ts";
 
-export type Guard = "public" | Scope;
+/** `push`: either scope opens the route, which then asks for the one that what is pushed needs (`requirePush`). */
+export type Guard = "public" | "push" | Scope;
 
 declare module "fastify" {
   interface FastifyContextConfig {
@@ -42,13 +44,32 @@ export function collectGuards(app: FastifyInstance): readonly GuardedRoute[] {
   return table;
 }
 
+/** Scopes of which one is enough. */
+export function scopesOf(guard: Exclude<Guard, "public">): readonly Scope[] {
+  return guard === "push" ? ["push_config", "push_code"] : [guard];
+}
+
 /** Refuses a key without the scope that a route asks for, with `forbidden`. `admin` includes all scopes. */
-export function requireScope(principal: Principal, scope: Scope): void {
-  if (hasScope(principal, scope)) return;
+export function requireScope(principal: Principal, guard: Exclude<Guard, "public">): void {
+  const wanted = scopesOf(guard);
+  if (wanted.some((scope) => hasScope(principal, scope))) return;
   throw new ServingError(
     "forbidden",
-    `This key has the scopes ${principal.scopes.join(", ")}; the call needs ${scope}. Make one with POST /api/v1/keys.`,
+    `This key has the scopes ${principal.scopes.join(", ")}; the call needs ${wanted.join(" or ")}. Make one with POST /api/v1/keys.`,
   );
+}
+
+/**
+ * Refuses with `forbidden` a key that may not push or deploy such a version: what runs an author's code needs
+ * `push_code`, all else `push_config`.
+ * @param manifest null: weights alone
+ */
+export function requirePush(
+  principal: Principal,
+  manifest: Pick<Manifest, "code" | "truss"> | null,
+): void {
+  const runsCode = manifest?.code !== undefined || manifest?.truss?.dockerServer !== undefined;
+  requireScope(principal, runsCode ? "push_code" : "push_config");
 }
 
 export function hasScope(principal: Principal, scope: Scope): boolean {

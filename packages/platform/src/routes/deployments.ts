@@ -14,7 +14,7 @@ import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
 import { deploy } from "../build/create-deployment.ts";
 import { principalOf } from "../gateway/answer-error.ts";
-import { mayUseModel, requireModel } from "../gateway/guard.ts";
+import { mayUseModel, requireModel, requirePush } from "../gateway/guard.ts";
 import { deleteDeployment, listDeployments, toDeployment } from "../store/deployments.ts";
 import { findModel } from "../store/models.ts";
 import { installationLine } from "../replica/installation-line.ts";
@@ -41,7 +41,7 @@ export function registerDeploymentRoutes(
   app.post(
     "/api/v1/deployments",
     {
-      config: { guard: "push_config" },
+      config: { guard: "push" },
       schema: {
         summary: "Deploy a version, weights that are there by name or id, or a weights file",
         description:
@@ -58,6 +58,7 @@ export function registerDeploymentRoutes(
         projectId: principal.projectId,
         places: placesOf(db, weights, principal.projectId),
         requireModel: (name) => requireModel(principal, name),
+        requirePush: (manifest) => requirePush(principal, manifest),
         memory,
         by: "caller",
       });

@@ -212,6 +212,29 @@ test("a version that is pushed again takes the model's name back, on every route
   assert.equal(await answering("/model_versions/rb-2/predict"), second.id);
 });
 
+test("code is pushed and deployed by keys with push_code and no others, weights by those with push_config", async () => {
+  const ofConfig = { authorization: await platform.key({ scopes: ["push_config"] }) };
+  const ofCode = { authorization: await platform.key({ scopes: ["push_code"] }) };
+  const weights = await archiveOf(config);
+  const code = await archiveOf("model_name: guarded-code\n", { "model/model.ts": "export const predict = () => 1;\n" });
+  const deploy = async (pushed: Response, headers: Record<string, string>) => {
+    const { version } = (await pushed.json()) as PushedVersion;
+    return (await platform.post("/api/v1/deployments", { version_id: version.id }, headers)).status;
+  };
+  const refused = await push(code, "", ofConfig);
+  assert.equal(refused.status, 403);
+  assert.match(await refused.text(), /push_config; the call needs push_code/);
+  assert.equal((await platform.request("/api/v1/models/guarded-code")).status, 404, "nothing was made of it");
+  assert.equal(await deploy(await push(code, "", ofCode), ofConfig), 403);
+  assert.equal(await deploy(await push(code, "", ofCode), ofCode), 201);
+
+  assert.equal((await push(weights, "", ofCode)).status, 403);
+  assert.equal(await deploy(await push(weights, "", ofConfig), ofCode), 403);
+  assert.ok([200, 201].includes(await deploy(await push(weights, "", ofConfig), ofConfig)));
+  const source = { source: "corral-tiny-2", name: "by-source" };
+  assert.equal((await platform.post("/api/v1/deployments", source, ofCode)).status, 403);
+});
+
 test("a deployment gets no name that another model has", async () => {
   const deployed = async (model: string, temperature: string) => {
     const archive = await archiveOf(config.replace("my-bot", model).replace("0.5", temperature));

@@ -14,7 +14,7 @@ import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
 import { contentOfBundle, requireName } from "../build/version-content.ts";
 import { principalOf } from "../gateway/answer-error.ts";
-import { mayUseModel, requireModel } from "../gateway/guard.ts";
+import { mayUseModel, requireModel, requirePush } from "../gateway/guard.ts";
 import { findModel, getOrCreateModel } from "../store/models.ts";
 import { getVersion, insertVersion, listVersions, toVersion } from "../store/versions.ts";
 import { toPage } from "./list.ts";
@@ -38,7 +38,7 @@ export function registerPushRoute(
   app.post(
     "/api/v1/versions",
     {
-      config: { guard: "push_config" },
+      config: { guard: "push" },
       schema: {
         summary: "Push a model directory as a tar (application/x-tar)",
         tags,
@@ -70,6 +70,7 @@ export function registerPushRoute(
           });
         }
         requireModel(principal, requireName(name, "/model"));
+        requirePush(principal, bundle.manifest);
         const digest = manifestDigest(bundle.manifest);
         const directory = await received.keep(digest);
         const content = await contentOfBundle(bundle, directory, placesOf(db, weights, principal.projectId));
