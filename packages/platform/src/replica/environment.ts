@@ -4,10 +4,12 @@
 import { join } from "node:path";
 import type { LogLevel } from "../config.ts";
 
+/** @param options `installs`: it has code, whose packages may come from a registry */
 export function replicaEnvironment(
   directory: string,
   logLevel: LogLevel,
   own: Readonly<Record<string, string | undefined>>,
+  { installs }: { readonly installs: boolean },
 ): Record<string, string> {
   return {
     PATH: own["PATH"] ?? "/usr/local/bin:/usr/bin:/bin",
@@ -16,16 +18,16 @@ export function replicaEnvironment(
     LANG: own["LANG"] ?? "C.UTF-8",
     NODE_ENV: "production",
     LOG_LEVEL: logLevel,
-    // Decode calls that wander over pool threads cost 15 % (docs/adr/0004).
-    UV_THREADPOOL_SIZE: "1",
     ...(own["TZ"] === undefined ? {} : { TZ: own["TZ"] }),
     // Where the system's own libraries lie on unusual machines; the dynamic linker reads it.
     ...(own["LD_LIBRARY_PATH"] === undefined ? {} : { LD_LIBRARY_PATH: own["LD_LIBRARY_PATH"] }),
     ...pick(own, deviceVariables),
     // Where Node keeps what it compiled: half of a start is reading TypeScript. Author code does not get it.
     ...pick(own, ["NODE_COMPILE_CACHE"]),
-    ...installerVariables(own),
+    ...(installs ? installerVariables(own) : {}),
     ...pick(own, ["HF_ENDPOINT"]),
+    // Decode calls that wander over pool threads cost 15 % (docs/adr/0004). Last: nothing may change it.
+    UV_THREADPOOL_SIZE: "1",
   };
 }
 
@@ -60,22 +62,40 @@ export function hubVariables(own: Readonly<Record<string, string | undefined>>):
   };
 }
 
-/** How pip, uv and npm reach a package registry, for models with packages. Author code gets an environment of its own. */
+/**
+ * How pip, uv and npm reach a package registry, by name: `UV_` is also how libuv's own settings begin, and what publishes
+ * packages is nobody's business here. Passwords may stand in the addresses.
+ */
+const installers: readonly string[] = [
+  ...["INDEX_URL", "EXTRA_INDEX_URL", "FIND_LINKS", "NO_INDEX", "TRUSTED_HOST", "CERT", "CLIENT_CERT"].map(
+    (name) => `PIP_${name}`,
+  ),
+  ...["CONFIG_FILE", "DEFAULT_TIMEOUT", "TIMEOUT", "RETRIES", "PROXY", "ONLY_BINARY", "NO_BINARY", "PRE"].map(
+    (name) => `PIP_${name}`,
+  ),
+  ...["DEFAULT_INDEX", "INDEX", "INDEX_URL", "EXTRA_INDEX_URL", "FIND_LINKS", "NO_INDEX"].map(
+    (name) => `UV_${name}`,
+  ),
+  ...["INDEX_STRATEGY", "INSECURE_HOST", "NATIVE_TLS", "SYSTEM_CERTS", "HTTP_TIMEOUT", "HTTP_RETRIES"].map(
+    (name) => `UV_${name}`,
+  ),
+  ...["CONCURRENT_DOWNLOADS", "EXCLUDE_NEWER", "KEYRING_PROVIDER", "OFFLINE", "TORCH_BACKEND"].map(
+    (name) => `UV_${name}`,
+  ),
+  ...["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"].flatMap((name) => [name, name.toLowerCase()]),
+  "SSL_CERT_FILE",
+  "SSL_CERT_DIR",
+  "REQUESTS_CA_BUNDLE",
+  "NODE_EXTRA_CA_CERTS",
+  "CORRAL_EGRESS_ALLOW",
+];
+/** Of an index that has a name in `UV_INDEX`. */
+const indexLogin = /^UV_INDEX_[A-Z0-9_]+_(USERNAME|PASSWORD)$/;
+
+/** For models with packages. Author code gets an environment of its own. */
 function installerVariables(own: Readonly<Record<string, string | undefined>>): Record<string, string> {
-  const names = Object.keys(own).filter((name) => /^((PIP|UV)_|npm_config_)/i.test(name));
-  const proxies = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"].flatMap((name) => [
-    name,
-    name.toLowerCase(),
-  ]);
-  const passed = [
-    ...names,
-    ...proxies,
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "REQUESTS_CA_BUNDLE",
-    "NODE_EXTRA_CA_CERTS",
-    "CORRAL_EGRESS_ALLOW",
-  ];
+  const names = Object.keys(own).filter((name) => indexLogin.test(name) || /^npm_config_/i.test(name));
+  const passed = [...installers, ...names];
   const home = own["HOME"];
   const npmSettings = names.some((name) => /^npm_config_userconfig$/i.test(name)) ? undefined : home;
   return {

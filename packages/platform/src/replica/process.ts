@@ -79,7 +79,7 @@ export function createProcessDriver({
       const child = spawn(program, args, {
         cwd: directory,
         env: {
-          ...replicaEnvironment(directory, logLevel, environment),
+          ...replicaEnvironment(directory, logLevel, environment, { installs: config.code !== undefined }),
           ...(wantsHub(config) ? hubVariables(environment) : {}),
         },
         stdio: ["ignore", "pipe", "pipe"],
