@@ -133,6 +133,7 @@ describe("processes that are killed", { concurrency: 3 }, () => {
         scratchDirectory: place.directory,
         hidden: [],
         kept: [],
+        mounts: [],
         path,
       };
       if (isIsolated && !canIsolate(options))
