@@ -114,9 +114,10 @@ function tryDial(): Promise<boolean> {
         const text = rest + piece.toString("latin1");
         const end = text.lastIndexOf("\n");
         rest = text.slice(end + 1);
+        if (end < 0) return;
         // Only the last whole report is looked at: one acknowledgement is for all before it, as the platform's is.
-        const last = /.*$/.exec(text.slice(0, Math.max(0, end)))?.[0];
-        const number = last === undefined ? undefined : /^\{"number":(\d+)/.exec(last)?.[1];
+        const last = text.slice(text.lastIndexOf("\n", end - 1) + 1, end);
+        const number = /^\{"number":(\d+)/.exec(last)?.[1];
         if (number !== undefined) socket.write(`{"kind":"ack","number":${number}}\n`);
       });
       resolve(true);

@@ -14,6 +14,8 @@ import { Outbox } from "./outbox.ts";
 
 /** Messages of the platform are short; a longer line is not one of them. */
 const longestLine = 64 * 1024;
+/** Of one write, about. */
+const mostWrittenLength = 64 * 1024;
 
 export interface ControlChannelOptions {
   readonly log: Log;
@@ -34,6 +36,8 @@ export class ControlChannel {
   #waiters: Waiter[] = [];
   #socket: Duplex | null = null;
   #blocked = false;
+  /** Reports of one turn of the event loop go out together. */
+  #flushing: NodeJS.Immediate | null = null;
   #closed = false;
 
   constructor(options: ControlChannelOptions) {
@@ -80,7 +84,7 @@ export class ControlChannel {
   /** Queues a report and gives its number. */
   report(body: ReportBody): number {
     const number = this.#outbox.add(body);
-    this.#flush();
+    this.#flushing ??= setImmediate(() => this.#flush());
     return number;
   }
 
@@ -96,6 +100,7 @@ export class ControlChannel {
   }
 
   close(): void {
+    this.#flush();
     this.#closed = true;
     const socket = this.#socket;
     this.#socket = null;
@@ -103,11 +108,23 @@ export class ControlChannel {
   }
 
   #flush(): void {
+    if (this.#flushing !== null) clearImmediate(this.#flushing);
+    this.#flushing = null;
     while (this.#socket !== null && !this.#blocked) {
-      const report = this.#outbox.takeUnsent();
-      if (report === null) return;
-      this.#blocked = !this.#socket.write(`${JSON.stringify(report)}\n`);
+      const lines = this.#takeLines();
+      if (lines === "") return;
+      this.#blocked = !this.#socket.write(lines);
     }
+  }
+
+  #takeLines(): string {
+    let lines = "";
+    while (lines.length < mostWrittenLength) {
+      const report = this.#outbox.takeUnsent();
+      if (report === null) break;
+      lines += `${JSON.stringify(report)}\n`;
+    }
+    return lines;
   }
 
   #lost(socket: Duplex): void {

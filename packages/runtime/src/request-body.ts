@@ -35,6 +35,8 @@ export async function readBody(request: IncomingMessage, limitBytes: number): Pr
   return await readBytes(request, limitBytes);
 }
 
+const noBytes: Buffer = Buffer.alloc(0);
+
 function readBytes(request: IncomingMessage, limitBytes: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
@@ -47,7 +49,11 @@ function readBytes(request: IncomingMessage, limitBytes: number): Promise<Buffer
     request.on("error", (cause) =>
       reject(new ServingError("client_closed", "The body ended too early.", { cause })),
     );
-    request.on("close", () => reject(new ServingError("client_closed", "The body ended too early.")));
+    let isRead = false;
+    // Comes after every body; an error that nobody hears of is not made.
+    request.on("close", () => {
+      if (!isRead) reject(new ServingError("client_closed", "The body ended too early."));
+    });
     if (Number(request.headers["content-length"] ?? 0) > limitBytes) {
       tooLarge();
       return;
@@ -57,6 +63,10 @@ function readBytes(request: IncomingMessage, limitBytes: number): Promise<Buffer
       if (length > limitBytes) tooLarge();
       else chunks.push(chunk);
     });
-    request.on("end", () => resolve(Buffer.concat(chunks)));
+    request.on("end", () => {
+      isRead = true;
+      const [only = noBytes] = chunks;
+      resolve(chunks.length > 1 ? Buffer.concat(chunks) : only);
+    });
   });
 }

@@ -2,6 +2,7 @@
 
 import type { Duplex } from "node:stream";
 import { encodeFrame, FrameDecoder, mostMessageBytes } from "./frames.ts";
+import { holdWrites } from "./hold-writes.ts";
 import { workerKinds, workerMessageSchema, type ReplicaMessage, type WorkerMessage } from "./protocol.ts";
 
 export interface WorkerConnectionOptions {
@@ -28,6 +29,7 @@ export interface WorkerConnection {
 export function openWorkerConnection(options: WorkerConnectionOptions): WorkerConnection {
   const { stream, mostBodyBytes, onMessage, onBroken, onClose } = options;
   const decoder = new FrameDecoder({ messageBytes: mostMessageBytes, bodyBytes: mostBodyBytes });
+  const writes = holdWrites(stream);
   let isOver = false;
 
   function broken(reason: string): void {
@@ -65,7 +67,9 @@ export function openWorkerConnection(options: WorkerConnectionOptions): WorkerCo
   });
   return {
     send(message, body) {
-      if (!isOver && stream.writable) stream.write(encodeFrame(message, body));
+      if (isOver || !stream.writable) return;
+      writes.hold();
+      stream.write(encodeFrame(message, body));
     },
     get unsentBytes() {
       return stream.writableLength;

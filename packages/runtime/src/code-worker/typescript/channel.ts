@@ -2,6 +2,7 @@
 
 import { Socket } from "node:net";
 import { encodeFrame, FrameDecoder, mostMessageBytes } from "../frames.ts";
+import { holdWrites } from "../hold-writes.ts";
 import type { ReplicaMessage, WorkerMessage } from "../protocol.ts";
 
 const protocolFileDescriptor = 3;
@@ -20,20 +21,28 @@ export interface Channel {
 }
 
 const highWaterBytes = 1024 ** 2;
+/** Answers that are there so soon after their calls came wait for each other; what took longer waits for nothing. */
+const mostHeldMs = 0.5;
 
 export function channelOverDescriptor(): Channel {
   const socket = new Socket({ fd: protocolFileDescriptor, readable: true, writable: true });
   const decoder = new FrameDecoder({ messageBytes: mostMessageBytes, bodyBytes: 0xffff_ffff });
+  const writes = holdWrites(socket);
+  let receivedMs = 0;
   // Its close follows.
   socket.on("error", () => socket.destroy());
   const channel: Channel = {
     send(message, body) {
-      if (socket.writable) socket.write(encodeFrame(message, body));
+      if (!socket.writable) return;
+      if (message.kind === "answer" && performance.now() - receivedMs < mostHeldMs) writes.hold();
+      else writes.release();
+      socket.write(encodeFrame(message, body));
     },
     log: (level, text, runId) =>
       channel.send({ kind: "log", level, message: text.slice(0, longestLogText), run_id: runId }),
     onMessage(take) {
       socket.on("data", (piece: Buffer) => {
+        receivedMs = performance.now();
         for (const { message, body } of decoder.push(piece)) take(message as ReplicaMessage, body);
       });
     },
