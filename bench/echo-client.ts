@@ -26,6 +26,8 @@ export interface EchoResult {
   /** CPU time of this client. */
   readonly clientCpuMs: number;
   readonly latenciesMs: readonly number[];
+  /** With those that do not count. */
+  readonly callCount: number;
 }
 
 const placeholder = "00000000-0000-4000-8000-000000000000";
@@ -41,14 +43,19 @@ async function run(job: EchoJob): Promise<EchoResult> {
     const endMs = performance.now() + forMs;
     return (await Promise.all(connections.map(({ callUntil }) => callUntil(endMs)))).flat();
   };
-  await round(job.warmupMs);
+  const uncounted = await round(job.warmupMs);
   const cpu = process.cpuUsage();
   const startedMs = performance.now();
   const latenciesMs = await round(job.measureMs);
   const wallMs = performance.now() - startedMs;
   const used = process.cpuUsage(cpu);
   for (const { socket } of connections) socket.destroy();
-  return { wallMs, clientCpuMs: (used.user + used.system) / 1_000, latenciesMs };
+  return {
+    wallMs,
+    clientCpuMs: (used.user + used.system) / 1_000,
+    latenciesMs,
+    callCount: uncounted.length + latenciesMs.length,
+  };
 }
 
 function requestText({ host, pathname }: URL, { headers, uuidHeader, body }: EchoJob): string {

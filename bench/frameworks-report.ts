@@ -11,18 +11,21 @@ export interface EchoRound {
   readonly p99Ms: number;
   /** Share of one core that the client itself used. */
   readonly clientShare: number;
-  /** CPU time of the server's processes for one call, those before the first counted one left out of neither side. */
-  readonly serverCpuMs: number;
+  /** CPU time of all the server's processes for one call; tells something where others use the machine as well. */
+  readonly cpuMsPerCall: number;
   readonly foreignCores: number | null;
 }
 
-export function echoRoundOf({ latenciesMs, wallMs, clientCpuMs }: EchoResult, cpu: CpuUse): EchoRound {
+export function echoRoundOf(
+  { latenciesMs, wallMs, clientCpuMs, callCount }: EchoResult,
+  cpu: CpuUse,
+): EchoRound {
   return {
     callsPerSecond: latenciesMs.length / (wallMs / 1_000),
     medianMs: median(latenciesMs),
     p99Ms: percentile(latenciesMs, 0.99),
     clientShare: clientCpuMs / wallMs,
-    serverCpuMs: cpu.targetCpuMs,
+    cpuMsPerCall: cpu.targetCpuMs / callCount,
     foreignCores: cpu.foreignCores,
   };
 }
@@ -33,6 +36,7 @@ export function summarise(rounds: readonly EchoRound[]) {
     calls_per_second: of(({ callsPerSecond }) => callsPerSecond),
     median_ms: of(({ medianMs }) => medianMs),
     p99_ms: of(({ p99Ms }) => p99Ms),
+    cpu_ms_per_call: of(({ cpuMsPerCall }) => cpuMsPerCall),
     client_share_of_a_core: of(({ clientShare }) => clientShare),
   };
 }

@@ -107,13 +107,19 @@ const result = {
 };
 for (const { connections, contenders: rows } of results) {
   process.stdout.write(`\n${connections} connection${connections === 1 ? "" : "s"}\n`);
-  for (const { name, calls_per_second: rate, p99_ms: p99, ratio_to_truss: ratio } of rows) {
+  for (const {
+    name,
+    calls_per_second: rate,
+    p99_ms: p99,
+    cpu_ms_per_call: cpu,
+    ratio_to_truss: ratio,
+  } of rows) {
     const against =
       ratio === undefined
         ? ""
         : `   ${ratio.median.toFixed(2)} x truss (${ratio.low.toFixed(2)} to ${ratio.high.toFixed(2)})`;
     process.stdout.write(
-      `  ${name.padEnd(28)} ${rate.toFixed(0).padStart(7)} calls/s   p99 ${p99.toFixed(2).padStart(7)} ms${against}\n`,
+      `  ${name.padEnd(28)} ${rate.toFixed(0).padStart(7)} calls/s   p99 ${p99.toFixed(2).padStart(7)} ms   cpu ${cpu.toFixed(3)} ms${against}\n`,
     );
   }
 }

@@ -1,0 +1,29 @@
+// Many small messages of one turn of the event loop in one write of the system, which costs more than all the rest of a
+// message. Pure of protocol.
+
+import type { Writable } from "node:stream";
+
+export interface HeldWrites {
+  /** What is written from now on goes out at the end of this turn, or with `release`. */
+  hold(): void;
+  /** At once. */
+  release(): void;
+}
+
+export function holdWrites(stream: Writable): HeldWrites {
+  let isHeld = false;
+  const release = () => {
+    if (!isHeld) return;
+    isHeld = false;
+    stream.uncork();
+  };
+  return {
+    hold() {
+      if (isHeld) return;
+      isHeld = true;
+      stream.cork();
+      setImmediate(release);
+    },
+    release,
+  };
+}
