@@ -10,6 +10,9 @@ import { replicaStatisticsSchema } from "./statistics.ts";
 export const controlPath = "/_corral/control";
 export const controlProtocol = "corral-control.1";
 
+/** Most bytes of one message of a websocket, in either direction. Source: truss 0.18.35. */
+export const websocketMessageBytes = 100 * 1024 * 1024;
+
 /** Where a replica calls other deployments: `POST /calls/METHOD?deployment=NAME`, on the address in its config. */
 export const callsPath = "/calls";
 /** A chain of deployments that call each other has at most so many calls after its caller's. */

@@ -1,20 +1,21 @@
 // What a replica answers on which path: its code where it has the method, else its model. Knows no life of either.
 
-import type { ReplicaConfig } from "@corral/contract";
+import { isServingError, type ReplicaConfig } from "@corral/contract";
 import type { AdapterTable } from "./adapter-table.ts";
 import { answerAdapters } from "./adapters-call.ts";
-import { answerCall, type CallService, type CarryOut, type ReadBody } from "./answer-call.ts";
+import { answerCall, stackOf, type CallService, type CarryOut, type ReadBody } from "./answer-call.ts";
 import { answerCode } from "./code-call.ts";
 import { answerWithCode } from "./code-worker/answer-with-code.ts";
 import type { CodeMethod } from "./code-worker/protocol.ts";
+import { websocketWithCode } from "./code-worker/websocket-with-code.ts";
 import { embed, score } from "./evaluation/evaluate.ts";
 import type { Log } from "./log.ts";
 import { complete, completeChat, predict, type PredictService } from "./predict.ts";
 import { promptCalls } from "./prompt-calls/prompt-call.ts";
 import type { RunningCode } from "./replica-code.ts";
 import { readBody, readJsonObject } from "./request-body.ts";
-import type { AnswerRequest } from "./routes.ts";
-import { asOpenAi, trussCalls } from "./truss-server/truss-calls.ts";
+import type { AnswerRequest, OpenSocket } from "./routes.ts";
+import { asOpenAi, trussCalls, trussPrefix } from "./truss-server/truss-calls.ts";
 
 export interface ReplicaCallsOptions {
   readonly config: ReplicaConfig;
@@ -47,6 +48,8 @@ export interface ReplicaCalls {
   readonly paths: Calls;
   /** All that begins with `/sync/`. */
   readonly truss: AnswerRequest;
+  /** Takes an upgrade over; answers every failure itself. */
+  readonly openSocket: OpenSocket;
 }
 
 export function replicaCalls(options: ReplicaCallsOptions): ReplicaCalls {
@@ -62,7 +65,26 @@ export function replicaCalls(options: ReplicaCallsOptions): ReplicaCalls {
       byModel: (method) => modelMethods[method]?.(byModel) ?? null,
       codeMemoryBytes: () => options.code()?.service.worker.memoryBytes ?? 0,
     }),
+    openSocket(request, stream, head) {
+      request.url = (request.url ?? "").slice(trussPrefix.length);
+      void options.track(openCodeSocket(options, request, stream, head));
+    },
   };
+}
+
+async function openCodeSocket(
+  { config, admit, code, log }: ReplicaCallsOptions,
+  ...connection: Parameters<OpenSocket>
+): Promise<void> {
+  const [, stream] = connection;
+  try {
+    const service = config.code === undefined ? null : admit(code()?.service ?? null);
+    await websocketWithCode(service, ...connection);
+  } catch (error) {
+    if (!isServingError(error)) log.error("a websocket failed unexpectedly", { stack: stackOf(error) });
+    // Where it was opened, this is no frame, and the caller sees it break.
+    stream.end("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+  }
 }
 
 /** What a model without code answers of the Truss server's calls. */

@@ -133,6 +133,7 @@ class RunningReplica implements Replica {
       health: () => this.health(),
       calls: calls.paths,
       truss: calls.truss,
+      openSocket: calls.openSocket,
       openControlChannel: (socket, head) => this.#channel.accept(socket, head),
     });
   }

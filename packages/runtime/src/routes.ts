@@ -15,6 +15,11 @@ export interface Health {
 
 export type AnswerRequest = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 
+export type OpenSocket = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+
+/** The only path of a websocket. */
+export const websocketPath = `${trussPrefix}/v1/websocket`;
+
 export interface Routes {
   /** Needed on every request, or null where the address itself is protected. */
   readonly token: string | null;
@@ -23,6 +28,7 @@ export interface Routes {
   readonly calls: Readonly<Record<string, AnswerRequest>>;
   /** Paths that begin with `/sync/`, by whatever method. */
   readonly truss: AnswerRequest;
+  readonly openSocket: OpenSocket;
   openControlChannel(socket: Duplex, head: Buffer): void;
 }
 
@@ -67,10 +73,15 @@ function upgrade(routes: Routes, request: IncomingMessage, socket: Duplex, head:
   socket.on("error", () => socket.destroy());
   const wanted = (request.headers.upgrade ?? "").toLowerCase() === controlProtocol;
   if (!isAllowed(routes.token, request)) socket.end("HTTP/1.1 401 Unauthorized\r\nConnection: close\r\n\r\n");
+  else if (pathOf(request) === websocketPath && isWebsocket(request)) routes.openSocket(request, socket, head);
   else if (pathOf(request) !== controlPath) socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n");
   else if (!wanted)
     socket.end(`HTTP/1.1 426 Upgrade Required\r\nUpgrade: ${controlProtocol}\r\nConnection: close\r\n\r\n`);
   else routes.openControlChannel(socket, head);
+}
+
+function isWebsocket({ headers }: IncomingMessage): boolean {
+  return (headers.upgrade ?? "").toLowerCase() === "websocket";
 }
 
 function isAllowed(token: string | null, request: IncomingMessage): boolean {

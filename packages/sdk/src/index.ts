@@ -8,5 +8,7 @@ export {
   type IncomingCall,
   type LoadContext,
   type ModelDefinition,
+  type ModelSocket,
   type Schema,
+  type SocketMessage,
 } from "./model.ts";

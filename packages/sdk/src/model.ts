@@ -32,6 +32,19 @@ export interface CallContext {
   readonly request: IncomingCall;
 }
 
+/** A text, or bytes. */
+export type SocketMessage = string | Uint8Array;
+
+/** To loop over it gives what the caller sends, and ends when the caller closes it or is gone. */
+export interface ModelSocket extends AsyncIterable<SocketMessage> {
+  /** Waits where the caller reads slowly. Fails with a message of over 100 MiB, and once it is closed. */
+  send(data: SocketMessage): Promise<void>;
+  /** Without it, it is closed with 1000 when `websocket` returns, and with 1011 when that throws. */
+  close(code?: number, reason?: string): void;
+  /** With which the caller closed it; 1006: it is gone without a word; null: it is open. */
+  readonly closeCode: number | null;
+}
+
 type Awaitable<Value> = Value | Promise<Value>;
 
 export interface ModelDefinition<Input, Output> {
@@ -46,6 +59,8 @@ export interface ModelDefinition<Input, Output> {
   /** A JSON value, a `Response`, bytes, or a generator, which streams. */
   // oxlint-disable-next-line typescript/no-explicit-any -- what preprocess gives, else the input
   predict(input: any, call: CallContext): unknown;
+  /** Beside `predict`, for callers that open a websocket; outside the limit of `predict_concurrency`. */
+  websocket?(socket: ModelSocket, call: CallContext): Awaitable<void>;
   /** Outside the limit of `predict_concurrency`; not for streams. */
   // oxlint-disable-next-line typescript/no-explicit-any -- what predict gives
   postprocess?(output: any, call: CallContext): unknown;

@@ -2,7 +2,7 @@
 // byte sent.
 
 import { ServingError, type Timings } from "@corral/contract";
-import type { ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { milliseconds, type CallService, type CarryOut, type ReceivedCall } from "../answer-call.ts";
 import { isCommitted, notCommitted } from "../commitment.ts";
 import type { ControlChannel } from "../control-channel.ts";
@@ -167,12 +167,17 @@ function isJson({ headers }: AnswerMessage): boolean {
 
 /** Of the caller's own headers only what is no secret and none of ours. */
 function requestOf({ request, forwarded }: ReceivedCall<Buffer>) {
+  const headers = requestHeaders(request, forwarded.runId);
+  return { method: request.method ?? "POST", url: request.url ?? "/", headers };
+}
+
+export function requestHeaders(request: IncomingMessage, runId: string): [string, string][] {
   const headers = Object.entries(request.headers).flatMap(([name, value]): [string, string][] => {
     if (value === undefined || hiddenHeader.test(name)) return [];
     return [value].flat().map((one) => [name, one]);
   });
-  headers.push(["x-baseten-request-id", forwarded.runId]);
-  return { method: request.method ?? "POST", url: request.url ?? "/", headers };
+  headers.push(["x-baseten-request-id", runId]);
+  return headers;
 }
 
 const hiddenHeader = /^(authorization|cookie|x-corral-.*|x-baseten-request-id)$/;

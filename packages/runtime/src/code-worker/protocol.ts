@@ -140,8 +140,13 @@ const answer = z.object({
 /** `body`: a piece of the answer. `text`: of a websocket, whether the message is text. */
 const chunk = z.object({ kind: z.literal("chunk"), id: number, text: z.boolean().optional() });
 
-/** `close_code`: of a websocket. */
-const end = z.object({ kind: z.literal("end"), id: number, close_code: z.int().optional() });
+/** `close_code`, `reason`: of a websocket. */
+const end = z.object({
+  kind: z.literal("end"),
+  id: number,
+  close_code: z.int().min(1000).max(4999).optional(),
+  reason: z.string().optional(),
+});
 
 const error = z.object({
   kind: z.literal("error"),

@@ -17,7 +17,7 @@ export interface AnswerSink {
   begin(head: AnswerMessage): void;
   /** @param isText of a websocket */
   chunk(body: Buffer, isText: boolean): void;
-  end(closeCode: number | undefined): void;
+  end(closeCode: number | undefined, closeReason?: string): void;
   fail(failure: CallFailure): void;
 }
 
@@ -178,14 +178,15 @@ export class WorkerCalls {
         if (wanted) this.#tell(message.id, entry, () => sink.answer(message, body));
         return;
       case "chunk":
-        entry.answeredBytes += body.length;
+        // A websocket may say as much as it likes, in messages of a bounded size.
+        if (entry.call.method !== "websocket") entry.answeredBytes += body.length;
         if (!wanted) return;
         if (entry.answeredBytes > this.#options.answerBytes) this.#cutOff(message.id, entry);
         else this.#tell(message.id, entry, () => sink.chunk(body, message.text === true));
         return;
       case "end":
         this.#remove(message.id, entry);
-        if (wanted) this.#tell(message.id, entry, () => sink.end(message.close_code));
+        if (wanted) this.#tell(message.id, entry, () => sink.end(message.close_code, message.reason));
         return;
       case "error":
         this.#remove(message.id, entry);

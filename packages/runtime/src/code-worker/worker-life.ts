@@ -1,6 +1,7 @@
 // One code worker from its start to its end: process, stream, load, calls. Knows neither what came before it nor what
 // comes after.
 
+import { websocketMessageBytes } from "@corral/contract";
 import type { Log } from "../log.ts";
 import { createLineBudget, type LineBudget } from "./author-lines.ts";
 import { openWorkerConnection, type WorkerConnection } from "./connection.ts";
@@ -152,7 +153,7 @@ class RunningWorker implements WorkerLife {
     this.load = this.#loadResolvers.promise;
     this.#connection = openWorkerConnection({
       stream: process.stream,
-      mostBodyBytes: start.answer_bytes + slackBytes,
+      mostBodyBytes: Math.max(start.answer_bytes, websocketMessageBytes) + slackBytes,
       onMessage: (message, body) => this.#take(message, body),
       onBroken: (reason) => {
         this.#streamClosed.resolve();

@@ -36,6 +36,7 @@ const methodNames: readonly (readonly [CodeMethod, string])[] = [
   ["embeddings", "embeddings"],
   ["messages", "messages"],
   ["responses", "responses"],
+  ["websocket", "websocket"],
   ["is_healthy", "isHealthy"],
 ];
 

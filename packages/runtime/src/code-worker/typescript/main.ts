@@ -48,9 +48,13 @@ channel.onMessage((message, body) => {
     case "reload":
       channel.send({ kind: "reload_failed", message: "TypeScript code is replaced by a new process." });
       return;
-    case "environment":
     case "input":
+      runner?.input(message.id, body, message.text);
+      return;
     case "input_end":
+      runner?.inputEnd(message.id, message.close_code);
+      return;
+    case "environment":
       return;
   }
 });

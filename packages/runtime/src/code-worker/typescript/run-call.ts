@@ -3,6 +3,7 @@
 import { formType, mediaType } from "@corral/contract";
 import { HttpError, type CallContext } from "@corral/model";
 import type { CallMessage, CodeMethod, ErrorMessage, StartMessage } from "../protocol.ts";
+import { createAuthorSocket, type AuthorSocket } from "./author-socket.ts";
 import type { Channel } from "./channel.ts";
 import { duringCall } from "./current-call.ts";
 import type { AuthorModel } from "./load-model.ts";
@@ -14,6 +15,9 @@ export interface CallRunner {
   begin(message: CallMessage, body: Buffer): void;
   cancel(id: number): void;
   setPaused(id: number, paused: boolean): void;
+  /** Of a websocket. */
+  input(id: number, data: Buffer, isText: boolean): void;
+  inputEnd(id: number, closeCode: number): void;
   /** Resolves when no call runs. */
   allEnded(): Promise<void>;
 }
@@ -46,6 +50,8 @@ interface RunningCall {
   readonly id: number;
   readonly abort: AbortController;
   resumed: PromiseWithResolvers<void> | null;
+  /** Null: it is no websocket. */
+  readonly socket: AuthorSocket | null;
 }
 
 export function createCallRunner({ channel, model, start, tracebacks }: CallRunnerOptions): CallRunner {
@@ -92,6 +98,10 @@ export function createCallRunner({ channel, model, start, tracebacks }: CallRunn
     if (code === undefined)
       throw new Refusal("no_method", `\`${method}\` must only be called if model has it.`);
     if (method === "is_healthy") return await send(call, message, (await code(undefined, context)) !== false);
+    if (call.socket !== null) {
+      await code(call.socket.socket, context);
+      return call.socket.end();
+    }
     const input = readBody(body, contentTypeOf(message.request.headers));
     if (method !== "predict") return await send(call, message, await code(input, context));
     const checked = model.input === null ? input : await checkInput(model.input, input);
@@ -178,8 +188,12 @@ export function createCallRunner({ channel, model, start, tracebacks }: CallRunn
 
   return {
     begin(message, body) {
-      const call: RunningCall = { id: message.id, abort: new AbortController(), resumed: null };
-      running.set(message.id, call);
+      const { id, method } = message;
+      const resumed = () => call.resumed?.promise ?? null;
+      const isSocket = method === "websocket" && model.methods.has(method);
+      const socket = isSocket ? createAuthorSocket({ channel, id, resumed }) : null;
+      const call: RunningCall = { id, abort: new AbortController(), resumed: null, socket };
+      running.set(id, call);
       void run(call, message, body);
     },
     cancel: (id) => running.get(id)?.abort.abort(new DOMException("The call was canceled.", "AbortError")),
@@ -192,6 +206,8 @@ export function createCallRunner({ channel, model, start, tracebacks }: CallRunn
         call.resumed = null;
       }
     },
+    input: (id, data, isText) => running.get(id)?.socket?.take(data, isText),
+    inputEnd: (id, closeCode) => running.get(id)?.socket?.takeEnd(closeCode),
     allEnded() {
       if (running.size === 0) return Promise.resolve();
       return new Promise((resolve) => (idle = resolve));

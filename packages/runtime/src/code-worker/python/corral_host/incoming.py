@@ -17,6 +17,8 @@ from .wire import Wire
 #: Of headers, as HTTP has them.
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+#: As the Truss server has it.
+MOST_SOCKET_MESSAGE = 100 * 1024 * 1024
 
 
 class Incoming(Sink, Socket):
@@ -158,7 +160,8 @@ class Incoming(Sink, Socket):
 
     async def _send_piece(self, data: bytes, text: bool) -> None:
         await self.room()
-        self._count(data)
+        if len(data) > MOST_SOCKET_MESSAGE:
+            raise ValueError("A websocket's message of %d bytes is over %d." % (len(data), MOST_SOCKET_MESSAGE))
         self._send({"kind": "chunk", "text": text}, data)
         await self._wire.room()
 

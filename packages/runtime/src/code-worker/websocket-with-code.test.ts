@@ -1,0 +1,119 @@
+// Websockets of TypeScript code behind a replica, spoken to by the client that Node brings.
+
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { connect } from "node:net";
+import { once } from "node:events";
+import { createServer, request as sendRequest } from "node:http";
+import { test } from "node:test";
+import type { TestReplica } from "../testing/start-test-replica.ts";
+import { startTestBundle } from "../testing/start-test-bundle.ts";
+import { startTestReplica } from "../testing/start-test-replica.ts";
+
+const code = `
+  export async function websocket(socket: any, { runId, request }: any) {
+    for await (const message of socket) {
+      if (message === "throw") throw new Error("broken");
+      if (message === "close") return socket.close(4000, "enough");
+      if (message === "return") return;
+      if (message === "who") await socket.send(JSON.stringify({ runId, url: request.url }));
+      else if (typeof message === "string") await socket.send(message.toUpperCase());
+      else await socket.send(message.toReversed());
+    }
+    console.log("closed with " + socket.closeCode);
+  }`;
+
+/** A client's websocket needs an address of its own: what the gateway does, in a few lines. */
+async function openSocket(replica: TestReplica) {
+  const runId = randomUUID();
+  const server = createServer();
+  server.on("upgrade", (request, client, head) => {
+    const upstream = sendRequest({
+      socketPath: replica.socketPath,
+      path: "/sync/v1/websocket?a=b",
+      headers: {
+        ...request.headers,
+        "x-corral-run-id": runId,
+        "x-corral-dialect": "baseten",
+        "x-corral-project": "default",
+      },
+    });
+    upstream.on("upgrade", (response, socket, rest) => {
+      const lines = response.rawHeaders.map((text, index) => (index % 2 === 0 ? `${text}: ` : `${text}\r\n`));
+      client.write(`HTTP/1.1 101 Switching Protocols\r\n${lines.join("")}\r\n`);
+      client.write(rest);
+      socket.write(head);
+      client.pipe(socket).pipe(client);
+      client.on("error", () => socket.destroy());
+      socket.on("error", () => client.destroy());
+    });
+    upstream.end();
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const { port } = server.address() as { port: number };
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/`);
+  socket.binaryType = "arraybuffer";
+  const closed = new Promise<{ code: number; reason: string }>((resolve) =>
+    socket.addEventListener("close", ({ code: number, reason }) => {
+      server.close();
+      resolve({ code: number, reason });
+    }),
+  );
+  await once(socket, "open");
+  const next = async () => ((await once(socket, "message")) as [MessageEvent])[0].data as string | ArrayBuffer;
+  const ask = async (message: string | Uint8Array<ArrayBuffer>) => {
+    const answered = next();
+    socket.send(message);
+    return await answered;
+  };
+  return { runId, socket, closed, ask };
+}
+
+test("texts and bytes pass both ways, large ones as well, and the run is recorded", async () => {
+  await using replica = await startTestBundle({ files: { "model/model.ts": code } });
+  const { runId, ask, socket, closed } = await openSocket(replica);
+  assert.equal(await ask("hello ä"), "HELLO Ä");
+  assert.deepEqual(new Uint8Array((await ask(new Uint8Array([1, 2, 3]))) as ArrayBuffer), new Uint8Array([3, 2, 1]));
+  const large = new Uint8Array(3 * 1024 * 1024).fill(7);
+  assert.equal(((await ask(large)) as ArrayBuffer).byteLength, large.length, "over the limit of an answer");
+  assert.deepEqual(JSON.parse((await ask("who")) as string), { runId, url: "/v1/websocket?a=b" });
+  assert.equal((await replica.platform.until("started", runId)).dialect, "baseten");
+  socket.close(3001);
+  assert.equal((await closed).code, 3001);
+  assert.equal((await replica.platform.until("finished", runId)).status, "succeeded");
+});
+
+test("it closes with 1000 when the code returns, with its own code, and with 1011 when it throws", async () => {
+  await using replica = await startTestBundle({ files: { "model/model.ts": code } });
+  const ending = async (message: string) => {
+    const { runId, socket, closed } = await openSocket(replica);
+    socket.send(message);
+    const { code: number, reason } = await closed;
+    const { status } = await replica.platform.until("finished", runId);
+    return [number, reason, status];
+  };
+  assert.deepEqual(await ending("return"), [1000, "", "succeeded"]);
+  assert.deepEqual(await ending("close"), [4000, "enough", "succeeded"]);
+  assert.deepEqual(await ending("throw"), [1011, "Internal Server Error (in model/chainlet).", "failed"]);
+});
+
+test("a model without the method, with code or not, accepts and closes with 1003", async () => {
+  await using withCode = await startTestBundle({ files: { "model/model.ts": "export const predict = () => 1;" } });
+  await using without = await startTestReplica();
+  for (const replica of [withCode, without]) {
+    const { closed } = await openSocket(replica);
+    assert.deepEqual(await closed, { code: 1003, reason: "WebSocket is not implemented on this deployment." });
+  }
+});
+
+test("a caller that is gone without a word is told to the code", async () => {
+  await using replica = await startTestBundle({ files: { "model/model.ts": code } });
+  const runId = randomUUID();
+  const socket = connect(replica.socketPath);
+  socket.write(
+    `GET /sync/v1/websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: a\r\nx-corral-run-id: ${runId}\r\nx-corral-dialect: baseten\r\nx-corral-project: default\r\n\r\n`,
+  );
+  await replica.platform.until("started", runId);
+  socket.destroy();
+  assert.equal((await replica.platform.until("finished", runId)).status, "succeeded");
+});
