@@ -54,6 +54,7 @@ export const errorTable = {
   license_not_accepted: client(422, "The model's licence has not been accepted"),
   route_not_found: client(404, "No such route"),
   method_not_allowed: client(405, "The method is not allowed on this route"),
+  upgrade_required: client(426, "The address is a websocket's"),
   conflict: client(409, "The resource is in another state"),
   version_moved: client(409, "The deployment has another version by now"),
   no_token_possible: client(422, "The parameters leave no token possible"),

@@ -16,6 +16,7 @@ import { isOwnHost, readTarget, type OwnNames } from "./gateway/hosts.ts";
 import { registerModelAddressRoutes } from "./gateway/model-address-routes.ts";
 import { registerOpenAiRoutes } from "./gateway/openai-routes.ts";
 import { registerPredictRoutes } from "./gateway/predict-routes.ts";
+import { registerSocketRoutes, takeUpgrades } from "./gateway/socket-routes.ts";
 import { validatorCompiler } from "./routes/check-input.ts";
 import { registerAdapterRoutes } from "./routes/adapters.ts";
 import { registerCatalogueRoutes } from "./routes/catalogue.ts";
@@ -137,6 +138,8 @@ export async function buildServer(services: ServerServices): Promise<CorralServe
   await app.register(async (scope) => registerPushRoute(scope, services.management));
   await app.register(async (scope) => registerPredictRoutes(scope, services.predict));
   await app.register(async (scope) => registerModelAddressRoutes(scope, services.predict));
+  registerSocketRoutes(app);
+  takeUpgrades(app.server, services);
   await app.register(async (scope) => registerOpenAiRoutes(scope, services.predict));
   const documented = [...guards];
   refuseOtherMethods(app, documented);

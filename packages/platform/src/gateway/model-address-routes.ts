@@ -8,7 +8,7 @@ import { addressesOf, forwardCall, queryOf, type PredictServices } from "./forwa
 import { checkBodyHeaders } from "./predict-call.ts";
 import { predictBodySchema } from "./predict-schema.ts";
 
-interface Params {
+export interface AddressParams {
   readonly model: string;
   readonly environment?: string;
   readonly deployment?: string;
@@ -18,7 +18,7 @@ interface Params {
 interface ModelAddress {
   readonly path: string;
   readonly what: string;
-  readonly find: (addresses: Addresses, params: Params) => AddressedDeployment;
+  readonly find: (addresses: Addresses, params: AddressParams) => AddressedDeployment;
 }
 
 export const modelAddresses: readonly ModelAddress[] = [
@@ -108,7 +108,7 @@ async function forward(
   call: { readonly path: string; readonly isRun: boolean; readonly method?: string },
 ): Promise<void> {
   const addresses = await addressesOf(request, services.addresses);
-  const target = find(addresses, request.params as Params);
+  const target = find(addresses, request.params as AddressParams);
   await forwardCall(services, request, reply, { ...call, dialect: "baseten", target, isBare: true });
 }
 

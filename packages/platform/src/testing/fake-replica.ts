@@ -1,6 +1,7 @@
 // A replica for tests, as a program: speaks /predict and the control channel, and does what the call's body asks
 // for. Started like the real one: `node fake-replica.ts --config FILE`.
 
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
@@ -53,7 +54,29 @@ function drain(): void {
   server.close();
   if (runningCount === 0) setTimeout(() => process.exit(0), 20);
 }
+/** A websocket of short frames: greets, sends back what it gets, and closes with 4001 when told to. */
+function echoSocket(request: IncomingMessage, socket: Duplex): void {
+  const accept = createHash("sha1")
+    .update(`${request.headers["sec-websocket-key"]}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
+    .digest("base64");
+  socket.write(
+    `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`,
+  );
+  const send = (opcode: number, body: Buffer) =>
+    void socket.write(Buffer.concat([Buffer.from([0x80 | opcode, body.length]), body]));
+  send(1, Buffer.from(`${request.method} ${request.url} run ${String(request.headers["x-corral-run-id"])}`));
+  socket.on("error", () => {});
+  socket.on("close", () => process.stderr.write("the socket closed\n"));
+  socket.on("end", () => socket.end());
+  socket.on("data", (frame: Buffer) => {
+    const body = Buffer.from(frame.subarray(6)).map((byte, index) => byte ^ (frame[2 + (index & 3)] ?? 0));
+    if (frame[0] === 0x88) return void socket.end();
+    if (Buffer.from(body).toString() === "close") send(8, Buffer.from([4001 >> 8, 4001 & 255]));
+    else send(1, Buffer.from(body));
+  });
+}
 server.on("upgrade", (request, socket: Duplex) => {
+  if (request.url?.startsWith("/sync/v1/websocket") === true) return echoSocket(request, socket);
   if (request.url !== controlPath) return void socket.destroy();
   socket.write(
     "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: corral-control.1\r\n\r\n",
