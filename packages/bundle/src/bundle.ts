@@ -55,7 +55,8 @@ export interface InspectOptions {
   readonly gather?: boolean;
 }
 
-const maxConfigBytes = 1 << 20;
+/** Of config.yaml and generation_config.json: they are read at once, in the process that answers calls. */
+const maxConfigBytes = 128 * 1024;
 
 /** Checks a directory without hashing its files: quick, for an author's machine. Fails with `invalid_bundle`. */
 export async function inspectBundle(
@@ -174,7 +175,7 @@ async function readConfigText(directory: string): Promise<string> {
   if (found === null) throw invalidBundle([fieldError("", "invalid_bundle", await missingConfig(directory))]);
   if (!found.isFile() || found.size > maxConfigBytes) {
     throw invalidBundle([
-      fieldError("", "invalid_bundle", `${configFileName} must be a file of at most 1 MiB.`),
+      fieldError("", "invalid_bundle", `${configFileName} must be a file of at most 128 KiB; keep data in files of their own.`),
     ]);
   }
   return await readFile(path, "utf8");
@@ -206,6 +207,9 @@ async function readGenerationConfig(
     places.push(posix.join(posix.dirname(weights.path), generationConfigFileName));
   const path = places.find((place) => paths.has(place));
   if (path === undefined) return {};
+  if ((await stat(join(directory, path))).size > maxConfigBytes) {
+    throw invalidBundle([fieldError("", "invalid_bundle", `${path} must be a file of at most 128 KiB.`)]);
+  }
   return parseGenerationConfig(await readFile(join(directory, path), "utf8"), path, config);
 }
 

@@ -10,6 +10,9 @@ const int =
 const float =
   /^(?:[-+]?[0-9][0-9_]*\.[0-9_]*(?:[eE][-+][0-9]+)?|\.[0-9][0-9_]*(?:[eE][-+][0-9]+)?|[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+\.[0-9_]*|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$/;
 
+/** Characters. Reading a number takes the square of its length. */
+const longestScalar = 400;
+
 /** Values JSON cannot carry: they stay the text that was written. */
 const leftAsText = ["timestamp", "binary", "omap", "pairs", "set"];
 const replaced = ["bool", "int", "float"];
@@ -38,9 +41,14 @@ export function pythonNumberText(source: string): string {
 /** Of plain words that look like it, and of what is written behind the tag (`!!float 3`). */
 function scalar(name: string, test: RegExp, resolve: (text: string) => number | boolean): ScalarTag[] {
   const tag = `tag:yaml.org,2002:${name}`;
+  const bounded: ScalarTag["resolve"] = (text, onError) => {
+    if (text.length <= longestScalar) return resolve(text);
+    onError(`A number of ${text.length} characters is not read; write it as text, in quotes`);
+    return text;
+  };
   return [
-    { tag, default: true, test, resolve },
-    { tag, resolve },
+    { tag, default: true, test, resolve: bounded },
+    { tag, resolve: bounded },
   ];
 }
 

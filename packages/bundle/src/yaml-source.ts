@@ -1,17 +1,9 @@
 // YAML text → a plain JSON value and, for any JSON pointer, the line it stands on. Knows nothing of what the
-// keys mean.
+// keys mean. Bounded: what is nested too deep, too much or repeated by aliases is refused before anything walks it.
 
-import {
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  LineCounter,
-  parseDocument,
-  visit,
-  type Document,
-  type ParsedNode,
-} from "yaml";
+import { isScalar, LineCounter, parseDocument, visit, type Document } from "yaml";
+import { duplicateKeys, isBounded, measure, mostNodes } from "./yaml-bounds.ts";
+import { findNode } from "./yaml-find.ts";
 import { pyYamlTags } from "./yaml-scalars.ts";
 
 export interface YamlProblem {
@@ -34,45 +26,84 @@ export type YamlOutcome =
 
 /** Nested collections deeper than this are refused before anything walks them. */
 const maxDepth = 64;
+const tooDeep = `nested deeper than ${maxDepth} levels; make it flatter`;
+/** Of one anchor. */
+const maxAliases = 100;
 
 /** Reads YAML 1.1, as Truss does (PyYAML): `yes` is true there. Duplicate keys are an error. */
 export function readYaml(text: string): YamlOutcome {
+  try {
+    return readBounded(text);
+  } catch (error) {
+    // The parser calls itself for each level.
+    if (!(error instanceof RangeError)) throw error;
+    return { kind: "refused", problems: [{ line: lineOfDepth(text), message: tooDeep }] };
+  }
+}
+
+function readBounded(text: string): YamlOutcome {
   const lines = new LineCounter();
+  const lineAt = (offset: number) => lines.linePos(offset).line;
+  const refused = (offset: number, message: string): YamlOutcome => ({
+    kind: "refused",
+    problems: [{ line: lineAt(offset), message }],
+  });
   const document = parseDocument(text, {
     version: "1.1",
-    uniqueKeys: true,
+    // Looked for below: the parser compares each key with all others of its map.
+    uniqueKeys: false,
     lineCounter: lines,
     prettyErrors: false,
     customTags: pyYamlTags,
   });
-  const problems = [...document.errors, ...document.warnings].map((problem) => ({
-    line: lines.linePos(problem.pos[0]).line,
-    message:
-      problem.code === "DUPLICATE_KEY" ? "a key stands here a second time" : firstLine(problem.message),
+  const wrong = [...document.errors, ...document.warnings];
+  if (wrong.some(({ message }) => message.includes("Maximum call stack"))) throw new RangeError(tooDeep);
+  const problems = wrong.map((problem) => ({
+    line: lineAt(problem.pos[0]),
+    message: firstLine(problem.message),
   }));
   if (problems.length > 0) return { kind: "refused", problems };
-  if (depth(document.contents, 0) > maxDepth) {
-    return { kind: "refused", problems: [{ line: 1, message: `nested deeper than ${maxDepth} levels` }] };
-  }
+
+  const { deep, excess, aliases } = measure(document.contents, maxDepth);
+  if (deep !== null) return refused(deep, tooDeep);
+  if (excess !== null) return refused(excess, `over ${mostNodes} keys and values; keep data in files of their own`);
   keepKeys(document);
-  try {
-    const value: unknown = document.toJS({ maxAliasCount: 100 });
-    const source: YamlSource = {
+  const twice = duplicateKeys(document.contents);
+  if (twice.length > 0) {
+    const message = "a key stands here a second time";
+    return { kind: "refused", problems: twice.map((offset) => ({ line: lineAt(offset), message })) };
+  }
+  // Each alias is looked up in the whole document.
+  const value = aliases.length > 10 * maxAliases ? tooManyAliases : valueOf(document);
+  if (value === tooManyAliases || !isBounded(value, maxDepth)) {
+    const at = aliases[maxAliases] ?? aliases[0] ?? 0;
+    return refused(at, "aliases stand for too much here; write the values out, or fewer of them");
+  }
+  return {
+    kind: "parsed",
+    source: {
       value,
       lineOf(path) {
-        const offset = find(document, path).offset;
-        return offset === null ? null : lines.linePos(offset).line;
+        const { offset } = findNode(document, path);
+        return offset === null ? null : lineAt(offset);
       },
       numberSource(path) {
-        const { node, isWhole } = find(document, path);
+        const { node, isWhole } = findNode(document, path);
         const isNumber = isWhole && isScalar(node) && typeof node.value === "number";
         return isNumber ? (node.source ?? null) : null;
       },
-    };
-    return { kind: "parsed", source };
+    },
+  };
+}
+
+const tooManyAliases = Symbol("too many aliases");
+
+function valueOf(document: Document.Parsed): unknown {
+  try {
+    return document.toJS({ maxAliasCount: maxAliases }) as unknown;
   } catch (error) {
-    const message = error instanceof Error ? firstLine(error.message) : "cannot be read";
-    return { kind: "refused", problems: [{ line: 1, message }] };
+    if (error instanceof ReferenceError) return tooManyAliases;
+    throw error;
   }
 }
 
@@ -90,43 +121,15 @@ function firstLine(message: string): string {
   return message.split("\n")[0]?.replace(/[.:\s]+$/, "") ?? message;
 }
 
-function depth(node: unknown, at: number): number {
-  if (at > maxDepth) return at;
-  if (isMap(node)) return Math.max(at, ...node.items.map((pair) => depth(pair.value, at + 1)));
-  if (isSeq(node)) return Math.max(at, ...node.items.map((item) => depth(item, at + 1)));
-  return at;
-}
-
-interface Found {
-  readonly node: ParsedNode | null | undefined;
-  /** Where the key, or an item, begins. */
-  readonly offset: number | null;
-  /** Whether the whole path was found, or only its beginning. */
-  readonly isWhole: boolean;
-}
-
-function find(document: Document.Parsed, path: readonly PropertyKey[]): Found {
-  let node: ParsedNode | null | undefined = document.contents;
-  let offset: number | null = node?.range[0] ?? null;
-  for (const step of path) {
-    if (isAlias(node)) node = node.resolve(document) as ParsedNode | undefined;
-    if (isMap(node)) {
-      const pair: unknown = node.items.find(
-        (item) => isScalar(item.key) && String(item.key.value) === String(step),
-      );
-      if (pair === undefined) return { node, offset, isWhole: false };
-      const found = pair as { key: ParsedNode; value: ParsedNode | null };
-      offset = found.key.range[0];
-      node = found.value;
-    } else if (isSeq(node)) {
-      const item: ParsedNode | undefined = node.items[Number(step)];
-      if (item === undefined) return { node, offset, isWhole: false };
-      node = item;
-      offset = node.range[0];
-    } else {
-      return { node, offset, isWhole: false };
-    }
+/** Where brackets, which are all that can be nested so deep in a small text, go too deep. */
+function lineOfDepth(text: string): number {
+  let depth = 0;
+  let line = 1;
+  for (const letter of text) {
+    if (letter === "\n") line += 1;
+    else if (letter === "[" || letter === "{") depth += 1;
+    else if (letter === "]" || letter === "}") depth -= 1;
+    if (depth > maxDepth) return line;
   }
-  if (isAlias(node)) node = node.resolve(document) as ParsedNode | undefined;
-  return { node, offset, isWhole: true };
+  return 1;
 }
