@@ -129,5 +129,6 @@ function* authMethods(value: Readonly<Record<string, unknown>>): Generator<Recor
 }
 
 function isNothing(value: unknown): boolean {
-  return value === null || value === undefined || (isRecord(value) && Object.keys(value).length === 0);
+  if (value === null || value === undefined) return true;
+  return typeof value === "object" && Object.keys(value).length === 0;
 }

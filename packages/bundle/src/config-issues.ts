@@ -55,7 +55,9 @@ export function reportIssue(
     );
     return;
   }
-  report(at, "invalid_parameter", `${name} is ${show(given)}; it ${expectation(issue)}.`);
+  // Where values may be secrets, none is shown.
+  const shown = ["secrets", "environment_variables"].includes(String(at[0])) ? kindOf(given) : show(given);
+  report(at, "invalid_parameter", `${name} is ${shown}; it ${expectation(issue)}.`);
 }
 
 export function unknownKey(key: string, parent: readonly PropertyKey[], known: readonly string[]): string {
@@ -180,6 +182,11 @@ function article(type: string): string {
     boolean: "true or false",
   };
   return names[type] ?? `a ${type}`;
+}
+
+function kindOf(value: unknown): string {
+  if (typeof value === "object") return show(value);
+  return typeof value === "string" ? "a text" : `a ${typeof value}`;
 }
 
 /** A value as it may be printed: short, and never the inside of a structure (it could hold a secret). */

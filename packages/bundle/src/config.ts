@@ -32,6 +32,8 @@ export interface ParsedConfig {
   readonly withoutEffect: readonly FieldWithoutEffect[];
 }
 
+/** Of one config. */
+const mostErrors = 100;
 const trussDefaults: TrussFields = trussSchema.parse({});
 
 /**
@@ -57,6 +59,8 @@ function checkConfig(source: YamlSource, paths: ReadonlySet<string>): ParsedConf
   const written = ([first, ...rest]: readonly PropertyKey[]) =>
     first === undefined ? [] : [renamed.get(String(first)) ?? first, ...rest];
   const report: Report = (path, code, message) => {
+    // Nobody reads more, and each takes time.
+    if (errors.length >= mostErrors) return;
     const line = source.lineOf(written(path));
     const place = line === null ? configFileName : `${configFileName} line ${line}`;
     errors.push(fieldError(pointer(written(path)), code, `${place}: ${message}`));
@@ -76,11 +80,15 @@ function checkConfig(source: YamlSource, paths: ReadonlySet<string>): ParsedConf
   renamed = coerced.renamed;
   const { fields, whole } = readFields(coerced.value, check, report);
   checkTogether(fields, report);
-  for (const { path, message } of secretProblems(coerced.value)) report(path, "invalid_parameter", message);
+  for (const { path, message } of secretProblems(coerced.value))
+    report(path, "invalid_parameter", message);
 
   const { answerer, code } = findAnswerer(fields, coerced.value, paths, report);
   if (answerer === "python") checkSources(fields, report);
-  const verdicts = verdictsOn(coerced.value, trussDefaults, answerer);
+  const verdicts =
+    answerer === null
+      ? { without: [], refused: [] }
+      : verdictsOn(coerced.value, trussDefaults, answerer);
   for (const { field, path, remedy } of verdicts.refused) {
     report(path, "unsupported_parameter", `${field} is not supported here. ${remedy}`);
   }
@@ -88,11 +96,16 @@ function checkConfig(source: YamlSource, paths: ReadonlySet<string>): ParsedConf
   const metadata = isRecord(given) ? given : {};
   const engine = answerer === "weights" ? (fields.trt_llm ?? null) : null;
   const repository = repositoryOfTrtLlm(engine);
-  const others = { hasCode: answerer !== "weights", hasModel: engine !== null };
+  const others = {
+    answerer,
+    hasModel: engine !== null,
+    hasAccelerator: fields.resources?.accelerator !== undefined,
+  };
   const settings = readCorralSettings(metadata["corral"], others, report, check);
   if (engine !== null && repository === null && isNothing(settings?.weights))
     report(["trt_llm"], "unsupported_parameter", trtLlmUnknown);
-  if (whole === null || settings === null || errors.length > 0) throw invalidBundle(errors);
+  if (whole === null || settings === null || answerer === null || errors.length > 0)
+    throw invalidBundle(errors);
 
   return {
     config: configOf(whole, metadata, { ...settings, weights: settings.weights ?? repository }),
@@ -120,7 +133,7 @@ function readFields(
       : undefined;
     if (field === undefined) {
       report([key], "unknown_parameter", unknownKey(key, [], Object.keys(trussSchema.shape)));
-    } else if (isNothing(member)) {
+    } else if (!isGiven(key, member)) {
       // As if it were not there: `requirements:` with nothing behind it is no mistake.
       continue;
     } else if (check(field, member, [key])) {
@@ -129,17 +142,23 @@ function readFields(
   }
   const whole = trussSchema.parse(sound);
   const present = Object.keys(sound).map((key) => [key, whole[key as keyof TrussFields]] as const);
-  const isWhole = present.length === Object.values(value).filter((member) => !isNothing(member)).length;
+  const isWhole = present.length === Object.entries(value).filter(([key, member]) => isGiven(key, member)).length;
   return { fields: Object.fromEntries(present), whole: isWhole ? whole : null };
 }
 
+/** An empty server is one without its fields, not none. */
+function isGiven(key: string, member: unknown): boolean {
+  return key === "docker_server" ? member !== undefined && member !== null : !isNothing(member);
+}
+
+/** `answerer` is null where code is there and cannot be told, which is reported. */
 function findAnswerer(
   fields: Partial<TrussFields>,
   written: Readonly<Record<string, unknown>>,
   paths: ReadonlySet<string>,
   report: Report,
-): { readonly answerer: Answerer; readonly code: BundleCode | null } {
-  if (!isNothing(written["docker_server"])) return { answerer: "server", code: null };
+): { readonly answerer: Answerer | null; readonly code: BundleCode | null } {
+  if (isGiven("docker_server", written["docker_server"])) return { answerer: "server", code: null };
   const { requirements_file: requirements } = fields;
   const found = findCode(
     {
@@ -148,12 +167,15 @@ function findAnswerer(
       modelClassName: fields.model_class_name ?? trussDefaults.model_class_name,
     },
     {
-      filename: (fields.model_class_filename ?? "model.py") !== trussDefaults.model_class_filename,
+      filename: fields.model_class_filename !== undefined,
       className: fields.model_class_name !== undefined,
     },
     paths,
   );
-  if (found.kind === "wrong") report([found.field], "invalid_parameter", found.message);
+  if (found.kind === "wrong") {
+    report([found.field], "invalid_parameter", found.message);
+    return { answerer: null, code: null };
+  }
   if (found.kind !== "found") return { answerer: "weights", code: null };
   if (requirements !== undefined && found.code.kind === "python" && !paths.has(cleanPath(requirements))) {
     report(

@@ -11,6 +11,7 @@ import {
 } from "@corral/contract";
 import { z } from "zod";
 import { checkDefaults, isRecord, weightsNotNamed, type Report } from "./config-issues.ts";
+import type { Answerer } from "./truss-effects.ts";
 import { weightsProblem, weightsReference } from "./weights-reference.ts";
 
 /** Most sequences that a replica can be made to compute at a time. */
@@ -61,14 +62,17 @@ const besideTheModel: readonly NamedWeights[] = [
 ];
 
 interface Others {
-  readonly hasCode: boolean;
+  /** What answers calls; null: code that cannot be told. */
+  readonly answerer: Answerer | null;
+  /** Whether another field names a model. */
   readonly hasModel: boolean;
+  readonly hasAccelerator: boolean;
 }
 
 /**
  * Reports every mistake; the settings, where there is none.
  * @param given what stands at `model_metadata.corral`
- * @param others what there is beside: code or a server that answers calls, a model that another field names
+ * @param others what there is beside
  * @param check holds a value against a schema and reports
  */
 export function readCorralSettings(
@@ -78,7 +82,7 @@ export function readCorralSettings(
   check: (schema: z.ZodType, value: unknown, path: readonly PropertyKey[]) => boolean,
 ): CorralSettings | null {
   if (given === undefined || given === null) {
-    if (!others.hasCode && !others.hasModel) report(corralPath, "missing_parameter", weightsNotNamed);
+    if (others.answerer === "weights" && !others.hasModel) report(corralPath, "missing_parameter", weightsNotNamed);
     return {};
   }
   if (isRecord(given)) checkWeights(given, others, report);
@@ -93,10 +97,11 @@ export function readCorralSettings(
 
 function checkWeights(
   given: Readonly<Record<string, unknown>>,
-  { hasCode, hasModel }: Others,
+  { answerer, hasModel, hasAccelerator }: Others,
   report: Report,
 ): void {
-  const { weights } = given;
+  const { weights, strict_python: strictPython, strict_resources: strictResources } = given;
+  const hasCode = answerer !== "weights";
   const at = [...corralPath, "weights"];
   const refuse = (names: readonly string[], why: string) => {
     for (const name of names) {
@@ -104,7 +109,14 @@ function checkWeights(
       report([...corralPath, name], "unsupported_parameter", `${name} is about ${why}.`);
     }
   };
-  if (!hasCode) refuse(ofCode, "code, of which there is none in the directory; remove it");
+  if (!hasCode) {
+    refuse(ofCode, "code, of which there is none in the directory; remove it");
+  } else {
+    if (strictPython === true && (answerer === "typescript" || answerer === "server"))
+      refuse(["strict_python"], "code in Python, which answers no calls here; remove it");
+    if (strictResources === true && !hasAccelerator)
+      refuse(["strict_resources"], "resources.accelerator, which is not there; name one or remove it");
+  }
   if (typeof weights === "string" && weights !== "") {
     const problem = weightsProblem(weights);
     if (problem !== null) report(at, "invalid_parameter", problem);

@@ -19,7 +19,7 @@ type Places = Pick<TrussSettings, "modelModuleDir" | "modelClassFilename" | "mod
 
 /**
  * The file that the config names, else `model/model.py` or `model/model.ts`.
- * @param given whether the config says more than its defaults
+ * @param given whether the config says it; a filename that is the default and not there may be another default
  * @param paths of the bundle's files
  */
 export function findCode(
@@ -29,11 +29,14 @@ export function findCode(
 ): CodeSearch {
   const directory = cleanPath(modelModuleDir);
   const within = (file: string) => (directory === "" ? file : `${directory}/${file}`);
-  const wanted = given.filename ? [cleanPath(modelClassFilename)] : defaultNames;
+  const named = cleanPath(modelClassFilename);
+  // Truss writes its default into every config that it sends.
+  const isNamed = given.filename && (named !== defaultNames[0] || paths.has(within(named)));
+  const wanted = isNamed ? [named] : defaultNames;
   const found = wanted.map(within).filter((path) => paths.has(path));
   const [file, second] = found;
   if (file === undefined) {
-    if (given.filename) return notThere(within(cleanPath(modelClassFilename)));
+    if (isNamed) return notThere(within(named));
     return strayCode(directory, paths);
   }
   if (second !== undefined) {
@@ -43,8 +46,8 @@ export function findCode(
   if (pythonFile.test(file))
     return { kind: "found", code: { kind: "python", file, className: modelClassName } };
   if (typescriptFile.test(file)) {
-    const named = given.className ? { className: modelClassName } : {};
-    return { kind: "found", code: { kind: "typescript", file, ...named } };
+    const ofClass = given.className ? { className: modelClassName } : {};
+    return { kind: "found", code: { kind: "typescript", file, ...ofClass } };
   }
   const message = `model_class_filename is ${JSON.stringify(modelClassFilename)}; it must end in .py, .ts, .mts, .js or .mjs.`;
   return { kind: "wrong", field: "model_class_filename", message };

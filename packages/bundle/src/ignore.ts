@@ -32,7 +32,7 @@ export const builtInIgnore: readonly string[] = [
   ".dmypy.json", "dmypy.json", ".pyre/", ".pytype/", ".ruff_cache/", "cython_debug/", ".spyderproject", ".spyproject",
   ".ropeproject",
   // Environments: they may hold secrets.
-  ".env", ".env.*", ".venv", "env/", "venv/", "ENV/", "env.bak/", "venv.bak/",
+  ".env", ".venv", "env/", "venv/", "ENV/", "env.bak/", "venv.bak/",
   // Tools and leftovers.
   ".git/", ".git", "node_modules/", ".corral/", ".DS_Store", "*.log", "*.tmp", "*.swp",
 ];

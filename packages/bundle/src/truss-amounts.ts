@@ -18,15 +18,21 @@ const memoryUnits: Readonly<Record<string, number>> = {
   Pi: 2 ** 50,
   Ei: 2 ** 60,
 };
+/** Bytes; no language runs in less. */
+const leastMemory = 64 * 2 ** 20;
 const number = String.raw`\d+\.?\d*|\.\d+`;
 const memoryPattern = new RegExp(`^(${number})([a-zA-Z]*)$`);
 const cpuPattern = new RegExp(`^(${number})(m?)$`);
 
 export function memoryProblem(memory: string): string | null {
   const unit = memoryPattern.exec(memory)?.[2];
-  if (unit !== undefined && Object.hasOwn(memoryUnits, unit)) return null;
-  const units = Object.keys(memoryUnits).filter((word) => word !== "");
-  return `must be a number with a unit such as 2Gi (units: ${units.join(", ")})`;
+  if (unit === undefined || !Object.hasOwn(memoryUnits, unit)) {
+    const units = Object.keys(memoryUnits).filter((word) => word !== "");
+    return `must be a number with a unit such as 2Gi (units: ${units.join(", ")})`;
+  }
+  const bytes = memoryBytes(memory);
+  if (bytes < leastMemory) return "must be at least 64Mi; a number without a unit is bytes, so 4 GiB is 4Gi";
+  return Number.isSafeInteger(bytes) ? null : "must be below 8Pi";
 }
 
 /** Whole bytes, rounded up; `memory` was checked by `memoryProblem`. */

@@ -393,3 +393,87 @@ it("what only an image could do is listed with what helps instead", () => {
   );
   assert.match(withoutEffect[1]?.reason ?? "", /apt/);
 });
+
+describe("mistakes that a replica would otherwise find", () => {
+  it("are amounts that no process or timer can have", () => {
+    const cases: readonly [string, RegExp][] = [
+      ["resources: {memory: '0'}", /line 1: resources\.memory is "0"; it must be at least 64Mi/],
+      ["resources: {memory: 4}", /resources\.memory is "4"; .* a number without a unit is bytes, so 4 GiB is 4Gi/],
+      ["resources: {memory: 9Ei}", /must be below 8Pi/],
+      ["runtime: {streaming_read_timeout: 2147484}", /is 2147484; it must be at most 2147483/],
+      ["runtime: {health_checks: {startup_threshold_seconds: 0}}", /is 0; it must be at least 1/],
+      ["runtime: {health_checks: {startup_threshold_seconds: 2147484}}", /must be at most 2147483/],
+    ];
+    for (const [text, message] of cases) assert.match(refusal(text).message, message);
+    assert.equal(parseConfig("resources: {memory: 64Mi}", python).truss.resources.memory, "64Mi");
+  });
+
+  it("are at most a hundred, however many there are", () => {
+    const text = Array.from({ length: 5_000 }, (_, index) => `unknown${index}: 1\n`).join("");
+    assert.equal(refusal(text).errors.length, 100);
+  });
+
+  it("are an empty server and settings of code that is not there", () => {
+    assert.match(refusal("docker_server: {}").message, /docker_server\.server_port is required/);
+    const strict = "model_metadata: {corral: {strict_python: true}}";
+    for (const paths of [typescript, [...typescript, "extra.py"]])
+      assert.match(refusal(strict, paths).message, /strict_python is about code in Python/);
+    assert.match(refusal(`${server}${strict}`).message, /strict_python is about code in Python/);
+    const resources = "model_metadata: {corral: {strict_resources: true}}";
+    assert.match(refusal(resources).message, /strict_resources is about resources\.accelerator, which is not/);
+    const { config } = parseConfig(`${resources}\nresources: {accelerator: L4}`, python);
+    assert.equal(config.strictResources, true);
+  });
+});
+
+describe("the file with the code", () => {
+  const both = [...python, ...typescript];
+  it("is the one that is named, also where it is the one that Truss would take", () => {
+    assert.equal(parseConfig("model_class_filename: model.py", both).code?.kind, "python");
+    assert.equal(parseConfig("model_class_filename: model.py", typescript).code?.kind, "typescript");
+  });
+
+  it("is the one mistake where it cannot be told", () => {
+    for (const paths of [["model/helper.py"], both]) {
+      const settings = "model_metadata: {corral: {strict_python: true}}\nexternal_data: [{url: u, local_data_path: p}]";
+      for (const text of ["", settings]) {
+        const { errors } = refusal(text, paths);
+        assert.deepEqual(
+          errors.map(({ pointer }) => pointer),
+          ["/model_class_filename"],
+        );
+      }
+    }
+  });
+});
+
+it("hf_cache is read beside an empty model_cache", () => {
+  const { truss } = parseConfig("hf_cache: [{repo_id: owner/name}]\nmodel_cache: []", python);
+  assert.equal(truss.modelCache[0]?.repoId, "owner/name");
+});
+
+it("values of secrets and variables stand in no message", () => {
+  for (const text of [
+    "secrets: hunter2hunter2",
+    "secrets: {a: [hunter2hunter2]}",
+    "environment_variables: hunter2hunter2",
+    "environment_variables: {A: {b: hunter2hunter2}}",
+  ]) {
+    const { message } = refusal(text);
+    assert.ok(!message.includes("hunter2"), message);
+    assert.match(message, /^config\.yaml line 1: (secrets|environment_variables)/);
+  }
+});
+
+it("variables that Corral sets itself are said to have no effect", () => {
+  const text = "environment_variables: {PORT: '99', HOME: /x, TMPDIR: /y, HOSTNAME: h, OTHER: z}";
+  assert.deepEqual(
+    parseConfig(text, python).withoutEffect.map(({ field }) => field.replace("environment_variables.", "")),
+    ["PORT", "HOME", "TMPDIR", "HOSTNAME"],
+  );
+});
+
+it("text of a variable that a merge key brings is as it is written", () => {
+  const text = "model_metadata: {base: &b {V: 2.0}}\nenvironment_variables: {<<: *b}";
+  assert.deepEqual(parseConfig(text, python).truss.environmentVariables, { V: "2.0" });
+});

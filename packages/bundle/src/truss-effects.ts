@@ -84,7 +84,10 @@ const effects: readonly Effect[] = [
     "build.arguments",
     "build.secret_to_path_mapping",
   ]),
-  ...none("Corral sets it itself.", ["environment_variables.PORT", "environment_variables.HOSTNAME"]),
+  ...none(
+    "Corral sets it itself.",
+    ["PORT", "HOSTNAME", "HOME", "TMPDIR"].map((name) => `environment_variables.${name}`),
+  ),
   ...none("corral watch reloads code whatever it says.", ["live_reload"], ["python", "typescript", "server"]),
 
   ...none(

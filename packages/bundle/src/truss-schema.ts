@@ -9,7 +9,9 @@ const text = z.string();
 const name = z.string().min(1);
 const texts = z.array(text);
 const anything = z.record(z.string(), z.unknown());
-const seconds = z.int().min(0);
+/** As many milliseconds fit into a timer. */
+const longestSeconds = 2_147_483;
+const seconds = z.int().min(0).max(longestSeconds);
 const switchedOff = z.boolean().default(false);
 
 /** A problem as a sentence without its subject, or null. */
@@ -91,13 +93,13 @@ const resources = z.strictObject({
 
 const transport = z.strictObject({
   kind: z.enum(["http", "websocket", "grpc"]).default("http"),
-  ping_interval_seconds: z.number().min(0).optional(),
-  ping_timeout_seconds: z.number().min(0).optional(),
+  ping_interval_seconds: z.number().min(0).max(longestSeconds).optional(),
+  ping_timeout_seconds: z.number().min(0).max(longestSeconds).optional(),
 });
 
 const runtime = z.strictObject({
   predict_concurrency: z.int().min(1).default(1),
-  streaming_read_timeout: z.int().min(1).default(60),
+  streaming_read_timeout: z.int().min(1).max(longestSeconds).default(60),
   enable_tracing_data: switchedOff,
   enable_debug_logs: switchedOff,
   transport: transport.prefault({}),
@@ -109,7 +111,7 @@ const runtime = z.strictObject({
       restart_check_delay_seconds: seconds.optional(),
       restart_threshold_seconds: seconds.optional(),
       stop_traffic_threshold_seconds: seconds.optional(),
-      startup_threshold_seconds: seconds.optional(),
+      startup_threshold_seconds: seconds.min(1).optional(),
     })
     .prefault({}),
   oidc: z.strictObject({ enabled: z.boolean().optional() }).prefault({}),

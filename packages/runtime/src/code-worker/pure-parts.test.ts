@@ -18,7 +18,7 @@ test("the environment of code is made, and nothing of the replica's gets in", ()
   };
   const made = workerEnvironment({
     scratchDirectory: "/scratch",
-    variables: { WORD: "own", HOME: "/root" },
+    variables: { WORD: "own", HOME: "/root", TMPDIR: "/x", PORT: "99", HOSTNAME: "h" },
     program: { PYTHONPATH: "/host" },
     own,
   });

@@ -20,12 +20,18 @@ export function workerEnvironment(options: WorkerEnvironmentOptions): Record<str
     ...(own["TZ"] === undefined ? {} : { TZ: own["TZ"] }),
     ...pick(own, deviceVariables),
     ...program,
-    ...variables,
+    ...pick(
+      variables,
+      Object.keys(variables).filter((name) => !reserved.includes(name)),
+    ),
     // The author's say is over everything else but these: what the code writes goes where it is removed.
     HOME: scratchDirectory,
     TMPDIR: scratchDirectory,
   };
 }
+
+/** Truss keeps them for its server; nothing of code listens here. */
+const reserved: readonly string[] = ["PORT", "HOSTNAME"];
 
 /** Which GPUs code may see is the operator's decision. */
 const deviceVariables: readonly string[] = [
