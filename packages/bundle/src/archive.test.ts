@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, utimes, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
@@ -391,4 +391,96 @@ it("files that do not belong to a bundle are removed from its directory", async 
     "sub",
     "sub/kept.txt",
   ]);
+});
+
+describe("what a bundle keeps and what it leaves out", () => {
+  it("a file that may be run stays one, and other files' digests do not change for it", async () => {
+    const directory = await directoryOf({ "config.yaml": "", "model/model.py": "", "data/run.sh": "#!/bin/sh\n" });
+    const before = await readBundle(directory);
+    assert.ok(!JSON.stringify(before.manifest).includes("executable"));
+    await chmod(join(directory, "data/run.sh"), 0o755);
+    const after = await readBundle(directory);
+    assert.deepEqual(
+      after.manifest.files.filter(({ executable }) => executable).map(({ path }) => path),
+      ["data/run.sh"],
+    );
+    assert.notEqual(manifestDigest(after.manifest), manifestDigest(before.manifest));
+    const target = await emptyDirectory();
+    await unpackArchive(packBundle(directory, after.files), target);
+    const modes = ["data/run.sh", "model/model.py"].map(async (path) => (await stat(join(target, path))).mode & 0o111);
+    assert.deepEqual(await Promise.all(modes), [0o111, 0].map((mode) => mode & ~process.umask()));
+    assert.equal(manifestDigest((await readBundle(target)).manifest), manifestDigest(after.manifest));
+  });
+
+  it("an example of a .env travels, the real one does not", async () => {
+    const files = { "config.yaml": "", "model/model.py": "", ".env.example": "A=", ".env.local": "A=b" };
+    const bundle = await readBundle(await directoryOf(files));
+    assert.deepEqual(
+      bundle.files.map(({ path }) => path),
+      [".env.example", "config.yaml", "model/model.py"],
+    );
+    assert.match(bundle.warnings.join(), /\.env\.local holds a secret and was left out/);
+  });
+
+  it("code with a token in it is refused by name, and the token is not shown", async () => {
+    const token = `hf_${"a1".repeat(20)}`;
+    const directory = await directoryOf({ "config.yaml": "", "model/model.py": `login("${token}")\n` });
+    await assert.rejects(readBundle(directory), (error: Error) => {
+      assert.match(error.message, /model\/model\.py holds a Hugging Face token.* under secrets/);
+      assert.ok(!error.message.includes(token));
+      return true;
+    });
+  });
+
+  it("a secret with a value is kept with a warning that names it and not its value", async () => {
+    const config = "secrets: {a: hunter2, b: null, c: ''}\n";
+    const { warnings } = await readBundle(await directoryOf({ "config.yaml": config, "model/model.py": "" }));
+    assert.equal(warnings.length, 1);
+    assert.match(warnings[0] ?? "", /^secrets\.a has a value in config\.yaml, which is kept/);
+    assert.ok(!warnings[0]?.includes("hunter2"));
+  });
+
+  it("external packages keep to the bundle's own ignore rules, which both sides know", async () => {
+    const root = await directoryOf({
+      "model/config.yaml": "external_package_dirs: [../shared]\n",
+      "model/model/model.py": "",
+      "model/.truss_ignore": "*.json\n",
+      "shared/pkg/__init__.py": "",
+      "shared/pkg/table.json": "{}",
+      "shared/.env.local": "A=b",
+    });
+    const directory = join(root, "model");
+    const sent = await readBundle(directory, { gather: true });
+    assert.ok(sent.files.some(({ path }) => path === "packages/pkg/__init__.py"));
+    const warnings = sent.warnings.join("\n");
+    assert.match(warnings, /packages\/pkg\/table\.json is left out by the bundle's ignore rules/);
+    assert.match(warnings, /\.\.\/shared\/\.env\.local holds a secret/);
+    const target = await emptyDirectory();
+    await unpackArchive(packBundle(directory, sent.files), target);
+    await writeFile(join(target, "packages/other.json"), "{}");
+    const received = await readBundle(target);
+    assert.equal(manifestDigest(received.manifest), manifestDigest(sent.manifest));
+    assert.match((await removeForeignFiles(received)).join(), /^packages\/other\.json is left out/);
+  });
+
+  it("external packages never come from where secrets are kept, by whatever name", async () => {
+    const root = await directoryOf({
+      "model/config.yaml": "external_package_dirs: [../.docker/sub, ../link]\n",
+      "model/model/model.py": "",
+      ".docker/sub/config.json": "{}",
+      ".aws/credentials": "x",
+    });
+    await symlink(join(root, ".aws"), join(root, "link"));
+    await assert.rejects(readBundle(join(root, "model"), { gather: true }), (error: Error) => {
+      assert.match(error.message, /names \.\.\/\.docker\/sub, where secrets are kept/);
+      assert.match(error.message, /names \.\.\/link, where secrets are kept/);
+      return true;
+    });
+  });
+
+  it("very many ignore rules are refused, since every path is held against each", async () => {
+    const rules = "a/**/b\n".repeat(1_001);
+    const directory = await directoryOf({ "config.yaml": "", "model/model.py": "", ".truss_ignore": rules });
+    await assert.rejects(readBundle(directory), /\.truss_ignore must have at most 1000 lines/);
+  });
 });

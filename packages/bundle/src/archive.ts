@@ -11,7 +11,7 @@ import { asServingError, isServingError } from "@corral/contract";
 import { extract, pack, type Header } from "tar-stream";
 import { entryNames } from "./archive-names.ts";
 import { fieldError, invalidBundle } from "./invalid-bundle.ts";
-import { contentOf, type BundleFile } from "./files.ts";
+import { contentOf, executableOf, mostFiles, type BundleFile } from "./files.ts";
 
 export interface UnpackLimits {
   /** Directories may be three times as many. */
@@ -23,7 +23,7 @@ export interface UnpackLimits {
 }
 
 export const defaultUnpackLimits: UnpackLimits = {
-  fileCount: 10_000,
+  fileCount: mostFiles,
   fileBytes: 256 * 2 ** 30,
   totalBytes: 256 * 2 ** 30,
 };
@@ -35,7 +35,7 @@ export interface PackOptions {
 }
 
 /**
- * A tar of `files` (see `inspectBundle`): ascending by path, no times, owners or modes, so equal content gives
+ * A tar of `files` (see `inspectBundle`): ascending by path, no times, owners or modes but whether a file may be run, so equal content gives
  * equal bytes. The stream fails with `invalid_bundle` where a file changes while it is packed.
  */
 export function packBundle(
@@ -49,7 +49,8 @@ export function packBundle(
     let doneBytes = 0;
     for (const file of sorted) {
       options.signal?.throwIfAborted();
-      const header = { name: file.path, size: file.size, mode: 0o644, mtime: new Date(0), uid: 0, gid: 0 };
+      const mode = file.executable === true ? 0o755 : 0o644;
+      const header = { name: file.path, size: file.size, mode, mtime: new Date(0), uid: 0, gid: 0 };
       const entry = archive.entry(header);
       const count = async function* (source: AsyncIterable<Buffer>) {
         let bytes = 0;
@@ -106,9 +107,11 @@ export async function unpackArchive(
       if (totalBytes > limits.totalBytes) throw refuse(`The archive holds over ${limits.totalBytes} bytes.`);
       await mkdir(dirname(join(directory, path)), { recursive: true });
       // "wx" never follows or replaces what stands there.
-      const file = await open(join(directory, path), "wx", 0o644);
+      const executable = executableOf(header.mode ?? 0);
+      const mode = executable.executable === true ? 0o755 : 0o644;
+      const file = await open(join(directory, path), "wx", mode);
       await pipeline(entry, file.createWriteStream());
-      files.push({ path, size });
+      files.push({ path, size, ...executable });
     }
   };
   try {

@@ -12,6 +12,8 @@ import {
   ignoreFileName,
   listFiles,
   readIgnoreRules,
+  byText,
+  mostFiles,
   walkFiles,
   type BundleFile,
 } from "./files.ts";
@@ -37,6 +39,8 @@ export interface InspectedBundle {
   readonly generationConfig: Readonly<Record<string, unknown>>;
   /** What goes into the archive, ascending by path. */
   readonly files: readonly BundleFile[];
+  /** Files that hold secrets, by their names, and so are not among `files`. */
+  readonly secrets: readonly string[];
   readonly withoutEffect: readonly FieldWithoutEffect[];
   /** Sentences for the author: fields and files without effect, secrets that were left out. */
   readonly warnings: readonly string[];
@@ -64,7 +68,8 @@ export async function inspectBundle(
   { gather = false }: InspectOptions = {},
 ): Promise<InspectedBundle> {
   const text = await readConfigText(directory);
-  const listed = await listFiles(directory, await readIgnoreRules(directory));
+  const rules = await readIgnoreRules(directory);
+  const listed = await listFiles(directory, rules);
   const paths = new Set(listed.files.map((file) => file.path));
   if (!paths.has(configFileName)) {
     const message = `${ignoreFileName} leaves ${configFileName} out; take it back with "!${configFileName}".`;
@@ -76,8 +81,16 @@ export async function inspectBundle(
   await requireWeights(directory, weights, config, paths);
   await requireSyntax(directory, code, listed.files);
 
-  const gathered = gather && code?.kind === "python" ? await gatherPackages(directory, truss, paths) : [];
-  const files = [...listed.files, ...gathered].sort((a, b) => (a.path < b.path ? -1 : 1));
+  const gathered =
+    gather && code?.kind === "python"
+      ? await gatherPackages(directory, truss, rules, paths)
+      : { files: [], secrets: [], ignored: [] };
+  const files = [...listed.files, ...gathered.files].sort((a, b) => (a.path < b.path ? -1 : 1));
+  if (files.length > mostFiles) {
+    const message = `The bundle has ${files.length} files, those of external_package_dirs included; ${mostFiles} at most are taken.`;
+    throw invalidBundle([fieldError("/external_package_dirs", "invalid_bundle", message)]);
+  }
+  const secrets = [...listed.secrets, ...gathered.secrets];
   return {
     directory,
     config,
@@ -86,8 +99,9 @@ export async function inspectBundle(
     truss: parsed.answerer === "weights" ? null : truss,
     generationConfig: await readGenerationConfig(directory, paths, weights, config),
     files,
+    secrets,
     withoutEffect: parsed.withoutEffect,
-    warnings: warningsOf(parsed, files, listed.secrets),
+    warnings: [...warningsOf(parsed, files, secrets), ...leftOut(gathered.ignored)],
   };
 }
 
@@ -103,9 +117,9 @@ export async function readBundle(
   const inspected = await inspectBundle(directory, options);
   const files = [];
   for (const file of inspected.files) {
-    const { path, size } = file;
-    const sha256 = known.get(path)?.sha256 ?? (await hashFile(contentOf(directory, file)));
-    files.push({ path, size, sha256 });
+    const { source: _, ...described } = file;
+    const sha256 = known.get(file.path)?.sha256 ?? (await hashFile(contentOf(directory, file)));
+    files.push({ ...described, sha256 });
   }
   const { weights, code, truss } = inspected;
   const bundled = weights?.kind === "bundled" ? files.find((file) => file.path === weights.path) : undefined;
@@ -122,13 +136,27 @@ export async function readBundle(
 
 /**
  * Removes from an unpacked bundle's directory what does not belong to the bundle: files that its rules leave out, such
- * as secrets that another packer took along. The directory is then what the version's digest stands for.
+ * as secrets that another packer took along. The directory is then what the version's digest stands for. Gives warnings
+ * of what the bundle's own do not name yet.
  */
-export async function removeForeignFiles({ directory, files }: InspectedBundle): Promise<void> {
+export async function removeForeignFiles({ directory, files, secrets }: InspectedBundle): Promise<string[]> {
   const own = new Set(files.map(({ path }) => path));
-  for (const path of await walkFiles(directory)) {
-    if (!own.has(path)) await rm(join(directory, path), { force: true });
-  }
+  const removed = (await walkFiles(directory)).filter((path) => !own.has(path));
+  for (const path of removed) await rm(join(directory, path), { force: true });
+  return leftOut(removed.filter((path) => !secrets.includes(path)).toSorted(byText));
+}
+
+/** More are told as a number. */
+const mostNamed = 20;
+
+function leftOut(paths: readonly string[]): string[] {
+  const rest = paths.length - mostNamed;
+  return [
+    ...paths
+      .slice(0, mostNamed)
+      .map((path) => `${path} is left out by the bundle's ignore rules; add "!${path}" to ${ignoreFileName} to keep it.`),
+    ...(rest > 0 ? [`${rest} more files are left out by the bundle's ignore rules.`] : []),
+  ];
 }
 
 async function requireSyntax(
@@ -214,12 +242,17 @@ async function readGenerationConfig(
 }
 
 function warningsOf(
-  { answerer, withoutEffect }: ParsedConfig,
+  { answerer, withoutEffect, truss }: ParsedConfig,
   files: readonly BundleFile[],
   secrets: readonly string[],
 ): string[] {
   const idle = answerer === "weights" ? files.filter(({ path }) => isCode(path)) : [];
+  const kept = Object.entries(answerer === "weights" ? {} : truss.secrets).filter(([, value]) => Boolean(value));
   return [
+    ...kept.map(
+      ([name]) =>
+        `secrets.${name} has a value in ${configFileName}, which is kept with the version as it is written, readable to whoever reads the platform's files and database. Write null unless it is only an example.`,
+    ),
     ...withoutEffect.map(({ field, line, reason }) => {
       const place = line === null ? "" : ` (${configFileName} line ${line})`;
       return `${field} has no effect${place}. ${reason}`;

@@ -8,13 +8,15 @@ import { join, relative, sep } from "node:path";
 import { fieldError, invalidBundle } from "./invalid-bundle.ts";
 import { builtInIgnore, ignoreRules, type IgnoreRules } from "./ignore.ts";
 import { canonicalManifest, type Manifest } from "./manifest.ts";
-import { holdsPrivateKey, isSecretPath, mayHoldKey } from "./secrets-inside.ts";
+import { holdsPrivateKey, isSecretPath, mayHoldKey, mostSearched, secretInText } from "./secrets-inside.ts";
 
 export interface BundleFile {
   /** Relative to the bundle's root, separated by "/". */
   readonly path: string;
   /** Bytes, when it was listed. */
   readonly size: number;
+  /** Whether its owner may run it. Absent: no. */
+  readonly executable?: true;
   /** Where its content lies, absolute; absent: at its path in the directory. */
   readonly source?: string;
 }
@@ -32,12 +34,23 @@ export function contentOf(directory: string, file: BundleFile): string {
 }
 
 export const ignoreFileName = ".truss_ignore";
-const maxFileCount = 100_000;
+const mostIgnoreBytes = 64 * 1024;
+const mostIgnoreLines = 1_000;
+/** Of one bundle, packed or unpacked. */
+export const mostFiles = 10_000;
 
 /** What is left out of `directory`: its .truss_ignore, which replaces the built-in list. `.git` never goes in. */
 export async function readIgnoreRules(directory: string): Promise<IgnoreRules> {
-  const own = await readFile(join(directory, ignoreFileName), "utf8").catch(() => null);
-  return ignoreRules([...(own === null ? builtInIgnore : own.split("\n")), ".git/", ".git"]);
+  const path = join(directory, ignoreFileName);
+  const size = (await stat(path).catch(() => null))?.size ?? 0;
+  const own = size > mostIgnoreBytes ? "" : await readFile(path, "utf8").catch(() => null);
+  const lines = own === null ? builtInIgnore : own.split("\n");
+  // Every path is held against every line.
+  if (size > mostIgnoreBytes || lines.length > mostIgnoreLines) {
+    const message = `${ignoreFileName} must have at most ${mostIgnoreLines} lines and 64 KiB; use patterns.`;
+    throw invalidBundle([fieldError("", "invalid_bundle", message)]);
+  }
+  return ignoreRules([...lines, ".git/", ".git"]);
 }
 
 /**
@@ -56,15 +69,22 @@ export async function listFiles(directory: string, rules: IgnoreRules): Promise<
       if (entry.isDirectory()) {
         if (entry.name !== ".git") await walk(path);
       } else if (entry.isFile()) {
-        const file = { path, size: (await stat(join(directory, path))).size };
-        if (await holdsSecret(directory, file)) secrets.push(path);
-        else found.push(file);
-        if (found.length > maxFileCount)
+        const { size, mode } = await stat(join(directory, path));
+        const file = { path, size, ...executableOf(mode) };
+        const content = await searchedText(directory, file);
+        if (isSecretPath(path) || (mayHoldKey(path, size) && holdsPrivateKey(content))) {
+          secrets.push(path);
+          continue;
+        }
+        const whose = secretInText(content);
+        if (whose !== null) problems.push(holdingSecret(path, whose));
+        found.push(file);
+        if (found.length > mostFiles)
           throw invalidBundle([
             fieldError(
               "",
               "invalid_bundle",
-              `The directory has over ${maxFileCount} files; list what is not needed in ${ignoreFileName}.`,
+              `The directory has over ${mostFiles} files; list what is not needed in ${ignoreFileName}.`,
             ),
           ]);
       } else {
@@ -99,6 +119,10 @@ export async function listDirectories(directory: string, rules: IgnoreRules): Pr
   return found;
 }
 
+export async function isDirectory(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => null))?.isDirectory() ?? false;
+}
+
 /** Paths of all regular files below a directory, in no order; links are not followed. */
 export async function walkFiles(directory: string): Promise<string[]> {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true });
@@ -107,12 +131,26 @@ export async function walkFiles(directory: string): Promise<string[]> {
   );
 }
 
-async function holdsSecret(directory: string, { path, size }: BundleFile): Promise<boolean> {
-  if (isSecretPath(path)) return true;
-  return mayHoldKey(path, size) && holdsPrivateKey(await readFile(join(directory, path), "latin1"));
+/** The mark of a file's mode, as it stands in what describes a file. */
+export function executableOf(mode: number): { readonly executable?: true } {
+  return (mode & 0o100) === 0 ? {} : { executable: true };
 }
 
-function byText(a: string, b: string): number {
+/** Of a small text file; empty for others. */
+async function searchedText(directory: string, { path, size }: BundleFile): Promise<string> {
+  if (size > mostSearched || isSecretPath(path)) return "";
+  const text = await readFile(join(directory, path), "latin1");
+  return text.includes("\0") ? "" : text;
+}
+
+function holdingSecret(path: string, whose: string): string {
+  return (
+    `${path} holds ${whose} by its form, and a bundle never does. Declare it under secrets with null and read it ` +
+    `from there, or list the file in ${ignoreFileName}.`
+  );
+}
+
+export function byText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 

@@ -11,6 +11,8 @@ export interface ManifestFile {
   readonly size: number;
   /** Hex. */
   readonly sha256: string;
+  /** Whether it may be run. Absent, not false: digests stay. */
+  readonly executable?: true;
 }
 
 /** The code that answers a version's calls. */
@@ -46,7 +48,12 @@ export interface Manifest {
 /** Paths must be unique; their order does not matter. */
 export function createManifest(parts: Omit<Manifest, "format">): Manifest {
   const files = parts.files
-    .map(({ path, size, sha256 }) => ({ path, size, sha256 }))
+    .map(({ path, size, sha256, executable }) => ({
+      path,
+      size,
+      sha256,
+      ...(executable === true ? { executable } : {}),
+    }))
     .sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
   for (const [index, file] of files.entries()) {
     if (files[index + 1]?.path === file.path)

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import { holdsPrivateKey, isSecretPath, mayHoldKey, secretProblems } from "./secrets-inside.ts";
+import { holdsPrivateKey, isSecretPath, mayHoldKey, secretInText, secretProblems } from "./secrets-inside.ts";
 
 it("files that hold secrets are known by their names, wherever they lie", () => {
   const secret = [
@@ -70,4 +70,16 @@ it("tokens in a config are known by their forms, examples are none", () => {
   for (const value of examples)
     assert.deepEqual(secretProblems({ environment_variables: { A: value } }), [], value);
   assert.deepEqual(secretProblems({ secrets: null, environment_variables: ["x"] }), []);
+});
+
+it("code that holds a token is told from code that is about tokens, however long a line is", () => {
+  const key = "QUJD".repeat(16);
+  assert.equal(secretInText(`TOKEN = "hf_${"a1".repeat(20)}"\n`), "a Hugging Face token");
+  assert.equal(secretInText(`KEY = """-----BEGIN RSA PRIVATE KEY-----\n${key}\n"""`), "a private key");
+  assert.equal(secretInText(`"-----BEGIN PRIVATE KEY-----\\n${key}\\n"`), "a private key");
+  assert.equal(secretInText('if "-----BEGIN PRIVATE KEY-----" in text:\n    raise ValueError(text)\n'), null);
+  assert.equal(secretInText("aws_access_key_id = AKIAIOSFODNN7EXAMPLE"), null);
+  const startedAt = performance.now();
+  assert.equal(secretInText("sk-".repeat(21_000)), null);
+  assert.ok(performance.now() - startedAt < 1_000);
 });

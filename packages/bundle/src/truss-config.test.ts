@@ -327,7 +327,7 @@ it("a secret in the config is refused, and no message shows it", () => {
     error.errors.map(({ pointer }) => pointer),
     ["/secrets/a", "/environment_variables/T"],
   );
-  assert.match(error.message, /line 1: secrets\.a is a Hugging Face token by its form/);
+  assert.match(error.message, /line 1: secrets\.a holds a Hugging Face token by its form/);
   assert.ok(!error.message.includes(token));
 });
 
@@ -476,4 +476,23 @@ it("variables that Corral sets itself are said to have no effect", () => {
 it("text of a variable that a merge key brings is as it is written", () => {
   const text = "model_metadata: {base: &b {V: 2.0}}\nenvironment_variables: {<<: *b}";
   assert.deepEqual(parseConfig(text, python).truss.environmentVariables, { V: "2.0" });
+});
+
+it("a secret is found wherever it stands in the config", () => {
+  const token = `hf_${"a1".repeat(20)}`;
+  const error = refusal(
+    `build_commands: ["curl -H ${token} u"]\nmodel_metadata: {a: {b: [x, ${token}], ${token}: 1}}\n` +
+      `external_data: [{url: "https://u?t=${token}", local_data_path: p}]\nbuild: {arguments: {k: ${token}}}\n`,
+  );
+  assert.deepEqual(
+    error.errors.map(({ pointer }) => pointer),
+    [
+      "/build_commands/0",
+      "/model_metadata/a/b/1",
+      "/model_metadata/a",
+      "/external_data/0/url",
+      "/build/arguments/k",
+    ],
+  );
+  assert.ok(!error.message.includes(token));
 });

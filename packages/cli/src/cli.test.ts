@@ -298,6 +298,25 @@ describe("corral predict", () => {
     assert.equal(lines.map((line) => (JSON.parse(line) as { text: string }).text).join(""), "streamed text");
   });
 
+  it("sends any JSON to a model of code, and prints its whole answer unless it is a text's", async () => {
+    for (const body of ["[1, 2]", '"a text"', "null", "7"]) {
+      assert.equal((await corral(["predict", "dep_1", "-d", body])).code, 0, body);
+      assert.deepEqual(JSON.parse(platform.requests.at(-1)?.body.toString() ?? ""), JSON.parse(body));
+    }
+    for (const extra of [["--stream"], ["--prompt", "x"]])
+      assert.equal((await corral(["predict", "dep_1", "-d", "[1]", ...extra])).code, 2);
+    const outputs = [null, [1], { output: "x", score: 3 }, { outputs: [{ a: 1 }] }, { a: { b: 2 } }, 0, "text"];
+    for (const output of outputs) {
+      const answer = { model_id: "mod_1", model_version_id: "dep_1", model_output: output };
+      platform.answers.set("POST /model_versions/dep_1/predict", answer);
+      const { stdout, code } = await corral(["predict", "dep_1", "-d", "{}"]);
+      assert.equal(code, 0);
+      assert.deepEqual(JSON.parse(stdout), output);
+    }
+    platform.answers.set("POST /model_versions/dep_1/predict", { model_output: { outputs: ["a", "b"], run_id: "r" } });
+    assert.equal((await corral(["predict", "dep_1", "-d", "{}"])).stdout, "[1] a\n[2] b\n");
+  });
+
   it("reads the body from a file or stdin and shows where JSON is wrong", async () => {
     await writeFile(join(directory, "body.json"), '{"prompt": "f"}');
     assert.equal((await corral(["predict", "dep_1", "-f", "body.json"])).code, 0);

@@ -136,8 +136,8 @@ export interface Client {
     ) => Promise<CreatedKey>;
     readonly revoke: (key: string, options?: CallOptions) => Promise<void>;
   };
-  /** The documented Baseten call, by deployment id. */
-  readonly predict: (deployment: string, body: Body, options?: CallOptions) => Promise<BasetenEnvelope>;
+  /** The documented Baseten call, by deployment id. `body` is any JSON: models of code take what they like. */
+  readonly predict: (deployment: string, body: unknown, options?: CallOptions) => Promise<BasetenEnvelope>;
   /** The same call, answered as text while it is generated. */
   readonly predictStream: (
     deployment: string,

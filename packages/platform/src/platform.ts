@@ -1,5 +1,6 @@
 // One platform process: database, leftovers, replicas, server, in the order they start and, reversed, end.
 
+import { defaultUnpackLimits } from "@corral/bundle";
 import { randomUUID } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { availableParallelism, networkInterfaces } from "node:os";
@@ -62,7 +63,7 @@ export interface Platform {
 }
 
 const drainMs = 15_000;
-const bundleLimits = { fileCount: 10_000, fileBytes: 64 * 2 ** 30, totalBytes: 64 * 2 ** 30 };
+const bundleLimits = { fileCount: defaultUnpackLimits.fileCount, fileBytes: 64 * 2 ** 30, totalBytes: 64 * 2 ** 30 };
 
 export async function startPlatform(
   config: PlatformConfig,

@@ -33,14 +33,16 @@ export const predict: CommandDefinition = {
   ],
   async run(context, args, options) {
     const body = await bodyOf(context, options);
+    const fields = isObject(body) ? body : null;
     const client = context.client();
     const { signal } = context;
     const callee = await findCallee(client, required(args, 0));
     if (options["stream"] === true) {
-      await printStream(context, client.predictStream(callee, body, { signal }));
+      if (fields === null) throw new UsageError("--stream goes with a body that is a JSON object.");
+      await printStream(context, client.predictStream(callee, fields, { signal }));
       return;
     }
-    if (body["stream"] === true) throw new UsageError(`"stream" stands in the body; use --stream instead.`);
+    if (fields?.["stream"] === true) throw new UsageError(`"stream" stands in the body; use --stream instead.`);
     const answer = await client.predict(callee, body, { signal });
     context.print(answer, () => textOf(answer));
     for (const warning of warningsOf(answer)) context.note(`Warning: ${warning}`);
@@ -57,7 +59,7 @@ async function printStream(context: Context, parts: AsyncIterable<string>): Prom
 }
 
 /** -d or -f, with --message or --prompt put in. */
-async function bodyOf(context: Context, options: Options): Promise<Body> {
+async function bodyOf(context: Context, options: Options): Promise<unknown> {
   const data = textOption(options, "data");
   const file = textOption(options, "file");
   const message = textOption(options, "message");
@@ -67,9 +69,13 @@ async function bodyOf(context: Context, options: Options): Promise<Body> {
   if (message !== undefined && prompt !== undefined)
     throw new UsageError("--message and --prompt exclude each other.");
   const given = await readBody(context, data, file);
-  if (given === null && message === undefined && prompt === undefined) {
-    throw new UsageError("Nothing to send: give --message, --prompt, -d JSON or -f FILE.");
+  if (message === undefined && prompt === undefined) {
+    if (given === undefined)
+      throw new UsageError("Nothing to send: give --message, --prompt, -d JSON or -f FILE.");
+    return given;
   }
+  if (given !== undefined && !isObject(given))
+    throw new UsageError("--message and --prompt go with a body that is a JSON object.");
   return {
     ...given,
     ...(message === undefined ? {} : { messages: [{ role: "user", content: message }] }),
@@ -77,36 +83,47 @@ async function bodyOf(context: Context, options: Options): Promise<Body> {
   };
 }
 
+/** Any JSON: a model of code takes what it likes. Undefined: none is given. */
 async function readBody(
   context: Context,
   data: string | undefined,
   file: string | undefined,
-): Promise<Body | null> {
-  if (data === undefined && file === undefined) return null;
+): Promise<unknown> {
+  if (data === undefined && file === undefined) return undefined;
   const source = data ?? file ?? "";
   const text =
     source === "-"
       ? await context.readStdin()
       : (data ?? (await readFile(resolve(context.directory, source), "utf8")));
   try {
-    const value = parseJson(text);
-    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Body;
+    return parseJson(text);
   } catch (error) {
     throw isServingError(error) ? new UsageError(error.message) : error;
   }
-  throw new UsageError("The body must be a JSON object.");
 }
+
+function isObject(value: unknown): value is Body {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Members of an answer that is text. */
+const textMembers = ["output", "outputs", "usage", "finish_reason", "run_id", "warnings"];
 
 /** The text alone where the answer is text; models of other kinds answer what they like. */
 function textOf(answer: BasetenEnvelope): string {
-  const { output, outputs } = answer.model_output ?? {};
-  if (typeof output === "string") return output;
-  if (Array.isArray(outputs))
-    return outputs.map((text, index) => `[${index + 1}] ${String(text)}`).join("\n");
-  return JSON.stringify(answer.model_output ?? answer, null, 2);
+  // Code may answer null, a list or a number.
+  const given: unknown = answer.model_output;
+  if (isObject(given) && Object.keys(given).every((key) => textMembers.includes(key))) {
+    const { output, outputs } = given;
+    if (typeof output === "string") return output;
+    if (Array.isArray(outputs) && outputs.every((text) => typeof text === "string"))
+      return outputs.map((text, index) => `[${index + 1}] ${text}`).join("\n");
+  }
+  return JSON.stringify(given === undefined ? answer : given, null, 2);
 }
 
 function warningsOf(answer: BasetenEnvelope): readonly string[] {
-  const warnings: unknown = answer.model_output?.warnings;
+  const given: unknown = answer.model_output;
+  const warnings = isObject(given) ? given["warnings"] : undefined;
   return Array.isArray(warnings) ? warnings.map(String) : [];
 }

@@ -106,8 +106,8 @@ export async function startFakePlatform(): Promise<FakePlatform> {
           warnings: [],
         };
       case "POST /model_versions/dep_1/predict": {
-        const parsed = JSON.parse(body.toString()) as { stream?: boolean };
-        if (parsed.stream === true) return "streamed text";
+        const parsed = JSON.parse(body.toString()) as { stream?: boolean } | null;
+        if (parsed?.stream === true) return "streamed text";
         const output = {
           output: "an answer",
           usage: {},

@@ -121,8 +121,8 @@ export function createBundleStore({ directory, limits, isReferenced }: BundleSto
       kept = null;
     };
     try {
-      const bundle = await fill(place);
-      await removeForeignFiles(bundle);
+      const read = await fill(place);
+      const bundle = { ...read, warnings: [...read.warnings, ...(await removeForeignFiles(read))] };
       return {
         bundle,
         discard,
