@@ -47,8 +47,13 @@ export async function startReplicaCode(
   const scratchDirectory = mkdtempSync(join(tmpdir(), "corral-code-"));
   const generations = code.live_directory === undefined ? null : createCodeGenerations(code.live_directory);
   const remove = () => {
-    rmSync(scratchDirectory, { recursive: true, force: true });
-    generations?.removeAll();
+    try {
+      rmSync(scratchDirectory, { recursive: true, force: true });
+      generations?.removeAll();
+    } catch (error) {
+      // The code may have closed a directory of its own. The platform opens and removes it with the replica's.
+      log.warn("the code's temporary directory stays for now", { error: String(error) });
+    }
   };
   const runs = new Map<string, CodeRun>();
   const own = process.env;

@@ -1,12 +1,12 @@
 // Ends what a former process of this home left behind: its replicas, where they still live, and their open runs.
 
-import { rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { endReplica, listAliveReplicas } from "../store/replicas.ts";
 import type { Db } from "../store/schema.ts";
 import { temporaryDirectoryPrefix } from "./process.ts";
 import { killRecordedProcess } from "./process-identity.ts";
 import { lostRun } from "./records.ts";
+import { removeDirectory } from "./remove-directory.ts";
 
 /** Gives the number of replicas that were ended. */
 export async function endLeftovers(
@@ -21,10 +21,10 @@ export async function endLeftovers(
     if (row.pid !== null && row.process_started !== null)
       await killRecordedProcess(row.pid, row.process_started);
     const elsewhere = temporaryDirectory(row.address);
-    if (elsewhere !== null) await rm(elsewhere, { recursive: true, force: true });
+    if (elsewhere !== null) await removeDirectory(elsewhere);
     await endReplica(db, row.id, { now: now(), detail: "The platform ended.", error: lostRun });
   }
-  await rm(runDirectory, { recursive: true, force: true });
+  await removeDirectory(runDirectory);
   return rows.length;
 }
 

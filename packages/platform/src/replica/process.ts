@@ -3,7 +3,7 @@
 
 import { spawn, type ChildProcess } from "node:child_process";
 import { accessSync, constants } from "node:fs";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -13,6 +13,7 @@ import type { ReplicaExit } from "../domain/replica.ts";
 import { hubVariables, replicaEnvironment } from "./environment.ts";
 import { createLogTail } from "./log-tail.ts";
 import { processStartTime } from "./process-identity.ts";
+import { removeDirectory } from "./remove-directory.ts";
 
 /** The program of a replica. It is started, never imported: what it does to its memory stays in its process. */
 const runtimeMain = fileURLToPath(new URL("../../../runtime/src/main.ts", import.meta.url));
@@ -100,7 +101,7 @@ export function createProcessDriver({
     },
 
     async remove({ directory }) {
-      await rm(directory, { recursive: true, force: true });
+      await removeDirectory(directory);
     },
   };
 }

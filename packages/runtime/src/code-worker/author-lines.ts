@@ -7,6 +7,9 @@ export const longestLine = 8 * 1024;
 /** What is written beyond this in one second is counted and dropped. */
 export const mostBytesPerSecond = 256 * 1024;
 
+/** What stands around a line in the log: many short ones cost, too. */
+export const envelopeBytes = 120;
+
 export interface LineBudget {
   /** False: the line is dropped. */
   take(line: string): boolean;
@@ -32,7 +35,7 @@ export function createLineBudget({ now, onDropped }: LineBudgetOptions): LineBud
         if (droppedCount > 0) onDropped(droppedCount);
         droppedCount = 0;
       }
-      spentBytes += line.length + 1;
+      spentBytes += line.length + envelopeBytes;
       if (spentBytes <= mostBytesPerSecond) return true;
       droppedCount += 1;
       return false;
@@ -40,11 +43,26 @@ export function createLineBudget({ now, onDropped }: LineBudgetOptions): LineBud
   };
 }
 
-/** Reading never stops: code that floods is not to block on it. */
+/** So much is read at once of one stream; then it waits for the rest of a turn. */
+const bytesPerTurn = 128 * 1024;
+const turnMs = 100;
+
+/** Code that floods is slowed down: its lines cost the loop a bounded part of each second. */
 export function followLines(stream: Readable, onLine: (line: string) => void): void {
   let rest = "";
+  let turnBegan = 0;
+  let readBytes = 0;
+  function pace(length: number): void {
+    const now = performance.now();
+    if (now - turnBegan >= turnMs) [turnBegan, readBytes] = [now, 0];
+    readBytes += length;
+    if (readBytes <= bytesPerTurn) return;
+    stream.pause();
+    setTimeout(() => stream.resume(), turnBegan + turnMs - now);
+  }
   stream.setEncoding("utf8");
   stream.on("data", (text: string) => {
+    pace(text.length);
     const lines = text.split("\n");
     const last = lines.pop() ?? "";
     for (const line of lines) {

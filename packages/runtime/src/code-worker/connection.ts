@@ -37,8 +37,10 @@ export function openWorkerConnection(options: WorkerConnectionOptions): WorkerCo
     stream.destroy();
     onBroken(reason);
   }
+  const pace = createPace(stream);
   stream.on("data", (piece: Buffer) => {
     if (isOver) return;
+    const leave = pace();
     try {
       for (const { message, body } of decoder.push(piece)) {
         const parsed = workerMessageSchema.safeParse(message);
@@ -52,6 +54,8 @@ export function openWorkerConnection(options: WorkerConnectionOptions): WorkerCo
     } catch (error) {
       // Whatever it was, the worker sent it: it costs the worker and never the replica.
       broken(error instanceof Error ? error.message : String(error));
+    } finally {
+      leave();
     }
   });
   // Its close follows.
@@ -78,6 +82,27 @@ export function openWorkerConnection(options: WorkerConnectionOptions): WorkerCo
       isOver = true;
       stream.destroy();
     },
+  };
+}
+
+/** What a worker says may take half of the loop's time: the other half is the engine's and the callers'. */
+const turnMs = 50;
+const mostMsPerTurn = 25;
+
+/** To be called before a piece is handled; gives what is to be called after it. */
+function createPace(stream: Duplex): () => () => void {
+  let turnBegan = 0;
+  let spentMs = 0;
+  return () => {
+    const began = performance.now();
+    if (began - turnBegan >= turnMs) [turnBegan, spentMs] = [began, 0];
+    return () => {
+      const now = performance.now();
+      spentMs += now - began;
+      if (spentMs <= mostMsPerTurn) return;
+      stream.pause();
+      setTimeout(() => stream.resume(), Math.max(spentMs, turnBegan + turnMs - now));
+    };
   };
 }
 

@@ -24,12 +24,14 @@ export interface DownloadOptions {
   readonly onProgress: (doneBytes: number, totalBytes: number | null) => void;
 }
 
+/** In the names of files that are not whole. */
+export const partMark = ".part-";
 const maxRedirects = 5;
 
 /** `target` is there whole or not at all. Fails with `external_data_failed`. */
 export async function downloadFile(address: string, target: string, options: DownloadOptions): Promise<void> {
   const shown = withoutSecrets(address);
-  const making = `${target}.part-${randomUUID()}`;
+  const making = `${target}${partMark}${randomUUID()}`;
   try {
     const response = await open(parse(address), options);
     const total = Number(response.headers["content-length"] ?? Number.NaN);

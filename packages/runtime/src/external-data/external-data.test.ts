@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -56,6 +56,20 @@ test("a file is fetched once, through redirects, and placed where the config say
   await place(files);
   assert.equal(asked, 2);
   assert.deepEqual(lines, ["Downloading weights/model.bin"]);
+});
+
+test("what a process that died left half downloaded is removed a day later, and nothing else", async (t) => {
+  const { place, address, root } = await places(t, (_request, response) => response.end("content"));
+  const cache = join(root, "cache");
+  await mkdir(cache);
+  const old = new Date(Date.now() - 25 * 3_600_000);
+  for (const name of ["a.part-1", "b.part-2", "c"]) {
+    await writeFile(join(cache, name), "half");
+    if (name !== "b.part-2") await utimes(join(cache, name), old, old);
+  }
+  await place([{ url: address, localDataPath: "x" }]);
+  const left = (await readdir(cache)).filter((name) => name.length < 20).toSorted((a, b) => (a < b ? -1 : 1));
+  assert.deepEqual(left, ["b.part-2", "c"]);
 });
 
 test("addresses that are not public are refused, by number, by name and after a redirect", async (t) => {

@@ -3,10 +3,10 @@
 
 import { ServingError } from "@corral/contract";
 import { createHash } from "node:crypto";
-import { mkdir, rm, stat, symlink, utimes } from "node:fs/promises";
+import { mkdir, readdir, rm, stat, symlink, utimes } from "node:fs/promises";
 import { dirname, join, normalize, isAbsolute, sep } from "node:path";
 import { placeSameFile } from "../hub-files/same-file.ts";
-import { downloadFile, type DownloadOptions } from "./download-file.ts";
+import { downloadFile, partMark, type DownloadOptions } from "./download-file.ts";
 
 export interface ExternalFile {
   readonly url: string;
@@ -34,6 +34,7 @@ export async function placeExternalData(
   const { cacheDirectory, ownDirectory, dataDirectory } = options;
   for (const { localDataPath } of files) checkPath(localDataPath);
   await mkdir(cacheDirectory, { recursive: true });
+  await removeLeftovers(cacheDirectory);
   for (const { url, localDataPath } of files) {
     const name = createHash("sha256").update(url).digest("hex");
     const kept = join(cacheDirectory, name);
@@ -46,6 +47,18 @@ export async function placeExternalData(
     await mkdir(dirname(place), { recursive: true });
     await rm(place, { force: true });
     await symlink(own, place);
+  }
+}
+
+/** What nothing was written to for so long was left by a process that died; a download that is silent fails before. */
+const leftoverMs = 24 * 3_600_000;
+
+async function removeLeftovers(directory: string): Promise<void> {
+  for (const name of await readdir(directory)) {
+    if (!name.includes(partMark)) continue;
+    const path = join(directory, name);
+    const found = await stat(path).catch(() => null);
+    if (found !== null && Date.now() - found.mtimeMs > leftoverMs) await rm(path, { force: true });
   }
 }
 

@@ -37,3 +37,17 @@ test("a command can be given up, and one that does not exist says so", async () 
   const missing = await runCommand("/no/such/program", [], { environment: {}, timeoutMs: 1_000 });
   assert.match(missing.kind === "lost" ? missing.reason : "", /cannot be started/);
 });
+
+test("a command that has ended is over although what it started holds its streams", async () => {
+  const began = performance.now();
+  const child = `process.getBuiltinModule('node:child_process').spawn('sleep', ['20'], { stdio: 'inherit', detached: true }).unref()`;
+  const result = await node(`${child}; console.log('last')`, { environment: { PATH: process.env["PATH"] ?? "" } });
+  assert.deepEqual(result, { kind: "exited", code: 0, lines: ["last"] });
+  assert.ok(performance.now() - began < 15_000);
+});
+
+test("a line without an end is cut and not kept", async () => {
+  const result = await node("process.stdout.write('x'.repeat(5_000_000))");
+  assert.equal(result.lines.length, 1);
+  assert.ok((result.lines[0]?.length ?? 0) < 10_000);
+});

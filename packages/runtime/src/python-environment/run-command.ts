@@ -1,7 +1,7 @@
 // Runs one program of an installation: lines as they come, a process group of its own, ended as a whole.
 
 import { spawn } from "node:child_process";
-import { createInterface } from "node:readline";
+import { followLines } from "../code-worker/author-lines.ts";
 
 export interface RunOptions {
   readonly directory?: string;
@@ -23,6 +23,8 @@ export type RunCommand = (
   options: RunOptions,
 ) => Promise<RunResult>;
 
+/** After its end, for what it said last. What it started may hold its streams open for ever. */
+const streamEndMs = 500;
 /** Enough of the end to see what went wrong. */
 const keptLineCount = 40;
 
@@ -46,13 +48,16 @@ export const runCommand: RunCommand = (program, args, options) => {
     signal?.addEventListener("abort", aborted, { once: true });
     if (signal?.aborted === true) aborted();
     for (const stream of [child.stdout, child.stderr]) {
-      createInterface({ input: stream }).on("line", (line) => {
+      followLines(stream, (line) => {
         lines.push(line);
         if (lines.length > keptLineCount) lines.shift();
         onLine?.(line);
       });
     }
+    let isSettled = false;
     const settle = (result: RunResult) => {
+      if (isSettled) return;
+      isSettled = true;
       clearTimeout(timer);
       signal?.removeEventListener("abort", aborted);
       resolve(result);
@@ -60,11 +65,20 @@ export const runCommand: RunCommand = (program, args, options) => {
     child.once("error", (error) =>
       settle({ kind: "lost", reason: `cannot be started: ${error.message}`, lines }),
     );
-    child.once("close", (code, killedBy) => {
+    const settleWith = (code: number | null, killedBy: NodeJS.Signals | null) => {
       if (ended !== null) settle({ kind: "lost", reason: ended, lines });
       else if (code === null)
         settle({ kind: "lost", reason: `was killed by ${killedBy ?? "a signal"}`, lines });
       else settle({ kind: "exited", code, lines });
+    };
+    child.once("close", settleWith);
+    child.once("exit", (code, killedBy) => {
+      killGroup(child.pid);
+      setTimeout(() => {
+        settleWith(code, killedBy);
+        child.stdout.destroy();
+        child.stderr.destroy();
+      }, streamEndMs).unref();
     });
   });
 };
