@@ -47,7 +47,9 @@ export function applyOperations(
   for (const [index, { path, size, sha256 }] of changed.entries()) {
     if (gone.has(path))
       throw refuse(`/changed/${index}`, `${JSON.stringify(path)} is both changed and removed.`);
-    next.set(path, { path, size, sha256 });
+    // A patch says nothing of modes: what could be executed still can.
+    const { executable } = next.get(path) ?? {};
+    next.set(path, { path, size, sha256, ...(executable === undefined ? {} : { executable }) });
   }
   const sorted = [...next.values()].toSorted((a, b) => byText(a.path, b.path));
   const names = entryNames();

@@ -171,13 +171,13 @@ async function linkFiles(
   changed: ReadonlyMap<string, Uint8Array>,
 ): Promise<void> {
   const made = new Set<string>();
-  for (const { path } of files) {
+  for (const { path, executable } of files) {
     const target = join(place, path);
     if (!made.has(dirname(target))) await mkdir(dirname(target), { recursive: true });
     made.add(dirname(target));
     const content = changed.get(path);
     if (content === undefined) await link(join(base, path), target);
-    else await writeFile(target, content, { flag: "wx" });
+    else await writeFile(target, content, { flag: "wx", mode: executable === true ? 0o755 : 0o644 });
   }
 }
 
