@@ -5,7 +5,12 @@ export const codeKinds = ["typescript", "python", "python-state"] as const;
 export type CodeKind = (typeof codeKinds)[number];
 
 /** Files by path, the edit written into them. */
-export function directoryOf(kind: CodeKind, name: string, model: string, mark: number): Record<string, string> {
+export function directoryOf(
+  kind: CodeKind,
+  name: string,
+  model: string,
+  mark: number,
+): Record<string, string> {
   const config = [
     `model_name: ${name}`,
     "runtime: {predict_concurrency: 16}",

@@ -46,7 +46,8 @@ async function measure(kind: CodeKind, { url, key }: Corral) {
   const directory = join(folder, kind);
   const name = `reload-${kind}`;
   const write = (mark: number) => {
-    for (const [path, text] of Object.entries(directoryOf(kind, name, model, mark))) save(directory, path, text);
+    for (const [path, text] of Object.entries(directoryOf(kind, name, model, mark)))
+      save(directory, path, text);
   };
   write(0);
   const watch = startWatch({ url, key }, directory);

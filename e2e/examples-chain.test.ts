@@ -46,9 +46,17 @@ test("the review asks for drafts, each of them a run of its own", async () => {
 });
 
 test("a key that may not use the draft is refused there, whatever the review may do", async () => {
-  const made = await corral.post("/api/v1/keys", { name: "r", scopes: ["predict"], models: ["chain-review"] });
+  const made = await corral.post("/api/v1/keys", {
+    name: "r",
+    scopes: ["predict"],
+    models: ["chain-review"],
+  });
   const { key } = await json<{ key: string }>(made);
-  const answer = await corral.post(review, { topic: "dogs" }, { headers: { authorization: `Api-Key ${key}` } });
+  const answer = await corral.post(
+    review,
+    { topic: "dogs" },
+    { headers: { authorization: `Api-Key ${key}` } },
+  );
   assert.equal(answer.status, 500, "the code did not expect it");
   const { items } = await json<Runs>(await corral.request("/api/v1/runs?limit=1"));
   assert.equal(items[0]?.deployment_id, deployments["review"]);

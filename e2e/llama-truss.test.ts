@@ -96,21 +96,25 @@ test("examples/llama-truss answers as it is, whole and streamed", { skip }, asyn
   assert.equal(await streamed.text(), whole.model_output.output);
 });
 
-test("code of 2024 that asks for cuda, float16 and use_auth_token runs on the processor", { skip }, async () => {
-  const path = join(directory, "old");
-  await mkdir(join(path, "model"), { recursive: true });
-  await writeFile(join(path, "config.yaml"), oldConfig);
-  await writeFile(join(path, "model/model.py"), oldModel);
-  const pushed = await corral.cli("push", path);
-  assert.equal(pushed.code, 0, pushed.stderr);
-  const whole = await json<{ model_output: { output: string } }>(
-    await corral.post("/models/old-llama/predict", { messages, stream: false }),
-  );
-  assert.match(whole.model_output.output, /assistant<\|end_header_id\|>\n\nBeam search /);
-  const streamed = await (await corral.post("/models/old-llama/predict", { messages })).text();
-  assert.match(streamed, /^<\|begin_of_text\|>.*assistant<\|end_header_id\|>\n\nBeam search /s);
-  const { stdout } = await corral.cli("logs", "old-llama", "--tail", "1000");
-  assert.match(stdout, /resources\.accelerator asks for A100/);
-  assert.match(stdout, /asks PyTorch for the device \\*"cuda\\*", and there is none/);
-  assert.match(stdout, /transformers<5 is installed/);
-});
+test(
+  "code of 2024 that asks for cuda, float16 and use_auth_token runs on the processor",
+  { skip },
+  async () => {
+    const path = join(directory, "old");
+    await mkdir(join(path, "model"), { recursive: true });
+    await writeFile(join(path, "config.yaml"), oldConfig);
+    await writeFile(join(path, "model/model.py"), oldModel);
+    const pushed = await corral.cli("push", path);
+    assert.equal(pushed.code, 0, pushed.stderr);
+    const whole = await json<{ model_output: { output: string } }>(
+      await corral.post("/models/old-llama/predict", { messages, stream: false }),
+    );
+    assert.match(whole.model_output.output, /assistant<\|end_header_id\|>\n\nBeam search /);
+    const streamed = await (await corral.post("/models/old-llama/predict", { messages })).text();
+    assert.match(streamed, /^<\|begin_of_text\|>.*assistant<\|end_header_id\|>\n\nBeam search /s);
+    const { stdout } = await corral.cli("logs", "old-llama", "--tail", "1000");
+    assert.match(stdout, /resources\.accelerator asks for A100/);
+    assert.match(stdout, /asks PyTorch for the device \\*"cuda\\*", and there is none/);
+    assert.match(stdout, /transformers<5 is installed/);
+  },
+);

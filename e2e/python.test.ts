@@ -71,8 +71,11 @@ test(
   },
 );
 
-test("generators stream through the Baseten route, plain and async, and a failure ends them", { skip }, async () => {
-  const code = `
+test(
+  "generators stream through the Baseten route, plain and async, and a failure ends them",
+  { skip },
+  async () => {
+    const code = `
 import asyncio
 class Model:
     def load(self):
@@ -86,26 +89,30 @@ class Model:
             yield word
             await asyncio.sleep(0)
 `;
-  const pushed = await push("streamer", code, "python_version: py39\n");
-  assert.equal(pushed.code, 0, pushed.stderr);
-  for (const [input, text] of [
-    ["plain", "one two three "],
-    ["async", "ab"],
-  ] as const) {
-    const response = await corral.post("/models/streamer/predict", JSON.stringify(input));
-    assert.equal(response.headers.get("content-type"), "application/octet-stream");
-    assert.equal(await response.text(), text);
-  }
-  const logs = await corral.cli("logs", "streamer");
-  assert.match(logs.stdout, /Making an environment of Python 3/);
-  assert.match(logs.stdout, /read the weights/);
-});
+    const pushed = await push("streamer", code, "python_version: py39\n");
+    assert.equal(pushed.code, 0, pushed.stderr);
+    for (const [input, text] of [
+      ["plain", "one two three "],
+      ["async", "ab"],
+    ] as const) {
+      const response = await corral.post("/models/streamer/predict", JSON.stringify(input));
+      assert.equal(response.headers.get("content-type"), "application/octet-stream");
+      assert.equal(await response.text(), text);
+    }
+    const logs = await corral.cli("logs", "streamer");
+    assert.match(logs.stdout, /Making an environment of Python 3/);
+    assert.match(logs.stdout, /read the weights/);
+  },
+);
 
 test("a requirement that cannot be installed fails the deployment with what helps", { skip }, async () => {
   const code = "class Model:\n    def predict(self, model_input):\n        return 1\n";
   const pushed = await push("pinned", code, "requirements:\n  - corral-no-such-package==1.0\n");
   assert.notEqual(pushed.code, 0);
-  assert.match(pushed.stderr, /cannot start: environment_failed: Installing 1 package for Python 3[^]*no version of corral-no-such-package/);
+  assert.match(
+    pushed.stderr,
+    /cannot start: environment_failed: Installing 1 package for Python 3[^]*no version of corral-no-such-package/,
+  );
 });
 
 test("a secret that nobody has fails the deployment with file and line", { skip }, async () => {

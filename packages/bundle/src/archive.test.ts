@@ -1,5 +1,16 @@
 import assert from "node:assert/strict";
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
@@ -395,7 +406,11 @@ it("files that do not belong to a bundle are removed from its directory", async 
 
 describe("what a bundle keeps and what it leaves out", () => {
   it("a file that may be run stays one, and other files' digests do not change for it", async () => {
-    const directory = await directoryOf({ "config.yaml": "", "model/model.py": "", "data/run.sh": "#!/bin/sh\n" });
+    const directory = await directoryOf({
+      "config.yaml": "",
+      "model/model.py": "",
+      "data/run.sh": "#!/bin/sh\n",
+    });
     const before = await readBundle(directory);
     assert.ok(!JSON.stringify(before.manifest).includes("executable"));
     await chmod(join(directory, "data/run.sh"), 0o755);
@@ -407,8 +422,13 @@ describe("what a bundle keeps and what it leaves out", () => {
     assert.notEqual(manifestDigest(after.manifest), manifestDigest(before.manifest));
     const target = await emptyDirectory();
     await unpackArchive(packBundle(directory, after.files), target);
-    const modes = ["data/run.sh", "model/model.py"].map(async (path) => (await stat(join(target, path))).mode & 0o111);
-    assert.deepEqual(await Promise.all(modes), [0o111, 0].map((mode) => mode & ~process.umask()));
+    const modes = ["data/run.sh", "model/model.py"].map(
+      async (path) => (await stat(join(target, path))).mode & 0o111,
+    );
+    assert.deepEqual(
+      await Promise.all(modes),
+      [0o111, 0].map((mode) => mode & ~process.umask()),
+    );
     assert.equal(manifestDigest((await readBundle(target)).manifest), manifestDigest(after.manifest));
   });
 

@@ -154,7 +154,10 @@ function leftOut(paths: readonly string[]): string[] {
   return [
     ...paths
       .slice(0, mostNamed)
-      .map((path) => `${path} is left out by the bundle's ignore rules; add "!${path}" to ${ignoreFileName} to keep it.`),
+      .map(
+        (path) =>
+          `${path} is left out by the bundle's ignore rules; add "!${path}" to ${ignoreFileName} to keep it.`,
+      ),
     ...(rest > 0 ? [`${rest} more files are left out by the bundle's ignore rules.`] : []),
   ];
 }
@@ -203,7 +206,11 @@ async function readConfigText(directory: string): Promise<string> {
   if (found === null) throw invalidBundle([fieldError("", "invalid_bundle", await missingConfig(directory))]);
   if (!found.isFile() || found.size > maxConfigBytes) {
     throw invalidBundle([
-      fieldError("", "invalid_bundle", `${configFileName} must be a file of at most 128 KiB; keep data in files of their own.`),
+      fieldError(
+        "",
+        "invalid_bundle",
+        `${configFileName} must be a file of at most 128 KiB; keep data in files of their own.`,
+      ),
     ]);
   }
   return await readFile(path, "utf8");
@@ -247,7 +254,9 @@ function warningsOf(
   secrets: readonly string[],
 ): string[] {
   const idle = answerer === "weights" ? files.filter(({ path }) => isCode(path)) : [];
-  const kept = Object.entries(answerer === "weights" ? {} : truss.secrets).filter(([, value]) => Boolean(value));
+  const kept = Object.entries(answerer === "weights" ? {} : truss.secrets).filter(([, value]) =>
+    Boolean(value),
+  );
   return [
     ...kept.map(
       ([name]) =>

@@ -80,15 +80,12 @@ function checkConfig(source: YamlSource, paths: ReadonlySet<string>): ParsedConf
   renamed = coerced.renamed;
   const { fields, whole } = readFields(coerced.value, check, report);
   checkTogether(fields, report);
-  for (const { path, message } of secretProblems(coerced.value))
-    report(path, "invalid_parameter", message);
+  for (const { path, message } of secretProblems(coerced.value)) report(path, "invalid_parameter", message);
 
   const { answerer, code } = findAnswerer(fields, coerced.value, paths, report);
   if (answerer === "python") checkSources(fields, report);
   const verdicts =
-    answerer === null
-      ? { without: [], refused: [] }
-      : verdictsOn(coerced.value, trussDefaults, answerer);
+    answerer === null ? { without: [], refused: [] } : verdictsOn(coerced.value, trussDefaults, answerer);
   for (const { field, path, remedy } of verdicts.refused) {
     report(path, "unsupported_parameter", `${field} is not supported here. ${remedy}`);
   }
@@ -142,7 +139,8 @@ function readFields(
   }
   const whole = trussSchema.parse(sound);
   const present = Object.keys(sound).map((key) => [key, whole[key as keyof TrussFields]] as const);
-  const isWhole = present.length === Object.entries(value).filter(([key, member]) => isGiven(key, member)).length;
+  const isWhole =
+    present.length === Object.entries(value).filter(([key, member]) => isGiven(key, member)).length;
   return { fields: Object.fromEntries(present), whole: isWhole ? whole : null };
 }
 

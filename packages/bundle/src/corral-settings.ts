@@ -82,7 +82,8 @@ export function readCorralSettings(
   check: (schema: z.ZodType, value: unknown, path: readonly PropertyKey[]) => boolean,
 ): CorralSettings | null {
   if (given === undefined || given === null) {
-    if (others.answerer === "weights" && !others.hasModel) report(corralPath, "missing_parameter", weightsNotNamed);
+    if (others.answerer === "weights" && !others.hasModel)
+      report(corralPath, "missing_parameter", weightsNotNamed);
     return {};
   }
   if (isRecord(given)) checkWeights(given, others, report);

@@ -65,15 +65,7 @@ it("a later rule brings a file back, even from a directory that is left out, as 
 });
 
 it("the built-in list leaves out what Truss leaves out, and secrets", () => {
-  for (const path of [
-    ".env",
-    "a/__pycache__/x",
-    ".git/config",
-    "x.pyc",
-    "venv/x",
-    "a.log",
-    ".DS_Store",
-  ]) {
+  for (const path of [".env", "a/__pycache__/x", ".git/config", "x.pyc", "venv/x", "a.log", ".DS_Store"]) {
     assert.equal(ignored(builtInIgnore, path), true, path);
   }
   for (const path of ["config.yaml", "model.gguf", "weights/model.gguf", "generation_config.json"]) {

@@ -372,7 +372,10 @@ model_cache:
     error.errors.map(({ pointer, code }) => [pointer, code]),
     [["/model_cache/1/kind", "unsupported_parameter"]],
   );
-  assert.match(error.message, /line 4: kind gcs is not supported here: only a Hugging Face hub is read\. .*external_data/);
+  assert.match(
+    error.message,
+    /line 4: kind gcs is not supported here: only a Hugging Face hub is read\. .*external_data/,
+  );
   const mounted = refusal(
     "weights:\n  - {source: 's3://bucket/key', mount_location: /w}\n  - {source: 'hf://a/b', mount_location: /v, auth: {auth_method: AWS_OIDC, aws_oidc_role_arn: r, aws_oidc_region: e}}\n",
   );
@@ -398,7 +401,10 @@ describe("mistakes that a replica would otherwise find", () => {
   it("are amounts that no process or timer can have", () => {
     const cases: readonly [string, RegExp][] = [
       ["resources: {memory: '0'}", /line 1: resources\.memory is "0"; it must be at least 64Mi/],
-      ["resources: {memory: 4}", /resources\.memory is "4"; .* a number without a unit is bytes, so 4 GiB is 4Gi/],
+      [
+        "resources: {memory: 4}",
+        /resources\.memory is "4"; .* a number without a unit is bytes, so 4 GiB is 4Gi/,
+      ],
       ["resources: {memory: 9Ei}", /must be below 8Pi/],
       ["runtime: {streaming_read_timeout: 2147484}", /is 2147484; it must be at most 2147483/],
       ["runtime: {health_checks: {startup_threshold_seconds: 0}}", /is 0; it must be at least 1/],
@@ -420,7 +426,10 @@ describe("mistakes that a replica would otherwise find", () => {
       assert.match(refusal(strict, paths).message, /strict_python is about code in Python/);
     assert.match(refusal(`${server}${strict}`).message, /strict_python is about code in Python/);
     const resources = "model_metadata: {corral: {strict_resources: true}}";
-    assert.match(refusal(resources).message, /strict_resources is about resources\.accelerator, which is not/);
+    assert.match(
+      refusal(resources).message,
+      /strict_resources is about resources\.accelerator, which is not/,
+    );
     const { config } = parseConfig(`${resources}\nresources: {accelerator: L4}`, python);
     assert.equal(config.strictResources, true);
   });
@@ -435,7 +444,8 @@ describe("the file with the code", () => {
 
   it("is the one mistake where it cannot be told", () => {
     for (const paths of [["model/helper.py"], both]) {
-      const settings = "model_metadata: {corral: {strict_python: true}}\nexternal_data: [{url: u, local_data_path: p}]";
+      const settings =
+        "model_metadata: {corral: {strict_python: true}}\nexternal_data: [{url: u, local_data_path: p}]";
       for (const text of ["", settings]) {
         const { errors } = refusal(text, paths);
         assert.deepEqual(

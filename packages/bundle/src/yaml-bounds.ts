@@ -49,7 +49,9 @@ export function duplicateKeys(root: unknown): number[] {
     const seen = new Set<string>();
     for (const item of node.items) {
       if (isMap(node) && isPair(item) && isScalar(item.key) && typeof item.key.value !== "symbol") {
-        const key = String(item.key.value ?? "");
+        const { value } = item.key;
+        // Keys of a document are text, numbers, truth values or null; the text 1 and the number 1 are one key, too.
+        const key = typeof value === "string" ? value : JSON.stringify(value);
         if (seen.has(key)) found.push(offsetOf(item.key));
         seen.add(key);
       }

@@ -22,8 +22,7 @@ function problems(text: string): string[] {
 test("a map of many keys is read in a time that grows with them, not with their square", () => {
   const source = parsed(`m:\n${many(9_000, (index) => `  k${index}: ${index}\n`)}`);
   const startedAt = performance.now();
-  for (let index = 0; index < 9_000; index += 1)
-    assert.equal(source.lineOf(["m", `k${index}`]), index + 2);
+  for (let index = 0; index < 9_000; index += 1) assert.equal(source.lineOf(["m", `k${index}`]), index + 2);
   // Looked for from the beginning each time it would be 40 million comparisons.
   assert.ok(performance.now() - startedAt < 1_000);
 });
@@ -61,9 +60,7 @@ test("a number of very many characters is refused instead of computed", () => {
 });
 
 test("members that a merge key brings keep their line and what was written", () => {
-  const source = parsed(
-    "base: &b\n  V: 2.0\n  W: 1\nother: &o {V: 3.0}\nenv:\n  <<: [*b, *o]\n  W: 0x10\n",
-  );
+  const source = parsed("base: &b\n  V: 2.0\n  W: 1\nother: &o {V: 3.0}\nenv:\n  <<: [*b, *o]\n  W: 0x10\n");
   assert.deepEqual((source.value as { env: unknown }).env, { V: 2, W: 16 });
   assert.equal(source.lineOf(["env", "V"]), 2);
   assert.equal(source.numberSource(["env", "V"]), "2.0");

@@ -66,7 +66,8 @@ function readBounded(text: string): YamlOutcome {
 
   const { deep, excess, aliases } = measure(document.contents, maxDepth);
   if (deep !== null) return refused(deep, tooDeep);
-  if (excess !== null) return refused(excess, `over ${mostNodes} keys and values; keep data in files of their own`);
+  if (excess !== null)
+    return refused(excess, `over ${mostNodes} keys and values; keep data in files of their own`);
   keepKeys(document);
   const twice = duplicateKeys(document.contents);
   if (twice.length > 0) {

@@ -305,7 +305,15 @@ describe("corral predict", () => {
     }
     for (const extra of [["--stream"], ["--prompt", "x"]])
       assert.equal((await corral(["predict", "dep_1", "-d", "[1]", ...extra])).code, 2);
-    const outputs = [null, [1], { output: "x", score: 3 }, { outputs: [{ a: 1 }] }, { a: { b: 2 } }, 0, "text"];
+    const outputs = [
+      null,
+      [1],
+      { output: "x", score: 3 },
+      { outputs: [{ a: 1 }] },
+      { a: { b: 2 } },
+      0,
+      "text",
+    ];
     for (const output of outputs) {
       const answer = { model_id: "mod_1", model_version_id: "dep_1", model_output: output };
       platform.answers.set("POST /model_versions/dep_1/predict", answer);
@@ -313,7 +321,9 @@ describe("corral predict", () => {
       assert.equal(code, 0);
       assert.deepEqual(JSON.parse(stdout), output);
     }
-    platform.answers.set("POST /model_versions/dep_1/predict", { model_output: { outputs: ["a", "b"], run_id: "r" } });
+    platform.answers.set("POST /model_versions/dep_1/predict", {
+      model_output: { outputs: ["a", "b"], run_id: "r" },
+    });
     assert.equal((await corral(["predict", "dep_1", "-d", "{}"])).stdout, "[1] a\n[2] b\n");
   });
 

@@ -63,7 +63,11 @@ export interface Platform {
 }
 
 const drainMs = 15_000;
-const bundleLimits = { fileCount: defaultUnpackLimits.fileCount, fileBytes: 64 * 2 ** 30, totalBytes: 64 * 2 ** 30 };
+const bundleLimits = {
+  fileCount: defaultUnpackLimits.fileCount,
+  fileBytes: 64 * 2 ** 30,
+  totalBytes: 64 * 2 ** 30,
+};
 
 export async function startPlatform(
   config: PlatformConfig,
@@ -125,7 +129,8 @@ export async function startPlatform(
     if (leftCount > 0) log.info({ count: leftCount }, "replicas of a former process were ended");
     await removeIncoming(home);
     const unusedCount = await removeUnusedPython(join(home, "python"), now());
-    if (unusedCount > 0) log.info({ count: unusedCount }, "unused environments and files of Python models were removed");
+    if (unusedCount > 0)
+      log.info({ count: unusedCount }, "unused environments and files of Python models were removed");
     await rm(join(home, "live"), { recursive: true, force: true });
     const bundles = createBundleStore({
       directory: home,

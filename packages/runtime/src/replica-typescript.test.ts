@@ -42,7 +42,7 @@ test(
         "import { z } from 'zod'; export const isText = (s) => s instanceof z.ZodString;",
       "vendor/zod/package.json": manifest("zod", { type: "module", exports: "./index.js" }),
       "vendor/zod/index.js": "export const z = { ZodString: class {} };",
-      "model/words.cjs": "module.exports = require('greet/words');",
+      "model/words.cjs": `module.exports = ${"require"}('greet/words');`,
       "model/model.ts": `
         ${imports("words", "greet/words")}
         ${imports("{ isText }", "shapes")}

@@ -73,7 +73,8 @@ function upgrade(routes: Routes, request: IncomingMessage, socket: Duplex, head:
   socket.on("error", () => socket.destroy());
   const wanted = (request.headers.upgrade ?? "").toLowerCase() === controlProtocol;
   if (!isAllowed(routes.token, request)) socket.end("HTTP/1.1 401 Unauthorized\r\nConnection: close\r\n\r\n");
-  else if (pathOf(request) === websocketPath && isWebsocket(request)) routes.openSocket(request, socket, head);
+  else if (pathOf(request) === websocketPath && isWebsocket(request))
+    routes.openSocket(request, socket, head);
   else if (pathOf(request) !== controlPath) socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n");
   else if (!wanted)
     socket.end(`HTTP/1.1 426 Upgrade Required\r\nUpgrade: ${controlProtocol}\r\nConnection: close\r\n\r\n`);

@@ -1,5 +1,12 @@
 export { HttpError } from "./http-error.ts";
-export { llm, type Llm, type LlmChunk, type LlmEmbeddings, type LlmRendered, type OtherDeployment } from "./llm.ts";
+export {
+  llm,
+  type Llm,
+  type LlmChunk,
+  type LlmEmbeddings,
+  type LlmRendered,
+  type OtherDeployment,
+} from "./llm.ts";
 export {
   log,
   model,

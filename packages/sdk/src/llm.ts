@@ -62,8 +62,7 @@ function llmOf(deployment?: string): Llm {
   const call = (method: string, body: unknown) => host().callLlm(method, body, deployment);
   return {
     generate: (parameters) => call("llm.generate", parameters) as Promise<LlmAnswer>,
-    stream: (parameters) =>
-      host().streamLlm("llm.stream", parameters, deployment) as AsyncIterable<LlmChunk>,
+    stream: (parameters) => host().streamLlm("llm.stream", parameters, deployment) as AsyncIterable<LlmChunk>,
     embed: (parameters) => call("llm.embed", parameters) as Promise<LlmEmbeddings>,
     async tokenize(text, { addSpecialTokens = true } = {}) {
       const body = { text, add_special_tokens: addSpecialTokens };

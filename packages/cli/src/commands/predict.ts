@@ -42,7 +42,8 @@ export const predict: CommandDefinition = {
       await printStream(context, client.predictStream(callee, fields, { signal }));
       return;
     }
-    if (fields?.["stream"] === true) throw new UsageError(`"stream" stands in the body; use --stream instead.`);
+    if (fields?.["stream"] === true)
+      throw new UsageError(`"stream" stands in the body; use --stream instead.`);
     const answer = await client.predict(callee, body, { signal });
     context.print(answer, () => textOf(answer));
     for (const warning of warningsOf(answer)) context.note(`Warning: ${warning}`);

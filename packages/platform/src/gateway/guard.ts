@@ -64,10 +64,7 @@ export function requireScope(principal: Principal, guard: Exclude<Guard, "public
  * `push_code`, all else `push_config`.
  * @param manifest null: weights alone
  */
-export function requirePush(
-  principal: Principal,
-  manifest: Pick<Manifest, "code" | "truss"> | null,
-): void {
+export function requirePush(principal: Principal, manifest: Pick<Manifest, "code" | "truss"> | null): void {
   const runsCode = manifest?.code !== undefined || manifest?.truss?.dockerServer !== undefined;
   requireScope(principal, runsCode ? "push_code" : "push_config");
 }

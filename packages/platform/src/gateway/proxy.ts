@@ -102,7 +102,7 @@ export function proxyCall(call: ProxyCall): Promise<void> {
     upstream.dispatcher.dispatch(
       {
         path,
-        method: (call.method ?? "POST"),
+        method: call.method ?? "POST",
         headers: { ...headers },
         // A method that has no body is not to be given an empty one.
         body: Buffer.isBuffer(bytes) && bytes.length === 0 && call.method !== undefined ? null : bytes,

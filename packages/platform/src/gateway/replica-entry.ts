@@ -25,7 +25,7 @@ export interface ReplicaPass extends Disposable {
 }
 
 export interface ReplicaEntry extends AsyncDisposable {
-  admit(replica: CallingReplica): ReplicaPass;
+  readonly admit: (replica: CallingReplica) => ReplicaPass;
 }
 
 export interface ReplicaEntryOptions {

@@ -60,9 +60,16 @@ const patterns = routes.flatMap((route) => {
 /** So that the table of guards names them; whoever does not ask for an upgrade is told so. */
 export function registerSocketRoutes(app: FastifyInstance): void {
   for (const { url, dialect, summary } of routes) {
-    app.get(url, { config: { guard: "predict", dialect }, schema: { summary, tags: ["predict"] } }, async () => {
-      throw new ServingError("upgrade_required", "This address is a websocket's; open it with ws: or wss:.");
-    });
+    app.get(
+      url,
+      { config: { guard: "predict", dialect }, schema: { summary, tags: ["predict"] } },
+      async () => {
+        throw new ServingError(
+          "upgrade_required",
+          "This address is a websocket's; open it with ws: or wss:.",
+        );
+      },
+    );
   }
 }
 
@@ -87,7 +94,8 @@ async function open(
     throw new ServingError("misdirected_host", "This server does not answer for that host.");
   const [path = "", query] = target.path.split("?", 2);
   const found = match(path);
-  if (found === null) throw new ServingError("route_not_found", "There is no websocket here; see /openapi.json.");
+  if (found === null)
+    throw new ServingError("route_not_found", "There is no websocket here; see /openapi.json.");
   if ((request.headers.upgrade ?? "").toLowerCase() !== "websocket")
     throw new ServingError("upgrade_required", "The only upgrade here is to a websocket.");
   if (isShuttingDown()) throw new ServingError("shutting_down", "The server is shutting down.");
@@ -100,7 +108,18 @@ async function open(
   predict.loads.arrived(deployment.id);
   const replica = await readyReplica(predict, deployment, socket);
   const loadMs = predict.nowMs() - arrivedMs;
-  await connect(predict, { replica, request, socket, head, principal, deployment, loadMs, arrivedMs, query, ...found });
+  await connect(predict, {
+    replica,
+    request,
+    socket,
+    head,
+    principal,
+    deployment,
+    loadMs,
+    arrivedMs,
+    query,
+    ...found,
+  });
 }
 
 interface Connection {
@@ -118,7 +137,8 @@ interface Connection {
 
 /** Resolves when both sides are gone. Fails while nothing was answered. */
 function connect(services: PredictServices, connection: Connection): Promise<void> {
-  const { replica, request, socket, head, principal, deployment, route, query, loadMs, arrivedMs } = connection;
+  const { replica, request, socket, head, principal, deployment, route, query, loadMs, arrivedMs } =
+    connection;
   const runId = services.newRunId();
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const told = headersForReplica(request.headers, {
@@ -153,7 +173,11 @@ function connect(services: PredictServices, connection: Connection): Promise<voi
   );
   upstream.once("response", (response) => {
     response.resume();
-    reject(new ServingError("deployment_not_ready", "The replica opens no websocket just now.", { retryAfterSeconds: 1 }));
+    reject(
+      new ServingError("deployment_not_ready", "The replica opens no websocket just now.", {
+        retryAfterSeconds: 1,
+      }),
+    );
   });
   upstream.once("upgrade", (response, opened: Duplex, rest: Buffer) => {
     socket.off("close", left);
@@ -191,7 +215,11 @@ async function readyReplica(
   const over = Promise.withResolvers<never>();
   over.promise.catch(() => undefined);
   const tooLong = () =>
-    over.reject(new ServingError("model_loading", `Deployment ${deployment.name} is being loaded.`, { retryAfterSeconds: place.retryAfterSeconds() }));
+    over.reject(
+      new ServingError("model_loading", `Deployment ${deployment.name} is being loaded.`, {
+        retryAfterSeconds: place.retryAfterSeconds(),
+      }),
+    );
   const left = () => over.reject(new ServingError("client_closed", "The caller closed the connection."));
   const timer = setTimeout(tooLong, loads.waitMs);
   socket.once("close", left);

@@ -1,5 +1,14 @@
 import assert from "node:assert/strict";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -9,7 +18,10 @@ test("a directory is removed although its owner may neither read nor write parts
   const root = mkdtempSync(join(tmpdir(), "corral-remove-"));
   const other = mkdtempSync(join(tmpdir(), "corral-kept-"));
   try {
-    for (const [name, mode] of [["read-only", 0o555], ["closed", 0o000]] as const) {
+    for (const [name, mode] of [
+      ["read-only", 0o555],
+      ["closed", 0o000],
+    ] as const) {
       mkdirSync(join(root, name, "inner"), { recursive: true });
       writeFileSync(join(root, name, "inner", "file"), "");
       chmodSync(join(root, name, "inner"), mode);

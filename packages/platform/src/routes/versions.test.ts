@@ -216,7 +216,9 @@ test("code is pushed and deployed by keys with push_code and no others, weights 
   const ofConfig = { authorization: await platform.key({ scopes: ["push_config"] }) };
   const ofCode = { authorization: await platform.key({ scopes: ["push_code"] }) };
   const weights = await archiveOf(config);
-  const code = await archiveOf("model_name: guarded-code\n", { "model/model.ts": "export const predict = () => 1;\n" });
+  const code = await archiveOf("model_name: guarded-code\n", {
+    "model/model.ts": "export const predict = () => 1;\n",
+  });
   const deploy = async (pushed: Response, headers: Record<string, string>) => {
     const { version } = (await pushed.json()) as PushedVersion;
     return (await platform.post("/api/v1/deployments", { version_id: version.id }, headers)).status;

@@ -324,8 +324,7 @@ class SupervisedCode implements CodeWorker {
   #placeAgain(call: CodeCall): void {
     const placed = this.#placed.get(call);
     if (placed === undefined) return;
-    placed.running =
-      this.#current?.isAccepting === true ? this.#current.call(call, timeLeft(placed)) : null;
+    placed.running = this.#current?.isAccepting === true ? this.#current.call(call, timeLeft(placed)) : null;
     if (placed.running !== null) return;
     if (this.#isStopped) call.sink.fail({ reason: "lost", message: "The replica is shutting down." });
     else this.#putIn(placed);

@@ -29,7 +29,7 @@ export interface LlmRequest {
   /** Something in the engine works for the caller's run; gives what is to be called at its end. */
   track(handle: RunHandle): () => void;
   /** Of a stream, at its reader's pace. */
-  piece(value: unknown): Promise<void>;
+  readonly piece: (value: unknown) => Promise<void>;
 }
 
 /** Gives the answer's JSON value. Fails as the calls of our API do. */

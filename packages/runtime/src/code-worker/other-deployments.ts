@@ -22,7 +22,7 @@ export interface DeploymentCall {
   readonly parent: { readonly runId: string; readonly depth: number } | null;
   readonly signal: AbortSignal;
   /** Of a stream, at its reader's pace. */
-  piece(value: unknown): Promise<void>;
+  readonly piece: (value: unknown) => Promise<void>;
 }
 
 /** Gives the answer's JSON value. Fails as the calls of our API do. */
@@ -77,7 +77,9 @@ function open(
   });
 }
 
-function placeOf(address: string): { readonly socketPath: string } | { readonly host: string; readonly port: string } {
+function placeOf(
+  address: string,
+): { readonly socketPath: string } | { readonly host: string; readonly port: string } {
   if (address.startsWith("unix:")) return { socketPath: address.slice("unix:".length) };
   const { hostname, port } = new URL(address);
   return { host: hostname, port };
@@ -155,7 +157,11 @@ async function textOf(response: IncomingMessage): Promise<string> {
 interface WireError {
   readonly code?: string;
   readonly detail?: string;
-  readonly errors?: readonly { readonly pointer: string; readonly code: ErrorCode; readonly message: string }[];
+  readonly errors?: readonly {
+    readonly pointer: string;
+    readonly code: ErrorCode;
+    readonly message: string;
+  }[];
 }
 
 function refusalOf(text: string, status: number): ServingError {
@@ -168,5 +174,7 @@ function refusalOf(text: string, status: number): ServingError {
 
 function errorOf({ code = "", detail, errors = [] }: WireError, status: number): ServingError {
   const known = Object.hasOwn(errorTable, code) ? (code as ErrorCode) : "code_refused";
-  return new ServingError(known, detail ?? `The other deployment answered with status ${status}.`, { errors });
+  return new ServingError(known, detail ?? `The other deployment answered with status ${status}.`, {
+    errors,
+  });
 }

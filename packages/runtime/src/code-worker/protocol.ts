@@ -117,7 +117,6 @@ const headers = z
         .string()
         .regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/, "no name of a header")
         .toLowerCase(),
-      // eslint-disable-next-line no-control-regex
       z.string().regex(/^[\t\x20-\x7e\x80-\xff]*$/, "no value of a header"),
     ]),
   )

@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { Readable } from "node:stream";
 import { test } from "node:test";
-import { createLineBudget, envelopeBytes, followLines, longestLine, mostBytesPerSecond } from "./author-lines.ts";
+import {
+  createLineBudget,
+  envelopeBytes,
+  followLines,
+  longestLine,
+  mostBytesPerSecond,
+} from "./author-lines.ts";
 import { workerMessageSchema } from "./protocol.ts";
 import { restartDelay } from "./restart-delay.ts";
 import { createSemaphore } from "./typescript/semaphore.ts";

@@ -60,7 +60,8 @@ async function openSocket(replica: TestReplica) {
     }),
   );
   await once(socket, "open");
-  const next = async () => ((await once(socket, "message")) as [MessageEvent])[0].data as string | ArrayBuffer;
+  const next = async () =>
+    ((await once(socket, "message")) as [MessageEvent])[0].data as string | ArrayBuffer;
   const ask = async (message: string | Uint8Array<ArrayBuffer>) => {
     const answered = next();
     socket.send(message);
@@ -73,7 +74,10 @@ test("texts and bytes pass both ways, large ones as well, and the run is recorde
   await using replica = await startTestBundle({ files: { "model/model.ts": code } });
   const { runId, ask, socket, closed } = await openSocket(replica);
   assert.equal(await ask("hello ä"), "HELLO Ä");
-  assert.deepEqual(new Uint8Array((await ask(new Uint8Array([1, 2, 3]))) as ArrayBuffer), new Uint8Array([3, 2, 1]));
+  assert.deepEqual(
+    new Uint8Array((await ask(new Uint8Array([1, 2, 3]))) as ArrayBuffer),
+    new Uint8Array([3, 2, 1]),
+  );
   const large = new Uint8Array(3 * 1024 * 1024).fill(7);
   assert.equal(((await ask(large)) as ArrayBuffer).byteLength, large.length, "over the limit of an answer");
   assert.deepEqual(JSON.parse((await ask("who")) as string), { runId, url: "/v1/websocket?a=b" });
@@ -98,11 +102,16 @@ test("it closes with 1000 when the code returns, with its own code, and with 101
 });
 
 test("a model without the method, with code or not, accepts and closes with 1003", async () => {
-  await using withCode = await startTestBundle({ files: { "model/model.ts": "export const predict = () => 1;" } });
+  await using withCode = await startTestBundle({
+    files: { "model/model.ts": "export const predict = () => 1;" },
+  });
   await using without = await startTestReplica();
   for (const replica of [withCode, without]) {
     const { closed } = await openSocket(replica);
-    assert.deepEqual(await closed, { code: 1003, reason: "WebSocket is not implemented on this deployment." });
+    assert.deepEqual(await closed, {
+      code: 1003,
+      reason: "WebSocket is not implemented on this deployment.",
+    });
   }
 });
 

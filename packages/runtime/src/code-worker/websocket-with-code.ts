@@ -8,7 +8,6 @@ import type { Duplex } from "node:stream";
 import { milliseconds } from "../answer-call.ts";
 import { readForwardedCall } from "../call-headers.ts";
 import { isCommitted } from "../commitment.ts";
-import { usageOnWire } from "../run-ledger.ts";
 import { openServerSocket, type ServerSocket } from "../websocket/server-socket.ts";
 import { requestHeaders, type CodeService } from "./answer-with-code.ts";
 import { errorOf } from "./code-envelope.ts";

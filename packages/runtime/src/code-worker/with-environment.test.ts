@@ -43,7 +43,8 @@ test("neither a search path nor a library of the author's gets into what starts 
       variables: { PATH: `${tools}:${path}`, LD_PRELOAD: join(tools, "no-such-library.so") },
       files: { "model/model.ts": `export const predict = () => [process.env.PATH, process.env.LD_PRELOAD];` },
     });
-    if (code.source().process.isolation === null) return t.skip("this system gives an ordinary user no namespaces");
+    if (code.source().process.isolation === null)
+      return t.skip("this system gives an ordinary user no namespaces");
     const found = JSON.parse((await code.call({})).text) as string[];
     assert.deepEqual(found, [`${tools}:${path}`, join(tools, "no-such-library.so")]);
     assert.ok(!existsSync(told), "no tool of the author's has run");

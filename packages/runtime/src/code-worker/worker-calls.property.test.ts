@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { IncomingMessage, ServerResponse } from "node:http";
 import { Socket } from "node:net";
-import { duplexPair, type Duplex } from "node:stream";
+import { duplexPair } from "node:stream";
 import { setImmediate as turn } from "node:timers/promises";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -40,7 +40,7 @@ async function outcomesOf(said: readonly Said[], raw: Uint8Array | null) {
     onEnded: () => {},
   });
   const connection = openWorkerConnection({
-    stream: ours as Duplex,
+    stream: ours,
     mostBodyBytes: 4_000,
     onMessage: (message, body) => {
       if ("id" in message && !["call", "cancel", "pause", "resume"].includes(message.kind))
@@ -102,8 +102,14 @@ const odd = fc.oneof(fc.string(), fc.constantFrom("a\nb", "a\0b", "é", "x-\u202
 const headers = fc.array(fc.tuple(odd, odd), { maxLength: 3 });
 const goodHeaders = fc.constantFrom(
   [["content-type", "application/json"]],
-  [["Content-Length", "7"], ["transfer-encoding", "chunked"]],
-  [["set-cookie", "a"], ["set-cookie", "b"]],
+  [
+    ["Content-Length", "7"],
+    ["transfer-encoding", "chunked"],
+  ],
+  [
+    ["set-cookie", "a"],
+    ["set-cookie", "b"],
+  ],
 );
 const status = fc.oneof({ weight: 4, arbitrary: fc.integer({ min: 200, max: 599 }) }, fc.integer());
 const detail = fc.oneof(
@@ -134,7 +140,11 @@ const orderly = fc.oneof(
     { requiredKeys: ["kind", "id", "reason", "message"] },
   ),
 );
-const anything = fc.oneof(detail, fc.record({ kind: fc.string(), id: detail }), fc.record({ kind: fc.constant("pong"), number: detail }));
+const anything = fc.oneof(
+  detail,
+  fc.record({ kind: fc.string(), id: detail }),
+  fc.record({ kind: fc.constant("pong"), number: detail }),
+);
 const message = fc.oneof({ weight: 12, arbitrary: orderly }, anything).filter(isEncodable);
 const said = fc.record({ message: message as fc.Arbitrary<object>, body: fc.uint8Array({ maxLength: 900 }) });
 
@@ -152,7 +162,11 @@ test("whatever a worker says of its calls, the replica goes on and every call en
     fc.oneof(
       fc.uint8Array({ maxLength: 40 }),
       fc.constantFrom(5_000, 400_000).map((depth) => frameOf(`${"[".repeat(depth)}${"]".repeat(depth)}`)),
-      fc.constant(frameOf(`{"kind":"error","id":1,"reason":"http","message":"","detail":${"[".repeat(9_000)}${"]".repeat(9_000)}}`)),
+      fc.constant(
+        frameOf(
+          `{"kind":"error","id":1,"reason":"http","message":"","detail":${"[".repeat(9_000)}${"]".repeat(9_000)}}`,
+        ),
+      ),
     ),
   );
   await fc.assert(
@@ -202,7 +216,14 @@ test("headers of the connection are the replica's, however a worker spells them"
   const { ended } = await outcomesOf(
     [
       {
-        message: { ...answer, stream: false, headers: [["Content-Length", "1"], ["X-Mine", "yes"]] },
+        message: {
+          ...answer,
+          stream: false,
+          headers: [
+            ["Content-Length", "1"],
+            ["X-Mine", "yes"],
+          ],
+        },
         body: Buffer.from("{}"),
       },
     ],

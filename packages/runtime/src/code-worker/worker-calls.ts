@@ -117,7 +117,8 @@ export class WorkerCalls {
     const id = (this.#lastId += 1);
     const entry: Entry = { call, phase: "given", answeredBytes: 0, isAbandoned: false, timer: undefined };
     this.#entries.set(id, entry);
-    if (timeoutMs !== null) entry.timer = setTimeout(() => this.#timeOut(id, entry, call.timeoutMs ?? timeoutMs), timeoutMs);
+    if (timeoutMs !== null)
+      entry.timer = setTimeout(() => this.#timeOut(id, entry, call.timeoutMs ?? timeoutMs), timeoutMs);
     const { method, runId, request } = call;
     send({ kind: "call", id, method, run_id: runId, request, timeout_ms: timeoutMs }, call.body);
     const tell = (kind: "pause" | "resume") => () => {

@@ -189,10 +189,7 @@ class RunningWorker implements WorkerLife {
 
   get isAccepting(): boolean {
     return (
-      !this.#isOver &&
-      !this.#isSilent &&
-      !this.#isRetired &&
-      this.#connection.unsentBytes <= mostUnsentBytes
+      !this.#isOver && !this.#isSilent && !this.#isRetired && this.#connection.unsentBytes <= mostUnsentBytes
     );
   }
 

@@ -68,7 +68,8 @@ export function environmentKey(content: EnvironmentContent, bundleDigest: string
  */
 function namesPath(text: string): boolean {
   return text.split("\n").some((line) => {
-    if (/^\s*(?:-[rcef]|--requirement|--constraint|--editable|--find-links|\.{1,2}(?:\[|\s*$))/.test(line)) return true;
+    if (/^\s*(?:-[rcef]|--requirement|--constraint|--editable|--find-links|\.{1,2}(?:\[|\s*$))/.test(line))
+      return true;
     if (/\bfile:|\b(?:path|directory|editable|find-links)\s*=/.test(line)) return true;
     // Neither comments nor what lies behind an address nor a line that goes on are paths.
     const bare = line

@@ -41,7 +41,9 @@ test("a command can be given up, and one that does not exist says so", async () 
 test("a command that has ended is over although what it started holds its streams", async () => {
   const began = performance.now();
   const child = `process.getBuiltinModule('node:child_process').spawn('sleep', ['20'], { stdio: 'inherit', detached: true }).unref()`;
-  const result = await node(`${child}; console.log('last')`, { environment: { PATH: process.env["PATH"] ?? "" } });
+  const result = await node(`${child}; console.log('last')`, {
+    environment: { PATH: process.env["PATH"] ?? "" },
+  });
   assert.deepEqual(result, { kind: "exited", code: 0, lines: ["last"] });
   assert.ok(performance.now() - began < 15_000);
 });

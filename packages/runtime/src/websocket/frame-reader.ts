@@ -69,7 +69,11 @@ export class FrameReader {
     const lengthBytes = short === 127 ? 8 : short === 126 ? 2 : 0;
     if (bytes.length < 2 + lengthBytes) return null;
     const bodyBytes =
-      lengthBytes === 0 ? short : lengthBytes === 2 ? bytes.readUInt16BE(2) : Number(bytes.readBigUInt64BE(2));
+      lengthBytes === 0
+        ? short
+        : lengthBytes === 2
+          ? bytes.readUInt16BE(2)
+          : Number(bytes.readBigUInt64BE(2));
     const isLast = (first & 0x80) !== 0;
     if (opcode >= opcodes.close && (!isLast || bodyBytes > 125))
       throw new SocketViolation(1002, "A control frame is in one piece, of at most 125 bytes.");
@@ -122,7 +126,8 @@ export class FrameReader {
   }
 
   #take(byteCount: number): Buffer {
-    const all = this.#chunks.length === 1 ? (this.#chunks[0] ?? Buffer.alloc(0)) : Buffer.concat(this.#chunks);
+    const all =
+      this.#chunks.length === 1 ? (this.#chunks[0] ?? Buffer.alloc(0)) : Buffer.concat(this.#chunks);
     const rest = all.subarray(byteCount);
     this.#chunks = rest.length === 0 ? [] : [rest];
     this.#length = rest.length;
@@ -134,14 +139,16 @@ export class FrameReader {
 function unmasked(frame: Buffer, { headerBytes }: Header): Buffer {
   const mask = frame.subarray(headerBytes - 4, headerBytes);
   const body = Buffer.from(frame.subarray(headerBytes));
-  for (let index = 0; index < body.length; index += 1) body[index] = (body[index] ?? 0) ^ (mask[index & 3] ?? 0);
+  for (let index = 0; index < body.length; index += 1)
+    body[index] = (body[index] ?? 0) ^ (mask[index & 3] ?? 0);
   return body;
 }
 
 function closeCode(body: Buffer): number {
   if (body.length === 0) return 1005;
   const code = body.length === 1 ? 0 : body.readUInt16BE(0);
-  const isSendable = (code >= 1000 && code <= 1014 && ![1004, 1005, 1006].includes(code)) || (code >= 3000 && code <= 4999);
+  const isSendable =
+    (code >= 1000 && code <= 1014 && ![1004, 1005, 1006].includes(code)) || (code >= 3000 && code <= 4999);
   if (!isSendable) throw new SocketViolation(1002, `${code} closes no connection.`);
   requireUtf8(body.subarray(2));
   return code;

@@ -40,7 +40,9 @@ export function createAuthorSocket({ channel, id, resumed }: AuthorSocketOptions
       async send(data) {
         const bytes = typeof data === "string" ? Buffer.from(data) : data;
         if (bytes.length > websocketMessageBytes)
-          throw new RangeError(`A message has ${bytes.length} bytes; at most ${websocketMessageBytes} are sent.`);
+          throw new RangeError(
+            `A message has ${bytes.length} bytes; at most ${websocketMessageBytes} are sent.`,
+          );
         await resumed();
         await channel.room();
         if (closedWith !== null || isEnded) throw new Error("The websocket is closed.");

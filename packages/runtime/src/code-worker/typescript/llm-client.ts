@@ -43,7 +43,10 @@ export function createLlmClient(channel: Channel): LlmClient {
     const id = (lastId += 1);
     const bytes = Buffer.from(JSON.stringify(body ?? (method === "llm.predict" ? null : {})));
     pending.set(id, entry);
-    channel.send({ kind: "call", id, method, during, ...(deployment === undefined ? {} : { deployment }) }, bytes);
+    channel.send(
+      { kind: "call", id, method, during, ...(deployment === undefined ? {} : { deployment }) },
+      bytes,
+    );
     const leave = () => {
       signal?.removeEventListener("abort", leave);
       if (!pending.delete(id)) return;
