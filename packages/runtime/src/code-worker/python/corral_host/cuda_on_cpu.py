@@ -1,8 +1,8 @@
 """Where a config asks for a GPU and the machine has none: PyTorch takes "cuda" for the processor, so that code which
 names its device runs, and computes in float32 what it cannot in float16. What asks whether there is a GPU is told the truth.
 
-Nothing is imported here: PyTorch is changed once the author's code imports it. Only where tensors, modules and generators
-are made or moved; streams, events and memory counts of CUDA fail as they do without a GPU.
+Nothing is imported here: PyTorch is changed once the author's code imports it. Only what moves tensors and modules is
+changed. Functions that make tensors stay as they are: other parts of PyTorch, and transformers 5, know them by identity.
 """
 
 from __future__ import annotations
@@ -66,11 +66,10 @@ def _stand_in(torch: Any, tell: Tell) -> None:
     def changed(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
-            for name in ("device", "map_location"):
-                if name in kwargs:
-                    # A bare number is a GPU's, too.
-                    kwargs[name] = instead("cuda" if type(kwargs[name]) is int else kwargs[name])
-            # The first is what is moved or made, never where.
+            if "device" in kwargs:
+                # A bare number is a GPU's, too.
+                kwargs["device"] = instead("cuda" if type(kwargs["device"]) is int else kwargs["device"])
+            # The first is what is moved.
             return function(*args[:1], *[instead(value) for value in args[1:]], **kwargs)
 
         return call
@@ -83,9 +82,6 @@ def _stand_in(torch: Any, tell: Tell) -> None:
     torch.Tensor.cuda = to_gpu
     torch.nn.Module.to = changed(torch.nn.Module.to)
     torch.nn.Module.cuda = to_gpu
-    for name in _MAKERS:
-        if hasattr(torch, name):
-            setattr(torch, name, changed(getattr(torch, name)))
     if not _has_half(torch):
         _compute_in_float32(torch, tell)
 
@@ -114,35 +110,3 @@ def _compute_in_float32(torch: Any, tell: Tell) -> None:
         return None
 
     torch.nn.modules.module.register_module_forward_pre_hook(before)
-
-
-#: Functions of `torch` that take a device, but for those that call one of these.
-_MAKERS = (
-    "arange",
-    "as_tensor",
-    "asarray",
-    "empty",
-    "empty_like",
-    "empty_strided",
-    "eye",
-    "full",
-    "full_like",
-    "linspace",
-    "logspace",
-    "load",
-    "ones",
-    "ones_like",
-    "rand",
-    "rand_like",
-    "randint",
-    "randint_like",
-    "randn",
-    "randn_like",
-    "randperm",
-    "scalar_tensor",
-    "tensor",
-    "tril_indices",
-    "triu_indices",
-    "zeros",
-    "zeros_like",
-)
