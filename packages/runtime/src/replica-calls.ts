@@ -1,6 +1,6 @@
 // What a replica answers on which path: its code where it has the method, else its model. Knows no life of either.
 
-import { isServingError, type ReplicaConfig } from "@corral/contract";
+import { isServingError, ServingError, type ReplicaConfig } from "@corral/contract";
 import type { AdapterTable } from "./adapter-table.ts";
 import { answerAdapters } from "./adapters-call.ts";
 import { answerCall, stackOf, type CallService, type CarryOut, type ReadBody } from "./answer-call.ts";
@@ -14,6 +14,7 @@ import { complete, completeChat, predict, type PredictService } from "./predict.
 import { promptCalls } from "./prompt-calls/prompt-call.ts";
 import type { RunningCode } from "./replica-code.ts";
 import { readBody, readJsonObject } from "./request-body.ts";
+import { sendError } from "./send-answer.ts";
 import type { AnswerRequest, OpenSocket } from "./routes.ts";
 import { asOpenAi, trussCalls, trussPrefix } from "./truss-server/truss-calls.ts";
 
@@ -56,7 +57,7 @@ export function replicaCalls(options: ReplicaCallsOptions): ReplicaCalls {
   const { weights, code } = options.config;
   const byModel = weights === undefined ? {} : modelCalls(options);
   return {
-    paths: { ...byModel, ...(code === undefined ? {} : codeCalls(options, byModel)) },
+    paths: { ...noCode, ...byModel, ...(code === undefined ? {} : codeCalls(options, byModel)) },
     truss: trussCalls({
       hasCode: code !== undefined,
       code: options.code,
@@ -71,6 +72,18 @@ export function replicaCalls(options: ReplicaCallsOptions): ReplicaCalls {
     },
   };
 }
+
+/** Calls that only code answers, on a replica without any. */
+const noCode: Calls = Object.fromEntries(
+  ["embeddings", "messages", "responses"].map((method): [string, AnswerRequest] => [
+    `/v1/${method}`,
+    async (request, response) => {
+      request.resume();
+      const message = `\`${method}\` must only be called if model has it: this model has no code.`;
+      sendError(request, response, new ServingError("route_not_found", message), null);
+    },
+  ]),
+);
 
 async function openCodeSocket(
   { config, admit, code, log }: ReplicaCallsOptions,

@@ -49,6 +49,13 @@ const calls: readonly OpenAiRoute[] = [
     body: openAiBodySchema(completionBodyFields),
     answer: completionSchema,
   },
+  ...["embeddings", "messages", "responses"].map((name): OpenAiRoute => ({
+    url: `/v1/${name}`,
+    summary: `Call a model's code that has the method \`${name}\`, which answers as it likes`,
+    path: `/v1/${name}`,
+    body: z.looseObject({ model: z.string() }),
+    answer: z.unknown(),
+  })),
 ];
 
 const config = { guard: "predict", dialect: "openai", addressed: true } as const;

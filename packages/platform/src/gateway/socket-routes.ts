@@ -49,6 +49,7 @@ const routes: readonly SocketRoute[] = [
 /** On the replica. */
 const socketPath = "/sync/v1/websocket";
 const lookAgainMs = 50;
+const goodbyeMs = 2_000;
 
 const patterns = routes.flatMap((route) => {
   const names = [...route.url.matchAll(/:([a-z]+)/g)].map(([, name]) => name ?? "");
@@ -194,6 +195,8 @@ function connect(services: PredictServices, connection: Connection): Promise<voi
     socket.once("close", () => opened.destroy());
     opened.once("close", () => {
       socket.end();
+      // Whoever keeps it open keeps nothing here from ending.
+      setTimeout(() => socket.destroy(), goodbyeMs).unref();
       resolve();
     });
   });

@@ -32,6 +32,8 @@ test("a model without code is ready, answers predict bare, and speaks OpenAI's d
   assert.equal((await replica.platform.until("started", chat.runId)).dialect, "openai");
   const refused = await post("/v1/completions", { model: "any", prompt: "a", nonsense: 1 });
   assert.deepEqual([refused.status, refused.json.error.type], [400, "invalid_request_error"]);
+  const ours = await replica.call({ path: "/v1/embeddings", body: {}, dialect: "openai" });
+  assert.deepEqual([ours.status, ours.json.error.code], [404, "route_not_found"]);
   const missing = await post("/v1/messages", {});
   assert.equal(missing.status, 404);
   assert.deepEqual(missing.json, { error: "`messages` must only be called if model has it." });
