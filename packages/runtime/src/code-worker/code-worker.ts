@@ -112,6 +112,7 @@ class SupervisedCode implements CodeWorker {
   #isUnhealthy = false;
   #replacing: Promise<unknown> = Promise.resolve();
   #isStopped = false;
+  #isRenewing = false;
 
   constructor(options: CodeWorkerOptions) {
     this.#options = options;
@@ -241,6 +242,7 @@ class SupervisedCode implements CodeWorker {
         openLlm,
         log: this.#log,
         onAccepting: () => this.#placeWaiting(),
+        onCrowded: () => void this.#renew(life),
       },
       spare,
     );
@@ -253,6 +255,27 @@ class SupervisedCode implements CodeWorker {
     else await life.ended;
     if (source.hasSpare === true) this.#spare.prepare(source.process);
     return { outcome, life };
+  }
+
+  /** Another worker in place of one whose places are taken for good; calls that run on the old one end there. */
+  async #renew(old: WorkerLife): Promise<void> {
+    if (this.#current !== old || this.#isStopped || this.#isRenewing) return;
+    this.#isRenewing = true;
+    this.#log.warn("calls that do not end take all places of the code's process: another one is started");
+    const source = this.#source;
+    try {
+      const { outcome, life } = await this.#startLife(source, true);
+      if ((this.#current !== null && this.#current !== old) || this.#isStopped) return life.retire();
+      if (outcome.kind === "failed") return old.kill(`Another one cannot be started: ${outcome.failed.stage}.`);
+      this.#serve(life, source, outcome.loaded);
+      for (const call of old.giveBack()) this.#placeAgain(call);
+      old.retire();
+    } catch (error) {
+      this.#log.error("another process of the code cannot be started", { error: String(error) });
+      old.kill("Calls that do not end take all its places.");
+    } finally {
+      this.#isRenewing = false;
+    }
   }
 
   #serve(life: WorkerLife, source: CodeSource, loaded: LoadedMessage): void {

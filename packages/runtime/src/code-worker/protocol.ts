@@ -27,8 +27,9 @@
 // `begun` when the code starts: should the worker die, calls that wait are given to its successor, others fail.
 //
 // `cancel`: nobody wants the answer any more, or the time is over. The worker stops the code as well as its language
-// allows and ends the call with `error`, reason `canceled`. One that does not within a grace is killed, with all its
-// children; so a sync function that never returns costs the calls of this worker and nothing else.
+// allows and ends the call with `error`, reason `canceled`. One that does not within a grace and answers no `ping` is
+// killed, with all its children. One that answers goes on, and the call keeps its place; when such calls have taken every
+// place, another worker takes over and this one ends with the last call that somebody wants.
 //
 // `pause` and `resume`: the reader of a stream is slower than the code. A worker that can, takes no further piece from
 // the author's generator in between; what it sends nevertheless counts against the call's limit of output.

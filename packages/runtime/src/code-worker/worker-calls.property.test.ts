@@ -36,7 +36,7 @@ async function outcomesOf(said: readonly Said[], raw: Uint8Array | null) {
     answerBytes,
     cancelGraceMs: 10_000,
     onTimeout: () => {},
-    onHung: () => {},
+    onStuck: () => {},
     onEnded: () => {},
   });
   const connection = openWorkerConnection({

@@ -45,12 +45,12 @@ export interface WorkerCallsOptions {
   readonly send: (message: ReplicaMessage, body?: Uint8Array) => void;
   /** Most bytes of one answer. */
   readonly answerBytes: number;
-  /** What a worker may take to end a call whose time is over, before it counts as hung. */
+  /** What a worker may take to end a call whose time is over, before the call counts as stuck. */
   readonly cancelGraceMs: number;
   /** A call's time is over: it may be that the worker does nothing any more. */
   readonly onTimeout: () => void;
-  /** It must be ended: it does not let go of a call. */
-  readonly onHung: (reason: string) => void;
+  /** It does not let go of a call, whose place stays taken. */
+  readonly onStuck: (reason: string) => void;
   /** A call has ended. */
   readonly onEnded: () => void;
 }
@@ -88,6 +88,8 @@ interface Entry {
   answeredBytes: number;
   /** The sink has had its end; the worker has not ended the call. */
   isAbandoned: boolean;
+  /** Abandoned, and not ended within the grace. */
+  isStuck: boolean;
   timer: NodeJS.Timeout | undefined;
 }
 
@@ -105,6 +107,11 @@ export class WorkerCalls {
     return this.#entries.size;
   }
 
+  /** Those that hold a place although their time, and the grace, are over. */
+  get stuckCount(): number {
+    return [...this.#entries.values()].filter(({ isStuck }) => isStuck).length;
+  }
+
   /** The call that has a number, for what the worker does during it. */
   find(id: number): CodeCall | null {
     const entry = this.#entries.get(id);
@@ -115,7 +122,14 @@ export class WorkerCalls {
   begin(call: CodeCall, timeoutMs = call.timeoutMs): RunningCall {
     const { send } = this.#options;
     const id = (this.#lastId += 1);
-    const entry: Entry = { call, phase: "given", answeredBytes: 0, isAbandoned: false, timer: undefined };
+    const entry: Entry = {
+      call,
+      phase: "given",
+      answeredBytes: 0,
+      isAbandoned: false,
+      isStuck: false,
+      timer: undefined,
+    };
     this.#entries.set(id, entry);
     if (timeoutMs !== null)
       entry.timer = setTimeout(() => this.#timeOut(id, entry, call.timeoutMs ?? timeoutMs), timeoutMs);
@@ -145,6 +159,13 @@ export class WorkerCalls {
     if (!order[message.kind].includes(entry.phase))
       throw new BrokenOrder(`Its \`${message.kind}\` of a call is out of order (${entry.phase}).`);
     this.#follow(message, body, entry);
+  }
+
+  /** Those of which none of the author's code has run, for another worker; this one is told to forget them. */
+  giveBack(): CodeCall[] {
+    const unbegun = [...this.#entries].filter(([, { phase, isAbandoned }]) => phase === "waiting" && !isAbandoned);
+    for (const [id, entry] of unbegun) this.#cancel(id, entry);
+    return unbegun.map(([, { call }]) => call);
   }
 
   /** The worker is gone. Calls for which none of the author's code has run are given back, the others have failed. */
@@ -240,7 +261,9 @@ export class WorkerCalls {
   #expectEnd(id: number, entry: Entry, reason: string): void {
     clearTimeout(entry.timer);
     entry.timer = setTimeout(() => {
-      if (this.#entries.has(id)) this.#options.onHung(reason);
+      if (!this.#entries.has(id)) return;
+      entry.isStuck = true;
+      this.#options.onStuck(reason);
     }, this.#options.cancelGraceMs);
   }
 

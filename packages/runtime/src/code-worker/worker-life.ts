@@ -26,6 +26,8 @@ export interface WorkerLifeOptions {
   readonly openLlm: OpenLlm;
   /** It takes calls again. */
   readonly onAccepting: () => void;
+  /** Calls that do not end take all places of its code, which does something all the same: another one is needed. */
+  readonly onCrowded: () => void;
 }
 
 /** Messages of the worker's own calls. Closed with the worker. */
@@ -68,12 +70,16 @@ export interface WorkerLife {
   call(call: CodeCall, timeoutMs?: number | null): RunningCall;
   /** Takes new files and keeps the state, or goes on as it is. One at a time; never rejects. */
   reload(place: Omit<ReloadMessage, "kind">): Promise<ReloadOutcome>;
-  /** Takes no more calls; ends when those that run have. */
+  /** Calls of which none of the author's code has run, for another worker. */
+  giveBack(): CodeCall[];
+  /** Takes no more calls; ends when those that run and are wanted have. */
   retire(): void;
   kill(reason: string): void;
 }
 
 const fromCode = { from: "code" };
+/** Beyond the places of its code. */
+const mostStuckCalls = 64;
 /** Of calls that the worker has not read. */
 const mostUnsentBytes = 16 * 1024 ** 2;
 /** Bytes beyond an answer that a message may have before the worker counts as broken. */
@@ -174,7 +180,7 @@ class RunningWorker implements WorkerLife {
       answerBytes: start.answer_bytes,
       cancelGraceMs: options.cancelGraceMs,
       onTimeout: () => this.#suspect(),
-      onHung: (reason) => this.kill(reason),
+      onStuck: (reason) => this.#judge(reason),
       onEnded: () => this.#endWhenUnused(),
     });
     this.#llm = options.openLlm(this.#connection);
@@ -224,6 +230,10 @@ class RunningWorker implements WorkerLife {
     };
     this.#connection.send({ kind: "reload", ...place });
     return promise;
+  }
+
+  giveBack(): CodeCall[] {
+    return this.#calls.giveBack();
   }
 
   retire(): void {
@@ -328,8 +338,23 @@ class RunningWorker implements WorkerLife {
     this.#connection.send({ kind: "ping", number: this.#pings.sent });
   }
 
+  /** Where its loop answers, a call that does not end costs nobody but itself. */
+  #judge(reason: string): void {
+    const { stuckCount } = this.#calls;
+    const places = this.#options.start.predict_concurrency;
+    if (this.#isSilent || stuckCount > places + mostStuckCalls) return this.kill(reason);
+    this.#options.log.warn("the code goes on with a call that nobody wants: its place stays taken", {
+      reason,
+      stuck: stuckCount,
+    });
+    if (this.#isRetired) this.#endWhenUnused();
+    else if (stuckCount >= places) this.#options.onCrowded();
+  }
+
   #endWhenUnused(): void {
-    if (!this.#isRetired || this.#calls.count > 0 || this.#endTimer !== undefined) return;
+    const { count, stuckCount } = this.#calls;
+    if (!this.#isRetired || this.#endTimer !== undefined || count > stuckCount) return;
+    if (stuckCount > 0) return this.kill("What it still does is wanted by nobody.");
     this.#connection.send({ kind: "shutdown" });
     this.#endTimer = setTimeout(() => this.#process.kill("It did not end when told to."), shutdownGraceMs);
   }
