@@ -266,7 +266,8 @@ class SupervisedCode implements CodeWorker {
     try {
       const { outcome, life } = await this.#startLife(source, true);
       if ((this.#current !== null && this.#current !== old) || this.#isStopped) return life.retire();
-      if (outcome.kind === "failed") return old.kill(`Another one cannot be started: ${outcome.failed.stage}.`);
+      if (outcome.kind === "failed")
+        return old.kill(`Another one cannot be started: ${outcome.failed.stage}.`);
       this.#serve(life, source, outcome.loaded);
       for (const call of old.giveBack()) this.#placeAgain(call);
       old.retire();

@@ -163,7 +163,9 @@ export class WorkerCalls {
 
   /** Those of which none of the author's code has run, for another worker; this one is told to forget them. */
   giveBack(): CodeCall[] {
-    const unbegun = [...this.#entries].filter(([, { phase, isAbandoned }]) => phase === "waiting" && !isAbandoned);
+    const unbegun = [...this.#entries].filter(
+      ([, { phase, isAbandoned }]) => phase === "waiting" && !isAbandoned,
+    );
     for (const [id, entry] of unbegun) this.#cancel(id, entry);
     return unbegun.map(([, { call }]) => call);
   }
