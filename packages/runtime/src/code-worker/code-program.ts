@@ -7,6 +7,7 @@ import { prepareNodePackages } from "../node-packages/prepare-packages.ts";
 import { acceleratorWarning, countGpus } from "./accelerator.ts";
 import { preparePythonProgram } from "./python/prepare-program.ts";
 import { typescriptProgram } from "./typescript/program.ts";
+import { ownersHome } from "./code-source.ts";
 import type { WorkerProgram } from "./worker-process.ts";
 
 export interface ProgramPlace {
@@ -34,7 +35,8 @@ export async function prepareProgram(code: ReplicaCode, place: ProgramPlace): Pr
       const dataDirectory = isAbsolute(data) ? data : join(directory, data);
       const { secrets } = code;
       const cudaOnCpu = code.accelerator !== undefined && gpuCount === 0;
-      const known = { directory, dataDirectory, scratchDirectory, secrets, cudaOnCpu };
+      const hidden = [...code.hidden_directories, ...ownersHome()];
+      const known = { directory, dataDirectory, scratchDirectory, secrets, cudaOnCpu, hidden };
       return await preparePythonProgram(python, { ...known, own, log, signal });
     }
   }

@@ -107,7 +107,7 @@ function isolationOf(
 }
 
 /** Of whoever runs the platform: keys and notes lie there. */
-function ownersHome(): readonly string[] {
+export function ownersHome(): readonly string[] {
   try {
     const { homedir } = userInfo();
     return /^\/(root$|home\/)/.test(homedir) ? [homedir] : [];

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { environmentKey, planEnvironment, type EnvironmentContent } from "./environment-plan.ts";
+import { environmentKey, mayBeWheels, planEnvironment, type EnvironmentContent } from "./environment-plan.ts";
 
 const content = (given: Partial<EnvironmentContent> = {}): EnvironmentContent => ({
   interpreter: { path: "/usr/bin/python3.11", version: [3, 11, 7], platform: "linux-x86_64" },
@@ -90,7 +90,7 @@ test("uv makes the environment and installs requirements and companions together
 test("an environment without packages installs nothing", () => {
   assert.equal(lines(content({ requirements: [] })).length, 1);
   assert.deepEqual(lines(content({ requirements: [] }), { kind: "pip" }), [
-    "/usr/bin/python3.11 -m venv --without-pip /home/env",
+    "/usr/bin/python3.11 -I -m venv --without-pip /home/env",
   ]);
 });
 
@@ -105,11 +105,29 @@ test("a requirements file is read where it lies, and a lock file is exported fir
 
 test("pip does what uv does, but for project and lock files", () => {
   const [make, install] = lines(content(), { kind: "pip" });
-  assert.equal(make, "/usr/bin/python3.11 -m venv /home/env");
+  assert.equal(make, "/usr/bin/python3.11 -I -m venv /home/env");
   assert.match(
     install ?? "",
-    /^\/home\/env\/bin\/python -m pip install .*-r \/home\/env\/requirements\.txt$/,
+    /^\/home\/env\/bin\/python -I -m pip install .*-r \/home\/env\/requirements\.txt$/,
   );
   const locked = content({ requirementsFile: { path: "uv.lock", text: "" } });
   assert.match(lines(locked, { kind: "pip" })[0] ?? "", /only uv can read/);
 });
+
+test("only names, versions and indexes may be installed from wheels alone", () => {
+  const plain = ["numpy", "torch==2.1 # why", 'x[all]>=1 ; python_version < "3.12"', "-i https://host.example/simple"];
+  assert.equal(mayBeWheels(content({ requirements: plain })), true);
+  const locked = { path: "requirements.txt", text: "x==1 \\\n    --hash=sha256:00\n" };
+  assert.equal(mayBeWheels(content({ requirementsFile: locked })), true);
+  for (const line of ["-e evil", "./evil", "evil @ git+https://host.example/x", "-r more.txt", "--no-binary x", "x --config-settings=a", "x.tar.gz"])
+    assert.equal(mayBeWheels(content({ requirements: [...plain, line] })), false, line);
+  for (const name of ["pyproject.toml", "uv.lock"])
+    assert.equal(mayBeWheels(content({ requirementsFile: { path: name, text: "" } })), false, name);
+  const [, install] = planEnvironmentLines(content());
+  assert.match(install ?? "", /pip install .*--no-config --only-binary :all: /);
+});
+
+function planEnvironmentLines(given: EnvironmentContent): string[] {
+  const plan = planEnvironment(given, uv, "/home/env", "/bundle", true);
+  return plan.kind === "refused" ? [] : plan.commands.map(({ program, args }) => [program, ...args].join(" "));
+}

@@ -63,6 +63,26 @@ export function environmentKey(content: EnvironmentContent, bundleDigest: string
 }
 
 /**
+ * Whether wheels alone may be enough: names, versions and indexes. Addresses, paths and most options may lead to a build
+ * whatever the installer is told, and projects have settings of their own.
+ */
+export function mayBeWheels({ requirements, requirementsFile, companions }: EnvironmentContent): boolean {
+  if (requirementsFile !== null && fileKind(requirementsFile.path) !== "lines") return false;
+  const lines = [...requirements, ...(requirementsFile?.text ?? "").split("\n"), ...companions];
+  return lines.flatMap((line) => line.split("\n")).every(isOfIndex);
+}
+
+function isOfIndex(line: string): boolean {
+  const bare = line
+    .replace(/(?:^|\s)#.*$/, "")
+    .replace(/\\\s*$/, "")
+    .replaceAll(/(?:^|\s)--hash[=\s]\w+:\w+/g, "")
+    .trim();
+  if (bare === "" || /^(?:-i|--index-url|--extra-index-url)[ =]\S+$/.test(bare)) return true;
+  return /^[A-Za-z0-9][^/\\@]*$/.test(bare) && !/\s-/.test(bare) && !namesPath(bare);
+}
+
+/**
  * `-r other.txt`, `-e .`, `-f wheels`, `wheels/x.whl`, `pkg @ file:///…`; a lock file's paths are found the same way.
  * What only may be one counts: an environment too many costs less than another bundle's package.
  */
@@ -91,6 +111,7 @@ export function planEnvironment(
   installer: Installer,
   target: string,
   bundleDirectory: string,
+  wheelsOnly = false,
 ): EnvironmentPlan {
   const { interpreter, requirements, requirementsFile, companions } = content;
   const python = join(target, "bin", "python");
@@ -133,7 +154,7 @@ export function planEnvironment(
     const files = sources.flatMap((source) => ["-r", source]);
     const what =
       requirementsFile === null ? packageCount(named.length) : `packages of ${requirementsFile.path}`;
-    commands.push({ title: `Installing ${what}`, ...installCommand(installer, python, files) });
+    commands.push({ title: `Installing ${what}`, ...installCommand(installer, python, files, wheelsOnly) });
   }
   return { kind: "planned", files: listed, commands };
 }
@@ -151,21 +172,26 @@ function makeEnvironment(
   }
   // pip takes seconds to unpack; an environment without packages does without.
   const withoutPip = sourceCount === 0 ? ["--without-pip"] : [];
-  return { title, program: interpreter.path, args: ["-m", "venv", ...withoutPip, target] };
+  return { title, program: interpreter.path, args: ["-I", "-m", "venv", ...withoutPip, target] };
 }
 
 function installCommand(
   installer: Installer,
   python: string,
   files: readonly string[],
+  wheelsOnly: boolean,
 ): Pick<Command, "program" | "args"> {
-  if (installer.kind === "uv")
+  const wheels = wheelsOnly ? ["--only-binary", ":all:"] : [];
+  if (installer.kind === "uv") {
+    const settings = wheelsOnly ? ["--no-config"] : [];
     return {
       program: installer.path,
-      args: ["pip", "install", "--no-progress", "--python", python, ...files],
+      args: ["pip", "install", "--no-progress", ...settings, ...wheels, "--python", python, ...files],
     };
-  const args = ["-m", "pip", "install", "--no-input", "--disable-pip-version-check", "--progress-bar", "off"];
-  return { program: python, args: [...args, ...files] };
+  }
+  // Without the working directory, which is the bundle: a file pip.py in it is not pip.
+  const args = ["-I", "-m", "pip", "install", "--no-input", "--disable-pip-version-check", "--progress-bar", "off"];
+  return { program: python, args: [...args, ...wheels, ...files] };
 }
 
 function packageCount(count: number): string {

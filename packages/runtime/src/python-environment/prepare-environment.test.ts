@@ -44,7 +44,7 @@ async function machine(
     commands.push(line);
     variables.push(environment);
     onLine?.(`ran ${args[0]}`);
-    if (args[0] === "venv" || args[1] === "venv") {
+    if (args[0] === "venv" || args[2] === "venv") {
       const bin = join(args.at(-1) ?? "", "bin");
       await mkdir(bin, { recursive: true });
       await writeFile(join(bin, "tool"), `#!${bin}/python\nprint(1)\n`);
@@ -98,7 +98,7 @@ test("a model without packages needs neither an installer nor a registry", async
     return undefined;
   });
   await prepare({ requirements: [] });
-  assert.match(commands.join("\n"), /^\/usr\/bin\/python3\.11 -m venv --without-pip \S+$/);
+  assert.match(commands.join("\n"), /^\/usr\/bin\/python3\.11 -I -m venv --without-pip \S+$/);
 });
 
 test("scripts name the place that the environment was moved to", async (t) => {
@@ -154,7 +154,7 @@ test("without uv it is made from the package registry, and without that pip is u
   await prepare();
   assert.ok(commands.some((line) => /-m pip install .*--only-binary :all: uv==\d/.test(line)));
   assert.ok(progress.some((line) => line.includes("pip installs instead")));
-  assert.match(commands.at(-1) ?? "", /bin\/python -m pip install .*-r .*requirements\.txt$/);
+  assert.match(commands.at(-1) ?? "", /bin\/python -I -m pip install .*-r .*requirements\.txt$/);
 });
 
 test("installers see how the registry is reached, and nothing of the platform's", async (t) => {

@@ -7,6 +7,7 @@ import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from "n
 import { dirname, join } from "node:path";
 import {
   environmentKey,
+  mayBeWheels,
   planEnvironment,
   type Command,
   type EnvironmentContent,
@@ -16,6 +17,7 @@ import { boundsFor, companionPackages, importedModules, type Bound } from "./imp
 import { installVariables } from "./install-variables.ts";
 import { findInstaller } from "./installer.ts";
 import { choosePython, minorVersion, type Interpreter } from "./interpreter.ts";
+import { buildFolder, keptFor, placesOf, type InstallWay, type Isolate } from "./isolate-installation.ts";
 import { pythonFiles } from "./python-files.ts";
 import { rewriteShebangs } from "./rewrite-shebangs.ts";
 import { runCommand, type RunCommand } from "./run-command.ts";
@@ -42,6 +44,8 @@ export interface PrepareOptions {
   readonly onProgress: (line: string) => void;
   readonly signal?: AbortSignal;
   readonly run?: RunCommand;
+  /** What keeps an installation to its places; absent: it runs as any program of this user. */
+  readonly isolate?: Isolate;
   /** Tests give their own. */
   readonly interpreters?: readonly Interpreter[];
 }
@@ -94,7 +98,7 @@ export async function preparePythonEnvironment(
   await removeLeftovers(environments);
   const making = join(environments, `${key}.making-${process.pid}-${randomBytes(4).toString("hex")}`);
   try {
-    await make(content, request, making, options);
+    await makeOneWay(content, request, making, options);
     if (!(await isReady(place))) {
       await rewriteShebangs(join(making, "bin"), making, place);
       await moveInto(making, place);
@@ -105,17 +109,47 @@ export async function preparePythonEnvironment(
   return { ...ready, reused: false };
 }
 
-async function make(
+/** From wheels where that is enough; what must be built is built apart. */
+async function makeOneWay(
   content: EnvironmentContent,
   request: PythonRequest,
   making: string,
   options: PrepareOptions,
 ): Promise<void> {
-  const { directory, environment, onProgress, signal, run = runCommand } = options;
-  const home = join(directory, "home");
-  await mkdir(home, { recursive: true });
+  const { bundleDirectory } = request;
+  const { isolate, directory, onProgress, signal } = options;
+  if (isolate === undefined || isolate({ bundleDirectory, writable: directory, kept: [] }) === null)
+    return await make(content, request, making, options, null);
+  const settings = await Promise.all(
+    ["uv.toml", "pyproject.toml"].map((name) => stat(join(bundleDirectory, name)).catch(() => null)),
+  );
+  if (mayBeWheels(content) && settings.every((found) => found === null)) {
+    try {
+      return await make(content, request, making, options, "wheels");
+    } catch (error) {
+      if (signal?.aborted === true) throw error;
+      onProgress("Wheels alone are not enough; packages are built apart from everything else.");
+      await rm(making, { recursive: true, force: true });
+    }
+  }
+  await make(content, request, making, options, "builds");
+  await rm(join(making, buildFolder), { recursive: true, force: true });
+}
+
+/** @param way null: nothing is isolated */
+async function make(
+  content: EnvironmentContent,
+  request: PythonRequest,
+  making: string,
+  options: PrepareOptions,
+  way: InstallWay | null,
+): Promise<void> {
+  const { directory, environment, onProgress, signal, run = runCommand, isolate } = options;
+  const { bundleDirectory } = request;
+  const shared = placesOf("wheels", directory, making);
+  await mkdir(shared.home, { recursive: true });
   await mkdir(making);
-  const variables = installVariables(environment, { home, cache: join(directory, "cache") });
+  const variables = installVariables(environment, shared);
   const { requirements, requirementsFile, companions } = content;
   const isBare = requirements.length + companions.length === 0 && requirementsFile === null;
   // Python itself makes an environment without packages: no registry is asked for an installer that installs nothing.
@@ -129,14 +163,23 @@ async function make(
         onProgress,
         ...(signal === undefined ? {} : { signal }),
       });
-  const plan = planEnvironment(content, installer, making, request.bundleDirectory);
+  const plan = planEnvironment(content, installer, making, bundleDirectory, way === "wheels");
   if (plan.kind === "refused") throw new ServingError("environment_failed", plan.reason);
   for (const { name, text } of plan.files) await writeFile(join(making, name), text);
+  const places = placesOf(way ?? "wheels", directory, making);
+  const kept = keptFor(installer, content.interpreter, variables["PATH"] ?? "");
+  const words = way === null ? [] : isolate?.({ bundleDirectory, writable: places.writable, kept });
+  if (words === undefined || words === null)
+    throw new ServingError("environment_failed", "The installation cannot be kept to its places.");
+  if (way !== null)
+    for (const path of [places.home, places.cache, places.temporary]) await mkdir(path, { recursive: true });
+  const placed = { ...installVariables(environment, places), TMPDIR: places.temporary };
   for (const command of plan.commands) {
     onProgress(command.title);
-    const result = await run(command.program, command.args, {
-      directory: request.bundleDirectory,
-      environment: variables,
+    const [first = "", ...args] = [...words, command.program, ...command.args];
+    const result = await run(first, args, {
+      directory: bundleDirectory,
+      environment: way === null ? variables : placed,
       timeoutMs: installMs,
       onLine: onProgress,
       ...(signal === undefined ? {} : { signal }),
@@ -145,7 +188,10 @@ async function make(
     if (result.kind === "lost" || result.code !== 0)
       throw failed(command, result, content.interpreter, request);
   }
-  await writeFile(join(making, readyFile), JSON.stringify({ interpreter: content.interpreter }));
+  // A build may have put anything in its place, a link that leads elsewhere among it.
+  await rm(join(making, readyFile), { recursive: true, force: true });
+  const ready = JSON.stringify({ interpreter: content.interpreter });
+  await writeFile(join(making, readyFile), ready, { flag: "wx" });
 }
 
 function failed(

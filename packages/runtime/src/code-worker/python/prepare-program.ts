@@ -13,6 +13,7 @@ import {
   type PrepareOptions,
 } from "../../python-environment/prepare-environment.ts";
 import type { WorkerProgram } from "../worker-process.ts";
+import { isolateInstallation } from "../../python-environment/isolate-installation.ts";
 import { pythonProgram } from "./program.ts";
 
 export interface PrepareProgramOptions {
@@ -30,6 +31,8 @@ export interface PrepareProgramOptions {
   readonly own: Readonly<Record<string, string | undefined>>;
   readonly log: Log;
   readonly signal: AbortSignal;
+  /** Of the platform and of whoever runs it: installations do not see them. */
+  readonly hidden: readonly string[];
   /** Tests give their own. */
   readonly prepare?: Partial<Pick<PrepareOptions, "run" | "interpreters">>;
 }
@@ -47,7 +50,7 @@ export async function preparePythonProgram(
   options: PrepareProgramOptions,
 ): Promise<WorkerProgram> {
   const { directory, dataDirectory, scratchDirectory, secrets, cudaOnCpu } = options;
-  const { own, log, signal, prepare = {} } = options;
+  const { own, log, signal, hidden, prepare = {} } = options;
   const onProgress = (line: string) => log.info(line, { from: "installation" });
   const { python, base, warnings } = await preparePythonEnvironment(
     {
@@ -58,7 +61,14 @@ export async function preparePythonProgram(
       requirements: code.requirements,
       requirementsFile: code.requirements_file,
     },
-    { directory: code.home, environment: own, onProgress, signal, ...prepare },
+    {
+      directory: code.home,
+      environment: own,
+      onProgress,
+      signal,
+      isolate: isolateInstallation(hidden, own["PATH"] ?? ""),
+      ...prepare,
+    },
   );
   for (const warning of warnings) log.warn(warning, {});
   const ownDirectory = join(code.home, "files", code.bundle_digest.slice(0, 32));
