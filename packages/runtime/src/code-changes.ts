@@ -3,6 +3,7 @@
 
 import type { ReloadKind, ReplicaCode, ReplicaCodeChange } from "@corral/contract";
 import { isDeepStrictEqual } from "node:util";
+import { isOfSameProgram } from "./code-worker/same-program.ts";
 import type { CodeGenerations, HeldGenerations } from "./code-worker/code-generations.ts";
 import type { CodeSource, CodeWorker } from "./code-worker/code-worker.ts";
 import type { FailedMessage } from "./code-worker/protocol.ts";
@@ -47,13 +48,12 @@ export function createCodeChanges(
 
   /** Null where it takes another process. */
   async function keepState(next: ReplicaCode, own: HeldGenerations): Promise<CodeChange | null> {
+    // New imports may need packages that the process' environment has not.
+    if (!isOfSameProgram(code, next, true)) return null;
     const directory = await own.add(next.directory);
     const located = { ...next, directory };
     let isTaken = false;
     try {
-      // New imports may need packages that the process' environment has not.
-      const nextProgram = await prepare(located);
-      if (!isDeepStrictEqual(nextProgram, program)) return null;
       const outcome = await worker.reload({
         ...source(located, program),
         hasSpare: true,
@@ -77,7 +77,7 @@ export function createCodeChanges(
     const own = generations?.hold() ?? null;
     try {
       const located = own === null ? next : { ...next, directory: await own.add(next.directory) };
-      const nextProgram = await prepare(located);
+      const nextProgram = isOfSameProgram(code, next, false) ? program : await prepare(located);
       const outcome = await worker.replace({
         ...source(located, nextProgram),
         ...(own === null ? {} : { hasSpare: true, release: own.release }),

@@ -115,11 +115,24 @@ test("pip does what uv does, but for project and lock files", () => {
 });
 
 test("only names, versions and indexes may be installed from wheels alone", () => {
-  const plain = ["numpy", "torch==2.1 # why", 'x[all]>=1 ; python_version < "3.12"', "-i https://host.example/simple"];
+  const plain = [
+    "numpy",
+    "torch==2.1 # why",
+    'x[all]>=1 ; python_version < "3.12"',
+    "-i https://host.example/simple",
+  ];
   assert.equal(mayBeWheels(content({ requirements: plain })), true);
   const locked = { path: "requirements.txt", text: "x==1 \\\n    --hash=sha256:00\n" };
   assert.equal(mayBeWheels(content({ requirementsFile: locked })), true);
-  for (const line of ["-e evil", "./evil", "evil @ git+https://host.example/x", "-r more.txt", "--no-binary x", "x --config-settings=a", "x.tar.gz"])
+  for (const line of [
+    "-e evil",
+    "./evil",
+    "evil @ git+https://host.example/x",
+    "-r more.txt",
+    "--no-binary x",
+    "x --config-settings=a",
+    "x.tar.gz",
+  ])
     assert.equal(mayBeWheels(content({ requirements: [...plain, line] })), false, line);
   for (const name of ["pyproject.toml", "uv.lock"])
     assert.equal(mayBeWheels(content({ requirementsFile: { path: name, text: "" } })), false, name);
@@ -129,5 +142,7 @@ test("only names, versions and indexes may be installed from wheels alone", () =
 
 function planEnvironmentLines(given: EnvironmentContent): string[] {
   const plan = planEnvironment(given, uv, "/home/env", "/bundle", true);
-  return plan.kind === "refused" ? [] : plan.commands.map(({ program, args }) => [program, ...args].join(" "));
+  return plan.kind === "refused"
+    ? []
+    : plan.commands.map(({ program, args }) => [program, ...args].join(" "));
 }

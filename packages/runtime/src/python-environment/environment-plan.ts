@@ -86,7 +86,7 @@ function isOfIndex(line: string): boolean {
  * `-r other.txt`, `-e .`, `-f wheels`, `wheels/x.whl`, `pkg @ file:///…`; a lock file's paths are found the same way.
  * What only may be one counts: an environment too many costs less than another bundle's package.
  */
-function namesPath(text: string): boolean {
+export function namesPath(text: string): boolean {
   return text.split("\n").some((line) => {
     if (/^\s*(?:-[rcef]|--requirement|--constraint|--editable|--find-links|\.{1,2}(?:\[|\s*$))/.test(line))
       return true;

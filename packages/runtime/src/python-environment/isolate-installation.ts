@@ -23,7 +23,7 @@ export type Isolate = (place: InstallPlace) => readonly string[] | null;
 /** @param hidden directories of the platform and of whoever runs it */
 export function isolateInstallation(hidden: readonly string[], path: string): Isolate {
   return ({ bundleDirectory, writable, kept }) => {
-    const options = { workingDirectory: bundleDirectory, scratchDirectory: writable, hidden, kept, path };
+    const options = { workingDirectory: bundleDirectory, scratchDirectory: writable, hidden, kept, mounts: [], path };
     return canIsolate(options) ? isolatingWords(options) : null;
   };
 }
@@ -50,7 +50,11 @@ export function placesOf(way: InstallWay, directory: string, making: string): Wa
 export const buildFolder = ".build";
 
 /** What an installation itself needs to see. @param path where the installer is looked for */
-export function keptFor(installer: Installer, { path: python }: Interpreter, path: string): readonly string[] {
+export function keptFor(
+  installer: Installer,
+  { path: python }: Interpreter,
+  path: string,
+): readonly string[] {
   const base = dirname(dirname(python));
   if (installer.kind === "pip") return [base];
   const program = isAbsolute(installer.path) ? installer.path : findProgram(installer.path, path);

@@ -1,7 +1,15 @@
 // A requirement whose build runs code: what that code reaches.
 
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -53,7 +61,10 @@ test("a package that is built sees nothing of the platform's and writes to its o
   const lines: string[] = [];
   try {
     const isolate = isolateInstallation([home], path);
-    if (isolate({ bundleDirectory: bundle, writable: python, kept: [] }) === null || interpreters.length === 0)
+    if (
+      isolate({ bundleDirectory: bundle, writable: python, kept: [] }) === null ||
+      interpreters.length === 0
+    )
       return t.skip("this system gives an ordinary user no namespaces, or there is no Python");
     const made = await preparePythonEnvironment(
       {
