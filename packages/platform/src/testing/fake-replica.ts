@@ -4,12 +4,16 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { join } from "node:path";
 import type { Duplex } from "node:stream";
 // Types alone: reading the schemas would be most of its start.
-import type { ReplicaConfig, ReportBody } from "@corral/contract";
+import type { ReplicaCodeChange, ReplicaConfig, ReportBody } from "@corral/contract";
 
 const config = JSON.parse(readFileSync(process.argv[3] ?? "", "utf8")) as ReplicaConfig;
 const controlPath = "/_corral/control";
+/** The text of its code. */
+let served =
+  config.code === undefined ? null : readFileSync(join(config.code.directory, config.code.file), "utf8");
 /** Tests say how it behaves by the model's defaults. */
 const behaviour = config.defaults as { exit?: string; load_ms?: number };
 
@@ -131,6 +135,17 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     response.end('{"names":[],"problems":[]}');
     return;
   }
+  if (request.url === "/code") {
+    const { code, keep_state: keepsState } = JSON.parse(body.toString()) as ReplicaCodeChange;
+    const text = readFileSync(join(code.directory, code.file), "utf8");
+    if (text.includes("kill the replica")) return process.kill(process.pid, "SIGKILL") as never;
+    const answer = text.includes("broken")
+      ? { kind: "refused", stage: "import", message: "It is broken.", file: code.file, line: 2 }
+      : { kind: "loaded", reload: keepsState ? "state_kept" : "replaced", load_ms: 1, methods: ["predict"] };
+    if (answer.kind === "loaded") served = text;
+    response.writeHead(200, { "content-type": "application/json" });
+    return void response.end(JSON.stringify(answer));
+  }
   const isJson = /json/.test(request.headers["content-type"] ?? "json");
   const wanted = !isJson
     ? { echo: true }
@@ -177,7 +192,9 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     response.setHeader("x-seen", JSON.stringify(request.headers));
     response.setHeader("x-asked", `${request.method} ${request.url}`);
     response.write(
-      wanted["echo"] === undefined && body.length < 65_536 ? JSON.stringify({ pid: process.pid }) : body,
+      wanted["echo"] === undefined && body.length < 65_536
+        ? JSON.stringify({ pid: process.pid, ...(served === null ? {} : { served }) })
+        : body,
     );
   }
   await report({
