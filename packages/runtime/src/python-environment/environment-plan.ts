@@ -190,7 +190,16 @@ function installCommand(
     };
   }
   // Without the working directory, which is the bundle: a file pip.py in it is not pip.
-  const args = ["-I", "-m", "pip", "install", "--no-input", "--disable-pip-version-check", "--progress-bar", "off"];
+  const args = [
+    "-I",
+    "-m",
+    "pip",
+    "install",
+    "--no-input",
+    "--disable-pip-version-check",
+    "--progress-bar",
+    "off",
+  ];
   return { program: python, args: [...args, ...wheels, ...files] };
 }
 

@@ -23,7 +23,14 @@ export type Isolate = (place: InstallPlace) => readonly string[] | null;
 /** @param hidden directories of the platform and of whoever runs it */
 export function isolateInstallation(hidden: readonly string[], path: string): Isolate {
   return ({ bundleDirectory, writable, kept }) => {
-    const options = { workingDirectory: bundleDirectory, scratchDirectory: writable, hidden, kept, mounts: [], path };
+    const options = {
+      workingDirectory: bundleDirectory,
+      scratchDirectory: writable,
+      hidden,
+      kept,
+      mounts: [],
+      path,
+    };
     return canIsolate(options) ? isolatingWords(options) : null;
   };
 }
