@@ -37,7 +37,7 @@ const sound = optional({
   runtime: optional({
     predict_concurrency: fc.integer({ min: 1, max: 99 }),
     enable_debug_logs: fc.boolean(),
-    transport: fc.constantFrom({}, { kind: "grpc" }, { kind: "websocket", ping_timeout_seconds: 1.5 }),
+    transport: fc.constantFrom({}, { kind: "http" }, { kind: "websocket", ping_timeout_seconds: 1.5 }),
     health_checks: optional({ startup_threshold_seconds: fc.integer({ min: 1, max: 2_147_483 }) }),
   }),
   model_cache: fc.array(fc.record({ repo_id: fc.constant("owner/name"), allow_patterns: words }), {

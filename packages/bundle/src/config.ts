@@ -14,7 +14,7 @@ import { secretProblems } from "./secrets-inside.ts";
 import { repositoryOfTrtLlm, trtLlmUnknown } from "./trt-llm.ts";
 import { trussSettings } from "./truss-config.ts";
 import { verdictsOn, type Answerer, type FieldWithoutEffect } from "./truss-effects.ts";
-import { checkSources, checkTogether } from "./truss-rules.ts";
+import { checkSources, checkTogether, checkTransport } from "./truss-rules.ts";
 import { trussSchema, type TrussFields } from "./truss-schema.ts";
 import type { TrussSettings } from "./truss-settings.ts";
 import { readYaml, type YamlSource } from "./yaml-source.ts";
@@ -84,6 +84,7 @@ function checkConfig(source: YamlSource, paths: ReadonlySet<string>): ParsedConf
 
   const { answerer, code } = findAnswerer(fields, coerced.value, paths, report);
   if (answerer === "python") checkSources(fields, report);
+  if (code !== null) checkTransport(fields, report);
   const verdicts =
     answerer === null ? { without: [], refused: [] } : verdictsOn(coerced.value, trussDefaults, answerer);
   for (const { field, path, remedy } of verdicts.refused) {

@@ -31,6 +31,7 @@ const looser: Readonly<Record<string, string>> = {
 /** The other way round. */
 const stricter: Readonly<Record<string, string>> = {
   cache: "it names a bucket, and only a hub is read",
+  "transport grpc": "code is called over HTTP and websockets alone",
   weights: "it names buckets, and only a hub is read",
   "weights cw": "it names a bucket, and only a hub is read",
   test_trt_llm_truss: "its class is given a TensorRT-LLM engine, which is not here",

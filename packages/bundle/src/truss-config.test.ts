@@ -253,6 +253,7 @@ model_framework: sklearn
       parseConfig(text + more, paths).withoutEffect.map(({ field }) => field);
     assert.deepEqual(listed(python), [
       "system_packages",
+      "resources.cpu",
       "resources.instance_type",
       "resources.node_count",
       "resources.use_gpu",

@@ -13,7 +13,7 @@ export interface FieldWithoutEffect {
   readonly reason: string;
 }
 
-interface Effect {
+export interface Effect {
   readonly field: string;
   /** Default: all. */
   readonly of?: readonly Answerer[];
@@ -43,8 +43,8 @@ const effects: readonly Effect[] = [
     ["weights"],
   ),
   ...refused(
-    "Files of a hub are placed for Python code alone; name them under external_data, or fetch them in load.",
-    ["model_cache", "weights"],
+    "Files are fetched for Python code alone; put them into the data directory, or fetch them in load.",
+    ["external_data", "model_cache", "weights"],
     ["typescript", "server"],
   ),
   ...refused(
@@ -77,6 +77,21 @@ const effects: readonly Effect[] = [
   ...none("The routes of Corral's own release are served.", ["runtime.truss_server_version_override"]),
   ...none("Traces are not exported yet.", ["runtime.enable_tracing_data"]),
   ...none("Examples are not read.", ["examples_filename"]),
+  ...none(
+    "Processes share the machine's processors; nothing is set aside for one.",
+    ["resources.cpu"],
+    ["python", "typescript", "server"],
+  ),
+  ...none(
+    "Websockets are asked every 20 s whether they live.",
+    ["runtime.transport.ping_interval_seconds", "runtime.transport.ping_timeout_seconds"],
+    ["python", "typescript", "server"],
+  ),
+  ...none(
+    "console.debug is always written; LOG_LEVEL of the platform decides what is kept.",
+    ["runtime.enable_debug_logs"],
+    ["typescript", "server"],
+  ),
   ...none("It is about how the truss command builds images.", [
     "use_local_src",
     "apply_library_patches",
@@ -158,22 +173,24 @@ export function verdictsOn(
 } {
   const without: (Given & { reason: string })[] = [];
   const refusals: (Given & { remedy: string })[] = [];
-  for (const [key, value] of Object.entries(written)) {
-    for (const path of [[key], ...below(key, value)]) {
-      const field = path.join(".");
-      const effect = effects.find((one) => one.field === field && (one.of?.includes(answerer) ?? true));
-      if (effect === undefined || isDefault(valueAt(written, path), valueAt(defaults, path))) continue;
+  const walk = (value: unknown, path: readonly string[]): void => {
+    const field = path.join(".");
+    const effect = effectOf(field, answerer);
+    if (effect !== undefined && !isDefault(value, valueAt(defaults, path))) {
       if (effect.verdict === "refused") refusals.push({ field, path, remedy: effect.text });
       else without.push({ field, path, reason: effect.text });
-      if (path.length === 1) break;
+      return;
     }
-  }
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return;
+    for (const [key, inner] of Object.entries(value)) walk(inner, [...path, key]);
+  };
+  for (const [key, value] of Object.entries(written)) walk(value, [key]);
   return { without, refused: refusals };
 }
 
-function below(key: string, value: unknown): string[][] {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return [];
-  return Object.keys(value).map((inner) => [key, inner]);
+/** What is said of a field itself; what is said of one above it holds for it, too. */
+export function effectOf(field: string, answerer: Answerer): Effect | undefined {
+  return effects.find((one) => one.field === field && (one.of?.includes(answerer) ?? true));
 }
 
 function valueAt(root: unknown, path: readonly string[]): unknown {

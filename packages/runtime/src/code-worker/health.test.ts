@@ -75,7 +75,7 @@ export function predict({ well }: { well?: boolean }) { isWell = well ?? isWell;
 test("code that says it is not healthy gets no calls, and another process after its threshold", async () => {
   await using code = await startTestCode({
     files: { "model/model.ts": text },
-    health: { delayMs: 0, checkMs: 20, stopTrafficMs: 0, restartMs: 1_000 },
+    health: { delayMs: 0, checkMs: 500, stopTrafficMs: 0, restartMs: 1_500 },
   });
   const first = (await code.call({})).text;
   assert.equal((await code.call({ well: false })).text, first);
