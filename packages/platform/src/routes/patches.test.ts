@@ -103,6 +103,16 @@ test("what takes another replica is named, and mistakes of the config have their
     assert.equal((await send(id, digest, { [path]: "x" })).status, 422, path);
 });
 
+test("a key that may push weights alone neither reads nor changes code", async () => {
+  const { id } = await pushed("guarded");
+  const { digest } = await filesOf(id);
+  const headers = { authorization: await platform.key({ scopes: ["push_config"] }) };
+  const body = { base: digest, changed: [], removed: ["data/words.txt"] };
+  assert.equal((await platform.post(`/api/v1/deployments/${id}/patches`, body, headers)).status, 403);
+  assert.equal((await platform.request(`/api/v1/deployments/${id}/files`, { headers })).status, 403);
+  assert.equal((await filesOf(id)).digest, digest);
+});
+
 test("a replica that dies of a patch comes back with the version that the deployment has", async () => {
   const { id, version_id: version } = await pushed("killed");
   const { digest } = await filesOf(id);

@@ -25,7 +25,7 @@ export function registerPatchRoutes(plain: FastifyInstance, { db, patches }: Man
   app.get(
     "/api/v1/deployments/:deployment/files",
     {
-      config: { guard: "push_config" },
+      config: { guard: "push_code" },
       schema: {
         summary: "List the files of a deployment's version, with their hashes",
         tags,
@@ -46,7 +46,7 @@ export function registerPatchRoutes(plain: FastifyInstance, { db, patches }: Man
   app.post(
     "/api/v1/deployments/:deployment/patches",
     {
-      config: { guard: "push_config" },
+      config: { guard: "push_code" },
       bodyLimit: patchBodyBytes,
       schema: {
         summary: "Change files of a development deployment while it runs",

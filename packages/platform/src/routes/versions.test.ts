@@ -127,7 +127,6 @@ test("a version that needs another worker is refused by name, and leaves nothing
   const server =
     "docker_server: {start_command: x, server_port: 1, predict_endpoint: /, readiness_endpoint: /, liveness_endpoint: /}\n";
   const cases: readonly [string, Record<string, string>, RegExp][] = [
-    ["model_name: coded\n", { "model/model.py": "" }, /model\/model\.py is Python code; this release runs/],
     [`model_name: coded\n${server}`, {}, /docker_server in config\.yaml starts a server of its own/],
   ];
   for (const [text, files, message] of cases) {
