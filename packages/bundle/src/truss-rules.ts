@@ -64,7 +64,8 @@ export function checkSources(
 /** To be called where code answers. */
 export function checkTransport({ runtime }: Partial<TrussFields>, report: Report): void {
   if (runtime?.transport.kind !== "grpc") return;
-  const message = "kind grpc is not supported here: code is called over HTTP and websockets. Use http or websocket.";
+  const message =
+    "kind grpc is not supported here: code is called over HTTP and websockets. Use http or websocket.";
   report(["runtime", "transport", "kind"], "unsupported_parameter", message);
 }
 

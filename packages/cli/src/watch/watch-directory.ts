@@ -71,6 +71,8 @@ class Session {
   #remote: { readonly digest: string; readonly files: readonly RemoteFile[] } | null = null;
   /** What was refused: sent again only once something changes. */
   #refused: string | null = null;
+  /** A mistake of the directory that was told: once is enough. */
+  #mistake: string | null = null;
   #isAway = false;
 
   constructor(
@@ -134,10 +136,14 @@ class Session {
   async #inspect({ model }: InspectedModel): Promise<InspectedModel | null> {
     const { inspectBundle } = await import("@corral/bundle");
     try {
-      return { bundle: await inspectBundle(this.#directory, { gather: true }), model };
+      const bundle = await inspectBundle(this.#directory, { gather: true });
+      this.#mistake = null;
+      return { bundle, model };
     } catch (error) {
       // A file that an editor has just taken away is one, too.
-      this.#refuse(error, explain(error));
+      const text = explain(error);
+      if (text !== this.#mistake) this.#refuse(error, text);
+      this.#mistake = text;
       return null;
     }
   }
