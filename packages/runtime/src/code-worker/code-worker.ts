@@ -6,6 +6,7 @@ import type { Log } from "../log.ts";
 import { codeNotLoaded } from "./code-errors.ts";
 import type { HealthAction } from "./health.ts";
 import { watchHealth, type HealthSettings, type HealthWatch } from "./health-watch.ts";
+import { createPlacedCalls, type PlacedCalls } from "./placed-calls.ts";
 import type { FailedMessage, LoadedMessage, StartMessage } from "./protocol.ts";
 import { restartDelay } from "./restart-delay.ts";
 import { createSpareProcess } from "./spare-process.ts";
@@ -82,16 +83,6 @@ export async function startCodeWorker(options: CodeWorkerOptions, signal: AbortS
   return worker;
 }
 
-/** A call and where it runs; it may move to another worker as long as it has not begun. */
-interface Placed {
-  readonly call: CodeCall;
-  /** Of `performance.now()`, wherever the call waits or runs; null: none. */
-  readonly deadlineAtMs: number | null;
-  running: RunningCall | null;
-  /** While it waits. */
-  timer: NodeJS.Timeout | undefined;
-}
-
 /** A worker that served for so long has not failed to start. */
 const soundAfterMs = 60_000;
 
@@ -99,8 +90,7 @@ class SupervisedCode implements CodeWorker {
   readonly #options: CodeWorkerOptions;
   readonly #log: Log;
   readonly #spare = createSpareProcess();
-  readonly #placed = new WeakMap<CodeCall, Placed>();
-  readonly #waiting = new Set<Placed>();
+  readonly #calls: PlacedCalls;
   readonly #lives = new Map<WorkerLife, CodeSource>();
   #source: CodeSource;
   #current: WorkerLife | null = null;
@@ -118,6 +108,11 @@ class SupervisedCode implements CodeWorker {
     this.#options = options;
     this.#log = options.log;
     this.#source = options.source;
+    this.#calls = createPlacedCalls({
+      queueLength: options.queueLength,
+      current: () => this.#current,
+      isStopped: () => this.#isStopped,
+    });
   }
 
   get loaded(): LoadedMessage {
@@ -134,7 +129,7 @@ class SupervisedCode implements CodeWorker {
   }
 
   get callCount(): number {
-    return [...this.#lives.keys()].reduce((sum, life) => sum + life.callCount, this.#waiting.size);
+    return [...this.#lives.keys()].reduce((sum, life) => sum + life.callCount, this.#calls.waitingCount);
   }
 
   get memoryBytes(): number {
@@ -151,21 +146,7 @@ class SupervisedCode implements CodeWorker {
   call(call: CodeCall): RunningCall {
     if (this.#isStopped) throw shuttingDown();
     if (this.#isUnhealthy) throw unhealthy();
-    const deadlineAtMs = call.timeoutMs === null ? null : performance.now() + call.timeoutMs;
-    const placed: Placed = { call, deadlineAtMs, running: null, timer: undefined };
-    this.#placed.set(call, placed);
-    if (this.#current?.isAccepting === true) placed.running = this.#current.call(call, timeLeft(placed));
-    else this.#wait(placed);
-    return {
-      cancel: () => {
-        this.#takeOut(placed);
-        placed.running?.cancel();
-      },
-      pause: () => placed.running?.pause(),
-      resume: () => placed.running?.resume(),
-      input: (body, isText) => placed.running?.input(body, isText),
-      inputEnd: (closeCode) => placed.running?.inputEnd(closeCode),
-    };
+    return this.#calls.place(call);
   }
 
   replace(source: CodeSource): Promise<LoadOutcome> {
@@ -186,7 +167,7 @@ class SupervisedCode implements CodeWorker {
     this.#isStopped = true;
     clearTimeout(this.#restartTimer);
     this.#healthWatch?.stop();
-    this.#failWaiting("The replica is shutting down.");
+    this.#calls.failWaiting("The replica is shutting down.");
     const lives = [...this.#lives.keys()];
     for (const life of lives) {
       if (life.callCount === 0) life.retire();
@@ -203,7 +184,6 @@ class SupervisedCode implements CodeWorker {
       return outcome;
     }
     const old = this.#current;
-    clearTimeout(this.#restartTimer);
     this.#serve(life, source, outcome.loaded);
     old?.retire();
     this.#log.info("new code answers", { load_ms: Math.round(outcome.loaded.load_ms) });
@@ -241,7 +221,7 @@ class SupervisedCode implements CodeWorker {
         start: { kind: "start", protocol: 1, ...start, is_restart: isRestart },
         openLlm,
         log: this.#log,
-        onAccepting: () => this.#placeWaiting(),
+        onAccepting: () => this.#calls.placeWaiting(),
         onCrowded: () => void this.#renew(life),
       },
       spare,
@@ -269,7 +249,7 @@ class SupervisedCode implements CodeWorker {
       if (outcome.kind === "failed")
         return old.kill(`Another one cannot be started: ${outcome.failed.stage}.`);
       this.#serve(life, source, outcome.loaded);
-      for (const call of old.giveBack()) this.#placeAgain(call);
+      for (const call of old.giveBack()) this.#calls.placeAgain(call);
       old.retire();
     } catch (error) {
       this.#log.error("another process of the code cannot be started", { error: String(error) });
@@ -282,6 +262,8 @@ class SupervisedCode implements CodeWorker {
   #serve(life: WorkerLife, source: CodeSource, loaded: LoadedMessage): void {
     // It may have ended between its load and now.
     if (!this.#lives.has(life)) return;
+    // One that was to be started in its place is not needed any more.
+    clearTimeout(this.#restartTimer);
     this.#source = source;
     this.#current = life;
     this.#loaded = loaded;
@@ -290,7 +272,7 @@ class SupervisedCode implements CodeWorker {
       if (this.#current === life) this.#failureCount = 0;
     }, soundAfterMs);
     sound.unref();
-    this.#placeWaiting();
+    this.#calls.placeWaiting();
   }
 
   #watchHealth(life: WorkerLife, { health }: CodeSource, { methods }: LoadedMessage): void {
@@ -315,16 +297,6 @@ class SupervisedCode implements CodeWorker {
     }
   }
 
-  #placeWaiting(): void {
-    const current = this.#current;
-    if (current === null) return;
-    for (const placed of this.#waiting) {
-      if (!current.isAccepting) return;
-      this.#takeOut(placed);
-      placed.running = current.call(placed.call, timeLeft(placed));
-    }
-  }
-
   #lost(life: WorkerLife, { reason, lose }: WorkerEnd): void {
     const source = this.#lives.get(life);
     this.#lives.delete(life);
@@ -334,7 +306,7 @@ class SupervisedCode implements CodeWorker {
       this.#healthWatch?.stop();
       this.#isUnhealthy = false;
     }
-    for (const call of lose()) this.#placeAgain(call);
+    for (const call of lose()) this.#calls.placeAgain(call);
     if (source !== undefined && source.release !== this.#source.release) source.release?.();
     if (!wasCurrent || this.#isStopped) return;
     this.#restartCount += 1;
@@ -343,15 +315,6 @@ class SupervisedCode implements CodeWorker {
       restarts: this.#restartCount,
     });
     this.#restartLater();
-  }
-
-  #placeAgain(call: CodeCall): void {
-    const placed = this.#placed.get(call);
-    if (placed === undefined) return;
-    placed.running = this.#current?.isAccepting === true ? this.#current.call(call, timeLeft(placed)) : null;
-    if (placed.running !== null) return;
-    if (this.#isStopped) call.sink.fail({ reason: "lost", message: "The replica is shutting down." });
-    else this.#putIn(placed);
   }
 
   #restartLater(): void {
@@ -382,45 +345,9 @@ class SupervisedCode implements CodeWorker {
   #refuseWaiting({ stage, message }: Pick<FailedMessage, "stage" | "message">): void {
     this.#log.error("the code cannot be loaded again", { stage, reason: message });
     // What the code threw may hold a password or an address: it is for the log.
-    this.#failWaiting("The model's code cannot be loaded again; the log of its deployment says why.");
+    this.#calls.failWaiting("The model's code cannot be loaded again; the log of its deployment says why.");
   }
 
-  #failWaiting(message: string): void {
-    for (const placed of this.#waiting) {
-      this.#takeOut(placed);
-      placed.call.sink.fail({ reason: "lost", message });
-    }
-  }
-
-  #wait(placed: Placed): void {
-    const { queueLength } = this.#options;
-    if (this.#waiting.size >= queueLength) {
-      throw new ServingError(
-        "queue_full",
-        `${queueLength} calls wait until the model's code is loaded again.`,
-      );
-    }
-    this.#putIn(placed);
-  }
-
-  #putIn(placed: Placed): void {
-    const { timeoutMs, sink } = placed.call;
-    const leftMs = timeLeft(placed);
-    this.#waiting.add(placed);
-    if (leftMs === null) return;
-    placed.timer = setTimeout(() => {
-      this.#waiting.delete(placed);
-      sink.fail({
-        reason: "timeout",
-        message: `The model's code did not begin with the call within ${timeoutMs ?? leftMs} ms.`,
-      });
-    }, leftMs);
-  }
-
-  #takeOut(placed: Placed): void {
-    clearTimeout(placed.timer);
-    this.#waiting.delete(placed);
-  }
 }
 
 function unhealthy(): ServingError {
@@ -428,10 +355,6 @@ function unhealthy(): ServingError {
     "code_unhealthy",
     "The model's code says that it is not healthy, and has for longer than runtime.health_checks.stop_traffic_threshold_seconds.",
   );
-}
-
-function timeLeft({ deadlineAtMs }: Placed): number | null {
-  return deadlineAtMs === null ? null : Math.max(0, Math.ceil(deadlineAtMs - performance.now()));
 }
 
 function shuttingDown(): ServingError {
