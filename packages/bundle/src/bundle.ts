@@ -57,6 +57,8 @@ export interface InspectOptions {
    * has travelled they lie in its packages already, and nothing around it is looked at.
    */
   readonly gather?: boolean;
+  /** Of a version's directory: its files, by path. Others, such as links that a replica placed there, are not looked at. */
+  readonly only?: ReadonlySet<string>;
 }
 
 /** Of config.yaml and generation_config.json: they are read at once, in the process that answers calls. */
@@ -65,11 +67,11 @@ const maxConfigBytes = 128 * 1024;
 /** Checks a directory without hashing its files: quick, for an author's machine. Fails with `invalid_bundle`. */
 export async function inspectBundle(
   directory: string,
-  { gather = false }: InspectOptions = {},
+  { gather = false, only }: InspectOptions = {},
 ): Promise<InspectedBundle> {
   const text = await readConfigText(directory);
   const rules = await readIgnoreRules(directory);
-  const listed = await listFiles(directory, rules);
+  const listed = await listFiles(directory, rules, only);
   const paths = new Set(listed.files.map((file) => file.path));
   if (!paths.has(configFileName)) {
     const message = `${ignoreFileName} leaves ${configFileName} out; take it back with "!${configFileName}".`;

@@ -57,13 +57,19 @@ export async function readIgnoreRules(directory: string): Promise<IgnoreRules> {
  * Regular files that are not ignored, ascending by path. Fails with `invalid_bundle` on links, sockets and devices:
  * a version must not depend on what lies outside its directory.
  */
-export async function listFiles(directory: string, rules: IgnoreRules): Promise<ListedFiles> {
+/** @param only paths beside which nothing is looked at; default: all are looked at */
+export async function listFiles(
+  directory: string,
+  rules: IgnoreRules,
+  only?: ReadonlySet<string>,
+): Promise<ListedFiles> {
   const found: BundleFile[] = [];
   const secrets: string[] = [];
   const problems: string[] = [];
   const walk = async (prefix: string): Promise<void> => {
     for (const entry of await readdir(join(directory, prefix), { withFileTypes: true })) {
       const path = prefix === "" ? entry.name : `${prefix}/${entry.name}`;
+      if (only !== undefined && !entry.isDirectory() && !only.has(path)) continue;
       const isIgnored = rules.ignores(path, entry.isDirectory());
       if (isIgnored && !(entry.isDirectory() && rules.bringBack)) continue;
       if (entry.isDirectory()) {

@@ -162,7 +162,7 @@ const basetenModelFields = {
   created_at: z.iso.datetime(),
   deployments_count: z.int(),
   production_deployment_id: z.string().nullable(),
-  development_deployment_id: z.null(),
+  development_deployment_id: z.string().nullable(),
   instance_type_name: z.null(),
 };
 export const modelListSchema = z.object({

@@ -2,6 +2,7 @@
 // else changed and its language can, else another process beside the old one. One change at a time.
 
 import type { ReloadKind, ReplicaCode, ReplicaCodeChange } from "@corral/contract";
+import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { isOfSameProgram } from "./code-worker/same-program.ts";
 import type { CodeGenerations, HeldGenerations } from "./code-worker/code-generations.ts";
@@ -51,7 +52,8 @@ export function createCodeChanges(
     // New imports may need packages that the process' environment has not.
     if (!isOfSameProgram(code, next, true)) return null;
     const directory = await own.add(next.directory);
-    const located = { ...next, directory };
+    // What was placed among the data lies in the first generation alone.
+    const located = { ...next, directory, data_directory: join(own.first, next.data_directory) };
     let isTaken = false;
     try {
       const outcome = await worker.reload({

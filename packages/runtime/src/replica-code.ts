@@ -11,7 +11,7 @@ import type { CodeRun } from "./code-worker/code-run.ts";
 import { createCodeChanges, type CodeChange } from "./code-changes.ts";
 import { createCodeGenerations } from "./code-worker/code-generations.ts";
 import { prepareProgram } from "./code-worker/code-program.ts";
-import { codeCanBeIsolated, codeSource } from "./code-worker/code-source.ts";
+import { codeCanBeIsolated, codeSource, shownDirectories } from "./code-worker/code-source.ts";
 import { startCodeWorker } from "./code-worker/code-worker.ts";
 import { createLlm } from "./code-worker/llm-port.ts";
 import { createCallDeployment } from "./code-worker/other-deployments.ts";
@@ -72,6 +72,9 @@ export async function startReplicaCode(
     if (!place.isolates) refuseMounts(program);
     if (!place.isolates)
       log.warn("this system gives the code no namespaces of its own: it runs as any program of this user");
+    else
+      for (const shown of shownDirectories(located, { ...known, program }))
+        log.warn("the code can see a directory that should be hidden: it needs too many others", { shown });
     const worker = await startCodeWorker(
       {
         source: {

@@ -121,7 +121,8 @@ async function patchOnce(
   const received = await bundles.derive(version.bundle, files, contents);
   try {
     const { bundle } = received;
-    const before = await inspectBundle(join(bundles.directory, version.bundle));
+    const own = new Set(base.files.map(({ path }) => path));
+    const before = await inspectBundle(join(bundles.directory, version.bundle), { only: own });
     const fields = fieldsForFullPush(before, bundle, operations);
     if (fields.length > 0) return needsFullPush(fields);
     const keepsState = patch.keepState && isCodeAlone(before, bundle, operations);
@@ -171,21 +172,32 @@ async function bring(step: Step, options: PatchOptions): Promise<PatchAnswer> {
       });
   if (outcome?.kind === "refused") return outcome.refused;
 
-  const moves = await withRetry(db, () =>
-    inTransaction(db, async (transaction) => {
-      const { row: made } = await insertVersion(transaction, {
-        projectId: row.project_id,
-        modelId: row.model_id,
-        digest: manifestDigest(next),
-        manifest: next,
-        bundle: digest,
-        patched: true,
-        ...weightsOf(version, join(bundles.directory, version.bundle), directory),
-      });
-      const move = { id: row.id, from: version.id, to: made.id, starts: isDown };
-      return (await moveDeployment(transaction, move)) ? made : null;
-    }),
-  );
+  const move = () =>
+    withRetry(db, () =>
+      inTransaction(db, async (transaction) => {
+        const { row: made } = await insertVersion(transaction, {
+          projectId: row.project_id,
+          modelId: row.model_id,
+          digest: manifestDigest(next),
+          manifest: next,
+          bundle: digest,
+          patched: true,
+          ...weightsOf(version, join(bundles.directory, version.bundle), directory),
+        });
+        const isMoved = await moveDeployment(transaction, {
+          id: row.id,
+          from: version.id,
+          to: made.id,
+          starts: isDown,
+        });
+        return isMoved ? made : null;
+      }),
+    );
+  const moves = await move().catch((error: unknown) => {
+    // The replica has code that the deployment has not: another one is started with what it has.
+    if (!isDown) options.restart(row.id);
+    throw error;
+  });
   if (moves === null) {
     // Another platform process was faster: its replica is brought to what the deployment has by the reconciler.
     deploymentsChanged();

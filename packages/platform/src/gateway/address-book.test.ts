@@ -13,7 +13,8 @@ function deployment(fields: Partial<AddressedDeployment>): AddressedDeployment {
     status: "active",
     statusDetail: null,
     identifiers: [],
-    production: true,
+    development: false,
+  production: true,
     deployedAtMs: 0,
     ...fields,
   };

@@ -16,6 +16,8 @@ export interface AddressedDeployment {
   readonly identifiers: readonly string[];
   /** Whether it is its model's production deployment. */
   readonly production: boolean;
+  /** Whether it is its model's development deployment, whose code changes. */
+  readonly development: boolean;
   /** When it was last asked for, in milliseconds since the epoch. */
   readonly deployedAtMs: number;
 }

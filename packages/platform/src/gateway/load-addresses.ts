@@ -16,6 +16,7 @@ interface Row {
   readonly identifiers: string[];
   readonly deployed_at: Date;
   readonly production: boolean;
+  readonly development: boolean;
 }
 
 /** Every call asks this, so PostgreSQL parses and plans it once a connection. */
@@ -23,7 +24,7 @@ const statement = {
   query_timeout: callQueryMs,
   name: "addresses-of-projects",
   text: `select d.id, d.name, d.project_id, d.model_id, m.name as model_name, d.status, d.status_detail, d.identifiers,
-      d.deployed_at, coalesce(m.production_deployment_id = d.id, false) as production
+      d.deployed_at, coalesce(m.production_deployment_id = d.id, false) as production, d.development
     from deployments d join models m on m.id = d.model_id
     where d.project_id = any ($1::text[]) and d.deleted_at is null`,
 };
@@ -44,6 +45,7 @@ export function loadAddresses({ db, pool }: Pick<Store, "db" | "pool">): ListAdd
         statusDetail: row.status_detail,
         identifiers: row.identifiers,
         production: row.production,
+        development: row.development,
         deployedAtMs: row.deployed_at.getTime(),
       });
     }

@@ -69,7 +69,7 @@ test("other models' deployments, unknown environments and missing keys are refus
   };
   assert.match((await refusal("/model/fake/deployment/other/predict"))[1], /no deployment of model "fake"/);
   assert.match((await refusal("/model/fake/environments/staging/sync/"))[1], /no environment "staging"/);
-  assert.match((await refusal("/model/fake/development/predict"))[1], /no environment "development"/);
+  assert.match((await refusal("/model/fake/development/predict"))[1], /no development deployment/);
   assert.equal((await refusal("/model/none/production/predict"))[0], 404);
   assert.equal((await refusal("/model/fake/production/sync/ping", { authorization: "" }))[0], 401);
 });

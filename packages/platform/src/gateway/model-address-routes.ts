@@ -40,7 +40,7 @@ export const modelAddresses: readonly ModelAddress[] = [
   {
     path: "/model/:model/development",
     what: "a model's development deployment",
-    find: (addresses, { model }) => byEnvironment(addresses, model, "development"),
+    find: (addresses, { model }) => developmentOf(addresses, model),
   },
 ];
 
@@ -119,6 +119,17 @@ function byEnvironment(addresses: Addresses, model: string, environment: string)
   throw new ServingError(
     "deployment_not_found",
     `Model ${JSON.stringify(production.modelName)} has no environment ${JSON.stringify(environment.slice(0, 100))}; it has "production".`,
+  );
+}
+
+/** Fails with `deployment_not_found` where the model has none. */
+function developmentOf(addresses: Addresses, model: string): AddressedDeployment {
+  const { modelId, modelName } = addresses.byModel(model);
+  const found = addresses.all.find((one) => one.modelId === modelId && one.development);
+  if (found !== undefined) return found;
+  throw new ServingError(
+    "deployment_not_found",
+    `Model ${JSON.stringify(modelName)} has no development deployment; corral push with --watch makes one.`,
   );
 }
 

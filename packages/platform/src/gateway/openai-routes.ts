@@ -199,7 +199,7 @@ function describeForBaseten(deployments: Deployments) {
     created_at: new Date(createdAtMs(deployments)).toISOString(),
     deployments_count: deployments.length,
     production_deployment_id: deployments.find(({ production }) => production)?.id ?? null,
-    development_deployment_id: null,
+    development_deployment_id: deployments.find(({ development }) => development)?.id ?? null,
     instance_type_name: null,
   };
 }

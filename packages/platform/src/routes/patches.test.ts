@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
@@ -56,6 +56,8 @@ async function answer(id: string): Promise<{ pid: number; served: string }> {
 test("a patch reaches the replica that runs, and moves the deployment to another version", async () => {
   const { id, name, development, version_id: first } = await pushed("moved");
   assert.deepEqual([name, development], ["moved-dev", true]);
+  const byModel = await platform.post("/model/moved/development/predict", {});
+  assert.equal(((await byModel.json()) as { served: string }).served, "one");
   const { pid } = await answer(id);
   const applied = await patch(id, { "model/model.py": "two" });
   assert.ok(applied.kind === "applied");
@@ -101,6 +103,17 @@ test("what takes another replica is named, and mistakes of the config have their
   assert.match(await wrong.text(), /config\.yaml line 2/);
   for (const path of ["../x", "/x", "model"])
     assert.equal((await send(id, digest, { [path]: "x" })).status, 422, path);
+});
+
+test("files that a replica placed beside a version's own are no part of a patch", async () => {
+  const { id } = await pushed("linked");
+  const bundles = join(platform.home, "bundles");
+  for (const bundle of readdirSync(bundles)) symlinkSync("/dev/null", join(bundles, bundle, "data/placed"));
+  assert.equal((await patch(id, { "model/model.py": "two" })).kind, "applied");
+  assert.deepEqual(
+    (await filesOf(id)).files.map(({ path }) => path),
+    ["config.yaml", "data/words.txt", "model/model.py"],
+  );
 });
 
 test("a key that may push weights alone neither reads nor changes code", async () => {

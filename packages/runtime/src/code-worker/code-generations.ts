@@ -15,6 +15,8 @@ export interface CodeGenerations {
 
 /** Those that one process has its files in, one after the other. */
 export interface HeldGenerations {
+  /** The one that the process was started with, as long as it lives. */
+  readonly first: string;
   /** Links the files of a version; gives the directory that they are in. */
   add(version: string): Promise<string>;
   /** The process has not taken it. */
@@ -39,6 +41,9 @@ export function createCodeGenerations(directory: string): CodeGenerations {
     hold() {
       const held: string[] = [];
       return {
+        get first() {
+          return held[0] ?? "";
+        },
         async add(version) {
           const generation = join(directory, String((number += 1)));
           held.push(generation);

@@ -4,7 +4,7 @@ import type { ReplicaCode } from "@corral/contract";
 import { userInfo } from "node:os";
 import { isAbsolute, join } from "node:path";
 import type { CodeSource } from "./code-worker.ts";
-import { canIsolate, isolatingWords, type IsolationOptions } from "./isolation.ts";
+import { canIsolate, isolatingWords, unhiddenOf, type IsolationOptions } from "./isolation.ts";
 import { workerEnvironment } from "./worker-environment.ts";
 import type { WorkerProgram } from "./worker-process.ts";
 
@@ -90,6 +90,11 @@ export function codeSource(code: ReplicaCode, place: CodePlace): CodeSource {
 /** To be asked once, while nobody waits for the replica yet. */
 export function codeCanBeIsolated(code: ReplicaCode, place: Omit<CodePlace, "isolates">): boolean {
   return canIsolate(isolationOf(code, place));
+}
+
+/** Directories that the code can see although it should not. */
+export function shownDirectories(code: ReplicaCode, place: Omit<CodePlace, "isolates">): readonly string[] {
+  return unhiddenOf(isolationOf(code, place));
 }
 
 function isolationOf(

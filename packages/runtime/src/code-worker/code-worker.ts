@@ -183,6 +183,11 @@ class SupervisedCode implements CodeWorker {
       this.#log.warn("new code was refused, the old code goes on", { reason: outcome.failed.message });
       return outcome;
     }
+    if (!this.#lives.has(life))
+      return {
+        kind: "failed",
+        failed: { stage: "load", message: "Its process ended right after its load." },
+      };
     const old = this.#current;
     this.#serve(life, source, outcome.loaded);
     old?.retire();
@@ -201,6 +206,7 @@ class SupervisedCode implements CodeWorker {
     if (this.#current !== current) return { kind: "needs_load", reason: "The code's process has ended." };
     this.#source = source;
     this.#loaded = { ...this.loaded, ...outcome.loaded };
+    this.#watchHealth(current, source, this.#loaded);
     this.#log.info("new code answers, and its state is kept");
     return outcome;
   }
@@ -246,6 +252,12 @@ class SupervisedCode implements CodeWorker {
     try {
       const { outcome, life } = await this.#startLife(source, true);
       if ((this.#current !== null && this.#current !== old) || this.#isStopped) return life.retire();
+      if (this.#source !== source) {
+        // The old process has taken other code meanwhile: this one has what nobody wants any more.
+        life.retire();
+        setImmediate(() => void this.#renew(old));
+        return;
+      }
       if (outcome.kind === "failed")
         return old.kill(`Another one cannot be started: ${outcome.failed.stage}.`);
       this.#serve(life, source, outcome.loaded);
@@ -264,7 +276,9 @@ class SupervisedCode implements CodeWorker {
     if (!this.#lives.has(life)) return;
     // One that was to be started in its place is not needed any more.
     clearTimeout(this.#restartTimer);
+    const before = this.#source;
     this.#source = source;
+    this.#releaseUnused(before);
     this.#current = life;
     this.#loaded = loaded;
     this.#watchHealth(life, source, loaded);
@@ -307,7 +321,7 @@ class SupervisedCode implements CodeWorker {
       this.#isUnhealthy = false;
     }
     for (const call of lose()) this.#calls.placeAgain(call);
-    if (source !== undefined && source.release !== this.#source.release) source.release?.();
+    if (source !== undefined) this.#releaseUnused(source);
     if (!wasCurrent || this.#isStopped) return;
     this.#restartCount += 1;
     this.#log.error("the code's process is gone and is started again", {
@@ -317,6 +331,12 @@ class SupervisedCode implements CodeWorker {
     this.#restartLater();
   }
 
+  /** A process that runs, or the next one, may still need its files. */
+  #releaseUnused({ release }: CodeSource): void {
+    const isUsed = [this.#source, ...this.#lives.values()].some((one) => one.release === release);
+    if (!isUsed) release?.();
+  }
+
   #restartLater(): void {
     this.#failureCount += 1;
     this.#restartTimer = setTimeout(() => void this.#restart(), restartDelay(this.#failureCount));
@@ -324,6 +344,7 @@ class SupervisedCode implements CodeWorker {
 
   async #restart(): Promise<void> {
     const source = this.#source;
+    if (this.#isStopped || this.#current !== null) return;
     try {
       const { outcome, life } = await this.#startLife(source, true);
       // New code may have come meanwhile.
@@ -338,7 +359,7 @@ class SupervisedCode implements CodeWorker {
     } catch (error) {
       this.#refuseWaiting({ stage: "import", message: String(error) });
     }
-    this.#restartLater();
+    if (!this.#isStopped && this.#current === null) this.#restartLater();
   }
 
   /** Nobody knows when it can be loaded again. */
@@ -347,7 +368,6 @@ class SupervisedCode implements CodeWorker {
     // What the code threw may hold a password or an address: it is for the log.
     this.#calls.failWaiting("The model's code cannot be loaded again; the log of its deployment says why.");
   }
-
 }
 
 function unhealthy(): ServingError {

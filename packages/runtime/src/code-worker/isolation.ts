@@ -2,7 +2,6 @@
 // processes nor the platform's directories, and whatever it starts ends with it. Linux and util-linux only.
 
 import { spawnSync } from "node:child_process";
-import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { findProgram } from "./find-program.ts";
 
@@ -82,6 +81,12 @@ export function isolatingWords(options: IsolationOptions): readonly string[] | n
   ];
 }
 
+/** Directories that should be hidden and are not, as too many others must be seen. */
+export function unhiddenOf(options: IsolationOptions): readonly string[] {
+  const { hidden } = placesOf(options);
+  return options.hidden.filter((directory) => !hidden.includes(directory));
+}
+
 /** Of `isolate.sh`: a shell has ten descriptors that a script can name. */
 const mostPlaces = 4;
 
@@ -94,7 +99,7 @@ interface Places {
 }
 
 function placesOf({ hidden, kept }: IsolationOptions): Places {
-  const needed = [install, dirname(process.execPath), ...kept];
+  const needed = [install, ...kept];
   for (let count = hidden.length; ; count--) {
     const hiddenOnes = hidden.slice(0, count);
     const isHidden = (directory: string) => hiddenOnes.some((one) => isIn(directory, one));

@@ -114,8 +114,5 @@ function timeLeft({ deadlineAtMs }: Placed): number | null {
 }
 
 function queueFull(queueLength: number): ServingError {
-  return new ServingError(
-    "queue_full",
-    `${queueLength} calls wait until the model's code is loaded again.`,
-  );
+  return new ServingError("queue_full", `${queueLength} calls wait until the model's code is loaded again.`);
 }

@@ -1,5 +1,6 @@
 // How the process of TypeScript code is started.
 
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { WorkerProgram } from "../worker-process.ts";
 
@@ -18,6 +19,6 @@ export function typescriptProgram(memoryBytes: number | null, packages: string |
     program: process.execPath,
     args: [...heap, main, ...(packages === null ? [] : [packages])],
     environment: {},
-    ...(packages === null ? {} : { directories: [packages] }),
+    directories: [dirname(process.execPath), ...(packages === null ? [] : [packages])],
   };
 }
