@@ -101,14 +101,19 @@ async function flushDirectory(path: string): Promise<void> {
 export async function giveTo(root: string, { owner }: Identity): Promise<void> {
   if (process.getuid?.() !== 0) return;
   const give = async (path: string): Promise<void> => {
-    const stat = await lstat(path);
+    // What a killed start left behind may still be ending, and taking its files away.
+    const stat = await lstat(path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT" && path !== root) return null;
+      throw error;
+    });
+    if (stat === null) return;
     const others = stat.uid !== owner.uid;
     if (others) await chown(path, owner.uid, owner.gid);
     if (!stat.isDirectory() || stat.isSymbolicLink()) return;
     const unchanged = !others && path !== root;
     // A directory that is right already is right inside, but for the cluster that has just been begun.
     if (unchanged && !path.includes("cluster.new-")) return;
-    for (const name of await readdir(path)) await give(join(path, name));
+    for (const name of await readdir(path).catch(() => [])) await give(join(path, name));
   };
   await give(root);
 }
