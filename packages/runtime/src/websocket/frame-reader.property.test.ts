@@ -92,3 +92,28 @@ test("what breaks the protocol has its close code", () => {
   assert.equal(code(closing(999)), 1002);
   assert.equal(code(closing(3000)), null);
 });
+
+test("a message in very many frames is refused, however small they are", () => {
+  const reader = new FrameReader(1_000);
+  reader.push(frame(2, Buffer.alloc(0), false));
+  const empty = Buffer.concat(Array.from({ length: 9_999 }, () => frame(0, Buffer.alloc(0), false)));
+  assert.deepEqual(reader.push(empty), []);
+  assert.throws(
+    () => reader.push(frame(0, Buffer.alloc(0))),
+    (error) => error instanceof SocketViolation && error.code === 1009,
+  );
+});
+
+test("who wants no messages any more still gets the close, however it is cut", () => {
+  const reader = new FrameReader(100_000);
+  reader.push(frame(1, Buffer.from("begun"), false));
+  reader.skipMessages();
+  const bytes = Buffer.concat([
+    frame(0, Buffer.from("rest")),
+    frame(2, Buffer.alloc(70_000)),
+    frame(8, Buffer.from([0x03, 0xe8])),
+  ]);
+  const events: SocketEvent[] = [];
+  for (let at = 0; at < bytes.length; at += 999) events.push(...reader.push(bytes.subarray(at, at + 999)));
+  assert.deepEqual(events, [{ kind: "close", code: 1000 }]);
+});

@@ -28,6 +28,8 @@ interface Header {
 
 const opcodes = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;
 const knownOpcodes: ReadonlySet<number> = new Set(Object.values(opcodes));
+/** Empty ones cost as well: the bytes of a message do not bound its frames. */
+const mostFrames = 10_000;
 
 export class FrameReader {
   readonly #mostMessageBytes: number;
@@ -37,9 +39,19 @@ export class FrameReader {
   #parts: Buffer[] | null = null;
   #partsBytes = 0;
   #isText = false;
+  #skipsMessages = false;
+  /** Of a frame that nobody wants, still to come. */
+  #unwantedBytes = 0;
 
   constructor(mostMessageBytes: number) {
     this.#mostMessageBytes = mostMessageBytes;
+  }
+
+  /** From now on only control frames count; the bytes of messages are dropped as they come. */
+  skipMessages(): void {
+    this.#skipsMessages = true;
+    this.#parts = null;
+    this.#partsBytes = 0;
   }
 
   /** What is complete with these bytes. Fails with `SocketViolation`. */
@@ -48,9 +60,15 @@ export class FrameReader {
     this.#length += bytes.length;
     const events: SocketEvent[] = [];
     for (;;) {
+      this.#dropUnwanted();
       // A header has at most 14 bytes.
       const header = this.#readHeader(this.#peek(14));
-      if (header === null || this.#length < header.headerBytes + header.bodyBytes) return events;
+      if (header === null) return events;
+      if (this.#skipsMessages && header.opcode < opcodes.close) {
+        this.#unwantedBytes = header.headerBytes + header.bodyBytes;
+        continue;
+      }
+      if (this.#length < header.headerBytes + header.bodyBytes) return events;
       const frame = this.#take(header.headerBytes + header.bodyBytes);
       const event = this.#readFrame(header, unmasked(frame, header));
       if (event !== null) events.push(event);
@@ -100,15 +118,23 @@ export class FrameReader {
     if (isFirst === (this.#parts !== null))
       throw new SocketViolation(1002, "A message begins before the last has ended, or goes on without one.");
     if (isFirst) this.#isText = opcode === opcodes.text;
-    const parts = [...(this.#parts ?? []), body];
+    const parts = (this.#parts ??= []);
+    if (parts.length >= mostFrames) throw new SocketViolation(1009, "A message is in too many frames.");
+    parts.push(body);
     this.#partsBytes += body.length;
-    this.#parts = parts;
     if (!isLast) return null;
     const data = parts.length === 1 ? body : Buffer.concat(parts);
     this.#parts = null;
     this.#partsBytes = 0;
     if (this.#isText) requireUtf8(data);
     return { kind: "message", data, isText: this.#isText };
+  }
+
+  #dropUnwanted(): void {
+    const byteCount = Math.min(this.#unwantedBytes, this.#length);
+    if (byteCount === 0) return;
+    this.#take(byteCount);
+    this.#unwantedBytes -= byteCount;
   }
 
   #peek(byteCount: number): Buffer {
@@ -137,10 +163,12 @@ export class FrameReader {
 
 /** A copy: the bytes that came are others' as well. */
 function unmasked(frame: Buffer, { headerBytes }: Header): Buffer {
-  const mask = frame.subarray(headerBytes - 4, headerBytes);
-  const body = Buffer.from(frame.subarray(headerBytes));
-  for (let index = 0; index < body.length; index += 1)
-    body[index] = (body[index] ?? 0) ^ (mask[index & 3] ?? 0);
+  // By words, the last of which may be longer than what is left.
+  const words = new Uint32Array(Math.ceil((frame.length - headerBytes) / 4));
+  const body = Buffer.from(words.buffer, 0, frame.length - headerBytes);
+  frame.copy(body, 0, headerBytes);
+  const [mask = 0] = new Uint32Array(Uint8Array.from(frame.subarray(headerBytes - 4, headerBytes)).buffer);
+  for (let index = 0; index < words.length; index += 1) words[index] = (words[index] ?? 0) ^ mask;
   return body;
 }
 

@@ -26,6 +26,9 @@ export interface ServerSocket {
   /** False: the other side reads slower than this one sends. */
   send(data: Uint8Array, isText: boolean): boolean;
   close(code: number, reason: string): void;
+  /** Reads nothing until `resume`, so that the other side must wait. */
+  pause(): void;
+  resume(): void;
 }
 
 const closeGraceMs = 5_000;
@@ -44,13 +47,13 @@ export function openServerSocket(options: ServerSocketOptions): ServerSocket | n
   let isOver = false;
   let isClosing = false;
   let isAnswered = true;
+  let isPaused = false;
   let closeTimer: NodeJS.Timeout | undefined;
 
   function over(code: number): void {
     if (isOver) return;
     isOver = true;
     clearInterval(pings);
-    clearTimeout(closeTimer);
     onClose(code);
   }
   function write(opcode: number, data: Uint8Array): boolean {
@@ -61,6 +64,9 @@ export function openServerSocket(options: ServerSocketOptions): ServerSocket | n
   function close(code: number, reason: string): void {
     if (isClosing || isOver) return;
     isClosing = true;
+    // Its messages are wanted no more; its close is.
+    reader.skipMessages();
+    resume();
     const text = Buffer.from(reason).subarray(0, 123);
     const body = Buffer.alloc(2 + text.length);
     body.writeUInt16BE(code);
@@ -68,6 +74,18 @@ export function openServerSocket(options: ServerSocketOptions): ServerSocket | n
     write(8, body);
     // Who does not answer is left.
     closeTimer = setTimeout(() => stream.destroy(), closeGraceMs);
+  }
+  function pause(): void {
+    if (isClosing || isOver) return;
+    isPaused = true;
+    stream.pause();
+  }
+  function resume(): void {
+    if (!isPaused) return;
+    isPaused = false;
+    // What it answered has not been read.
+    isAnswered = true;
+    stream.resume();
   }
   function take(event: SocketEvent): void {
     isAnswered = true;
@@ -91,7 +109,7 @@ export function openServerSocket(options: ServerSocketOptions): ServerSocket | n
     }
   }
   const pings = setInterval(() => {
-    if (!isAnswered) return void stream.destroy();
+    if (!isAnswered && !isPaused) return void stream.destroy();
     isAnswered = false;
     write(9, new Uint8Array());
   }, pingMs);
@@ -102,13 +120,16 @@ export function openServerSocket(options: ServerSocketOptions): ServerSocket | n
   stream.on("drain", onDrain);
   stream.on("error", () => stream.destroy());
   stream.on("end", () => stream.end());
-  stream.on("close", () => over(1006));
+  stream.on("close", () => {
+    clearTimeout(closeTimer);
+    over(1006);
+  });
   stream.write(
     `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${acceptOf(key)}\r\n\r\n`,
   );
   // Not before the caller holds the socket.
   if (head.length > 0) setImmediate(() => read(head));
-  return { send: (data, isText) => write(isText ? 1 : 2, data), close };
+  return { send: (data, isText) => write(isText ? 1 : 2, data), close, pause, resume };
 }
 
 function acceptOf(key: string): string {
