@@ -25,11 +25,18 @@ export interface PlacedCallsOptions {
   readonly isStopped: () => boolean;
 }
 
+/** Of one call that waits, before its caller is told to wait as well. */
+const mostHeldBytes = 1024 ** 2;
+const mostHeldMessages = 1_000;
+
 interface Placed {
   readonly call: CodeCall;
   /** Of `performance.now()`, wherever the call waits or runs; null: none. */
   readonly deadlineAtMs: number | null;
   running: RunningCall | null;
+  /** Said to it while it waited, in order. */
+  readonly held: ((running: RunningCall) => void)[];
+  heldBytes: number;
   /** While it waits. */
   timer: NodeJS.Timeout | undefined;
 }
@@ -61,7 +68,24 @@ export function createPlacedCalls({ queueLength, current, isStopped }: PlacedCal
   function give(placed: Placed): boolean {
     const life = current();
     placed.running = life?.isAccepting === true ? life.call(placed.call, timeLeft(placed)) : null;
-    return placed.running !== null;
+    if (placed.running === null) return false;
+    for (const tell of placed.held.splice(0)) tell(placed.running);
+    placed.heldBytes = 0;
+    // The worker that told it to wait may be another.
+    placed.call.sink.drained?.();
+    return true;
+  }
+
+  function input(placed: Placed, body: Uint8Array, isText: boolean): boolean {
+    if (placed.running !== null) return placed.running.input(body, isText);
+    placed.held.push((running) => running.input(body, isText));
+    placed.heldBytes += body.length;
+    return placed.heldBytes <= mostHeldBytes && placed.held.length <= mostHeldMessages;
+  }
+
+  function inputEnd(placed: Placed, closeCode: number): void {
+    if (placed.running !== null) placed.running.inputEnd(closeCode);
+    else placed.held.push((running) => running.inputEnd(closeCode));
   }
 
   return {
@@ -70,7 +94,7 @@ export function createPlacedCalls({ queueLength, current, isStopped }: PlacedCal
     },
     place(call) {
       const deadlineAtMs = call.timeoutMs === null ? null : performance.now() + call.timeoutMs;
-      const placed: Placed = { call, deadlineAtMs, running: null, timer: undefined };
+      const placed: Placed = { call, deadlineAtMs, running: null, held: [], heldBytes: 0, timer: undefined };
       all.set(call, placed);
       if (!give(placed)) {
         if (waiting.size >= queueLength) throw queueFull(queueLength);
@@ -83,8 +107,8 @@ export function createPlacedCalls({ queueLength, current, isStopped }: PlacedCal
         },
         pause: () => placed.running?.pause(),
         resume: () => placed.running?.resume(),
-        input: (body, isText) => placed.running?.input(body, isText),
-        inputEnd: (closeCode) => placed.running?.inputEnd(closeCode),
+        input: (body, isText) => input(placed, body, isText),
+        inputEnd: (closeCode) => inputEnd(placed, closeCode),
       };
     },
     placeAgain(call) {

@@ -5,6 +5,7 @@ import { randomUUID } from "node:crypto";
 import { connect } from "node:net";
 import { once } from "node:events";
 import { createServer, request as sendRequest } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "node:test";
 import type { TestReplica } from "../testing/start-test-replica.ts";
 import { startTestBundle } from "../testing/start-test-bundle.ts";
@@ -14,6 +15,11 @@ const code = `
   export async function websocket(socket: any, { runId, request }: any) {
     for await (const message of socket) {
       if (message === "throw") throw new Error("broken");
+      if (message === "die") process.exit(1);
+      if (message === "block") {
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_500);
+        continue;
+      }
       if (message === "close") return socket.close(4000, "enough");
       if (message === "return") return;
       if (message === "who") await socket.send(JSON.stringify({ runId, url: request.url }));
@@ -113,6 +119,32 @@ test("a model without the method, with code or not, accepts and closes with 1003
       reason: "WebSocket is not implemented on this deployment.",
     });
   }
+});
+
+test("a client that sends more than the code takes has to wait, and loses nothing", async () => {
+  await using replica = await startTestBundle({ files: { "model/model.ts": code } });
+  const { socket, closed, ask } = await openSocket(replica);
+  socket.send("block");
+  await sleep(200);
+  const part = new Uint8Array(1024 * 1024);
+  for (let sent = 0; sent < 32; sent += 1) socket.send(part);
+  await sleep(600);
+  assert.ok(socket.bufferedAmount > 16 * part.length, `${socket.bufferedAmount} bytes wait at the client`);
+  let answered = 0;
+  socket.addEventListener("message", () => (answered += 1));
+  while (answered < 32) await once(socket, "message");
+  assert.equal(await ask("still"), "STILL");
+  socket.close();
+  await closed;
+});
+
+test("while the code is started again a websocket is told to come later", async () => {
+  await using replica = await startTestBundle({ files: { "model/model.ts": code } });
+  const first = await openSocket(replica);
+  first.socket.send("die");
+  assert.equal((await first.closed).code, 1011);
+  const { closed } = await openSocket(replica);
+  assert.deepEqual(await closed, { code: 1013, reason: "The code is being started." });
 });
 
 test("a caller that is gone without a word is told to the code", async () => {

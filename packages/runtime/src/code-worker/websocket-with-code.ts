@@ -38,7 +38,9 @@ export async function websocketWithCode(
     stream,
     head,
     mostMessageBytes: websocketMessageBytes,
-    onMessage: (data, isText) => running?.input(data, isText),
+    onMessage(data, isText) {
+      if (running?.input(data, isText) === false) socket?.pause();
+    },
     onClose(code) {
       isLeft = true;
       running?.inputEnd(code);
@@ -51,6 +53,7 @@ export async function websocketWithCode(
   if (socket === null) return;
   if (service === null || !service.worker.loaded.methods.includes("websocket"))
     return socket.close(1003, notImplemented);
+  if (!service.worker.isAccepting) return socket.close(1013, "The code is being started.");
 
   const forwarded = readForwardedCall(request.headers);
   const { runId, projectId, keyId, dialect, loadMs } = forwarded;
@@ -85,6 +88,7 @@ export async function websocketWithCode(
           isPaused = true;
           running?.pause();
         },
+        drained: () => socket.resume(),
         end: (code = 1000, reason = "") => resolve({ kind: "ended", code, reason }),
         fail: (failure) => resolve({ kind: "failed", failure }),
       },

@@ -33,6 +33,7 @@ async function outcomesOf(said: readonly Said[], raw: Uint8Array | null) {
   let broken: string | null = null;
   const calls = new WorkerCalls({
     send: () => {},
+    unsentBytes: () => 0,
     answerBytes,
     cancelGraceMs: 10_000,
     onTimeout: () => {},

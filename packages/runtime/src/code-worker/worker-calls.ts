@@ -18,6 +18,8 @@ export interface AnswerSink {
   /** @param isText of a websocket */
   chunk(body: Buffer, isText: boolean): void;
   end(closeCode: number | undefined, closeReason?: string): void;
+  /** The worker has taken what it was sent, after an `input` that gave false. */
+  drained?(): void;
   fail(failure: CallFailure): void;
 }
 
@@ -36,13 +38,15 @@ export interface RunningCall {
   cancel(): void;
   pause(): void;
   resume(): void;
-  /** A message of a websocket. */
-  input(body: Uint8Array, isText: boolean): void;
+  /** A message of a websocket. False: the worker takes them too slowly; `drained` follows. */
+  input(body: Uint8Array, isText: boolean): boolean;
   inputEnd(closeCode: number): void;
 }
 
 export interface WorkerCallsOptions {
   readonly send: (message: ReplicaMessage, body?: Uint8Array) => void;
+  /** Of what was sent, not taken yet. */
+  readonly unsentBytes: () => number;
   /** Most bytes of one answer. */
   readonly answerBytes: number;
   /** What a worker may take to end a call whose time is over, before the call counts as stuck. */
@@ -82,6 +86,9 @@ const order: Readonly<Record<CallProgress["kind"], readonly Phase[]>> = {
   error: ["given", "waiting", "begun", "streaming"],
 };
 
+/** Of messages to websockets that the worker has not read. */
+const mostUnsentInputBytes = 1024 ** 2;
+
 interface Entry {
   readonly call: CodeCall;
   phase: Phase;
@@ -90,6 +97,8 @@ interface Entry {
   isAbandoned: boolean;
   /** Abandoned, and not ended within the grace. */
   isStuck: boolean;
+  /** Its caller was told to wait. */
+  isFull: boolean;
   timer: NodeJS.Timeout | undefined;
 }
 
@@ -128,6 +137,7 @@ export class WorkerCalls {
       answeredBytes: 0,
       isAbandoned: false,
       isStuck: false,
+      isFull: false,
       timer: undefined,
     };
     this.#entries.set(id, entry);
@@ -143,12 +153,24 @@ export class WorkerCalls {
       pause: tell("pause"),
       resume: tell("resume"),
       input: (body, text) => {
-        if (this.#entries.has(id)) send({ kind: "input", id, text }, body);
+        if (entry.isAbandoned || !this.#entries.has(id)) return true;
+        send({ kind: "input", id, text }, body);
+        entry.isFull = this.#options.unsentBytes() > mostUnsentInputBytes;
+        return !entry.isFull;
       },
       inputEnd: (closeCode) => {
         if (this.#entries.has(id)) send({ kind: "input_end", id, close_code: closeCode });
       },
     };
+  }
+
+  /** The worker has taken all that was sent. */
+  drained(): void {
+    for (const entry of this.#entries.values()) {
+      if (!entry.isFull) continue;
+      entry.isFull = false;
+      entry.call.sink.drained?.();
+    }
   }
 
   /** Fails with `BrokenOrder`. */

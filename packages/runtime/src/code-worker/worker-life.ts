@@ -166,6 +166,7 @@ class RunningWorker implements WorkerLife {
         this.kill(reason);
       },
       onDrain: () => {
+        this.#calls.drained();
         if (this.isAccepting) options.onAccepting();
       },
       onClose: () => {
@@ -177,6 +178,7 @@ class RunningWorker implements WorkerLife {
     });
     this.#calls = new WorkerCalls({
       send: (message, body) => this.#connection.send(message, body),
+      unsentBytes: () => this.#connection.unsentBytes,
       answerBytes: start.answer_bytes,
       cancelGraceMs: options.cancelGraceMs,
       onTimeout: () => this.#suspect(),
