@@ -114,6 +114,25 @@ test("a worker that breaks the protocol is ended, and the next call is answered"
   assert.equal((await code.call({ bad: false })).text, `"ok"`);
 });
 
+test("a message that is larger than any answer may be breaks the protocol, if it is no message of a websocket", async () => {
+  await using code = await startTestCode({
+    start: { answer_bytes: 1_000 },
+    files: {
+      "model/model.ts": `import { writeSync } from "node:fs";
+        export function predict({ bad }: { bad: boolean }) {
+          const text = JSON.stringify({ kind: "log", level: "info", message: "large", run_id: null });
+          const head = Buffer.alloc(8);
+          head.writeUInt32BE(text.length, 0);
+          head.writeUInt32BE(70_000, 4);
+          if (bad) writeSync(3, Buffer.concat([head, Buffer.from(text), Buffer.alloc(70_000)]));
+          return "ok";
+        }`,
+    },
+  });
+  const broken = await code.call({ bad: true });
+  assert.match(broken.failure?.message ?? "", /`log` has 70000 bytes/);
+});
+
 test("what JSON cannot hold is the code's failure, and costs nothing but its call", async () => {
   await using code = await startTestCode({
     files: {

@@ -46,3 +46,37 @@ test("where stuck calls take every place another process takes over, and neighbo
   assert.equal(code.worker.restartCount, 0);
   while (code.worker.callCount > 0) await sleep(20);
 });
+
+const hangs = `${model}
+  export const completions = () => new Promise(() => {});`;
+
+test("a call without a time that is canceled and never ends keeps no process that another took over from", async () => {
+  await using code = await startTestCode({
+    files: { "model/model.ts": hangs },
+    start: { predict_concurrency: 1 },
+    cancelGraceMs: 100,
+  });
+  const { text: first } = await code.call({ ms: 0 });
+  code.open({}, { method: "completions", timeoutMs: null }).running.cancel();
+  await code.call({ ms: 60_000 }, { timeoutMs: 100 });
+  assert.notEqual((await code.call({ ms: 0 })).text, first);
+  for (const until = Date.now() + 5_000; code.worker.callCount > 0; await sleep(20))
+    assert.ok(Date.now() < until, "the old process goes on");
+});
+
+test("what hangs and is no predict takes none of its places", async () => {
+  await using code = await startTestCode({
+    files: { "model/model.ts": hangs },
+    start: { predict_concurrency: 1 },
+    cancelGraceMs: 100,
+  });
+  assert.equal(
+    (await code.call({}, { method: "completions", timeoutMs: 100 })).failure?.reason,
+    "timeout",
+  );
+  await sleep(300);
+  assert.equal((await code.call({ ms: 0 })).failure, null);
+  const lines = code.logLines.map(({ message }) => String(message));
+  assert.ok(lines.some((line) => line.includes("that nobody wants")), "it is stuck");
+  assert.ok(!lines.some((line) => line.includes("another one is started")));
+});

@@ -53,7 +53,7 @@ export interface WorkerCallsOptions {
   readonly cancelGraceMs: number;
   /** A call's time is over: it may be that the worker does nothing any more. */
   readonly onTimeout: () => void;
-  /** It does not let go of a call, whose place stays taken. */
+  /** It does not let go of a call; the place of a `predict` stays taken. */
   readonly onStuck: (reason: string) => void;
   /** A call has ended. */
   readonly onEnded: () => void;
@@ -116,9 +116,15 @@ export class WorkerCalls {
     return this.#entries.size;
   }
 
-  /** Those that hold a place although their time, and the grace, are over. */
+  /** Those that go on although their time, and the grace, are over. */
   get stuckCount(): number {
     return [...this.#entries.values()].filter(({ isStuck }) => isStuck).length;
+  }
+
+  /** Of those, the ones that hold one of the places of `predict`. */
+  get stuckPlaceCount(): number {
+    return [...this.#entries.values()].filter(({ isStuck, call }) => isStuck && call.method === "predict")
+      .length;
   }
 
   /** The call that has a number, for what the worker does during it. */
@@ -275,11 +281,12 @@ export class WorkerCalls {
     this.#expectEnd(id, entry, `It did not end a call whose ${timeoutMs} ms were over.`);
   }
 
-  /** Nobody wants the answer. What only its caller gave up goes on for as long as its time is. */
+  /** Nobody wants the answer. What only its caller gave up goes on for as long as its time is, if it has one. */
   #cancel(id: number, entry: Entry): void {
     if (entry.isAbandoned || !this.#entries.has(id)) return;
     entry.isAbandoned = true;
     this.#options.send({ kind: "cancel", id });
+    if (entry.timer === undefined) this.#expectEnd(id, entry, "It did not end a call that was canceled.");
   }
 
   #expectEnd(id: number, entry: Entry, reason: string): void {

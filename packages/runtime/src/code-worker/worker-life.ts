@@ -249,7 +249,10 @@ class RunningWorker implements WorkerLife {
   }
 
   #take(message: WorkerMessage, body: Buffer): void {
-    const { log } = this.#options;
+    const { log, start } = this.#options;
+    // Messages of a websocket alone may be larger than an answer.
+    if (message.kind !== "chunk" && body.length > start.answer_bytes + slackBytes)
+      throw new Error(`Its \`${message.kind}\` has ${body.length} bytes, which is over the limit.`);
     switch (message.kind) {
       case "answer":
       case "chunk":
@@ -342,15 +345,15 @@ class RunningWorker implements WorkerLife {
 
   /** Where its loop answers, a call that does not end costs nobody but itself. */
   #judge(reason: string): void {
-    const { stuckCount } = this.#calls;
+    const { stuckCount, stuckPlaceCount } = this.#calls;
     const places = this.#options.start.predict_concurrency;
     if (this.#isSilent || stuckCount > places + mostStuckCalls) return this.kill(reason);
-    this.#options.log.warn("the code goes on with a call that nobody wants: its place stays taken", {
+    this.#options.log.warn("the code goes on with a call that nobody wants: the place of a `predict` stays taken", {
       reason,
       stuck: stuckCount,
     });
     if (this.#isRetired) this.#endWhenUnused();
-    else if (stuckCount >= places) this.#options.onCrowded();
+    else if (stuckPlaceCount >= places) this.#options.onCrowded();
   }
 
   #endWhenUnused(): void {
