@@ -30,7 +30,7 @@ const code = `
   }`;
 
 /** A client's websocket needs an address of its own: what the gateway does, in a few lines. */
-async function openSocket(replica: TestReplica) {
+async function openSocket(replica: TestReplica, headers: Readonly<Record<string, string>> = {}) {
   const runId = randomUUID();
   const server = createServer();
   server.on("upgrade", (request, client, head) => {
@@ -42,6 +42,7 @@ async function openSocket(replica: TestReplica) {
         "x-corral-run-id": runId,
         "x-corral-dialect": "baseten",
         "x-corral-project": "default",
+        ...headers,
       },
     });
     upstream.on("upgrade", (response, socket, rest) => {
@@ -134,6 +135,22 @@ test("a client that sends more than the code takes has to wait, and loses nothin
   socket.addEventListener("message", () => (answered += 1));
   while (answered < 32) await once(socket, "message");
   assert.equal(await ask("still"), "STILL");
+  socket.close();
+  await closed;
+});
+
+test("a websocket may ask the model for as long as it is open, whatever a call's time is", async () => {
+  const asks = `import { llm } from "@corral/model";
+    export async function websocket(socket: any) {
+      for await (const prompt of socket) {
+        const { usage } = await llm.generate({ prompt, max_new_tokens: 3, do_sample: false });
+        await socket.send(String(usage.generated_tokens));
+      }
+    }`;
+  await using replica = await startTestBundle({ files: { "model/model.ts": asks }, hasModel: true });
+  const { socket, closed, ask } = await openSocket(replica, { "x-corral-deadline": String(Date.now() + 10) });
+  await sleep(50);
+  assert.equal(await ask("abc"), "3");
   socket.close();
   await closed;
 });

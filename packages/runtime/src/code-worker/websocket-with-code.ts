@@ -59,7 +59,8 @@ export async function websocketWithCode(
   const { runId, projectId, keyId, dialect, loadMs } = forwarded;
   const { worker, runs, ledger, clock, log } = service;
   const receivedAtMs = clock.now();
-  const run = new CodeRun(forwarded, receivedAtMs, () => {
+  // It may be open for as long as it likes, and so may its calls of the model.
+  const run = new CodeRun({ ...forwarded, deadlineAtMs: null }, receivedAtMs, () => {
     running?.cancel();
     resolve({ kind: "failed", failure: { reason: "canceled", message: "The run was canceled." } });
   });
