@@ -70,13 +70,13 @@ test("what hangs and is no predict takes none of its places", async () => {
     start: { predict_concurrency: 1 },
     cancelGraceMs: 100,
   });
-  assert.equal(
-    (await code.call({}, { method: "completions", timeoutMs: 100 })).failure?.reason,
-    "timeout",
-  );
+  assert.equal((await code.call({}, { method: "completions", timeoutMs: 100 })).failure?.reason, "timeout");
   await sleep(300);
   assert.equal((await code.call({ ms: 0 })).failure, null);
   const lines = code.logLines.map(({ message }) => String(message));
-  assert.ok(lines.some((line) => line.includes("that nobody wants")), "it is stuck");
+  assert.ok(
+    lines.some((line) => line.includes("that nobody wants")),
+    "it is stuck",
+  );
   assert.ok(!lines.some((line) => line.includes("another one is started")));
 });

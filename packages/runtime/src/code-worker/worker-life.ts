@@ -348,10 +348,13 @@ class RunningWorker implements WorkerLife {
     const { stuckCount, stuckPlaceCount } = this.#calls;
     const places = this.#options.start.predict_concurrency;
     if (this.#isSilent || stuckCount > places + mostStuckCalls) return this.kill(reason);
-    this.#options.log.warn("the code goes on with a call that nobody wants: the place of a `predict` stays taken", {
-      reason,
-      stuck: stuckCount,
-    });
+    this.#options.log.warn(
+      "the code goes on with a call that nobody wants: the place of a `predict` stays taken",
+      {
+        reason,
+        stuck: stuckCount,
+      },
+    );
     if (this.#isRetired) this.#endWhenUnused();
     else if (stuckPlaceCount >= places) this.#options.onCrowded();
   }
