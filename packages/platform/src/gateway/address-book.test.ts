@@ -14,7 +14,7 @@ function deployment(fields: Partial<AddressedDeployment>): AddressedDeployment {
     statusDetail: null,
     identifiers: [],
     development: false,
-  production: true,
+    production: true,
     deployedAtMs: 0,
     ...fields,
   };
