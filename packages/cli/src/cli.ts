@@ -17,6 +17,7 @@ import { predict } from "./commands/predict.ts";
 import { push } from "./commands/push.ts";
 import { quantize } from "./commands/quantize.ts";
 import { rm } from "./commands/rm.ts";
+import { truss } from "./commands/truss.ts";
 import { up } from "./commands/up.ts";
 import { watch } from "./commands/watch.ts";
 import { weights } from "./commands/weights.ts";
@@ -40,6 +41,7 @@ export const commands: readonly (CommandDefinition | CommandGroup)[] = [
   weights,
   adapters,
   keys,
+  truss,
   rm,
 ];
 

@@ -21,7 +21,7 @@ export async function describeServer(): Promise<{ routes: RouteRow[]; openApi: o
   const { app, guards } = await buildServer({
     ...(unused as ServerServices),
     log: pino({ level: "silent" }),
-    names: () => ({ authorities: new Set() }),
+    names: () => ({ authorities: new Set(), forwarded: new Set(), url: null }),
     predict: unused as ServerServices["predict"],
     management: unused as ServerServices["management"],
   });

@@ -9,6 +9,9 @@ import { ServingError } from "@corral/contract";
 import type { Logger } from "pino";
 import { ensureAdminKey } from "./admin-key.ts";
 import { createBundleStore, removeIncoming } from "./blob/bundle-store.ts";
+import { createUploadStore } from "./blob/upload-store.ts";
+import { readUploadSecret } from "./dialects/truss/s3/credentials.ts";
+import { sweepUploads } from "./dialects/truss/sweep-uploads.ts";
 import type { PlatformConfig } from "./config.ts";
 import { createDeploymentRecords } from "./deployment-records.ts";
 import { createAddressBook } from "./gateway/address-book.ts";
@@ -137,6 +140,7 @@ export async function startPlatform(
       limits: bundleLimits,
       isReferenced: (digest) => isBundleReferenced(db, digest),
     });
+    const uploads = createUploadStore(join(home, "uploads"), bundleLimits.totalBytes);
     const preparations = new WeightsSupervisor({
       db,
       platformId,
@@ -151,6 +155,7 @@ export async function startPlatform(
     if (await isDatabaseOfHome(join(home, "database-id"), await readDatabaseId(db))) {
       await forgetPatched(db, { youngerMs: 10 * 60_000 });
       await bundles.sweep();
+      await sweepUploads({ db, uploads, now });
       await preparations.sweep();
       await sweepAdapters(db, adaptersDirectory);
     } else {
@@ -279,7 +284,7 @@ export async function startPlatform(
     const opened = entry;
     cleanups.push(async () => opened[Symbol.asyncDispose]());
 
-    let names: OwnNames = { authorities: new Set() };
+    let names: OwnNames = { authorities: new Set(), forwarded: new Set(), url: null };
     const { app } = await buildServer({
       log,
       names: () => names,
@@ -294,6 +299,8 @@ export async function startPlatform(
       management: {
         db,
         bundles,
+        uploads,
+        uploadSecret: await readUploadSecret(home),
         weights,
         now,
         memory,

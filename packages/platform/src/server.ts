@@ -9,10 +9,11 @@ import { LogController, fastify, type FastifyInstance, type FastifyRequest } fro
 import { jsonSchemaTransform, serializerCompiler } from "fastify-type-provider-zod";
 import type { Logger } from "pino";
 import { answerError } from "./gateway/answer-error.ts";
+import { registerTrussRoutes } from "./dialects/truss/register.ts";
 import type { Authenticate } from "./gateway/authenticate.ts";
 import { expectProject, type PredictServices } from "./gateway/forward-call.ts";
 import { collectGuards, requireScope, type GuardedRoute } from "./gateway/guard.ts";
-import { isOwnHost, readTarget, type OwnNames } from "./gateway/hosts.ts";
+import { isForUs, readTarget, type OwnNames } from "./gateway/hosts.ts";
 import { registerModelAddressRoutes } from "./gateway/model-address-routes.ts";
 import { registerOpenAiRoutes } from "./gateway/openai-routes.ts";
 import { registerPredictRoutes } from "./gateway/predict-routes.ts";
@@ -66,7 +67,7 @@ export async function buildServer(services: ServerServices): Promise<CorralServe
     requestIdHeader: false,
     genReqId: (request: IncomingMessage) => requestId(request),
     rewriteUrl: (request) => {
-      const target = readTarget(names(), request.url ?? "/");
+      const target = readTarget(names(), request.url ?? "/", request.headers.host);
       return target.kind === "path" ? target.path : "/";
     },
     // Hooks are not run for these.
@@ -115,7 +116,8 @@ export async function buildServer(services: ServerServices): Promise<CorralServe
     },
     transform: (route) => {
       const { schema, url } = jsonSchemaTransform(route);
-      const isPublic = route.route.config?.guard === "public";
+      const guard = route.route.config?.guard;
+      const isPublic = guard === "public" || guard === "signature";
       return { schema: { ...schema, security: isPublic ? [] : [{ apiKey: [] }] }, url };
     },
   });
@@ -141,6 +143,7 @@ export async function buildServer(services: ServerServices): Promise<CorralServe
   registerSocketRoutes(app);
   takeUpgrades(app.server, services);
   await app.register(async (scope) => registerOpenAiRoutes(scope, services.predict));
+  await registerTrussRoutes(app, { ...services.management, names }, services.predict);
   const documented = [...guards];
   refuseOtherMethods(app, documented);
   app.setNotFoundHandler((request, reply) => answerError(request, reply, routeNotFound(request)));
@@ -159,9 +162,9 @@ function addHooks(
     if (request.is404) throw routeNotFound(request);
     const { guard, methodNotAllowed } = request.routeOptions.config;
     if (guard === undefined) throw new TypeError(`${request.url} has no guard.`);
-    if (guard !== "public") {
-      if (isShuttingDown())
-        throw new ServingError("shutting_down", "The server is shutting down; try again shortly.");
+    if (guard !== "public" && isShuttingDown())
+      throw new ServingError("shutting_down", "The server is shutting down; try again shortly.");
+    if (guard !== "public" && guard !== "signature") {
       request.principal = await authenticate(request.headers, (projectId) =>
         expectProject(request, predict.addresses, projectId),
       );
@@ -190,7 +193,7 @@ function addHooks(
 
 /** Why a request is not for this server; null: it is. */
 function hostProblem(names: OwnNames, { originalUrl, headers }: FastifyRequest): ServingError | null {
-  if (readTarget(names, originalUrl).kind === "path" && isOwnHost(names, headers.host)) return null;
+  if (isForUs(names, originalUrl, headers.host)) return null;
   return new ServingError(
     "misdirected_host",
     `This server does not answer for ${JSON.stringify(String(headers.host ?? "").slice(0, 200))}; set CORRAL_URL to the address that others use.`,

@@ -88,6 +88,33 @@ export async function deploy(body: CreateDeployment, options: DeployOptions): Pr
   }
 }
 
+/**
+ * A deployment of its own, whatever others there are of the version, under the first name that is free. Fails with
+ * `model_too_large` where there is no memory for it.
+ * @param settings what is kept with it beside how its replicas run
+ */
+export async function deployAnew(
+  version: VersionRow,
+  settings: StoredSettings,
+  { db, projectId, places, memory }: Pick<DeployOptions, "db" | "projectId" | "places" | "memory">,
+): Promise<DeploymentRow> {
+  await requireFit(version, settingsFrom(settings), memory());
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await createDeployment(db, {
+        projectId,
+        modelId: version.model_id,
+        versionId: version.id,
+        name: await freeName(db, version),
+        identifiers: identifiersOf(version.model_name, places.catalogue),
+        settings,
+      });
+    } catch (error) {
+      if (asServingError(error).code !== "conflict" || attempt === mostAttempts) throw error;
+    }
+  }
+}
+
 const mostAttempts = 20;
 
 /** The model's one development deployment, with this version from now on. */

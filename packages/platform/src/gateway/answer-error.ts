@@ -26,15 +26,23 @@ export function answerError(
   runId: string | null = null,
 ): void {
   const error = toServingError(cause);
-  if (error.code === "internal") request.log.error({ err: error.cause ?? error }, "an unexpected error");
+  if (error.code === "internal" && !isExpected(cause))
+    request.log.error({ err: error.cause ?? error }, "an unexpected error");
   const dialect = request.routeOptions?.config?.dialect ?? "corral";
   const instance = request.url.split("?")[0] ?? "/";
-  const answer = errorAnswer(dialect, error, { runId, instance, source: "gateway" });
+  const own = request.routeOptions?.config?.errorAnswer;
+  const answer = own?.(cause, error) ?? errorAnswer(dialect, error, { runId, instance, source: "gateway" });
   reply.hijack();
   const extra: Record<string, string> = runId === null ? {} : { "x-corral-run-id": runId };
+  if (answer.status === 401) extra["www-authenticate"] = "Api-Key";
   if (error.code === "method_not_allowed")
     extra["allow"] = request.routeOptions.config.methodNotAllowed?.join(", ") ?? "";
   answerEarly(request.raw, reply.raw, { ...answer, headers: { ...answer.headers, ...extra } });
+}
+
+/** A refusal in the words of a protocol of its own. */
+function isExpected(cause: unknown): boolean {
+  return cause instanceof Error && "s3Code" in cause;
 }
 
 /** Fastify's own refusals in the words of our table. */

@@ -2,18 +2,26 @@
 // all guards is what the tests walk through and docs/http-api.md is made from.
 
 import type { Manifest } from "@corral/bundle";
-import { ServingError, type Dialect, type Scope } from "@corral/contract";
+import { ServingError, type Dialect, type ErrorAnswer, type Scope } from "@corral/contract";
 import type { FastifyInstance, RouteOptions } from "fastify";
 import type { Principal } from "./authenticate.ts";
 
-/** `push`: either scope opens the route, which then asks for the one that what is pushed needs (`requirePush`). */
-export type Guard = "public" | "push" | Scope;
+/**
+ * `push`: either scope opens the route, which then asks for the one that what is pushed needs (`requirePush`).
+ * `signature`: the route itself checks keys that are good for one upload and nothing else.
+ */
+export type Guard = "public" | "signature" | KeyGuard;
+
+/** Asks for a key of the project. */
+export type KeyGuard = "push" | Scope;
 
 declare module "fastify" {
   interface FastifyContextConfig {
     guard?: Guard;
     /** The family whose envelope the route's errors have; default: problem details. */
     dialect?: Dialect;
+    /** Errors of the route in a form of its own. */
+    errorAnswer?: (cause: unknown, error: ServingError) => ErrorAnswer;
     /** Set on routes that only answer 405. */
     methodNotAllowed?: readonly string[];
   }
@@ -45,12 +53,12 @@ export function collectGuards(app: FastifyInstance): readonly GuardedRoute[] {
 }
 
 /** Scopes of which one is enough. */
-export function scopesOf(guard: Exclude<Guard, "public">): readonly Scope[] {
+export function scopesOf(guard: KeyGuard): readonly Scope[] {
   return guard === "push" ? ["push_config", "push_code"] : [guard];
 }
 
 /** Refuses a key without the scope that a route asks for, with `forbidden`. `admin` includes all scopes. */
-export function requireScope(principal: Principal, guard: Exclude<Guard, "public">): void {
+export function requireScope(principal: Principal, guard: KeyGuard): void {
   const wanted = scopesOf(guard);
   if (wanted.some((scope) => hasScope(principal, scope))) return;
   throw new ServingError(

@@ -11,7 +11,7 @@ import type { AddressedDeployment, Addresses } from "./address-book.ts";
 import type { Authenticate, Principal } from "./authenticate.ts";
 import { runHeaders, type PredictServices } from "./forward-call.ts";
 import { requireModel, requireScope } from "./guard.ts";
-import { isOwnHost, readTarget, type OwnNames } from "./hosts.ts";
+import { isForUs, readTarget, type OwnNames } from "./hosts.ts";
 import { modelAddresses, type AddressParams } from "./model-address-routes.ts";
 import { headersForReplica } from "./predict-call.ts";
 import { selectReplica } from "./select-replica.ts";
@@ -90,17 +90,18 @@ async function open(
   socket: Duplex,
   head: Buffer,
 ): Promise<void> {
-  const target = readTarget(names(), request.url ?? "/");
-  if (target.kind === "foreign" || !isOwnHost(names(), request.headers.host))
+  const { url = "/", headers } = request;
+  const target = readTarget(names(), url, headers.host);
+  if (target.kind === "foreign" || !isForUs(names(), url, headers.host))
     throw new ServingError("misdirected_host", "This server does not answer for that host.");
   const [path = "", query] = target.path.split("?", 2);
   const found = match(path);
   if (found === null)
     throw new ServingError("route_not_found", "There is no websocket here; see /openapi.json.");
-  if ((request.headers.upgrade ?? "").toLowerCase() !== "websocket")
+  if ((headers.upgrade ?? "").toLowerCase() !== "websocket")
     throw new ServingError("upgrade_required", "The only upgrade here is to a websocket.");
   if (isShuttingDown()) throw new ServingError("shutting_down", "The server is shutting down.");
-  const principal = await authenticate(request.headers);
+  const principal = await authenticate(headers);
   requireScope(principal, "predict");
   const addresses = await predict.addresses.open(principal.projectId);
   const deployment = found.route.find(addresses, found.params);

@@ -1,6 +1,7 @@
 // What the management routes share. Each route names the few of these it uses.
 
 import type { BundleStore } from "../blob/bundle-store.ts";
+import type { UploadStore } from "../blob/upload-store.ts";
 import type { Patches } from "../build/patch-deployment.ts";
 import type { LogBook } from "../replica/log-book.ts";
 import type { LiveReplica } from "../replica/live-replica.ts";
@@ -12,6 +13,9 @@ import type { FitMachine } from "@corral/weights";
 export interface ManagementServices {
   readonly db: Db;
   readonly bundles: BundleStore;
+  readonly uploads: UploadStore;
+  /** Keys of uploads are derived from it, and addresses of downloads signed. */
+  readonly uploadSecret: Buffer;
   readonly weights: WeightsServices;
   readonly now: () => Date;
   /** What models may take of memory now; null: not known. */

@@ -8,17 +8,16 @@ import {
   pushedVersionSchema,
   versionSchema,
 } from "@corral/contract";
-import { manifestDigest } from "@corral/bundle";
 import type { FastifyInstance } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
-import { contentOfBundle, requireName } from "../build/version-content.ts";
+import { receiveVersion } from "../build/receive-version.ts";
+import { requireName } from "../build/version-content.ts";
 import { principalOf } from "../gateway/answer-error.ts";
-import { mayUseModel, requireModel, requirePush } from "../gateway/guard.ts";
-import { findModel, getOrCreateModel } from "../store/models.ts";
-import { getVersion, insertVersion, listVersions, toVersion } from "../store/versions.ts";
+import { mayUseModel, requireModel } from "../gateway/guard.ts";
+import { findModel } from "../store/models.ts";
+import { getVersion, listVersions, toVersion } from "../store/versions.ts";
 import { toPage } from "./list.ts";
-import { placesOf } from "../weights/services.ts";
 import type { ManagementServices } from "./services.ts";
 
 const tags = ["versions"];
@@ -26,7 +25,7 @@ const tags = ["versions"];
 /** To be registered in a scope of its own: its body is a stream. */
 export function registerPushRoute(
   plain: FastifyInstance,
-  { db, bundles, weights }: ManagementServices,
+  services: Pick<ManagementServices, "db" | "bundles" | "weights">,
 ): void {
   plain.removeAllContentTypeParsers();
   plain.addContentTypeParser("application/x-tar", (_request, payload, done) => done(null, payload));
@@ -59,34 +58,17 @@ export function registerPushRoute(
           'Send the bundle as a tar with the header "Content-Type: application/x-tar".',
         );
       }
-      const received = await bundles.receive(archive);
-      try {
-        const { bundle } = received;
-        const name = asked ?? bundle.config.modelName;
-        if (name === null) {
-          const message = "model is missing: give ?model=NAME, or model_name in config.yaml.";
-          throw new ServingError("missing_parameter", message, {
-            errors: [{ pointer: "/model", code: "missing_parameter", message }],
-          });
-        }
-        requireModel(principal, requireName(name, "/model"));
-        requirePush(principal, bundle.manifest);
-        const digest = manifestDigest(bundle.manifest);
-        const directory = await received.keep(digest);
-        const content = await contentOfBundle(bundle, directory, placesOf(db, weights, principal.projectId));
-        const model = await getOrCreateModel(db, principal.projectId, name);
-        const { row, created } = await insertVersion(db, {
-          projectId: principal.projectId,
-          modelId: model.id,
-          bundle: digest,
-          ...content,
+      const { row, created, warnings } = await receiveVersion(services, principal, archive, ({ config }) => {
+        const name = asked ?? config.modelName;
+        if (name !== null) return name;
+        const message = "model is missing: give ?model=NAME, or model_name in config.yaml.";
+        throw new ServingError("missing_parameter", message, {
+          errors: [{ pointer: "/model", code: "missing_parameter", message }],
         });
-        return reply
-          .code(created ? 201 : 200)
-          .send({ version: toVersion(row), created, warnings: [...bundle.warnings] });
-      } finally {
-        await received.discard();
-      }
+      });
+      return reply
+        .code(created ? 201 : 200)
+        .send({ version: toVersion(row), created, warnings: [...warnings] });
     },
   );
 }

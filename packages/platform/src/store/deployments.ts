@@ -194,7 +194,7 @@ export function activateDeployment(db: Db, { id, model_id }: Pick<DeploymentRow,
         .set({ status: "active", status_detail: null })
         .where("id", "=", id)
         .where("deleted_at", "is", null)
-        .returning(["deployed_at", "development"])
+        .returning(["deployed_at", "development", "settings"])
         .executeTakeFirst();
       if (row === undefined || holderId === id) return;
       const holder = await transaction
@@ -203,6 +203,8 @@ export function activateDeployment(db: Db, { id, model_id }: Pick<DeploymentRow,
         .where("id", "=", holderId)
         .where("deleted_at", "is", null)
         .executeTakeFirst();
+      // A truss that was pushed without being promoted answers beside the one that has the name.
+      if (holder?.development === false && row.settings["promote"] === false) return;
       if (holder === undefined || takesNameFrom(row, holder)) await leadTo(transaction, model_id, id);
     }),
   );

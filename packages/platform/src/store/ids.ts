@@ -12,6 +12,11 @@ export function randomId(): string {
   return randomText(8, lowerCase);
 }
 
+/** Twenty upper-case characters, as S3's clients expect of an access key. Nobody guesses one. */
+export function randomAccessKey(): string {
+  return `CRRL${randomText(16, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")}`;
+}
+
 /** A version is named by what it is: the same content pushed to the same model gets the same id. */
 export function versionId(modelId: string, digest: string): string {
   return createHash("sha256").update(modelId).update(digest).digest("hex").slice(0, 16);

@@ -27,6 +27,13 @@ export function getOrCreateModel(
   });
 }
 
+/** Lets the model be shown as its author writes it; null: as its name. */
+export function setTitle(db: Db, modelId: string, title: string | null): Promise<void> {
+  return withRetry(db, async () => {
+    await db.updateTable("models").set({ title }).where("id", "=", modelId).execute();
+  });
+}
+
 /** A name may look like another model's id: the id wins. */
 export function findModel(db: Db, projectId: string, idOrName: string): Promise<ModelRow | null> {
   return withRetry(db, async () => {

@@ -44,6 +44,8 @@ export interface ModelsTable {
   id: string;
   project_id: string;
   name: string;
+  /** As its author writes it; null: as the name. */
+  title: string | null;
   production_deployment_id: string | null;
   created_at: Created;
   deleted_at: Date | null;
@@ -188,6 +190,29 @@ export interface AcceptedLicensesTable {
   accepted_at: Created;
 }
 
+export interface UploadsTable {
+  id: string;
+  project_id: string;
+  key_id: string | null;
+  created_at: Created;
+  expires_at: Date;
+  used_at: Date | null;
+}
+
+export interface UploadRequestsTable {
+  signature: string;
+  upload_id: string;
+}
+
+export interface TrussStatesTable {
+  deployment_id: string;
+  version_id: string;
+  hash: string;
+  signature: string;
+  /** JSON: see `TrussPatch`. */
+  staged: string | null;
+}
+
 export interface SchemaMigrationsTable {
   number: number;
   name: string;
@@ -206,6 +231,9 @@ export interface Database {
   runs: RunsTable;
   weights: WeightsTable;
   accepted_licenses: AcceptedLicensesTable;
+  uploads: UploadsTable;
+  upload_requests: UploadRequestsTable;
+  truss_states: TrussStatesTable;
   schema_migrations: SchemaMigrationsTable;
 }
 
@@ -224,4 +252,5 @@ export type DeploymentRow = Selectable<DeploymentsTable> & {
 export type AdapterRow = Selectable<AdaptersTable>;
 export type ReplicaRow = Selectable<ReplicasTable>;
 export type RunRow = Selectable<RunsTable>;
+export type UploadRow = Selectable<UploadsTable>;
 export type WeightsRow = Selectable<WeightsTable>;

@@ -10,6 +10,7 @@ import type { CreateKey, IntegrityChecks } from "@corral/contract";
 import { builtInCatalogue, type Catalogue } from "@corral/weights";
 import { pino } from "pino";
 import { createBundleStore } from "../blob/bundle-store.ts";
+import { createUploadStore } from "../blob/upload-store.ts";
 import { createDeploymentRecords } from "../deployment-records.ts";
 import { createAddressBook } from "../gateway/address-book.ts";
 import { callerOfRun } from "../gateway/caller-of-run.ts";
@@ -232,7 +233,7 @@ export async function startTestPlatform({
     log,
   });
   const opened = entry;
-  let names: OwnNames = { authorities: new Set(["localhost:80"]) };
+  let names: OwnNames = { authorities: new Set(["localhost:80"]), forwarded: new Set(), url: null };
   const server = await buildServer({
     log,
     names: () => names,
@@ -243,6 +244,8 @@ export async function startTestPlatform({
     management: {
       db,
       bundles,
+      uploads: createUploadStore(join(home, "uploads"), 8 * 1024 * 1024),
+      uploadSecret: Buffer.alloc(32, 7),
       weights: {
         roots: [join(home, "models")],
         catalogue,

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createKeySchema } from "@corral/contract";
-import type { Principal } from "../gateway/authenticate.ts";
-import { excessOf, mayManage } from "./keys.ts";
+import type { Principal } from "./authenticate.ts";
+import { excessOf, mayManage } from "./key-rules.ts";
 
 const admin: Principal = {
   keyId: "k",

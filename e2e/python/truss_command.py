@@ -1,0 +1,164 @@
+"""The truss command, unmodified, against a Corral that runs: python truss_command.py ADDRESS KEY_FILE
+
+Runs the `truss` beside the Python that runs this. What needs a newer command is left out for an older one.
+"""
+
+import importlib.metadata
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+
+ADDRESS = sys.argv[1]
+KEY = pathlib.Path(sys.argv[2]).read_text().strip()
+VERSION = tuple(int(part) for part in importlib.metadata.version("truss").split(".")[:2])
+IS_NEW = VERSION >= (0, 18)
+TRUSS = str(pathlib.Path(sys.executable).parent / "truss")
+HOME = pathlib.Path(tempfile.mkdtemp(prefix="corral-truss-"))
+LABEL = "truss " + importlib.metadata.version("truss")
+
+CODE = """import os
+
+
+class Model:
+    def __init__(self, **kwargs):
+        pass
+
+    def load(self):
+        print("loaded")
+
+    def predict(self, model_input):
+        return {"mark": "MARK", "variable": os.environ.get("MINE"), "input": model_input}
+"""
+
+
+def report(name, passed, detail=""):
+    print(f"{'ok' if passed else 'not ok'} {LABEL}: {name}{'' if passed else ' # ' + detail[-600:]}", flush=True)
+
+
+def model(name, mark="first"):
+    directory = HOME / "models" / name
+    (directory / "model").mkdir(parents=True, exist_ok=True)
+    (directory / "config.yaml").write_text(f"model_name: {name}\nrequirements: []\n")
+    (directory / "model/__init__.py").write_text("")
+    (directory / "model/model.py").write_text(CODE.replace("MARK", mark))
+    return directory
+
+
+def environment(through_proxy):
+    kept = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
+    proxy = {"http_proxy": ADDRESS} if through_proxy else {}
+    return {**kept, **proxy, "HOME": str(HOME), "TRUSS_NO_UPDATE_CHECK": "1"}
+
+
+def truss(*words, remote="proxied", timeout=60):
+    done = subprocess.run(
+        [TRUSS, *words, "--remote", remote],
+        env=environment(remote == "proxied"),
+        cwd=HOME,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def predict(directory, *words):
+    _, text = truss("predict", "--target-directory", str(directory), "-d", '{"a": 1}', *words)
+    return text
+
+
+def until(check, seconds=30):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if check():
+            return True
+        time.sleep(0.3)
+    return False
+
+
+def check_push():
+    directory = model("Pushed Model")
+    words = ["--trusted"] if IS_NEW else ["--trusted", "--publish"]
+    code, text = truss("push", str(directory), *words, remote="direct")
+    report("push --trusted", code == 0 and "successfully pushed" in text, text)
+    text = predict(directory, "--published")
+    report("predict answers with the model's own answer", '"first"' in text and "model_output" not in text, text)
+
+
+def check_waiting_and_reading():
+    directory = model("Waited Model")
+    code, text = truss("push", str(directory), "--wait", "--tail")
+    report("push --wait --tail", code == 0 and "Deployment succeeded" in text, text)
+    code, text = truss("push", str(directory), "--output", "json")
+    ids = json.JSONDecoder().raw_decode(text[text.index("{") :])[0] if code == 0 else {}
+    names = ["--model-id", ids.get("model_id", ""), "--deployment-id", ids.get("model_version_id", "")]
+    report("push --output json", code == 0 and ids.get("is_draft") is False, text)
+    _, text = truss("model-logs", *names)
+    report("model-logs", "loaded" in text, text)
+    _, text = truss("model-config", *names)
+    report("model-config", "model_name: Waited Model" in text, text)
+    target = HOME / "bundle.tar"
+    _, text = truss("download", *names, "--out-file", str(target), "--overwrite")
+    inside = tarfile.open(target).getnames() if target.exists() else []
+    report("download", "model/model.py" in inside, text)
+    _, text = truss("whoami", remote="direct")
+    report("whoami", "\\" in text, text)
+
+
+def check_watch():
+    directory = model("Watched Model")
+    log = (HOME / "watch.log").open("w+")
+    words = [TRUSS, "push", str(directory), "--watch", "--remote", "proxied"]
+    watch = subprocess.Popen(words, env=environment(True), cwd=HOME, stdout=log, stderr=subprocess.STDOUT)
+    said = lambda: (HOME / "watch.log").read_text()  # noqa: E731
+    try:
+        report("push --watch watches", until(lambda: "Watching" in said(), 60), said())
+        model("Watched Model", "second")
+        arrived = until(lambda: '"second"' in predict(directory))
+        report("an edit of the code arrives", arrived, said())
+        (directory / "model/model.py").write_text("def broken(:\n")
+        report("a broken edit is refused", until(lambda: "Failed to patch" in said()), said())
+        report("the old code goes on", '"second"' in predict(directory), said())
+        (directory / "config.yaml").write_text("model_name: Watched Model\nenvironment_variables: {MINE: set}\n")
+        (directory / "model/model.py").write_text(CODE.replace("MARK", "third"))
+        arrived = until(lambda: '"set"' in predict(directory))
+        report("an edit of the environment arrives", arrived, said())
+    finally:
+        watch.terminate()
+        watch.wait(20)
+
+
+def check_sdk():
+    directory = model("By Library")
+    program = (
+        "import truss; done = truss.push(%r, remote='direct', model_name='By Library');"
+        "print(done.model_id, done.model_deployment_id)" % str(directory)
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment(False), capture_output=True, text=True, timeout=60, check=False
+    )
+    report("truss.push in Python", done.returncode == 0, done.stdout + done.stderr)
+
+
+def main():
+    remotes = {"direct": ADDRESS, "proxied": "http://localhost:8000"}
+    (HOME / ".trussrc").write_text(
+        "".join(
+            f"[{name}]\nremote_provider = baseten\napi_key = {KEY}\nremote_url = {url}\n\n"
+            for name, url in remotes.items()
+        )
+    )
+    check_push()
+    if IS_NEW:
+        check_waiting_and_reading()
+        check_watch()
+        check_sdk()
+
+
+main()

@@ -1,0 +1,94 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { addChanges, asksForHotReload, operationsOf, readPatch, type FileChanges } from "./patch.ts";
+
+const layout = {
+  modelDirectory: "model",
+  packagesDirectory: "packages",
+  requirementsFile: "requirements.txt",
+};
+const signature = (config: string, requirements: string | null = null) => ({
+  content_hashes_by_path: requirements === null ? {} : { "requirements.txt": requirements },
+  config,
+  requirements_file_requirements: requirements === null ? [] : ["requests==2", "numpy"],
+});
+const patch = (operations: readonly object[], before = signature("a"), after = signature("a")) =>
+  readPatch(
+    Buffer.from(
+      JSON.stringify({
+        prev_hash: "p",
+        prev_signature: before,
+        next_hash: "n",
+        next_signature: after,
+        patch_ops: operations,
+      }),
+    ).toString("base64"),
+  );
+const code = (action: string, path: string, more: object = {}) => ({
+  type: "model_code",
+  body: { action, path, content: "x", ...more },
+});
+const changesOf = (...given: Parameters<typeof patch>) => {
+  const changes: FileChanges = new Map();
+  assert.equal(addChanges(patch(...given), layout, changes), null);
+  return Object.fromEntries(
+    [...changes].map(([path, content]) => [path, content && Buffer.from(content).toString()]),
+  );
+};
+
+test("code and packages lie in their directories, bytes and texts as they are", () => {
+  const packaged = {
+    type: "package",
+    body: { action: "ADD", path: "a/b.py", content: null, content_bytes: "aGk=" },
+  };
+  assert.deepEqual(changesOf([code("UPDATE", "model.py"), packaged, code("REMOVE", "old.py")]), {
+    "model/model.py": "x",
+    "packages/a/b.py": "hi",
+    "model/old.py": null,
+  });
+});
+
+test("the config is the text that the author wrote, and a requirements file has the lines of its signature", () => {
+  const operations = [
+    { type: "config", body: { action: "UPDATE", config: {}, path: "config.yaml" } },
+    { type: "python_requirement", body: { action: "ADD", requirement: "numpy" } },
+  ];
+  assert.deepEqual(changesOf(operations, signature("a", "1"), signature("b: 1 # mine\n", "2")), {
+    "config.yaml": "b: 1 # mine\n",
+    "requirements.txt": "requests==2\nnumpy\n",
+  });
+});
+
+test("what no file holds takes a full push", () => {
+  const data = patch([{ type: "data", body: {} }]);
+  assert.deepEqual(addChanges(data, layout, new Map()), { unsupported: "data" });
+});
+
+test("a removed directory is all below it, and what is not there is not removed", () => {
+  const changes: FileChanges = new Map([
+    ["model/old", null],
+    ["model/none.py", null],
+    ["model/old/kept.py", Buffer.from("x")],
+  ]);
+  const { changed, removed } = operationsOf(changes, [
+    "model/old/a.py",
+    "model/old/kept.py",
+    "model/older.py",
+  ]);
+  assert.deepEqual(
+    changed.map(({ path }) => path),
+    ["model/old/kept.py"],
+  );
+  assert.deepEqual(removed, ["model/old/a.py"]);
+});
+
+test("a living object is kept where the command asks for it", () => {
+  assert.equal(asksForHotReload(patch([code("UPDATE", "model.py")])), false);
+  assert.equal(asksForHotReload(patch([code("UPDATE", "model.py", { hot_reload: true })])), true);
+});
+
+test("what is no patch is refused", () => {
+  for (const text of ["", "{}", "[]", '{"prev_hash":1}']) {
+    assert.throws(() => readPatch(Buffer.from(text).toString("base64")), { code: "invalid_parameter" });
+  }
+});

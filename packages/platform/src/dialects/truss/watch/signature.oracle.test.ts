@@ -1,0 +1,36 @@
+// Against hashes that the Truss command made itself.
+
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { test } from "node:test";
+import { signatureOf } from "./signature.ts";
+
+interface Recorded {
+  readonly files: Readonly<Record<string, string | { readonly repeat: string; readonly count: number }>>;
+  readonly content_hashes_by_path: Readonly<Record<string, string | null>>;
+}
+
+test("files and directories have the hashes that the command gives them", async () => {
+  const path = new URL("../../../../test-data/truss/signature.json", import.meta.url);
+  const recorded = JSON.parse(await readFile(path, "utf8")) as Recorded;
+  const directory = await mkdtemp(join(tmpdir(), "corral-signature-"));
+  try {
+    const files = [];
+    for (const [name, given] of Object.entries(recorded.files)) {
+      const text = typeof given === "string" ? given : given.repeat.repeat(given.count);
+      await mkdir(dirname(join(directory, name)), { recursive: true });
+      await writeFile(join(directory, name), text);
+      const sha256 = createHash("sha256").update(text).digest("hex");
+      files.push({ path: name, size: Buffer.byteLength(text), sha256 });
+    }
+    const signature = await signatureOf(files, directory, "requirements.txt", new Map());
+    assert.deepEqual(signature.content_hashes_by_path, recorded.content_hashes_by_path);
+    assert.equal(signature.config, recorded.files["config.yaml"]);
+    assert.deepEqual(signature.requirements_file_requirements, ["numpy", "requests==2"]);
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+});

@@ -1,0 +1,61 @@
+// A version's files as the Truss command describes them: a BLAKE3 hash by path, null for a directory, with the text of
+// config.yaml beside. From it the command finds out what changed on its side.
+
+import { createReadStream } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { ManifestFile } from "@corral/bundle";
+import { blake3 } from "@noble/hashes/blake3.js";
+import { bytesToHex } from "@noble/hashes/utils.js";
+
+export interface TrussSignature {
+  readonly content_hashes_by_path: Readonly<Record<string, string | null>>;
+  /** Text of config.yaml. */
+  readonly config: string;
+  /** Lines of the requirements file; empty where the config has none. */
+  readonly requirements_file_requirements: readonly string[];
+}
+
+/** Hashes of files by their sha256, which the manifest knows: big files are read once. */
+export type KnownHashes = Map<string, string>;
+
+const mostKnown = 20_000;
+
+export async function signatureOf(
+  files: readonly ManifestFile[],
+  directory: string,
+  requirementsFile: string | null,
+  known: KnownHashes,
+): Promise<TrussSignature> {
+  const hashes: Record<string, string | null> = {};
+  for (const { path, sha256 } of files) {
+    for (let parent = dirname(path); parent !== "."; parent = dirname(parent)) hashes[parent] = null;
+    const hash = known.get(sha256) ?? (await hashFile(join(directory, path)));
+    if (known.size >= mostKnown) known.clear();
+    known.set(sha256, hash);
+    hashes[path] = hash;
+  }
+  const sorted = Object.entries(hashes).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return {
+    content_hashes_by_path: Object.fromEntries(sorted),
+    config: await readFile(join(directory, "config.yaml"), "utf8"),
+    requirements_file_requirements:
+      requirementsFile === null
+        ? []
+        : requirementLines(await readFile(join(directory, requirementsFile), "utf8")),
+  };
+}
+
+/** A file of any size, in pieces: other calls are answered between them. */
+async function hashFile(path: string): Promise<string> {
+  const hash = blake3.create();
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 16 })) hash.update(chunk as Buffer);
+  return bytesToHex(hash.digest());
+}
+
+function requirementLines(text: string): string[] {
+  return text
+    .split(/\r?\n/)
+    .map((line) => line.replace(/(^|\s)#.*$/, "").trim())
+    .filter((line) => line !== "" && !line.startsWith("-"));
+}

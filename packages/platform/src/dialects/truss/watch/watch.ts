@@ -1,0 +1,234 @@
+// The Truss command's watch: what runs, in its words; patches staged and synced. Patches are carried out by the same
+// service as those of `corral watch`.
+
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Manifest } from "@corral/bundle";
+import { ServingError, asServingError, type PatchAnswer } from "@corral/contract";
+import type { Patch } from "../../../build/patch-deployment.ts";
+import { findDevelopment } from "../../../store/deployments.ts";
+import type { DeploymentRow, ModelRow, VersionRow } from "../../../store/schema.ts";
+import { findTrussState, putTrussState } from "../../../store/truss-states.ts";
+import { getVersion } from "../../../store/versions.ts";
+import { titleOf } from "../deployed.ts";
+import type { TrussContext } from "../services.ts";
+import {
+  addChanges,
+  asksForHotReload,
+  operationsOf,
+  readPatch,
+  readStaged,
+  type FileChanges,
+  type PatchedLayout,
+  type TrussPatch,
+} from "./patch.ts";
+import { signatureOf, type KnownHashes } from "./signature.ts";
+
+/** What runs. */
+export interface TrussState {
+  readonly hash: string;
+  /** JSON text of a signature. */
+  readonly signature: string;
+}
+
+interface Development {
+  readonly row: DeploymentRow;
+  readonly version: VersionRow & { readonly bundle: string };
+  readonly manifest: Manifest;
+  readonly current: TrussState;
+  /** Whether `current` is what the command said, and not what its files say. */
+  readonly isPatched: boolean;
+  readonly staged: readonly TrussPatch[];
+}
+
+export interface PatchOutcome {
+  readonly id: string;
+  readonly name: string;
+  readonly version_id: string;
+  readonly succeeded: boolean;
+  readonly needs_full_deploy: boolean;
+  readonly error: string | null;
+}
+
+/** The command gives up after two minutes. */
+const loadWaitMs = 90_000;
+const lookAgainMs = 250;
+
+const known: KnownHashes = new Map();
+
+/** Of a development deployment that was pushed with its files. */
+export async function stateOf(context: TrussContext, row: DeploymentRow): Promise<TrussState> {
+  return (await developmentOf(context, row)).current;
+}
+
+export async function watchState(context: TrussContext, model: ModelRow) {
+  const { current, isPatched, staged } = await requireDevelopment(context, model);
+  const container = { current_hash: current.hash, current_signature: current.signature };
+  const last = staged.at(-1);
+  const django =
+    last === undefined
+      ? container
+      : { current_hash: last.next_hash, current_signature: JSON.stringify(last.next_signature) };
+  const isFromPush = !isPatched && last === undefined;
+  return {
+    is_container_built_from_push: isFromPush,
+    django_patch_state: isFromPush ? null : django,
+    container_patch_state: isFromPush ? null : container,
+  };
+}
+
+/** Keeps a patch until it is synced. */
+export async function stagePatch(
+  context: TrussContext,
+  model: ModelRow,
+  encoded: string,
+): Promise<PatchOutcome> {
+  const development = await requireDevelopment(context, model);
+  const patch = readPatch(encoded);
+  const { row, current, staged } = development;
+  const isNext = patch.prev_hash === staged.at(-1)?.next_hash;
+  if (!isNext && patch.prev_hash !== current.hash) {
+    return outcome(model, row, {
+      error: "The patch was made from another state than the one that runs; save again to send a new one.",
+    });
+  }
+  const unsupported = addChanges(patch, layoutOf(development.manifest), new Map());
+  if (unsupported !== null) return outcome(model, row, fullPush(`A change of ${unsupported.unsupported}`));
+  await putState(context, development, [...(isNext ? staged : []), patch]);
+  return outcome(model, row, {});
+}
+
+/** Carries out what is staged. Where that fails it is forgotten: what ran before goes on. */
+export async function syncPatches(context: TrussContext, model: ModelRow): Promise<PatchOutcome> {
+  const development = await requireDevelopment(context, model);
+  const { row, version, manifest, staged } = development;
+  const last = staged.at(-1);
+  if (last === undefined) return outcome(model, row, {});
+  const changes: FileChanges = new Map();
+  const layout = layoutOf(manifest);
+  for (const patch of staged) addChanges(patch, layout, changes);
+  const paths = manifest.files.map(({ path }) => path);
+  let answer: PatchAnswer;
+  try {
+    answer = await applyOnceLoaded(context, row, {
+      base: version.digest,
+      ...operationsOf(changes, paths),
+      keepState: staged.every(asksForHotReload),
+    });
+  } catch (error) {
+    const { code, message, errors } = asServingError(error);
+    // It is only too early: what is staged waits for the next try.
+    if (code === "deployment_not_ready") return outcome(model, row, { error: message });
+    await putState(context, development, []);
+    if (code === "internal") throw error;
+    return outcome(model, row, { error: [message, ...errors.map((one) => one.message)].join("\n") });
+  }
+  if (answer.kind !== "applied") {
+    await putState(context, development, []);
+    if (answer.kind === "needs_full_push") return outcome(model, row, fullPush(answer.fields.join(", ")));
+    return outcome(model, row, { error: [answer.message, answer.traceback ?? ""].join("\n").trim() });
+  }
+  await putTrussState(context.db, {
+    deployment_id: row.id,
+    version_id: answer.version_id,
+    hash: last.next_hash,
+    signature: JSON.stringify(last.next_signature),
+    staged: null,
+  });
+  return outcome(model, row, {});
+}
+
+/** The command sends no patch twice, so one that comes while the model is loaded waits for it. */
+async function applyOnceLoaded(
+  { patches, now }: TrussContext,
+  row: DeploymentRow,
+  patch: Patch,
+): Promise<PatchAnswer> {
+  const until = now().getTime() + loadWaitMs;
+  for (;;) {
+    try {
+      return await patches.apply(row, patch);
+    } catch (error) {
+      if (asServingError(error).code !== "deployment_not_ready" || now().getTime() >= until) throw error;
+      await sleep(lookAgainMs);
+    }
+  }
+}
+
+async function requireDevelopment(context: TrussContext, model: ModelRow): Promise<Development> {
+  const row = await findDevelopment(context.db, model.project_id, model.id);
+  if (row !== null) return await developmentOf(context, row);
+  throw new ServingError(
+    "deployment_not_found",
+    `The model ${titleOf(model)} has no development deployment; make one with truss push --watch.`,
+  );
+}
+
+async function developmentOf({ db, bundles }: TrussContext, row: DeploymentRow): Promise<Development> {
+  const version = await getVersion(db, row.project_id, row.version_id);
+  if (version === null || version.bundle === null) {
+    throw new ServingError("version_not_found", `The deployment ${row.name} has no files to watch.`);
+  }
+  // Written by us, from a checked bundle.
+  const manifest = version.manifest as Manifest;
+  const state = await findTrussState(db, row.id);
+  const common = { row, version: { ...version, bundle: version.bundle }, manifest };
+  // Another way may have moved the deployment since.
+  if (state?.version_id === row.version_id) {
+    const { hash, signature, staged } = state;
+    return {
+      ...common,
+      current: { hash, signature },
+      isPatched: true,
+      staged: staged === null ? [] : (JSON.parse(staged) as unknown[]).map(readStaged),
+    };
+  }
+  const directory = join(bundles.directory, version.bundle);
+  const signature = await signatureOf(manifest.files, directory, layoutOf(manifest).requirementsFile, known);
+  const current = { hash: version.digest, signature: JSON.stringify(signature) };
+  return { ...common, current, isPatched: false, staged: [] };
+}
+
+async function putState(
+  { db }: TrussContext,
+  { row, current }: Development,
+  staged: readonly TrussPatch[],
+): Promise<void> {
+  await putTrussState(db, {
+    deployment_id: row.id,
+    version_id: row.version_id,
+    hash: current.hash,
+    signature: current.signature,
+    staged: staged.length === 0 ? null : JSON.stringify(staged),
+  });
+}
+
+function layoutOf({ truss }: Manifest): PatchedLayout {
+  return {
+    modelDirectory: truss?.modelModuleDir ?? "model",
+    packagesDirectory: truss?.bundledPackagesDir ?? "packages",
+    requirementsFile: truss?.requirementsFile ?? null,
+  };
+}
+
+function outcome(
+  model: ModelRow,
+  row: DeploymentRow,
+  {
+    error = null,
+    needsFullPush = false,
+  }: { readonly error?: string | null; readonly needsFullPush?: boolean },
+): PatchOutcome {
+  return {
+    id: model.id,
+    name: titleOf(model),
+    version_id: row.id,
+    succeeded: error === null,
+    needs_full_deploy: needsFullPush,
+    error,
+  };
+}
+
+function fullPush(what: string) {
+  return { error: `${what} cannot reach a deployment that runs; use truss push.`, needsFullPush: true };
+}
