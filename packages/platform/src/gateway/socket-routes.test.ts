@@ -10,10 +10,11 @@ import { until } from "../testing/until.ts";
 
 let platform: TestPlatform;
 let id = "";
+let modelId = "";
 
 before(async () => {
   platform = await startTestPlatform();
-  ({ id } = await platform.deploy("fake"));
+  ({ id, model_id: modelId } = await platform.deploy("fake"));
 });
 
 const paths = [
@@ -43,10 +44,14 @@ test("every address opens one with a key, and what is said passes both ways", as
 });
 
 /** The first line and the body of what is answered to a handshake. */
-async function handshake(path: string, key: string | null, upgrade = "websocket") {
+async function handshake(
+  path: string,
+  key: string | null,
+  { upgrade = "websocket", host = "127.0.0.1" } = {},
+) {
   const socket = connect(platform.port, "127.0.0.1");
   socket.write(
-    `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${platform.port}\r\nConnection: Upgrade\r\nUpgrade: ${upgrade}\r\n` +
+    `GET ${path} HTTP/1.1\r\nHost: ${host}:${platform.port}\r\nConnection: Upgrade\r\nUpgrade: ${upgrade}\r\n` +
       "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +
       `${key === null ? "" : `Authorization: Api-Key ${key}\r\n`}\r\n`,
   );
@@ -65,8 +70,16 @@ test("without a key, a scope, a model or a route nothing is opened, in the famil
   assert.equal((await handshake(paths[0] ?? "", others))[0], "403");
   assert.equal((await handshake("/api/v1/deployments/none/websocket", platform.adminKey))[0], "404");
   assert.equal((await handshake("/v1/models", platform.adminKey))[0], "404");
-  assert.equal((await handshake("/_corral/control", platform.adminKey, "corral-control.1"))[0], "404");
+  assert.equal((await handshake("/_corral/control", platform.adminKey, { upgrade: "corral-control.1" }))[0], "404");
   assert.equal((await platform.request(paths[0] ?? "")).status, 426);
+});
+
+test("a host that names a model leads to it, and a foreign host nowhere", async () => {
+  const path = "/environments/staging/websocket";
+  const [status, body] = await handshake(path, platform.adminKey, { host: `model-${modelId}.api.localhost` });
+  assert.equal(status, "404");
+  assert.match((JSON.parse(body) as { error: string }).error, /Model .* has no environment "staging"/);
+  assert.equal((await handshake(path, platform.adminKey, { host: `model-${modelId}.api.evil` }))[0], "421");
 });
 
 test("a caller who is gone is gone for the replica", async () => {

@@ -34,16 +34,19 @@ export interface Pushed {
 }
 
 export async function pushTruss(context: TrussContext, push: TrussPush): Promise<Pushed> {
-  const { db, principal, uploads, now, deploymentsChanged } = context;
+  const { db, principal, uploads, now, logBook, deploymentsChanged } = context;
   const name = nameOfTitle(push.title);
   requireModel(principal, name);
   await requireTitleFree(context, name, push.title);
   const archive = await openArchive(context, push.s3Key);
-  const { row: version } = await receiveVersion(context, principal, archive, () => name);
+  const { row: version, warnings } = await receiveVersion(context, principal, archive, () => name);
   await useUpload(db, push.s3Key, now());
   const model = await getOrCreateModel(db, principal.projectId, name);
   if (push.title !== titleOf(model)) await setTitle(db, model.id, push.title);
   const deployment = await deploymentOf(context, model, version, push);
+  // The command shows nothing of an answer but its names: whoever looks for warnings looks into the logs.
+  const at = now().toISOString();
+  for (const line of warnings) logBook.append(deployment.id, { at, replica_id: "push", line });
   deploymentsChanged();
   // What is not removed now is swept when its time is over.
   await uploads.remove(push.s3Key).catch(() => undefined);

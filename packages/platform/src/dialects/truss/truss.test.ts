@@ -187,6 +187,40 @@ test("each field needs its scope, and a key of other models pushes nothing to th
   const codeless = await platform.key({ scopes: ["read", "push_config"] });
   const coded = await push(platform, createModel("coded"), modelFiles(), codeless);
   assert.match(coded.errors?.[0]?.message ?? "", /push_code/);
+  const draft = await push(platform, createDraft("coded"), modelFiles(), codeless);
+  assert.match(draft.errors?.[0]?.message ?? "", /push_code/);
+});
+
+test("code is pushed by a key with push_code alone, and started again by no key without it", async () => {
+  const coder = await platform.key({ scopes: ["read", "push_code"] });
+  const { id, oracle } = versionOf(
+    await push(platform, createModel("coded"), modelFiles(), coder),
+    "create_model_from_truss",
+  );
+  await active(oracle.id, id);
+  const base = `/v1/models/${oracle.id}/deployments/${id}`;
+  const codeless = await platform.key({ scopes: ["read", "push_config"] });
+  for (const [word, key, status] of [
+    ["promote", codeless, 403],
+    ["activate", codeless, 403],
+    ["promote", coder, 200],
+    ["activate", coder, 200],
+  ] as const) {
+    const headers = { authorization: `Api-Key ${key}` };
+    const response = await platform.post(`${base}/${word}`, {}, headers);
+    assert.equal(response.status, status, `${word}: ${await response.text()}`);
+  }
+});
+
+test("what a push leaves out of the archive is told in the logs", async () => {
+  const files = { ...modelFiles(), ".truss_ignore": "notes.txt\n" };
+  const sent = await push(platform, createModel("noted"), files, undefined, { "notes.txt": "mine" });
+  const { id, oracle } = versionOf(sent, "create_model_from_truss");
+  await active(oracle.id, id);
+  const found = (await (
+    await post(`/v1/models/${oracle.id}/deployments/${id}/logs`, { includes: ["notes.txt"] })
+  ).json()) as { logs: unknown[] };
+  assert.equal(found.logs.length, 1);
 });
 
 test("what is not answered is refused by name", async () => {

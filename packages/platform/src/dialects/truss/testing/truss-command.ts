@@ -7,15 +7,19 @@ import { inspectBundle, packBundle } from "@corral/bundle";
 import type { TestPlatform } from "../../../testing/start-test-platform.ts";
 import { signed, type ToSign, type UploadAnswer } from "./sign.ts";
 
-export async function archiveOf(files: Readonly<Record<string, string>>): Promise<Buffer> {
+type Files = Readonly<Record<string, string>>;
+
+/** @param ignored files that go in although the directory's rules leave them out */
+export async function archiveOf(files: Files, ignored: Files = {}): Promise<Buffer> {
   const directory = await mkdtemp(join(tmpdir(), "corral-truss-"));
   try {
-    for (const [path, text] of Object.entries(files)) {
+    for (const [path, text] of Object.entries({ ...files, ...ignored })) {
       await mkdir(dirname(join(directory, path)), { recursive: true });
       await writeFile(join(directory, path), text);
     }
     const { files: found } = await inspectBundle(directory);
-    return Buffer.concat(await packBundle(directory, found).toArray());
+    const more = Object.entries(ignored).map(([path, text]) => ({ path, size: Buffer.byteLength(text) }));
+    return Buffer.concat(await packBundle(directory, [...found, ...more]).toArray());
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
@@ -69,11 +73,12 @@ export function send(keys: UploadAnswer, request: ToSign): Promise<Response> {
 export async function push(
   platform: TestPlatform,
   mutation: (s3Key: string) => string,
-  files: Readonly<Record<string, string>> = modelFiles(),
+  files: Files = modelFiles(),
   key?: string,
+  ignored: Files = {},
 ): Promise<GraphQlAnswer> {
   const keys = await credentials(platform, key);
-  const sent = await send(keys, { method: "PUT", url: objectUrl(keys), body: await archiveOf(files) });
+  const sent = await send(keys, { method: "PUT", url: objectUrl(keys), body: await archiveOf(files, ignored) });
   if (!sent.ok) throw new Error(await sent.text());
   return await ask(platform, mutation(keys.s3_key), key === undefined ? {} : { key });
 }
