@@ -181,7 +181,8 @@ function httpDocument(): string {
   ]);
   return document("HTTP API", [
     "Every route with the scope that its key needs; *none* means no key. Where either scope of a push opens a route, a",
-    "version with code or `docker_server` needs `push_code`, all else `push_config`. Schemas are served at `/openapi.json`.",
+    "version with code or `docker_server` needs `push_code`, all else `push_config`. A `signature`",
+    "is made with what the server gave for one upload or download. Schemas are served at `/openapi.json`.",
     "",
     table(["route", "scope", "what"], rows),
   ]);

@@ -8,7 +8,7 @@ export interface RouteRow {
   readonly method: string;
   /** With parameters in braces: `/models/{model}/predict`. */
   readonly path: string;
-  /** Or two, with ` or ` between them; null: no key is needed. */
+  /** Or two, with ` or ` between them; `signature`; null: no key is needed. */
   readonly scope: string | null;
   readonly summary: string;
 }
@@ -32,7 +32,7 @@ export async function describeServer(): Promise<{ routes: RouteRow[]; openApi: o
     .map(({ method, path, guard, summary }) => ({
       method,
       path: path.replaceAll(/:([a-z]+)/g, "{$1}").replace(/\*$/, "{*}"),
-      scope: guard === "public" ? null : scopesOf(guard).join(" or "),
+      scope: guard === "public" ? null : guard === "signature" ? guard : scopesOf(guard).join(" or "),
       summary,
     }));
   return { routes, openApi };

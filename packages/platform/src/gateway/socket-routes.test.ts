@@ -70,7 +70,10 @@ test("without a key, a scope, a model or a route nothing is opened, in the famil
   assert.equal((await handshake(paths[0] ?? "", others))[0], "403");
   assert.equal((await handshake("/api/v1/deployments/none/websocket", platform.adminKey))[0], "404");
   assert.equal((await handshake("/v1/models", platform.adminKey))[0], "404");
-  assert.equal((await handshake("/_corral/control", platform.adminKey, { upgrade: "corral-control.1" }))[0], "404");
+  assert.equal(
+    (await handshake("/_corral/control", platform.adminKey, { upgrade: "corral-control.1" }))[0],
+    "404",
+  );
   assert.equal((await platform.request(paths[0] ?? "")).status, 426);
 });
 

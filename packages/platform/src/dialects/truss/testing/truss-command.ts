@@ -78,7 +78,11 @@ export async function push(
   ignored: Files = {},
 ): Promise<GraphQlAnswer> {
   const keys = await credentials(platform, key);
-  const sent = await send(keys, { method: "PUT", url: objectUrl(keys), body: await archiveOf(files, ignored) });
+  const sent = await send(keys, {
+    method: "PUT",
+    url: objectUrl(keys),
+    body: await archiveOf(files, ignored),
+  });
   if (!sent.ok) throw new Error(await sent.text());
   return await ask(platform, mutation(keys.s3_key), key === undefined ? {} : { key });
 }
