@@ -78,8 +78,9 @@ export function takeUpgrades(server: Server, services: SocketServices): void {
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on("error", () => socket.destroy());
     void open(services, request, socket, head).catch((error: unknown) => {
-      const { dialect } = match(request.url ?? "")?.route ?? { dialect: "corral" as const };
-      refuse(socket, dialect, asServingError(error));
+      const target = readTarget(services.names(), request.url ?? "/", request.headers.host);
+      const route = target.kind === "path" ? match(target.path)?.route : undefined;
+      refuse(socket, route?.dialect ?? "corral", asServingError(error));
     });
   });
 }
