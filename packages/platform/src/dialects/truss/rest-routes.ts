@@ -5,7 +5,7 @@ import { Readable } from "node:stream";
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { join } from "node:path";
 import { ServingError } from "@corral/contract";
-import { inspectBundle, packBundle, readYaml, type Manifest } from "@corral/bundle";
+import { packBundle, readYaml, type Manifest } from "@corral/bundle";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { readFile } from "node:fs/promises";
@@ -189,7 +189,7 @@ export function registerRestRoutes(plain: FastifyInstance, services: TrussServic
     },
     async (request) => {
       const { row } = await asked(request, request.params);
-      const text = await readFile(join(await directoryOf(row), "config.yaml"), "utf8");
+      const text = await readFile(join((await bundleOf(row)).directory, "config.yaml"), "utf8");
       const outcome = readYaml(text);
       return { config: outcome.kind === "parsed" ? outcome.source.value : {}, raw_config: text };
     },
@@ -207,7 +207,7 @@ export function registerRestRoutes(plain: FastifyInstance, services: TrussServic
       if (pushedSettings(row).noDownload === true) {
         throw new ServingError("forbidden", "It was pushed with --disable-truss-download.");
       }
-      await directoryOf(row);
+      await bundleOf(row);
       const until = now().getTime() + downloadMs;
       const signature = sign(row.project_id, row.id, until);
       return {
@@ -236,8 +236,7 @@ export function registerRestRoutes(plain: FastifyInstance, services: TrussServic
       }
       const owner = { db, principal: { projectId, models: null } } as TrussContext;
       const row = await requireAnyDeployment(owner, deployment);
-      const directory = await directoryOf(row);
-      const { files } = await inspectBundle(directory);
+      const { directory, files } = await bundleOf(row);
       return reply
         .header("content-type", "application/x-tar")
         .header("content-disposition", `attachment; filename="${row.model_name}-${row.id}.tar"`)
@@ -250,16 +249,18 @@ export function registerRestRoutes(plain: FastifyInstance, services: TrussServic
     return createHmac("sha256", services.uploadSecret).update(text).digest("base64url");
   }
 
-  async function directoryOf(row: DeploymentRow): Promise<string> {
+  /** Where it lies, and its own files: a replica may have placed others there. */
+  async function bundleOf(row: DeploymentRow): Promise<{ directory: string; files: Manifest["files"] }> {
     const version = await getVersion(db, row.project_id, row.version_id);
-    const bundle = version?.bundle ?? null;
-    if (bundle === null) {
+    if (version === null || version.bundle === null) {
       throw new ServingError(
         "version_not_found",
         "Nothing was pushed for this deployment: it has weights alone.",
       );
     }
-    return join(services.bundles.directory, bundle);
+    // Written by us, from a checked bundle.
+    const { files } = version.manifest as Manifest;
+    return { directory: join(services.bundles.directory, version.bundle), files };
   }
 }
 
