@@ -256,7 +256,11 @@ function shortModel({ baseUrl }: TrussContext, model: ModelRow) {
 
 async function wholeModel(context: TrussContext, model: ModelRow, selected: RootField["selected"]) {
   const rows = await deploymentsOf(context.db, model);
-  const versions = await Promise.all(rows.map((row) => watchedVersion(context, row, selected)));
+  const primary =
+    rows.find(isProduction) ?? rows.findLast((row) => !row.development && row.status !== "failed");
+  const found = await Promise.all(rows.map((row) => watchedVersion(context, row, selected)));
+  // The command calls what it has just pushed: until one of them is loaded, that is the one which was there first.
+  const versions = found.map((one) => ({ ...one, is_primary: one.id === primary?.id }));
   return {
     ...shortModel(context, model),
     versions,

@@ -56,7 +56,7 @@ export function registerRestRoutes(plain: FastifyInstance, services: TrussServic
     const context = contextOf(services, request);
     const { model, row } = await found(context, given);
     const version = await getVersion(db, row.project_id, row.version_id);
-    requirePush(context.principal, (version?.manifest ?? null));
+    requirePush(context.principal, version?.manifest ?? null);
     return { model, row };
   };
 
