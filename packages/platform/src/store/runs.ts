@@ -94,6 +94,10 @@ const listedColumns = [
   "created_at",
   "first_token_at",
   "finished_at",
+  "asynchronous",
+  "attempt",
+  "webhook",
+  "stored",
 ] as const satisfies readonly (keyof RunRow)[];
 
 /**

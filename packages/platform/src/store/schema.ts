@@ -139,7 +139,8 @@ export interface RunsTable {
   id: string;
   project_id: string;
   deployment_id: string;
-  replica_id: string;
+  /** Null: no replica has it yet. */
+  replica_id: string | null;
   key_id: string | null;
   dialect: Dialect;
   status: RunStatus;
@@ -156,6 +157,47 @@ export interface RunsTable {
   created_at: Created;
   first_token_at: Date | null;
   finished_at: Date | null;
+  /** It was answered with its id at once. */
+  asynchronous: Generated<boolean>;
+  /** How often a replica was given it. */
+  attempt: Generated<number>;
+  /** Where its result goes; null: nowhere. */
+  webhook: ColumnType<WebhookTarget | null, string | null | undefined, string | null>;
+  /** False: counts and timings are kept, input and output are not. */
+  stored: Generated<boolean>;
+}
+
+/** Where the result of a run goes, as its caller said. */
+export interface WebhookTarget {
+  readonly url: string;
+  /** In whose form and with whose signatures it is sent. */
+  readonly dialect: Dialect;
+  /** The value of Cerebrium's `X-Webhook-Secret`, where it was sent. */
+  readonly secret?: string;
+}
+
+export interface QueueTable {
+  run_id: string;
+  project_id: string;
+  deployment_id: string;
+  /** 0 first. */
+  priority: Generated<number>;
+  path: string;
+  headers: Json<Readonly<Record<string, string>>>;
+  body: Buffer;
+  available_at: Date;
+  expires_at: Date;
+  retry: Json<QueueRetry>;
+  platform_id: string | null;
+  leased_until: Date | null;
+  fence: Generated<number>;
+}
+
+/** `max_attempts` 1-10; delays in milliseconds, doubled from attempt to attempt. */
+export interface QueueRetry {
+  readonly max_attempts: number;
+  readonly initial_delay_ms: number;
+  readonly max_delay_ms: number;
 }
 
 export interface WeightsTable {
@@ -229,6 +271,7 @@ export interface Database {
   adapters: AdaptersTable;
   replicas: ReplicasTable;
   runs: RunsTable;
+  queue: QueueTable;
   weights: WeightsTable;
   accepted_licenses: AcceptedLicensesTable;
   uploads: UploadsTable;
