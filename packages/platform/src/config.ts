@@ -6,6 +6,7 @@ import { delimiter, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { deviceChoices, integrityChecks, type DeviceChoice, type IntegrityChecks } from "@corral/contract";
 import { z } from "zod";
+import { parseSealingKeys, type SealingKeys } from "./secrets/keys.ts";
 import { defaultMemoryCap, mayHaveGpu } from "./residency/memory-cap.ts";
 
 export interface PlatformConfig {
@@ -18,6 +19,8 @@ export interface PlatformConfig {
   readonly url: string | null;
   /** An admin key that is valid while the process lives and is never stored. */
   readonly apiKey: string | null;
+  /** What secrets are sealed with, the newest first; null: the file in CORRAL_HOME. */
+  readonly secretKeys: SealingKeys | null;
   /** An external PostgreSQL; null: the embedded one. */
   readonly databaseUrl: string | null;
   /** Absolute directories that weights may be taken from. */
@@ -106,6 +109,18 @@ const settings: readonly Setting[] = [
     },
   ),
   setting(
+    "secret_key",
+    "CORRAL_SECRET_KEY",
+    z.string().transform((text, context) => {
+      const keys = parseSealingKeys(text);
+      if (keys === null) context.addIssue({ code: "custom", message: "not keys" });
+      return keys;
+    }),
+    null,
+    "32 bytes in base64 or hex, such as openssl rand -base64 32 prints; older keys follow after commas",
+    { flag: null, inFile: false },
+  ),
+  setting(
     "database_url",
     "DATABASE_URL",
     z.url({ protocol: /^postgres(ql)?$/ }),
@@ -165,7 +180,7 @@ const settings: readonly Setting[] = [
 ];
 
 /** Never repeated in an error text. */
-const secretSettings: ReadonlySet<string> = new Set(["api_key", "database_url"]);
+const secretSettings: ReadonlySet<string> = new Set(["api_key", "secret_key", "database_url"]);
 
 const flagOptions = {
   home: { type: "string" },
@@ -232,6 +247,7 @@ export function readConfig(
     port: values["port"] as number,
     url: (values["url"] as string | null)?.replace(/\/+$/, "") ?? null,
     apiKey: values["api_key"] as string | null,
+    secretKeys: values["secret_key"] as SealingKeys | null,
     databaseUrl: values["database_url"] as string | null,
     modelRoots: Object.freeze([
       join(home, "models"),

@@ -40,6 +40,8 @@ import { createTellAdapters } from "./replica/tell-adapters.ts";
 import { createCallLoads } from "./residency/call-loads.ts";
 import { Residency } from "./residency/residency.ts";
 import { createRunRecorder } from "./runs/recorder.ts";
+import { sealingKeyFile } from "./secrets/keys.ts";
+import { openLiveSealing } from "./secrets/live-sealing.ts";
 import { buildServer } from "./server.ts";
 import { adapterNamesOf, readReplicaAdapters } from "./store/adapters.ts";
 import { randomId } from "./store/ids.ts";
@@ -125,6 +127,14 @@ export async function startPlatform(
       const key = await ensureAdminKey(db, defaultProjectId, path, now());
       if (key !== null) progress({ event: "admin_key", key, path });
     }
+
+    const sealing = await openLiveSealing({ given: config.secretKeys, file: sealingKeyFile(home) });
+    const missingKeys = await sealing.missingKeys(db);
+    if (missingKeys.length > 0)
+      log.warn(
+        { keys: missingKeys },
+        "values of the database are sealed with keys that this process lacks; give every process the same CORRAL_SECRET_KEY",
+      );
 
     const platformId = await readPlatformId(join(home, "platform-id"));
     const runDirectory = join(home, "run");
@@ -301,6 +311,7 @@ export async function startPlatform(
         bundles,
         uploads,
         uploadSecret: await readUploadSecret(home),
+        sealing,
         weights,
         now,
         memory,

@@ -6,6 +6,7 @@ import type { Patches } from "../build/patch-deployment.ts";
 import type { LogBook } from "../replica/log-book.ts";
 import type { LiveReplica } from "../replica/live-replica.ts";
 import type { TellAdapters } from "../replica/tell-adapters.ts";
+import type { LiveSealing } from "../secrets/live-sealing.ts";
 import type { Db } from "../store/schema.ts";
 import type { WeightsServices } from "../weights/services.ts";
 import type { FitMachine } from "@corral/weights";
@@ -16,6 +17,8 @@ export interface ManagementServices {
   readonly uploads: UploadStore;
   /** Keys of uploads are derived from it, and addresses of downloads signed. */
   readonly uploadSecret: Buffer;
+  /** For values that the database keeps and must not show. */
+  readonly sealing: LiveSealing;
   readonly weights: WeightsServices;
   readonly now: () => Date;
   /** What models may take of memory now; null: not known. */

@@ -32,6 +32,8 @@ import { createTellAdapters } from "../replica/tell-adapters.ts";
 import { createCallLoads } from "../residency/call-loads.ts";
 import { Residency, type ResidencyOptions } from "../residency/residency.ts";
 import { createRunRecorder } from "../runs/recorder.ts";
+import { sealingKeyFile } from "../secrets/keys.ts";
+import { openLiveSealing } from "../secrets/live-sealing.ts";
 import { buildServer } from "../server.ts";
 import { adapterNamesOf, readReplicaAdapters } from "../store/adapters.ts";
 import { createDeployment, findDeploymentById } from "../store/deployments.ts";
@@ -233,6 +235,8 @@ export async function startTestPlatform({
     log,
   });
   const opened = entry;
+  // Platforms of one database have one key.
+  const sealing = await openLiveSealing({ given: [Buffer.alloc(32, 9)], file: sealingKeyFile(home) });
   let names: OwnNames = { authorities: new Set(["localhost:80"]), forwarded: new Set(), url: null };
   const server = await buildServer({
     log,
@@ -246,6 +250,7 @@ export async function startTestPlatform({
       bundles,
       uploads: createUploadStore(join(home, "uploads"), 8 * 1024 * 1024),
       uploadSecret: Buffer.alloc(32, 7),
+      sealing,
       weights: {
         roots: [join(home, "models")],
         catalogue,
