@@ -30,7 +30,7 @@ test("a flag beats the environment, the environment beats the file", () => {
 test("every bad value is named at once, with what it must be", () => {
   const result = readConfig(
     ["--bogus", "--output", "xml"],
-    { CORRAL_PORT: "70000", CORRAL_URL: "ftp://x", LOG_LEVEL: "loud" },
+    { CORRAL_PORT: "70000", CORRAL_URL: "ftp://x", LOG_LEVEL: "loud", CORRAL_EGRESS_ALLOW: "10.0.0.0/40" },
     noFile,
   );
   assert.equal(result.kind, "invalid");
@@ -41,6 +41,7 @@ test("every bad value is named at once, with what it must be", () => {
     /CORRAL_PORT is "70000"; it must be a port/,
     /CORRAL_URL/,
     /LOG_LEVEL/,
+    /CORRAL_EGRESS_ALLOW is "10\.0\.0\.0\/40"; it must be addresses, networks/,
   ]) {
     assert.match(text, part);
   }

@@ -5,6 +5,7 @@ import { homedir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { deviceChoices, integrityChecks, type DeviceChoice, type IntegrityChecks } from "@corral/contract";
+import { egressEntryProblem, splitEntries } from "@corral/weights";
 import { z } from "zod";
 import { parseSealingKeys, type SealingKeys } from "./secrets/keys.ts";
 import { defaultMemoryCap, mayHaveGpu } from "./residency/memory-cap.ts";
@@ -42,6 +43,8 @@ export interface PlatformConfig {
   readonly loadWaitSeconds: number;
   /** Who waited for so long gets the memory of models that are in use, once those have answered. */
   readonly starvationSeconds: number;
+  /** Addresses, networks and host names, beside the public ones, that a URL from outside may lead to. */
+  readonly egressAllow: string;
   readonly logLevel: LogLevel;
   /** Whether the two tiny models are deployed and `/readyz` waits for them. */
   readonly quickstart: boolean;
@@ -176,6 +179,15 @@ const settings: readonly Setting[] = [
     "seconds, from 0 on, after which a waiting model gets the memory of those in use",
     { flag: null },
   ),
+  setting(
+    "egress_allow",
+    "CORRAL_EGRESS_ALLOW",
+    z.string().refine((text) => splitEntries(text).every((entry) => egressEntryProblem(entry) === null)),
+    "",
+    "addresses, networks (10.1.0.0/16) and host names, joined by commas",
+    // Replicas read the variable itself.
+    { flag: null, inFile: false },
+  ),
   setting("log_level", "LOG_LEVEL", z.enum(logLevels), "info", `one of ${logLevels.join(", ")}`),
 ];
 
@@ -265,6 +277,7 @@ export function readConfig(
     idleSeconds: values["idle_seconds"] as number | null,
     loadWaitSeconds: values["load_wait_seconds"] as number,
     starvationSeconds: values["starvation_seconds"] as number,
+    egressAllow: values["egress_allow"] as string,
     logLevel: values["log_level"] as LogLevel,
     quickstart: flags["quickstart"] === true,
     output: output as "text" | "json",

@@ -6,6 +6,7 @@ import { rm } from "node:fs/promises";
 import { availableParallelism, networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { ServingError } from "@corral/contract";
+import { readEgressRules } from "@corral/weights";
 import type { Logger } from "pino";
 import { ensureAdminKey } from "./admin-key.ts";
 import { createBundleStore, removeIncoming } from "./blob/bundle-store.ts";
@@ -271,7 +272,9 @@ export async function startPlatform(
       return config.quickstart ? quickstart.problem(isServing) : await databaseProblem(store.pool);
     };
 
+    const egress = readEgressRules(config.egressAllow);
     const predict: PredictServices = {
+      egress,
       addresses: createAddressBook(loadAddresses(store), catalogue),
       replicasOf: (id) => directory.replicasOf(id),
       adapterNamesOf: (projectId) => adapterNamesOf(db, projectId),

@@ -14,6 +14,13 @@ export {
 } from "./catalogue/catalogue.ts";
 export type { CatalogueLicense, CatalogueRow, CatalogueWeights } from "./catalogue/row.ts";
 export {
+  egressEntryProblem,
+  readEgressRules,
+  splitEntries,
+  type EgressRules,
+  type MayReach,
+} from "./egress-rules.ts";
+export {
   fitOf,
   type Fit,
   type FitMachine,

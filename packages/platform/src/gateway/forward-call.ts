@@ -1,6 +1,7 @@
 // A call whose deployment is known → one of its replicas, and the answer back. Knows no route and no body.
 
 import { ServingError, type Dialect } from "@corral/contract";
+import type { EgressRules } from "@corral/weights";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { LiveReplica } from "../replica/live-replica.ts";
 import type { AddressBook, AddressedDeployment, Addresses } from "./address-book.ts";
@@ -20,6 +21,8 @@ export interface PredictServices {
   readonly newRunId: () => string;
   readonly nowMs: () => number;
   readonly loads: CallLoads;
+  /** Where results may be sent: see `webhook/check-webhook-url.ts`. */
+  readonly egress: EgressRules;
 }
 
 declare module "fastify" {

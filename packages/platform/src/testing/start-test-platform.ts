@@ -7,7 +7,7 @@ import { randomUUID } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { bundleConfig, createManifest, manifestDigest } from "@corral/bundle";
 import type { CreateKey, IntegrityChecks } from "@corral/contract";
-import { builtInCatalogue, type Catalogue } from "@corral/weights";
+import { builtInCatalogue, readEgressRules, type Catalogue } from "@corral/weights";
 import { pino } from "pino";
 import { createBundleStore } from "../blob/bundle-store.ts";
 import { createUploadStore } from "../blob/upload-store.ts";
@@ -95,6 +95,8 @@ export interface TestPlatformOptions extends TestStoreOptions {
   readonly waitMs?: number;
   /** Default: not known, so that nothing is refused for it. */
   readonly memory?: ManagementServices["memory"];
+  /** As `CORRAL_EGRESS_ALLOW`; default: public addresses only. */
+  readonly egressAllow?: string;
 }
 
 export async function startTestPlatform({
@@ -107,6 +109,7 @@ export async function startTestPlatform({
   waitMs = 30_000,
   beside,
   memory = () => null,
+  egressAllow = "",
   ...storeOptions
 }: TestPlatformOptions = {}): Promise<TestPlatform> {
   const home = await mkdtemp(join(tmpdir(), "corral-p-"));
@@ -214,6 +217,7 @@ export async function startTestPlatform({
     log,
   });
   const predict: PredictServices = {
+    egress: readEgressRules(egressAllow),
     addresses: createAddressBook(loadAddresses(store)),
     replicasOf: (id) => directory.replicasOf(id),
     adapterNamesOf: (projectId) => adapterNamesOf(db, projectId),

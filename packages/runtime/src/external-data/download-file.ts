@@ -2,6 +2,7 @@
 // that no name can mean one thing to the check and another to the socket.
 
 import { ServingError } from "@corral/contract";
+import type { MayReach } from "@corral/weights";
 import { lookup, type LookupAddress } from "node:dns";
 import { randomUUID } from "node:crypto";
 import { createWriteStream } from "node:fs";
@@ -11,7 +12,6 @@ import { request as httpsRequest } from "node:https";
 import { isIP } from "node:net";
 import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import type { MayReach } from "./public-address.ts";
 
 export interface DownloadOptions {
   readonly mayReach: MayReach;
@@ -101,7 +101,7 @@ async function open(first: URL, options: DownloadOptions): Promise<IncomingMessa
 function ask(url: URL, { mayReach, signal, stallMs }: DownloadOptions): Promise<IncomingMessage> {
   const host = url.hostname.replace(/^\[|\]$/g, "");
   // A literal address is not looked up.
-  if (isIP(host) !== 0 && !mayReach(host)) throw new Error(notAllowed(host, host));
+  if (isIP(host) !== 0 && !mayReach(host, host)) throw new Error(notAllowed(host, host));
   const settings: RequestOptions = {
     signal,
     timeout: stallMs,
@@ -110,7 +110,7 @@ function ask(url: URL, { mayReach, signal, stallMs }: DownloadOptions): Promise<
     lookup: (name, lookupOptions, done) => {
       lookup(name, { ...lookupOptions, all: true }, (error, addresses: LookupAddress[]) => {
         if (error !== null) return done(error, []);
-        const wrong = addresses.find(({ address }) => !mayReach(address));
+        const wrong = addresses.find(({ address }) => !mayReach(address, name));
         const [found] = addresses;
         if (wrong !== undefined || found === undefined) {
           return done(new Error(notAllowed(name, wrong?.address ?? "no address")), []);

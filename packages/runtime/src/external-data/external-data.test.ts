@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { placeExternalData, type ExternalDataOptions, type ExternalFile } from "./external-data.ts";
-import { mayReach } from "./public-address.ts";
+import { readEgressRules } from "@corral/weights";
 
 async function places(t: TestContext, listener: RequestListener) {
   const root = await mkdtemp(join(tmpdir(), "corral-external-"));
@@ -26,7 +26,7 @@ async function places(t: TestContext, listener: RequestListener) {
       cacheDirectory: join(root, "cache"),
       ownDirectory: join(root, "own"),
       dataDirectory: join(root, "data"),
-      mayReach: mayReach("127.0.0.1"),
+      mayReach: readEgressRules("127.0.0.1").mayReach,
       signal: new AbortController().signal,
       stallMs: 500,
       limitBytes: 1_000_000,
@@ -78,7 +78,7 @@ test("addresses that are not public are refused, by number, by name and after a 
     else response.end("never");
   });
   const fetchOne = (url: string, allowed = "") =>
-    place([{ url, localDataPath: "x" }], { mayReach: mayReach(allowed) });
+    place([{ url, localDataPath: "x" }], { mayReach: readEgressRules(allowed).mayReach });
   for (const url of [
     address,
     `http://localhost:${port}`,

@@ -2,10 +2,10 @@
 // external files and those of the hub placed.
 
 import type { PythonCode } from "@corral/contract";
+import { readEgressRules } from "@corral/weights";
 import { utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { placeExternalData } from "../../external-data/external-data.ts";
-import { mayReach } from "../../external-data/public-address.ts";
 import { placeHubFiles } from "../../hub-files/hub-files.ts";
 import type { Log } from "../../log.ts";
 import {
@@ -78,7 +78,7 @@ export async function preparePythonProgram(
       cacheDirectory: join(code.home, "external-data"),
       ownDirectory,
       dataDirectory,
-      mayReach: mayReach(own["CORRAL_EGRESS_ALLOW"] ?? ""),
+      mayReach: readEgressRules(own["CORRAL_EGRESS_ALLOW"] ?? "").mayReach,
       signal,
       stallMs,
       limitBytes: fileLimitBytes,
