@@ -14,11 +14,13 @@ import { keys } from "./commands/keys.ts";
 import { logs } from "./commands/logs.ts";
 import { ls } from "./commands/ls.ts";
 import { predict } from "./commands/predict.ts";
+import { prices } from "./commands/prices.ts";
 import { push } from "./commands/push.ts";
 import { quantize } from "./commands/quantize.ts";
 import { rm } from "./commands/rm.ts";
 import { truss } from "./commands/truss.ts";
 import { up } from "./commands/up.ts";
+import { usage } from "./commands/usage.ts";
 import { watch } from "./commands/watch.ts";
 import { weights } from "./commands/weights.ts";
 import { resolveApiKey, resolveUrl } from "./credentials.ts";
@@ -41,6 +43,8 @@ export const commands: readonly (CommandDefinition | CommandGroup)[] = [
   weights,
   adapters,
   keys,
+  usage,
+  prices,
   truss,
   rm,
 ];

@@ -16,11 +16,15 @@ import type {
   Key,
   Model,
   PatchAnswer,
+  Price,
   PushedVersion,
+  PutPrice,
   Rendered,
   Run,
   Tokenized,
   Usage,
+  UsageGroup,
+  UsageReport,
   Version,
   Weights,
 } from "@corral/contract";
@@ -41,6 +45,18 @@ export interface LogLine {
   readonly at: string;
   readonly replica_id: string | null;
   readonly line: string;
+}
+
+export interface UsageOptions extends CallOptions {
+  /** Days of UTC as `2027-01-31`: [from, to). */
+  readonly from?: string;
+  readonly to?: string;
+  /** Id or name. */
+  readonly key?: string;
+  /** Id or name. */
+  readonly model?: string;
+  /** Default: all three. */
+  readonly groupBy?: readonly UsageGroup[];
 }
 
 /** `POST /api/v1/deployments/{d}/generate`: Hugging Face's defaults and no others. */
@@ -136,6 +152,22 @@ export interface Client {
     ) => Promise<CreatedKey>;
     readonly revoke: (key: string, options?: CallOptions) => Promise<void>;
   };
+  readonly usage: {
+    readonly report: (options?: UsageOptions) => Promise<UsageReport>;
+    /** The items as comma-separated values, with a heading. */
+    readonly csv: (options?: UsageOptions) => Promise<string>;
+  };
+  readonly prices: {
+    /** Of all models, or of one; the newest of each first. */
+    readonly list: (
+      options?: CallOptions & { readonly model?: string },
+    ) => Promise<{ readonly items: readonly Price[] }>;
+    readonly put: (
+      model: string,
+      price: Partial<PutPrice> & Pick<PutPrice, "currency">,
+      options?: CallOptions,
+    ) => Promise<Price>;
+  };
   /** The documented Baseten call, by deployment id. `body` is any JSON: models of code take what they like. */
   readonly predict: (deployment: string, body: unknown, options?: CallOptions) => Promise<BasetenEnvelope>;
   /** The same call, answered as text while it is generated. */
@@ -168,6 +200,10 @@ export function createClient(options: ClientOptions): Client {
   };
   const list = <Item>(path: string, { limit, cursor, ...call }: ListOptions = {}) =>
     transport.json<Page<Item>>(path, { ...call, query: { limit, cursor } });
+  const usage = ({ groupBy, signal, ...query }: UsageOptions, format: "json" | "csv") => ({
+    ...(signal === undefined ? {} : { signal }),
+    query: { ...query, group_by: groupBy?.join(","), format },
+  });
   const api = (resource: string, id?: string) =>
     `/api/v1/${resource}${id === undefined ? "" : `/${encodeURIComponent(id)}`}`;
 
@@ -228,6 +264,16 @@ export function createClient(options: ClientOptions): Client {
       list: (call) => list("/api/v1/keys", call),
       create: (body, call) => post("/api/v1/keys", body, call),
       revoke: (key, call) => remove(api("keys", key), call),
+    },
+    usage: {
+      report: (options = {}) => transport.json("/api/v1/usage", usage(options, "json")),
+      csv: async (options = {}) =>
+        await (await transport.send("/api/v1/usage", usage(options, "csv"))).text(),
+    },
+    prices: {
+      list: ({ model, ...call } = {}) => get(api("prices", model), call),
+      put: (model, price, call = {}) =>
+        transport.json(api("prices", model), { ...call, method: "PUT", json: price }),
     },
     predict: (deployment, body, call) =>
       post(`/model_versions/${encodeURIComponent(deployment)}/predict`, body, call),

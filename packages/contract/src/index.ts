@@ -29,6 +29,7 @@ export * from "./report.ts";
 export * from "./reserved.ts";
 export * from "./run.ts";
 export * from "./statistics.ts";
+export * from "./usage.ts";
 export { fillWatermark } from "./watermarking.ts";
 export * from "./weights.ts";
 export * from "./weights-comparison.ts";

@@ -27,8 +27,10 @@ import { registerKeyRoutes } from "./routes/keys.ts";
 import { registerMetricsRoute, type SampleDeployments } from "./routes/metrics.ts";
 import { registerModelRoutes } from "./routes/models.ts";
 import { registerPatchRoutes } from "./routes/patches.ts";
+import { registerPriceRoutes } from "./routes/prices.ts";
 import { registerRunRoutes } from "./routes/runs.ts";
 import type { ManagementServices } from "./routes/services.ts";
+import { registerUsageRoutes } from "./routes/usage.ts";
 import { registerPushRoute, registerVersionRoutes } from "./routes/versions.ts";
 import { registerWeightsRoutes } from "./routes/weights.ts";
 
@@ -136,6 +138,8 @@ export async function buildServer(services: ServerServices): Promise<CorralServe
   registerPatchRoutes(app, services.management);
   registerRunRoutes(app, services.management);
   registerKeyRoutes(app, services.management);
+  registerUsageRoutes(app, services.management);
+  registerPriceRoutes(app, services.management);
   registerMetricsRoute(app, services.sampleDeployments);
   await app.register(async (scope) => registerPushRoute(scope, services.management));
   await app.register(async (scope) => registerPredictRoutes(scope, services.predict));

@@ -255,6 +255,34 @@ export interface TrussStatesTable {
   staged: string | null;
 }
 
+/** Decimals as text: `numeric` is exact, and a number would not be. */
+export interface PricesTable {
+  project_id: string;
+  model_id: string;
+  valid_from: Date;
+  /** ISO 4217. */
+  currency: string;
+  prompt_token: string;
+  cached_token: string;
+  generated_token: string;
+  per_ms: string;
+}
+
+/** Written by a trigger where runs are deleted. */
+export interface UsageDaysTable {
+  project_id: string;
+  day: string;
+  model_id: string;
+  key_id: string | null;
+  price_from: Date | null;
+  runs: number;
+  incomplete_runs: number;
+  prompt_tokens: number;
+  cached_tokens: number;
+  generated_tokens: number;
+  run_time_us: number;
+}
+
 export interface SchemaMigrationsTable {
   number: number;
   name: string;
@@ -277,6 +305,8 @@ export interface Database {
   uploads: UploadsTable;
   upload_requests: UploadRequestsTable;
   truss_states: TrussStatesTable;
+  prices: PricesTable;
+  usage_days: UsageDaysTable;
   schema_migrations: SchemaMigrationsTable;
 }
 

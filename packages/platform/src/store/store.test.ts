@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -62,7 +62,7 @@ test("a new migration is applied; one that fails leaves nothing; one that was ch
   after(() => rm(directory, { recursive: true, force: true }));
   await cp(migrationsDirectory, directory, { recursive: true });
   const own = await openTestStore();
-  const number = (await own.db.selectFrom("schema_migrations").select("number").execute()).length + 1;
+  const number = 9_001;
   const name = join(directory, `${String(number).padStart(4, "0")}-more.sql`);
   await writeFile(name, "create table more (n int); select 1/0;");
   await assert.rejects(migrate(own.pool, directory), /division by zero/);
@@ -345,7 +345,7 @@ test("a migration may take longer than any other question", async () => {
   const directory = await mkdtemp(join(tmpdir(), "corral-slow-"));
   after(() => rm(directory, { recursive: true, force: true }));
   await cp(migrationsDirectory, directory, { recursive: true });
-  const next = String((await readdir(directory)).length + 1).padStart(4, "0");
+  const next = "9001";
   await writeFile(join(directory, `${next}-slow.sql`), "select pg_sleep(1)");
   const other = await openTestStore();
   const impatient = await openStore({ connection: other.connection, answerWithinMs: 300 });
