@@ -31,5 +31,6 @@ export * from "./run.ts";
 export * from "./statistics.ts";
 export * from "./usage.ts";
 export { fillWatermark } from "./watermarking.ts";
+export * from "./webhook.ts";
 export * from "./weights.ts";
 export * from "./weights-comparison.ts";

@@ -7,4 +7,8 @@ export interface SealedColumn {
   readonly column: string;
 }
 
-export const sealedColumns: readonly SealedColumn[] = [];
+export const sealedColumns: readonly SealedColumn[] = [
+  { table: "runs", idColumn: "id", column: "webhook_secret" },
+  { table: "webhook_secrets", idColumn: "project_id", column: "secret" },
+  { table: "webhook_secrets", idColumn: "project_id", column: "previous" },
+];

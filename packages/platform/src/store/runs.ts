@@ -97,6 +97,7 @@ const listedColumns = [
   "asynchronous",
   "attempt",
   "webhook",
+  "webhook_secret",
   "stored",
 ] as const satisfies readonly (keyof RunRow)[];
 

@@ -2,6 +2,7 @@
 // shapes are made from them by `to…` functions, one beside each resource.
 
 import type {
+  DeliveryStatus,
   Dialect,
   DeploymentStatus,
   FinishReason,
@@ -161,8 +162,10 @@ export interface RunsTable {
   asynchronous: Generated<boolean>;
   /** How often a replica was given it. */
   attempt: Generated<number>;
-  /** Where its result goes; null: nowhere. */
+  /** Where its result goes; null: nowhere. With `webhook_secret` it is made by `webhook/target.ts`. */
   webhook: ColumnType<WebhookTarget | null, string | null | undefined, string | null>;
+  /** The caller's own secret for signatures, sealed. */
+  webhook_secret: Buffer | null;
   /** False: counts and timings are kept, input and output are not. */
   stored: Generated<boolean>;
 }
@@ -172,8 +175,6 @@ export interface WebhookTarget {
   readonly url: string;
   /** In whose form and with whose signatures it is sent. */
   readonly dialect: Dialect;
-  /** The value of Cerebrium's `X-Webhook-Secret`, where it was sent. */
-  readonly secret?: string;
 }
 
 export interface QueueTable {
@@ -198,6 +199,35 @@ export interface QueueRetry {
   readonly max_attempts: number;
   readonly initial_delay_ms: number;
   readonly max_delay_ms: number;
+}
+
+export interface DeliveriesTable {
+  id: Generated<string>;
+  run_id: string;
+  project_id: string;
+  url: string;
+  origin: ColumnType<string, never, never>;
+  dialect: Dialect;
+  status: DeliveryStatus;
+  attempts: Generated<number>;
+  next_attempt_at: Date | null;
+  expires_at: Date;
+  platform_id: string | null;
+  leased_until: Date | null;
+  fence: Generated<number>;
+  last_status: number | null;
+  last_error: string | null;
+  created_at: Created;
+  finished_at: Date | null;
+}
+
+export interface WebhookSecretsTable {
+  project_id: string;
+  secret: Buffer;
+  previous: Buffer | null;
+  previous_until: Date | null;
+  created_at: Created;
+  rotated_at: Date | null;
 }
 
 export interface WeightsTable {
@@ -300,6 +330,8 @@ export interface Database {
   replicas: ReplicasTable;
   runs: RunsTable;
   queue: QueueTable;
+  deliveries: DeliveriesTable;
+  webhook_secrets: WebhookSecretsTable;
   weights: WeightsTable;
   accepted_licenses: AcceptedLicensesTable;
   uploads: UploadsTable;
@@ -325,5 +357,6 @@ export type DeploymentRow = Selectable<DeploymentsTable> & {
 export type AdapterRow = Selectable<AdaptersTable>;
 export type ReplicaRow = Selectable<ReplicasTable>;
 export type RunRow = Selectable<RunsTable>;
+export type DeliveryRow = Selectable<DeliveriesTable>;
 export type UploadRow = Selectable<UploadsTable>;
 export type WeightsRow = Selectable<WeightsTable>;
