@@ -1,6 +1,7 @@
-"""The truss command, unmodified, against a Corral that runs: python truss_command.py ADDRESS KEY_FILE
+"""The truss command, unmodified, against a Corral that runs: python truss_command.py ADDRESS KEY_FILE [CA_FILE]
 
-Runs the `truss` beside the Python that runs this. What needs a newer command is left out for an older one.
+Runs the `truss` beside the Python that runs this. What needs a newer command is left out for an older one. With an
+https ADDRESS the command is given CA_FILE as an operator would, and only what differs over TLS is run.
 """
 
 import importlib.metadata
@@ -15,11 +16,12 @@ import time
 
 ADDRESS = sys.argv[1]
 KEY = pathlib.Path(sys.argv[2]).read_text().strip()
+CA_FILE = sys.argv[3] if len(sys.argv) > 3 else None
 VERSION = tuple(int(part) for part in importlib.metadata.version("truss").split(".")[:2])
 IS_NEW = VERSION >= (0, 18)
 TRUSS = str(pathlib.Path(sys.executable).parent / "truss")
 HOME = pathlib.Path(tempfile.mkdtemp(prefix="corral-truss-"))
-LABEL = "truss " + importlib.metadata.version("truss")
+LABEL = "truss " + importlib.metadata.version("truss") + (" over TLS" if CA_FILE else "")
 
 CODE = """import os
 
@@ -50,9 +52,12 @@ def model(name, mark="first"):
 
 
 def environment(through_proxy):
-    kept = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
+    # Of a machine's own proxies and roots nothing shall count: commands of 2024 would read AWS_CA_BUNDLE first.
+    foreign = ("proxy", "ca_bundle", "ssl_cert")
+    kept = {name: value for name, value in os.environ.items() if not any(word in name.lower() for word in foreign)}
     proxy = {"http_proxy": ADDRESS} if through_proxy else {}
-    return {**kept, **proxy, "HOME": str(HOME), "TRUSS_NO_UPDATE_CHECK": "1"}
+    trust = {"SSL_CERT_FILE": CA_FILE, "REQUESTS_CA_BUNDLE": CA_FILE} if CA_FILE else {}
+    return {**kept, **proxy, **trust, "HOME": str(HOME), "TRUSS_NO_UPDATE_CHECK": "1"}
 
 
 def truss(*words, remote="proxied", timeout=60):
@@ -68,8 +73,8 @@ def truss(*words, remote="proxied", timeout=60):
     return done.returncode, done.stdout + done.stderr
 
 
-def predict(directory, *words):
-    _, text = truss("predict", "--target-directory", str(directory), "-d", '{"a": 1}', *words)
+def predict(directory, *words, remote="proxied"):
+    _, text = truss("predict", "--target-directory", str(directory), "-d", '{"a": 1}', *words, remote=remote)
     return text
 
 
@@ -83,12 +88,17 @@ def until(check, seconds=30):
 
 
 def check_push():
-    directory = model("Pushed Model")
+    mark = LABEL
+    # Of another command's model a push would be a version that is not production yet.
+    directory = model(f"Pushed {LABEL}", mark)
     words = ["--trusted"] if IS_NEW else ["--trusted", "--publish"]
     code, text = truss("push", str(directory), *words, remote="direct")
     report("push --trusted", code == 0 and "successfully pushed" in text, text)
     text = predict(directory, "--published")
-    report("predict answers with the model's own answer", '"first"' in text and "model_output" not in text, text)
+    report("predict answers with the model's own answer", f'"{mark}"' in text and "model_output" not in text, text)
+    if CA_FILE and IS_NEW:
+        text = predict(directory, "--published", remote="direct")
+        report("predict at the address of the push", f'"{mark}"' in text, text)
 
 
 def check_waiting_and_reading():
@@ -134,6 +144,14 @@ def check_watch():
         watch.wait(20)
 
 
+def check_parts():
+    directory = model("Large Model")
+    (directory / "data").mkdir(exist_ok=True)
+    (directory / "data/large.bin").write_bytes(os.urandom(20 << 20))
+    code, text = truss("push", str(directory), remote="direct")
+    report("an archive of 20 MB in parts", code == 0 and "successfully pushed" in text, text)
+
+
 def check_sdk():
     directory = model("By Library")
     program = (
@@ -155,7 +173,10 @@ def main():
         )
     )
     check_push()
-    if IS_NEW:
+    if IS_NEW and CA_FILE:
+        check_parts()
+        check_watch()
+    elif IS_NEW:
         check_waiting_and_reading()
         check_watch()
         check_sdk()

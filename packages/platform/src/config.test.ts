@@ -47,6 +47,14 @@ test("every bad value is named at once, with what it must be", () => {
   }
 });
 
+test("a certificate comes with its key, and half of the two is refused", () => {
+  assert.equal(valid(readConfig([], {}, noFile)).tls, null);
+  const both = { CORRAL_TLS_CERT: "/c.pem", CORRAL_TLS_KEY: "/k.pem" };
+  assert.deepEqual(valid(readConfig([], both, noFile)).tls, { cert: "/c.pem", key: "/k.pem" });
+  const half = readConfig(["--tls-cert", "/c.pem"], {}, noFile);
+  assert.match(JSON.stringify(half), /CORRAL_TLS_CERT is given without CORRAL_TLS_KEY; give both/);
+});
+
 test("a key or a database address that is wrong is never repeated in the message", () => {
   const result = readConfig(
     [],

@@ -9,6 +9,7 @@ import { egressEntryProblem, splitEntries } from "@corral/weights";
 import { z } from "zod";
 import { parseSealingKeys, type SealingKeys } from "./secrets/keys.ts";
 import { defaultMemoryCap, mayHaveGpu } from "./residency/memory-cap.ts";
+import type { TlsPaths } from "./tls.ts";
 
 export interface PlatformConfig {
   /** Absolute path of the directory that holds all state. */
@@ -16,8 +17,10 @@ export interface PlatformConfig {
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
-  /** The address others see, without a trailing slash; null: `http://host:port`. */
+  /** The address others see, without a trailing slash; null: from scheme, host and port. */
   readonly url: string | null;
+  /** Absolute paths of the certificate and its key; null: plain HTTP. */
+  readonly tls: TlsPaths | null;
   /** An admin key that is valid while the process lives and is never stored. */
   readonly apiKey: string | null;
   /** What secrets are sealed with, the newest first; null: the file in CORRAL_HOME. */
@@ -100,6 +103,8 @@ const settings: readonly Setting[] = [
     null,
     "an http:// or https:// address that others reach this server by",
   ),
+  setting("tls_cert", "CORRAL_TLS_CERT", z.string().min(1), null, "the path of a certificate in PEM"),
+  setting("tls_key", "CORRAL_TLS_KEY", z.string().min(1), null, "the path of the certificate's key in PEM"),
   setting(
     "api_key",
     "CORRAL_API_KEY",
@@ -199,6 +204,8 @@ const flagOptions = {
   host: { type: "string" },
   port: { type: "string" },
   url: { type: "string" },
+  "tls-cert": { type: "string" },
+  "tls-key": { type: "string" },
   "model-roots": { type: "string" },
   catalogue: { type: "string" },
   device: { type: "string" },
@@ -248,6 +255,7 @@ export function readConfig(
         `${source}${secretSettings.has(key) ? "" : ` is ${JSON.stringify(value)}; it`} must be ${rule}.`,
       );
   }
+  const tls = tlsOf(values, problems);
   const output = textOf(flags["output"]) ?? "text";
   if (output !== "text" && output !== "json")
     problems.push(`--output is ${JSON.stringify(output)}; it must be text or json.`);
@@ -258,6 +266,7 @@ export function readConfig(
     host: values["host"] as string,
     port: values["port"] as number,
     url: (values["url"] as string | null)?.replace(/\/+$/, "") ?? null,
+    tls,
     apiKey: values["api_key"] as string | null,
     secretKeys: values["secret_key"] as SealingKeys | null,
     databaseUrl: values["database_url"] as string | null,
@@ -283,6 +292,15 @@ export function readConfig(
     output: output as "text" | "json",
   });
   return { kind: "valid", config };
+}
+
+/** Both or neither: half of it would be a server without TLS whose operator thinks otherwise. */
+function tlsOf(values: Readonly<Record<string, unknown>>, problems: string[]): TlsPaths | null {
+  const [cert, key] = [values["tls_cert"] as string | null, values["tls_key"] as string | null];
+  if (cert !== null && key !== null) return { cert: resolve(cert), key: resolve(key) };
+  if (cert !== null) problems.push("CORRAL_TLS_CERT is given without CORRAL_TLS_KEY; give both, or neither.");
+  if (key !== null) problems.push("CORRAL_TLS_KEY is given without CORRAL_TLS_CERT; give both, or neither.");
+  return null;
 }
 
 function readFlags(

@@ -5,6 +5,7 @@ import { randomUUID } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { availableParallelism, networkInterfaces } from "node:os";
 import { join } from "node:path";
+import type { Server as TlsServer } from "node:tls";
 import { ServingError } from "@corral/contract";
 import { readEgressRules } from "@corral/weights";
 import type { Logger } from "pino";
@@ -56,6 +57,7 @@ import { createPreparationDriver } from "./weights/process.ts";
 import { removeUnusedPython } from "./build/remove-unused-python.ts";
 import { placesOf } from "./weights/services.ts";
 import { readModelMemory } from "./memory.ts";
+import { followTls, readTls, type TlsFiles } from "./tls.ts";
 import { WeightsSupervisor } from "./weights/supervisor.ts";
 
 export interface Platform {
@@ -69,6 +71,8 @@ export interface Platform {
 }
 
 const drainMs = 15_000;
+/** A renewed certificate is served after so long at most. */
+const certificateMs = 60_000;
 const bundleLimits = {
   fileCount: defaultUnpackLimits.fileCount,
   fileBytes: 64 * 2 ** 30,
@@ -99,6 +103,7 @@ export async function startPlatform(
 
   async function start(): Promise<Platform> {
     const { home } = config;
+    const tls = config.tls === null ? null : await readTls(config.tls);
     const catalogue = await readCatalogue(
       config.catalogue ?? join(home, "catalogue.yaml"),
       config.catalogue !== null,
@@ -300,6 +305,7 @@ export async function startPlatform(
     let names: OwnNames = { authorities: new Set(), forwarded: new Set(), url: null };
     const { app } = await buildServer({
       log,
+      tls,
       names: () => names,
       authenticate: createAuthenticator({
         findKeys: findKeyRecords(store),
@@ -329,8 +335,12 @@ export async function startPlatform(
     cleanups.push(() => app.close());
     const port = await listen(app, config);
     names = ownNames(config.host, port, config.url, localAddresses());
-    const url =
-      config.url ?? `http://${config.host.includes(":") ? `[${config.host}]` : config.host}:${port}`;
+    const url = config.url ?? ownUrl(config, port);
+    if (config.tls !== null && tls !== null) {
+      const use = (files: TlsFiles) => (app.server as unknown as TlsServer).setSecureContext(files);
+      const following = followTls({ paths: config.tls, files: tls, use, everyMs: certificateMs, log });
+      cleanups.push(() => following[Symbol.dispose]());
+    }
     progress({ event: "listening", url });
 
     async function announce(): Promise<void> {
@@ -393,6 +403,10 @@ async function listen(
   }
   const address = app.server.address();
   return typeof address === "object" && address !== null ? address.port : port;
+}
+
+function ownUrl({ host, tls }: PlatformConfig, port: number): string {
+  return `${tls === null ? "http" : "https"}://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
 function localAddresses(): string[] {

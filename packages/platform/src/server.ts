@@ -33,9 +33,12 @@ import type { ManagementServices } from "./routes/services.ts";
 import { registerUsageRoutes } from "./routes/usage.ts";
 import { registerPushRoute, registerVersionRoutes } from "./routes/versions.ts";
 import { registerWeightsRoutes } from "./routes/weights.ts";
+import type { TlsFiles } from "./tls.ts";
 
 export interface ServerServices {
   readonly log: Logger;
+  /** Null or absent: plain HTTP. */
+  readonly tls?: TlsFiles | null;
   /** Known only once the port is. */
   readonly names: () => OwnNames;
   readonly authenticate: Authenticate;
@@ -59,6 +62,7 @@ const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as 
 export async function buildServer(services: ServerServices): Promise<CorralServer> {
   const { log, names } = services;
   const app = fastify({
+    ...(services.tls === null || services.tls === undefined ? {} : { https: { ...services.tls } }),
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: jsonLimitBytes,

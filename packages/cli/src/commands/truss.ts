@@ -88,7 +88,7 @@ function wholeText(name: string, url: string): string[] {
     "Without http_proxy they go to whatever listens on localhost:8000.",
     ...(url.startsWith("http:")
       ? []
-      : ["A proxy must be reached by http; give --url http://… of this server."]),
+      : ["The command does not check a proxy's certificate: use this where nobody can be in between."]),
   ];
 }
 

@@ -21,6 +21,8 @@ export const up: CommandDefinition = {
     { flags: "--home <directory>", summary: "where its state is (CORRAL_HOME; default ~/.corral)" },
     { flags: "--host <host>", summary: "address to listen on (CORRAL_HOST; default 127.0.0.1)" },
     { flags: "--port <port>", summary: "port to listen on (CORRAL_PORT; default 5526)" },
+    { flags: "--tls-cert <file>", summary: "certificate in PEM, to serve https (CORRAL_TLS_CERT)" },
+    { flags: "--tls-key <file>", summary: "the certificate's key in PEM (CORRAL_TLS_KEY)" },
     { flags: "--device <device>", summary: "auto, cpu, cuda or vulkan (CORRAL_DEVICE; default auto)" },
     {
       flags: "--prefix-bytes <count>",
@@ -41,7 +43,10 @@ export const up: CommandDefinition = {
   ],
   examples: [
     ["corral up --quickstart", "everything needed for a first call"],
-    ["corral up --home /srv/corral --host 0.0.0.0", "for others on the network"],
+    [
+      "corral up --home /srv/corral --host 0.0.0.0 --url https://models.example:5526 --tls-cert cert.pem --tls-key key.pem",
+      "for others on the network",
+    ],
   ],
   async run(context, _args, options) {
     const environment = environmentOf(context, options);
@@ -73,6 +78,13 @@ function argumentsOf(context: Context, options: Options): string[] {
     const value = textOption(options, name);
     if (value !== undefined)
       args.push(`--${name}`, name === "home" ? resolve(context.directory, value) : value);
+  }
+  for (const [name, flag] of [
+    ["tlsCert", "--tls-cert"],
+    ["tlsKey", "--tls-key"],
+  ] as const) {
+    const value = textOption(options, name);
+    if (value !== undefined) args.push(flag, resolve(context.directory, value));
   }
   const numbers = [
     ["prefixBytes", "--prefix-bytes"],

@@ -43,6 +43,7 @@ import { getOrCreateModel } from "../store/models.ts";
 import type { ManagementServices } from "../routes/services.ts";
 import type { DeploymentRow } from "../store/schema.ts";
 import { openStore } from "../store/store.ts";
+import type { TlsFiles } from "../tls.ts";
 import { openTestStore, type TestStore, type TestStoreOptions } from "../store/testing.ts";
 import { insertVersion, isBundleReferenced } from "../store/versions.ts";
 import { createPreparationDriver } from "../weights/process.ts";
@@ -93,6 +94,8 @@ export interface TestPlatformOptions extends TestStoreOptions {
   readonly beside?: TestPlatform;
   /** How long a call waits for its model; default 30,000. */
   readonly waitMs?: number;
+  /** Default: plain HTTP. */
+  readonly tls?: TlsFiles;
   /** Default: not known, so that nothing is refused for it. */
   readonly memory?: ManagementServices["memory"];
   /** As `CORRAL_EGRESS_ALLOW`; default: public addresses only. */
@@ -110,6 +113,7 @@ export async function startTestPlatform({
   beside,
   memory = () => null,
   egressAllow = "",
+  tls,
   ...storeOptions
 }: TestPlatformOptions = {}): Promise<TestPlatform> {
   const home = await mkdtemp(join(tmpdir(), "corral-p-"));
@@ -244,6 +248,7 @@ export async function startTestPlatform({
   let names: OwnNames = { authorities: new Set(["localhost:80"]), forwarded: new Set(), url: null };
   const server = await buildServer({
     log,
+    tls: tls ?? null,
     names: () => names,
     authenticate: createAuthenticator({ findKeys: findKeyRecords(store), environmentKey: null, now }),
     readiness: async () => null,
@@ -276,7 +281,7 @@ export async function startTestPlatform({
   const address = server.app.server.address();
   const port = typeof address === "object" && address !== null ? address.port : 0;
   names = ownNames("127.0.0.1", port, null, []);
-  const url = `http://127.0.0.1:${port}`;
+  const url = `${tls === undefined ? "http" : "https"}://127.0.0.1:${port}`;
   const key = async (input: Partial<CreateKey>) =>
     (
       await createKey(db, "default", {
