@@ -25,9 +25,15 @@ const write = async ({ cert, key }: ReturnType<typeof makeCertificate>) => {
 };
 
 test("files that cannot serve are refused with their settings and paths", async () => {
-  await assert.rejects(readTls({ cert: "/nowhere/c.pem", key: "/nowhere/k.pem" }), /CORRAL_TLS_CERT is "\/nowhere\/c\.pem", which cannot be read \(ENOENT\)/);
+  await assert.rejects(
+    readTls({ cert: "/nowhere/c.pem", key: "/nowhere/k.pem" }),
+    /CORRAL_TLS_CERT is "\/nowhere\/c\.pem", which cannot be read \(ENOENT\)/,
+  );
   await write({ ...makeCertificate(), key: makeCertificate().key });
-  await assert.rejects(readTls(paths()), /CORRAL_TLS_CERT .*cert\.pem.* and CORRAL_TLS_KEY .*do not go together/);
+  await assert.rejects(
+    readTls(paths()),
+    /CORRAL_TLS_CERT .*cert\.pem.* and CORRAL_TLS_KEY .*do not go together/,
+  );
   await write(makeCertificate());
   assert.ok((await readTls(paths())).cert.length > 0);
 });
@@ -49,7 +55,13 @@ test("a renewed certificate is served without a restart, and half of one changes
     return subject.CN;
   };
   const log = pino({}, { write: (line: string) => void lines.push(line) });
-  const following = followTls({ paths: paths(), files, use: (found) => server.setSecureContext(found), everyMs: 20, log });
+  const following = followTls({
+    paths: paths(),
+    files,
+    use: (found) => server.setSecureContext(found),
+    everyMs: 20,
+    log,
+  });
   try {
     assert.equal(await servedName(), "first");
     const second = makeCertificate("second");

@@ -21,7 +21,10 @@ export interface TlsFiles {
 
 /** Fails with `invalid_parameter`, naming the setting and its file, where the two cannot serve. */
 export async function readTls({ cert, key }: TlsPaths): Promise<TlsFiles> {
-  const files = { cert: await readSetting("CORRAL_TLS_CERT", cert), key: await readSetting("CORRAL_TLS_KEY", key) };
+  const files = {
+    cert: await readSetting("CORRAL_TLS_CERT", cert),
+    key: await readSetting("CORRAL_TLS_KEY", key),
+  };
   try {
     createSecureContext(files);
     return files;
