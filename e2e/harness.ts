@@ -213,7 +213,7 @@ function toRecord(headers: RequestInit["headers"]): Record<string, string> {
   return Object.fromEntries(new Headers(headers).entries());
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer();
   server.listen(0, "127.0.0.1");
   await once(server, "listening");

@@ -1,0 +1,213 @@
+// Kills a random process at a random moment, round after round, under calls of every kind, and then looks whether what
+// was acknowledged is there. `npm run crash-loop -- --rounds 200 --seed 1` is the long form of `e2e/crash.test.ts`.
+
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { freePort, json, startCorral, waitUntil, type Corral } from "../harness.ts";
+import { processes } from "../processes.ts";
+import { startCallers } from "./callers.ts";
+import { findingsOf, totalOf, type Delivery, type KeptRun } from "./findings.ts";
+import { killOne, startReceiver, victims, type Victim } from "./victims.ts";
+
+export interface CrashLoopOptions {
+  readonly rounds: number;
+  /** The same seed kills the same kinds of processes after the same times. */
+  readonly seed: number;
+  readonly log: (line: string) => void;
+}
+
+export interface CrashReport {
+  readonly killed: Readonly<Record<Victim, number>>;
+  /** By kind of call. */
+  readonly acknowledged: Readonly<Record<string, number>>;
+  /** Answers that acknowledge nothing, by status; 0: the connection was lost. */
+  readonly refused: Readonly<Record<string, number>>;
+  readonly deliveries: number;
+  /** Of runs whose replica was lost: the last acknowledged report counts. */
+  readonly incomplete: number;
+  /** What must not be; empty: all is well. */
+  readonly findings: readonly string[];
+}
+
+export async function runCrashLoop({ rounds, seed, log }: CrashLoopOptions): Promise<CrashReport> {
+  const home = await mkdtemp(join(tmpdir(), "corral-crash-"));
+  const port = await freePort();
+  const receiverPort = await freePort();
+  const received = join(home, "received.jsonl");
+  const start = () => startCorral({ home, port, env: { CORRAL_EGRESS_ALLOW: "127.0.0.1/32" } });
+  const chance = chanceOf(seed);
+  const killed = Object.fromEntries(victims.map((victim) => [victim, 0])) as Record<Victim, number>;
+  let receiver = await startReceiver(receiverPort, received);
+  let corral = await start();
+  let restarting: Promise<Corral> | null = null;
+  try {
+    await pushCode(corral, join(home, "words"));
+    const callers = startCallers(() => corral, {
+      code: "words",
+      receiverUrl: `http://127.0.0.1:${receiverPort}/results`,
+      pauseMs: 50,
+    });
+    for (let round = 1; round <= rounds; round += 1) {
+      const victim = victims[Math.floor(chance() * victims.length)] ?? "platform";
+      await sleep(200 + chance() * 1_300);
+      if (victim === "receiver") {
+        receiver.child.kill("SIGKILL");
+        await once(receiver.child, "exit");
+        killed.receiver += 1;
+        await sleep(chance() * 1_000);
+        receiver = await startReceiver(receiverPort, received);
+      } else if (await killOne(corral, victim, chance())) killed[victim] += 1;
+      if (victim === "platform") {
+        // Its launcher ends with it, and so does everything below.
+        corral.process.kill("SIGKILL");
+        restarting = start();
+        corral = await restarting;
+      }
+      await ready(corral);
+      log(`round ${round}: ${victim}; ${callers.acknowledged.length} calls acknowledged`);
+    }
+    await callers.stop();
+    const later = callers.acknowledged.filter(({ isLater }) => isLater);
+    await settled(corral, later.map(({ runId }) => runId), () => readDeliveries(received));
+    const runs = await readRuns(corral);
+    const deliveries = await readDeliveries(received);
+    const findings = [
+      ...findingsOf(callers.acknowledged, runs, deliveries),
+      ...(await usageFindings(corral, runs)),
+      ...refusedFindings(callers.refused),
+    ];
+    const code = await corral.stop();
+    if (code !== 0) findings.push(`the platform ended with ${code}`);
+    for (const { pid, command } of await processes())
+      if (command.includes(home) && pid !== receiver.child.pid) findings.push(`left running: ${pid} ${command}`);
+    return {
+      killed,
+      acknowledged: countBy(callers.acknowledged, ({ kind }) => kind),
+      refused: countBy(callers.refused, ({ status }) => String(status)),
+      deliveries: deliveries.length,
+      incomplete: [...runs.values()].filter((run) => !run.usage_complete).length,
+      findings,
+    };
+  } finally {
+    receiver.child.kill("SIGKILL");
+    await restarting?.catch(() => {});
+    await corral.stop();
+    await rm(home, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+/** Numbers in `[0, 1)`: the same ones for the same seed. */
+function chanceOf(seed: number): () => number {
+  let drawn = 0;
+  return () => {
+    drawn += 1;
+    return createHash("sha256").update(`${seed}/${drawn}`).digest().readUInt32BE() / 2 ** 32;
+  };
+}
+
+async function pushCode(corral: Corral, directory: string): Promise<void> {
+  for (const args of [
+    ["init", directory, "--template", "typescript"],
+    ["push", directory, "--output", "json"],
+  ]) {
+    const { code, stderr } = await corral.cli(...args);
+    if (code !== 0) throw new Error(`corral ${args.join(" ")} failed: ${stderr}`);
+  }
+}
+
+/** Every deployment answers again. */
+async function ready(corral: Corral): Promise<void> {
+  await waitUntil("all deployments are active", 60_000, async () => {
+    try {
+      const response = await corral.request("/api/v1/deployments");
+      if (response.status !== 200) return false;
+      const { items } = await json<{ items: { status: string }[] }>(response);
+      return items.length >= 3 && items.every(({ status }) => status === "active");
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** Until what was accepted has ended and was delivered; what is still missing after two minutes is a finding. */
+async function settled(
+  corral: Corral,
+  runIds: readonly string[],
+  deliveries: () => Promise<readonly Delivery[]>,
+): Promise<void> {
+  const wanted = new Set(runIds);
+  await waitUntil("every accepted call is delivered", 120_000, async () => {
+    const arrived = new Set((await deliveries()).map(({ runId }) => runId));
+    return [...wanted].every((id) => arrived.has(id));
+  }).catch(() => {});
+  await waitUntil("nothing is open", 30_000, async () => {
+    const runs = await readRuns(corral);
+    return [...runs.values()].every(({ status }) => status !== "queued" && status !== "running");
+  }).catch(() => {});
+}
+
+async function readRuns(corral: Corral): Promise<Map<string, KeptRun>> {
+  const runs = new Map<string, KeptRun>();
+  for (let cursor: string | null = "", first = true; first || cursor !== null; first = false) {
+    const query: string = cursor === "" ? "" : `&cursor=${encodeURIComponent(cursor ?? "")}`;
+    const response = await corral.request(`/api/v1/runs?limit=500${query}`);
+    const page = await json<{ items: KeptRun[]; next_cursor: string | null }>(response);
+    for (const run of page.items) runs.set(run.run_id, run);
+    cursor = page.next_cursor;
+  }
+  return runs;
+}
+
+async function readDeliveries(file: string): Promise<Delivery[]> {
+  const lines = (await readFile(file, "utf8")).split("\n").filter((line) => line !== "");
+  return lines.map((line) => {
+    const { id, body } = JSON.parse(line) as {
+      id: string | null;
+      body: { run_id?: string; request_id?: string };
+    };
+    const runId = body.run_id ?? body.request_id ?? "";
+    return { id, runId: runId.replace(/^(.{8})-?(.{4})-?(.{4})-?(.{4})-?(.{12})$/, "$1-$2-$3-$4-$5") };
+  });
+}
+
+async function usageFindings(corral: Corral, runs: ReadonlyMap<string, KeptRun>): Promise<string[]> {
+  const { total } = await json<{ total: Record<string, number> }>(await corral.request("/api/v1/usage"));
+  return Object.entries(totalOf(runs.values()))
+    .filter(([name, count]) => total[name] !== count)
+    .map(([name, count]) => `usage tells ${total[name]} ${name}, the runs ${count}`);
+}
+
+/** Killed processes may cost a call its connection, or 502 and 503; nothing else is an answer to that. */
+function refusedFindings(refused: readonly { kind: string; status: number; text: string }[]): string[] {
+  return refused
+    .filter(({ status, text }) => ![0, 502, 503].includes(status) && !(status === 200 && /event: error\n/.test(text)))
+    .filter(({ status, text, kind }) => !(kind === "stream" && status === 200 && !text.includes("event: done")))
+    .map(({ kind, status, text }) => `${kind} was answered ${status}: ${text.slice(0, 200)}`);
+}
+
+function countBy<Item>(items: readonly Item[], key: (item: Item) => string): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const item of items) counts[key(item)] = (counts[key(item)] ?? 0) + 1;
+  return counts;
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      rounds: { type: "string", default: "200" },
+      seed: { type: "string", default: String(Date.now() % 1_000_000) },
+    },
+  });
+  const options = { rounds: Number(values.rounds), seed: Number(values.seed) };
+  console.log(`${options.rounds} rounds, seed ${options.seed}`);
+  const report = await runCrashLoop({ ...options, log: (line) => console.log(line) });
+  console.log(JSON.stringify(report, null, 2));
+  if (report.findings.length > 0) process.exitCode = 1;
+}
+
+if (import.meta.main) await main();
