@@ -73,7 +73,11 @@ export async function runCrashLoop({ rounds, seed, log }: CrashLoopOptions): Pro
     }
     await callers.stop();
     const later = callers.acknowledged.filter(({ isLater }) => isLater);
-    await settled(corral, later.map(({ runId }) => runId), () => readDeliveries(received));
+    await settled(
+      corral,
+      later.map(({ runId }) => runId),
+      () => readDeliveries(received),
+    );
     const runs = await readRuns(corral);
     const deliveries = await readDeliveries(received);
     const findings = [
@@ -84,7 +88,8 @@ export async function runCrashLoop({ rounds, seed, log }: CrashLoopOptions): Pro
     const code = await corral.stop();
     if (code !== 0) findings.push(`the platform ended with ${code}`);
     for (const { pid, command } of await processes())
-      if (command.includes(home) && pid !== receiver.child.pid) findings.push(`left running: ${pid} ${command}`);
+      if (command.includes(home) && pid !== receiver.child.pid)
+        findings.push(`left running: ${pid} ${command}`);
     return {
       killed,
       acknowledged: countBy(callers.acknowledged, ({ kind }) => kind),
@@ -185,8 +190,13 @@ async function usageFindings(corral: Corral, runs: ReadonlyMap<string, KeptRun>)
 /** Killed processes may cost a call its connection, or 502 and 503; nothing else is an answer to that. */
 function refusedFindings(refused: readonly { kind: string; status: number; text: string }[]): string[] {
   return refused
-    .filter(({ status, text }) => ![0, 502, 503].includes(status) && !(status === 200 && /event: error\n/.test(text)))
-    .filter(({ status, text, kind }) => !(kind === "stream" && status === 200 && !text.includes("event: done")))
+    .filter(
+      ({ status, text }) =>
+        ![0, 502, 503].includes(status) && !(status === 200 && /event: error\n/.test(text)),
+    )
+    .filter(
+      ({ status, text, kind }) => !(kind === "stream" && status === 200 && !text.includes("event: done")),
+    )
     .map(({ kind, status, text }) => `${kind} was answered ${status}: ${text.slice(0, 200)}`);
 }
 

@@ -37,7 +37,9 @@ export function findingsOf(
     if (!isLater && run.status !== "succeeded")
       findings.push(`${kind}: run ${runId} was answered 200 and is ${run.status}`);
     if (usage !== null && !sameUsage(usage, run.usage))
-      findings.push(`${kind}: run ${runId} told ${JSON.stringify(usage)} and kept ${JSON.stringify(run.usage)}`);
+      findings.push(
+        `${kind}: run ${runId} told ${JSON.stringify(usage)} and kept ${JSON.stringify(run.usage)}`,
+      );
     if (!isLater) continue;
     const ids = new Set((idsByRun.get(runId) ?? []).map(({ id }) => id));
     if (ids.size === 0) findings.push(`${kind}: the result of run ${runId} (${run.status}) never arrived`);
@@ -45,7 +47,8 @@ export function findingsOf(
     if (ids.has(null)) findings.push(`${kind}: the result of run ${runId} came without an id`);
   }
   for (const { run_id: runId, status } of runs.values())
-    if (!terminal.has(status) && !seen.has(runId)) findings.push(`run ${runId}, of nobody, is still ${status}`);
+    if (!terminal.has(status) && !seen.has(runId))
+      findings.push(`run ${runId}, of nobody, is still ${status}`);
   return findings;
 }
 

@@ -17,7 +17,11 @@ const commands: Readonly<Record<Exclude<Victim, "receiver">, RegExp>> = {
 };
 
 /** Kills one of the kind at once; false where there is none just now. `chance` is in `[0, 1)`. */
-export async function killOne(corral: Corral, victim: Exclude<Victim, "receiver">, chance: number): Promise<boolean> {
+export async function killOne(
+  corral: Corral,
+  victim: Exclude<Victim, "receiver">,
+  chance: number,
+): Promise<boolean> {
   const found = (await descendants(corral.process.pid ?? 0)).filter(
     ({ command }) => commands[victim].test(command) && !/^\S*(setpriv|unshare|bash|sh) /.test(command),
   );
