@@ -21,7 +21,7 @@ import { isCode } from "./find-code.ts";
 import { parseGenerationConfig } from "./generation-config.ts";
 import { fieldError, invalidBundle } from "./invalid-bundle.ts";
 import { createManifest, type BundleCode, type Manifest, type ManifestFile } from "./manifest.ts";
-import { checkSyntax } from "./syntax/check-syntax.ts";
+import { checkSyntax, type SyntaxOptions } from "./syntax/check-syntax.ts";
 import type { FieldWithoutEffect } from "./truss-effects.ts";
 import type { TrussSettings } from "./truss-settings.ts";
 import { weightsReference, type WeightsReference } from "./weights-reference.ts";
@@ -59,6 +59,8 @@ export interface InspectOptions {
   readonly gather?: boolean;
   /** Of a version's directory: its files, by path. Others, such as links that a replica placed there, are not looked at. */
   readonly only?: ReadonlySet<string>;
+  /** How TypeScript code is checked; `null`: not at all, as it has been or will be. Default: all of it. */
+  readonly syntax?: Omit<SyntaxOptions, "limits"> | null;
 }
 
 /** Of config.yaml and generation_config.json: they are read at once, in the process that answers calls. */
@@ -67,7 +69,7 @@ const maxConfigBytes = 128 * 1024;
 /** Checks a directory without hashing its files: quick, for an author's machine. Fails with `invalid_bundle`. */
 export async function inspectBundle(
   directory: string,
-  { gather = false, only }: InspectOptions = {},
+  { gather = false, only, syntax = {} }: InspectOptions = {},
 ): Promise<InspectedBundle> {
   const text = await readConfigText(directory);
   const rules = await readIgnoreRules(directory);
@@ -81,7 +83,7 @@ export async function inspectBundle(
   const { config, code, truss } = parsed;
   const weights = config.weights === undefined ? null : weightsReference(config.weights);
   await requireWeights(directory, weights, config, paths);
-  await requireSyntax(directory, code, listed.files);
+  if (syntax !== null) await requireSyntax(directory, code, listed.files, syntax);
 
   const gathered =
     gather && code?.kind === "python"
@@ -168,9 +170,10 @@ async function requireSyntax(
   directory: string,
   code: BundleCode | null,
   files: readonly BundleFile[],
+  options: SyntaxOptions,
 ): Promise<void> {
   if (code?.kind !== "typescript") return;
-  const errors = await checkSyntax(directory, code.file, files);
+  const errors = await checkSyntax(directory, code.file, files, options);
   if (errors.length > 0) throw invalidBundle(errors);
 }
 

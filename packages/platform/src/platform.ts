@@ -1,6 +1,6 @@
 // One platform process: database, leftovers, replicas, server, in the order they start and, reversed, end.
 
-import { defaultUnpackLimits } from "@corral/bundle";
+import { createSyntaxProcesses, defaultUnpackLimits } from "@corral/bundle";
 import { randomUUID } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { availableParallelism, networkInterfaces } from "node:os";
@@ -151,9 +151,12 @@ export async function startPlatform(
     if (unusedCount > 0)
       log.info({ count: unusedCount }, "unused environments and files of Python models were removed");
     await rm(join(home, "live"), { recursive: true, force: true });
+    const syntax = createSyntaxProcesses({ keptMs: 10 * 60_000 });
+    cleanups.push(() => syntax.close());
     const bundles = createBundleStore({
       directory: home,
       limits: bundleLimits,
+      readSyntax: syntax.read,
       isReferenced: (digest) => isBundleReferenced(db, digest),
     });
     const uploads = createUploadStore(join(home, "uploads"), bundleLimits.totalBytes);

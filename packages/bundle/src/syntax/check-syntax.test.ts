@@ -1,11 +1,13 @@
 // What the check of code files refuses, and how it says so.
 
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { checkSyntax, type SyntaxLimits } from "./check-syntax.ts";
+import { createSyntaxProcesses } from "./syntax-process.ts";
+import type { SyntaxProblem } from "./syntax-program.ts";
 
 async function check(texts: Readonly<Record<string, string>>, limits?: SyntaxLimits): Promise<string[]> {
   const directory = mkdtempSync(join(tmpdir(), "corral-syntax-"));
@@ -15,7 +17,7 @@ async function check(texts: Readonly<Record<string, string>>, limits?: SyntaxLim
       writeFileSync(join(directory, path), text);
       return { path, size: statSync(join(directory, path)).size };
     });
-    const errors = await checkSyntax(directory, "model/model.ts", files, limits);
+    const errors = await checkSyntax(directory, "model/model.ts", files, limits === undefined ? {} : { limits });
     assert.ok(errors.every(({ code }) => code === "invalid_bundle"));
     return errors.map(({ message }) => message);
   } finally {
@@ -86,3 +88,51 @@ test("a file over the limit is refused where it has types, and the time is bound
   const late = await check({ "model/model.ts": good }, { ...limits, timeMs: 1 });
   assert.deepEqual(late, ["Reading the code took more than 1 ms. Make its files smaller."]);
 });
+
+test("a process that is kept reads job after job, and one that was killed is replaced without anybody's knowing", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "corral-syntax-"));
+  const processes = createSyntaxProcesses({ keptMs: 60_000 });
+  try {
+    writeFileSync(join(directory, "right.ts"), good);
+    writeFileSync(join(directory, "wrong.ts"), "\nenum A {}\n");
+    const read = async (...paths: string[]) => await processes.read({ directory, paths }, 30_000);
+    assert.deepEqual(await read("right.ts"), []);
+    const [first] = childrenOf(process.pid);
+    assert.ok(first !== undefined);
+    const problems = await read("right.ts", "wrong.ts");
+    assert.equal((problems as readonly SyntaxProblem[])[0]?.line, 2);
+    assert.deepEqual(childrenOf(process.pid), [first]);
+    process.kill(first, "SIGKILL");
+    assert.deepEqual(await read("right.ts"), []);
+    // Two at once take two, of which one is kept.
+    const both = await Promise.all([read("right.ts"), read("wrong.ts")]);
+    assert.deepEqual(
+      both.map(({ length }) => length),
+      [0, 1],
+    );
+  } finally {
+    processes.close();
+    rmSync(directory, { recursive: true, force: true });
+  }
+});
+
+test("files that were found right before are not read again", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "corral-syntax-"));
+  try {
+    const files = ["model.ts", "old.ts"].map((path) => ({ path, size: 10 }));
+    for (const { path } of files) writeFileSync(join(directory, path), "enum A {}\n");
+    const errors = await checkSyntax(directory, "model.ts", files, { known: new Set(["old.ts"]) });
+    assert.deepEqual(
+      errors.map(({ message }) => message.slice(0, 15)),
+      ["model.ts line 1"],
+    );
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+});
+
+/** Linux only: none elsewhere. */
+function childrenOf(pid: number): number[] {
+  const text = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8");
+  return text.split(" ").filter(Boolean).map(Number);
+}

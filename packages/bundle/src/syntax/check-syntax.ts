@@ -1,12 +1,11 @@
 // Whether Node can run a bundle's code as it stands: every file is read by Node's own parsers in a process of its own, which
 // is bounded in size and time. Nothing of the code is run.
 
-import { spawn } from "node:child_process";
 import { posix } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { FieldError } from "@corral/contract";
 import { fieldError } from "../invalid-bundle.ts";
-import type { SyntaxJob, SyntaxProblem } from "./syntax-program.ts";
+import { createSyntaxProcesses, type ReadSyntax } from "./syntax-process.ts";
+import type { SyntaxProblem } from "./syntax-program.ts";
 
 export interface SyntaxFile {
   /** In the bundle. */
@@ -23,11 +22,19 @@ export interface SyntaxLimits {
 
 const defaultLimits: SyntaxLimits = { fileBytes: 4 * 1024 ** 2, totalBytes: 16 * 1024 ** 2, timeMs: 30_000 };
 
-const program = fileURLToPath(new URL("syntax-program.ts", import.meta.url));
-const heapMebibytes = 512;
-const mostAnswerBytes = 1024 ** 2;
 const withTypes = /\.(ts|mts|cts)$/;
 const modules = /\.(ts|mts|js|mjs)$/;
+
+/** In a process that ends with the job. */
+const readOnce: ReadSyntax = (job, timeMs) => createSyntaxProcesses({ keptMs: 0 }).read(job, timeMs);
+
+export interface SyntaxOptions {
+  /** Default: in a process of the call's own. */
+  readonly read?: ReadSyntax;
+  /** Paths of files that have been found right before: they are not read again. */
+  readonly known?: ReadonlySet<string>;
+  readonly limits?: SyntaxLimits;
+}
 
 /**
  * What is wrong with the code files in the directory of `file` and below it; installed packages are not the author's.
@@ -38,7 +45,7 @@ export async function checkSyntax(
   directory: string,
   file: string,
   files: readonly SyntaxFile[],
-  limits: SyntaxLimits = defaultLimits,
+  { read = readOnce, known = new Set(), limits = defaultLimits }: SyntaxOptions = {},
 ): Promise<FieldError[]> {
   const folder = posix.dirname(file) === "." ? "" : `${posix.dirname(file)}/`;
   const code = files.filter(
@@ -47,9 +54,10 @@ export async function checkSyntax(
       !/(^|\/)node_modules\//.test(path) &&
       (withTypes.test(path) || modules.test(path)),
   );
-  const { paths, errors } = withinLimits(code, limits);
+  const { paths: all, errors } = withinLimits(code, limits);
+  const paths = all.filter((path) => !known.has(path));
   if (paths.length === 0) return errors;
-  const problems = await runProgram({ directory, paths }, limits.timeMs);
+  const problems = await read({ directory, paths }, limits.timeMs);
   return typeof problems === "string"
     ? [...errors, fieldError("", "invalid_bundle", problems)]
     : [...errors, ...problems.map(describe)];
@@ -87,35 +95,4 @@ function describe({ path, line, kind, message }: SyntaxProblem): FieldError {
       ? " Node runs the file as it is and only takes types away: write it without, a literal union or an object for an enum, plain fields for parameter properties, a module for a namespace."
       : "";
   return fieldError("", "invalid_bundle", `${place}: ${said}${remedy}`);
-}
-
-/** The problems found, or why none could be looked for. */
-function runProgram(job: SyntaxJob, timeMs: number): Promise<readonly SyntaxProblem[] | string> {
-  return new Promise((resolve) => {
-    const child = spawn(
-      process.execPath,
-      ["--no-warnings", "--experimental-vm-modules", `--max-old-space-size=${heapMebibytes}`, program],
-      { env: {}, stdio: ["pipe", "pipe", "ignore"] },
-    );
-    let answer = "";
-    let isLate = false;
-    const timer = setTimeout(() => {
-      isLate = true;
-      child.kill("SIGKILL");
-    }, timeMs);
-    child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      answer += text;
-      if (answer.length > mostAnswerBytes) child.kill("SIGKILL");
-    });
-    // Its end says what there is to say.
-    child.stdin.on("error", () => undefined);
-    child.once("error", (error) => resolve(`The code could not be checked: ${error.message}.`));
-    child.once("close", (code, signal) => {
-      clearTimeout(timer);
-      if (isLate) resolve(`Reading the code took more than ${timeMs} ms. Make its files smaller.`);
-      else if (code === 0) resolve(JSON.parse(answer) as SyntaxProblem[]);
-      else resolve(`The code could not be read (${signal ?? `status ${code}`}). Make its files smaller.`);
-    });
-    child.stdin.end(JSON.stringify(job));
-  });
 }

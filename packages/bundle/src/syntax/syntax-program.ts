@@ -1,10 +1,11 @@
-// A process that reads code files with Node's parsers and runs nothing of them: a job comes on standard input, problems go
-// to standard output as JSON. Started by `check-syntax.ts` alone.
+// A process that reads code files with Node's parsers and runs nothing of them: each line of standard input is a job, each
+// line of standard output its problems, both as JSON. It ends with its input. Started by `syntax-process.ts` alone.
 
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { stripTypeScriptTypes } from "node:module";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import vm from "node:vm";
 
 export interface SyntaxJob {
@@ -74,10 +75,14 @@ function lineByCheck(text: string): number | null {
   return line === undefined ? null : Number(line);
 }
 
-const { directory, paths } = JSON.parse(readFileSync(0, "utf8")) as SyntaxJob;
-const problems: SyntaxProblem[] = [];
-for (const path of paths) {
-  const problem = problems.length < mostProblems ? problemOf(directory, path) : null;
-  if (problem !== null) problems.push(problem);
+function problemsOf({ directory, paths }: SyntaxJob): SyntaxProblem[] {
+  const problems: SyntaxProblem[] = [];
+  for (const path of paths) {
+    const problem = problems.length < mostProblems ? problemOf(directory, path) : null;
+    if (problem !== null) problems.push(problem);
+  }
+  return problems;
 }
-process.stdout.write(JSON.stringify(problems));
+
+for await (const line of createInterface({ input: process.stdin }))
+  process.stdout.write(`${JSON.stringify(problemsOf(JSON.parse(line) as SyntaxJob))}\n`);

@@ -132,11 +132,14 @@ class Session {
     }
   }
 
-  /** Mistakes of the directory are told once, and then it is waited for the next change. */
+  /**
+   * Mistakes of the directory are told once, and then it is waited for the next change. Those of its syntax are the
+   * platform's to tell, which has a process ready for it.
+   */
   async #inspect({ model }: InspectedModel): Promise<InspectedModel | null> {
     const { inspectBundle } = await import("@corral/bundle");
     try {
-      const bundle = await inspectBundle(this.#directory, { gather: true });
+      const bundle = await inspectBundle(this.#directory, { gather: true, syntax: null });
       this.#mistake = null;
       return { bundle, model };
     } catch (error) {
@@ -188,16 +191,14 @@ class Session {
         this.#remote = null;
         return false;
       }
-      if (isServingError(error) && error.code === "body_too_large") return await this.#push(found);
-      if (!isServingError(error) || error.code !== "invalid_bundle") throw error;
-      this.#refused = wanted;
-      this.#refuse(error, explain(error));
-      return true;
+      if (isServingError(error) && error.code === "body_too_large")
+        return await this.#pushOnce(found, wanted);
+      return this.#refuseBundle(error, wanted);
     }
     const sent = { changed: changed.map(({ path }) => path), removed, ms: performance.now() - seenAt };
     this.#say(patchEvent(sent, answer), () => describePatch(sent, answer));
     if (answer.kind === "refused") this.#refused = wanted;
-    if (answer.kind === "needs_full_push") return await this.#push(found);
+    if (answer.kind === "needs_full_push") return await this.#pushOnce(found, wanted);
     if (answer.kind === "applied") {
       this.#refused = null;
       this.#remote = { digest: answer.digest, files: local };
@@ -220,6 +221,22 @@ class Session {
       contents.push({ path, content: content.toString("base64") });
     }
     return contents;
+  }
+
+  /** As `#push`; a directory that is refused is not sent again before something changes. */
+  async #pushOnce(found: InspectedModel, wanted: string): Promise<true> {
+    try {
+      return await this.#push(found);
+    } catch (error) {
+      return this.#refuseBundle(error, wanted);
+    }
+  }
+
+  #refuseBundle(error: unknown, wanted: string): true {
+    if (!isServingError(error) || error.code !== "invalid_bundle") throw error;
+    this.#refused = wanted;
+    this.#refuse(error, explain(error));
+    return true;
   }
 
   /** The whole directory, for what no patch can change. */

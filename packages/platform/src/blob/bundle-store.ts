@@ -7,11 +7,13 @@ import { link, mkdir, open, readdir, rename, rm, stat, writeFile } from "node:fs
 import { dirname, join } from "node:path";
 import { ServingError } from "@corral/contract";
 import {
+  configFileName,
   readBundle,
   removeForeignFiles,
   unpackArchive,
   type Bundle,
   type ManifestFile,
+  type ReadSyntax,
   type UnpackLimits,
 } from "@corral/bundle";
 
@@ -48,9 +50,12 @@ export interface BundleStoreOptions {
   readonly directory: string;
   readonly limits: UnpackLimits;
   readonly isReferenced: (digest: string) => Promise<boolean>;
+  /** How the syntax of code is read; default: in a process for each bundle. */
+  readonly readSyntax?: ReadSyntax;
 }
 
-export function createBundleStore({ directory, limits, isReferenced }: BundleStoreOptions): BundleStore {
+export function createBundleStore(options: BundleStoreOptions): BundleStore {
+  const { directory, limits, isReferenced, readSyntax: read } = options;
   const bundles = join(directory, "bundles");
   const incoming = join(directory, "incoming");
   /** Pushes that count on a bundle and may not have written yet that they refer to it. */
@@ -93,13 +98,17 @@ export function createBundleStore({ directory, limits, isReferenced }: BundleSto
     receive: (archive) =>
       take(async (place) => {
         await unpackArchive(archive, place, limits);
-        return await readBundle(place);
+        return await readBundle(place, { syntax: read === undefined ? {} : { read } });
       }),
     derive: (base, files, changed) =>
       take(async (place) => {
         requireWithin(limits, files);
         await linkFiles(join(bundles, base), place, files, changed);
-        return await readBundle(place, {}, new Map(files.map((file) => [file.path, file])));
+        // What is in the base was read with it, unless the config makes code of what was none.
+        const paths = changed.has(configFileName) ? [] : files.map(({ path }) => path);
+        const known = new Set(paths.filter((path) => !changed.has(path)));
+        const syntax = { ...(read === undefined ? {} : { read }), known };
+        return await readBundle(place, { syntax }, new Map(files.map((file) => [file.path, file])));
       }, new Set(changed.keys())),
   };
 

@@ -122,7 +122,10 @@ async function patchOnce(
   try {
     const { bundle } = received;
     const own = new Set(base.files.map(({ path }) => path));
-    const before = await inspectBundle(join(bundles.directory, version.bundle), { only: own });
+    const before = await inspectBundle(join(bundles.directory, version.bundle), {
+      only: own,
+      syntax: null,
+    });
     const fields = fieldsForFullPush(before, bundle, operations);
     if (fields.length > 0) return needsFullPush(fields);
     const keepsState = patch.keepState && isCodeAlone(before, bundle, operations);
