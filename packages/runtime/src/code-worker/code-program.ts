@@ -28,7 +28,11 @@ export async function prepareProgram(code: ReplicaCode, place: ProgramPlace): Pr
   if (warning !== null) log.warn(warning);
   switch (code.kind) {
     case "typescript":
-      return typescriptProgram(code.limits.memory_bytes, await packagesOf(code, place));
+      return typescriptProgram({
+        memoryBytes: code.limits.memory_bytes,
+        packages: await packagesOf(code, place),
+        scratchDirectory,
+      });
     case "python": {
       const { python, directory, data_directory: data } = code;
       if (python === undefined) throw new TypeError("Python code comes without what it needs.");

@@ -1,4 +1,5 @@
-// A process that waits for code, so that new code does not wait for a process. There is at most one.
+// A process that waits for code, so that new code does not wait for a process. There is at most one. It is started a
+// moment after it was asked for: to start a process keeps the replica's loop, which has an answer to give just then.
 
 import { isDeepStrictEqual } from "node:util";
 import { startSpareWorker, type SpareWorker, type WorkerLifeOptions } from "./worker-life.ts";
@@ -8,7 +9,7 @@ type ProcessOptions = WorkerLifeOptions["process"];
 export interface SpareProcess {
   /** One of the very same options; null: there is none. */
   take(options: ProcessOptions): Promise<SpareWorker | null>;
-  /** Starts one, unless it is there. */
+  /** Starts one soon, unless it is there. */
   prepare(options: ProcessOptions): void;
   close(): Promise<void>;
 }
@@ -20,9 +21,12 @@ interface Waiting {
   isGone: boolean;
 }
 
+const startMs = 250;
+
 export function createSpareProcess(): SpareProcess {
   let waiting: Waiting | null = null;
   let isClosed = false;
+  let timer: NodeJS.Timeout | undefined;
 
   async function end(one: Waiting | null): Promise<void> {
     const spare = await one?.started;
@@ -32,6 +36,7 @@ export function createSpareProcess(): SpareProcess {
 
   return {
     async take(options) {
+      clearTimeout(timer);
       const one = waiting;
       if (one === null) return null;
       waiting = null;
@@ -43,26 +48,31 @@ export function createSpareProcess(): SpareProcess {
       return one.isGone ? null : spare;
     },
     prepare(options) {
-      if (isClosed) return;
-      const before = waiting;
-      if (before !== null && !before.isGone && isDeepStrictEqual(before.options, options)) return;
-      void end(before);
-      const one: Waiting = {
-        options,
-        isGone: false,
-        started: startSpareWorker(options).catch(() => null),
-      };
-      waiting = one;
-      void one.started.then(async (spare) => {
-        await spare?.process.exited;
-        one.isGone = true;
-      });
+      clearTimeout(timer);
+      if (!isClosed) timer = setTimeout(() => start(options), startMs).unref();
     },
     async close() {
       isClosed = true;
+      clearTimeout(timer);
       const one = waiting;
       waiting = null;
       await end(one);
     },
   };
+
+  function start(options: ProcessOptions): void {
+    const before = waiting;
+    if (before !== null && !before.isGone && isDeepStrictEqual(before.options, options)) return;
+    void end(before);
+    const one: Waiting = {
+      options,
+      isGone: false,
+      started: startSpareWorker(options).catch(() => null),
+    };
+    waiting = one;
+    void one.started.then(async (spare) => {
+      await spare?.process.exited;
+      one.isGone = true;
+    });
+  }
 }

@@ -104,7 +104,7 @@ export async function startTestCode(options: TestCodeOptions): Promise<TestCode>
 
 function testSource(directory: string, scratch: string, options: TestCodeOptions): CodeSource {
   const memoryBytes = options.memoryBytes ?? null;
-  const program = options.program ?? typescriptProgram(memoryBytes);
+  const program = options.program ?? typescriptProgram({ memoryBytes });
   return {
     process: {
       program,

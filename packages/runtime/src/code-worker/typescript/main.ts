@@ -1,6 +1,7 @@
 // The process that runs a TypeScript model's code: started by the replica with a socket as descriptor 3. The order of its
 // life; everything else is in the files beside it.
 
+import { flushCompileCache } from "node:module";
 import { channelOverDescriptor, type Channel } from "./channel.ts";
 import { createLlmClient } from "./llm-client.ts";
 import { installHost } from "./install-host.ts";
@@ -59,6 +60,8 @@ channel.onMessage((message, body) => {
   }
 });
 
+// While nobody waits for it, as a rule; what is kept already is not written again.
+flushCompileCache();
 const start = await started.promise;
 process.chdir(start.directory);
 const tracebacks = createTracebacks(start.directory);
