@@ -17,7 +17,12 @@ async function check(texts: Readonly<Record<string, string>>, limits?: SyntaxLim
       writeFileSync(join(directory, path), text);
       return { path, size: statSync(join(directory, path)).size };
     });
-    const errors = await checkSyntax(directory, "model/model.ts", files, limits === undefined ? {} : { limits });
+    const errors = await checkSyntax(
+      directory,
+      "model/model.ts",
+      files,
+      limits === undefined ? {} : { limits },
+    );
     assert.ok(errors.every(({ code }) => code === "invalid_bundle"));
     return errors.map(({ message }) => message);
   } finally {

@@ -97,7 +97,7 @@ function start(): Reader {
 
 /** One that waits keeps nobody from ending, and ends when its input does. */
 function setHeld(child: Child, isHeld: boolean): void {
-  for (const one of [child, child.stdin as Writable as Socket, child.stdout as Readable as Socket])
+  for (const one of [child, child.stdin as Socket, child.stdout as Socket])
     if (isHeld) one.ref();
     else one.unref();
 }
@@ -110,7 +110,10 @@ function ask(child: Child, job: SyntaxJob, timeMs: number): Promise<Answer> {
   return new Promise((resolve) => {
     let text = "";
     const timer = setTimeout(() => {
-      settle({ kind: "failed", reason: `Reading the code took more than ${timeMs} ms. Make its files smaller.` });
+      settle({
+        kind: "failed",
+        reason: `Reading the code took more than ${timeMs} ms. Make its files smaller.`,
+      });
       child.kill("SIGKILL");
     }, timeMs);
     function onError({ message }: Error): void {
