@@ -16,6 +16,7 @@ import type {
   Key,
   Model,
   PatchAnswer,
+  PatchKey,
   Price,
   PushedVersion,
   PutPrice,
@@ -150,6 +151,8 @@ export interface Client {
       body: Partial<CreateKey> & Pick<CreateKey, "name">,
       options?: CallOptions,
     ) => Promise<CreatedKey>;
+    /** By its id. */
+    readonly patch: (key: string, body: PatchKey, options?: CallOptions) => Promise<Key>;
     readonly revoke: (key: string, options?: CallOptions) => Promise<void>;
   };
   readonly usage: {
@@ -263,6 +266,8 @@ export function createClient(options: ClientOptions): Client {
     keys: {
       list: (call) => list("/api/v1/keys", call),
       create: (body, call) => post("/api/v1/keys", body, call),
+      patch: (key, body, call = {}) =>
+        transport.json(api("keys", key), { ...call, method: "PATCH", json: body }),
       revoke: (key, call) => remove(api("keys", key), call),
     },
     usage: {

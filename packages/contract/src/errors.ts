@@ -64,6 +64,7 @@ export const errorTable = {
   misdirected_host: client(421, "The Host header names another server"),
   queue_full: client(429, "Too many calls are waiting", true),
   key_limit_exceeded: client(429, "The API key's limit is reached", true),
+  budget_exceeded: client(429, "The API key's budget does not allow the call", true),
   client_closed: client(499, "The caller went away"),
   // The model and the process that runs it.
   weights_unreadable: model(422, "The weights cannot be loaded"),

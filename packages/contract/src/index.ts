@@ -1,4 +1,5 @@
 export * from "./baseten.ts";
+export * from "./budget.ts";
 export * from "./cerebrium.ts";
 export * from "./chat.ts";
 export * from "./error-envelope.ts";

@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { cacheTypes, precisions } from "./replica.ts";
+import { budgetSchema, setBudgetSchema } from "./budget.ts";
 import { computeFields, loadFields } from "./report.ts";
 
 /** What a key may do. `admin` includes all the others. */
@@ -69,6 +70,7 @@ export const keySchema = z.object({
   models: z.array(z.string()).nullable().describe("Model names the key is limited to; null: all."),
   token_cap: z.int().nullable().describe("Most sequences × tokens held by running calls; null: no cap."),
   weight: z.int().describe("Its share of a busy replica among other keys: 2 gets twice what 1 gets."),
+  token_budget: budgetSchema.nullable().describe("What its calls may use in a period; null: no budget."),
   created_at: timestamp,
   expires_at: timestamp.nullable(),
   revoked_at: timestamp.nullable(),
@@ -81,9 +83,20 @@ export const createKeySchema = z.strictObject({
   models: z.array(z.string()).min(1).nullable().default(null),
   token_cap: z.int().positive().nullable().default(null),
   weight: z.int().min(1).max(100).default(1),
+  token_budget: setBudgetSchema.nullable().optional().describe("Default: no budget."),
   expires_at: timestamp.nullable().default(null),
 });
 export type CreateKey = z.infer<typeof createKeySchema>;
+/** What is left out stays as it is. */
+export const patchKeySchema = z.strictObject({
+  token_budget: setBudgetSchema
+    .nullable()
+    .optional()
+    .describe(
+      "Another number of tokens keeps what is used, another period begins anew; null takes the budget away.",
+    ),
+});
+export type PatchKey = z.infer<typeof patchKeySchema>;
 export const createdKeySchema = z.object({
   id: z.string(),
   key: z.string().describe("Shown this once; Corral keeps only a hash."),

@@ -97,6 +97,13 @@ const reports = [
     usage: usageSchema,
     timings_ms: timingsSchema,
   }),
+  /** All that the run may take of its key's budget; 0: nothing any more. Answered by `reservation`. */
+  z.object({
+    kind: z.literal("reserve"),
+    run_id: runId,
+    key_id: z.string(),
+    tokens: z.int().nonnegative(),
+  }),
   z.object({
     kind: z.literal("load"),
     ...loadFields,
@@ -119,6 +126,15 @@ export const controlMessageSchema = z.discriminatedUnion("kind", [
   /** Admit nothing more, finish what runs, then exit. */
   z.object({ kind: z.literal("drain") }),
   z.object({ kind: z.literal("cancel"), run_id: runId }),
+  /** To a `reserve` of so many tokens. */
+  z.object({
+    kind: z.literal("reservation"),
+    run_id: runId,
+    tokens: z.int().nonnegative(),
+    granted: z.boolean(),
+    /** Where it is not granted. */
+    error: runErrorSchema.extend({ retry_after_seconds: z.int().optional() }).optional(),
+  }),
 ]);
 export type ControlMessage = z.infer<typeof controlMessageSchema>;
 
@@ -139,6 +155,8 @@ export const forwardedHeaders = {
   /** Most sequences × tokens that the key may hold at once on a replica, or absent: no cap. */
   tokenCap: "x-corral-token-cap",
   weight: "x-corral-weight",
+  /** `1`: the key has a budget, and what a call may take is reserved before it begins. */
+  budget: "x-corral-budget",
   /** `1`: the answer is the model's own, without the family's envelope around it. */
   bare: "x-corral-bare",
   /** How many runs of code, each begun by the one before, lead to this one; absent: 0, a caller asked for it. */

@@ -19,6 +19,8 @@ export interface ForwardedCall {
   readonly tokenCap: number | null;
   /** The key's share among others. */
   readonly weight: number;
+  /** What the call may take is reserved before it begins. */
+  readonly hasBudget: boolean;
   readonly acceptsEventStream: boolean;
   /** Nothing stands around what the model answers. */
   readonly isBare: boolean;
@@ -50,6 +52,7 @@ export function readForwardedCall(headers: IncomingHttpHeaders): ForwardedCall {
     deploymentId: readText(headers, forwardedHeaders.deployment),
     tokenCap: readInteger(headers, forwardedHeaders.tokenCap),
     weight: Math.max(1, readInteger(headers, forwardedHeaders.weight) ?? 1),
+    hasBudget: readText(headers, forwardedHeaders.budget) === "1",
     acceptsEventStream: (headers.accept ?? "").toLowerCase().includes("text/event-stream"),
     isBare: readText(headers, forwardedHeaders.bare) === "1",
     depth: readInteger(headers, forwardedHeaders.depth) ?? 0,

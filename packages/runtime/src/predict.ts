@@ -21,9 +21,10 @@ import { prepareInTurns, type CallForm, type PreparedCall } from "./prepare-call
 import { prepareOffLoop } from "./prepare-off-loop.ts";
 import type { PromptModel } from "./prompt.ts";
 import type { Renderer } from "./renderer.ts";
+import { orReleased, type RunBudgets } from "./run-budgets.ts";
 import { sendJson } from "./send-answer.ts";
 import type { ActiveRun, RunLedger, RunResult } from "./run-ledger.ts";
-import { dialectContext, submitPrompts, sumOf } from "./submit-prompts.ts";
+import { dialectContext, mostTokensOf, submitPrompts, sumOf } from "./submit-prompts.ts";
 
 export interface PredictService {
   readonly config: ModelReplicaConfig;
@@ -35,6 +36,7 @@ export interface PredictService {
   readonly channel: ControlChannel;
   readonly ledger: RunLedger;
   readonly keyLimits: KeyLimits;
+  readonly budgets: RunBudgets;
   /** Null where the model has no chat template. */
   readonly renderer: Renderer | null;
   readonly clock: Clock;
@@ -78,7 +80,11 @@ async function run(
   receivedAtMs: number,
 ): Promise<void> {
   const engine = await service.engines.engineFor(prepared.prompts[0].generation);
-  const { active, release } = submit(service, engine, forwarded, prepared, receivedAtMs);
+  const budget = service.budgets.open(forwarded);
+  await budget.reserve(mostTokensOf(prepared));
+  const { active, release } = orReleased(budget, () =>
+    submit(service, engine, forwarded, prepared, receivedAtMs),
+  );
   const leave = () => {
     if (response.writableFinished) return;
     active.callerLeft = true;

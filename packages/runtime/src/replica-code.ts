@@ -18,6 +18,7 @@ import { createCallDeployment } from "./code-worker/other-deployments.ts";
 import type { WorkerProgram } from "./code-worker/worker-process.ts";
 import type { Log } from "./log.ts";
 import type { PredictService } from "./predict.ts";
+import type { RunBudgets } from "./run-budgets.ts";
 import type { RunLedger } from "./run-ledger.ts";
 
 export interface ReplicaCodeOptions {
@@ -26,6 +27,7 @@ export interface ReplicaCodeOptions {
   readonly model: () => PredictService | null;
   readonly channel: ControlChannel;
   readonly ledger: RunLedger;
+  readonly budgets: RunBudgets;
   readonly clock: Clock;
   readonly log: Log;
   readonly acknowledgementMs: number;
@@ -43,7 +45,7 @@ export async function startReplicaCode(
   options: ReplicaCodeOptions,
   signal: AbortSignal,
 ): Promise<RunningCode> {
-  const { config, code, channel, ledger, clock, log, acknowledgementMs } = options;
+  const { config, code, channel, ledger, budgets, clock, log, acknowledgementMs } = options;
   const scratchDirectory = mkdtempSync(join(tmpdir(), "corral-code-"));
   const generations = code.live_directory === undefined ? null : createCodeGenerations(code.live_directory);
   const remove = () => {
@@ -102,6 +104,7 @@ export async function startReplicaCode(
         runs,
         channel,
         ledger,
+        budgets,
         log,
         acknowledgementMs,
         limits: { callMs, pieceMs },

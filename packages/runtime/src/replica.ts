@@ -6,6 +6,7 @@ import {
   isServingError,
   ServingError,
   type Compute,
+  type ControlMessage,
   type ReplicaConfig,
 } from "@corral/contract";
 import { createMonotonicClock, type Clock } from "@corral/engine";
@@ -26,6 +27,7 @@ import { startRenderer, type Renderer } from "./renderer.ts";
 import { replicaCalls } from "./replica-calls.ts";
 import { startReplicaCode, type RunningCode } from "./replica-code.ts";
 import { createHttpServer, type Health } from "./routes.ts";
+import { RunBudgets } from "./run-budgets.ts";
 import { RunLedger } from "./run-ledger.ts";
 import { startEngines } from "./start-engines.ts";
 
@@ -88,6 +90,7 @@ class RunningReplica implements Replica {
   readonly #server: Server;
   readonly #channel: ControlChannel;
   readonly #ledger: RunLedger;
+  readonly #budgets: RunBudgets;
   readonly #loadAbort = new AbortController();
   readonly #calls = new Set<Promise<void>>();
   readonly #readyResolvers = Promise.withResolvers<void>();
@@ -114,10 +117,11 @@ class RunningReplica implements Replica {
     this.ready.catch(() => undefined);
     this.#channel = new ControlChannel({
       log,
-      onMessage: (message) => (message.kind === "drain" ? this.drain() : this.#ledger.cancel(message.run_id)),
+      onMessage: (message) => this.#receive(message),
       onConnectionChange: (connected) => this.#channelChanged(connected),
     });
     this.#ledger = new RunLedger(this.#channel);
+    this.#budgets = new RunBudgets({ report: (body) => void this.#channel.report(body) });
     const calls = replicaCalls({
       config,
       log,
@@ -211,6 +215,7 @@ class RunningReplica implements Replica {
         model: () => this.#service,
         channel: this.#channel,
         ledger: this.#ledger,
+        budgets: this.#budgets,
         clock: this.#clock,
         log: this.#log,
         acknowledgementMs: this.#graces.acknowledgementMs,
@@ -270,6 +275,7 @@ class RunningReplica implements Replica {
       channel: this.#channel,
       ledger: this.#ledger,
       keyLimits: new KeyLimits(),
+      budgets: this.#budgets,
       renderer: this.#renderer,
       clock: this.#clock,
       log: this.#log,
@@ -303,10 +309,23 @@ class RunningReplica implements Replica {
     this.#channel.report({ kind: "memory", rss_bytes: process.memoryUsage.rss() + codeBytes });
   }
 
+  #receive(message: Exclude<ControlMessage, { kind: "ack" }>): void {
+    switch (message.kind) {
+      case "drain":
+        return this.drain();
+      case "cancel":
+        this.#ledger.cancel(message.run_id);
+        return;
+      case "reservation":
+        this.#budgets.answered(message);
+    }
+  }
+
   #channelChanged(connected: boolean): void {
     clearTimeout(this.#lossTimer);
     this.#lossTimer = undefined;
-    if (!connected) this.#expectDial(this.#graces.channelLossMs);
+    if (connected) this.#budgets.askAgain();
+    else this.#expectDial(this.#graces.channelLossMs);
   }
 
   #expectDial(graceMs: number): void {

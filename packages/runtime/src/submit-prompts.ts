@@ -95,6 +95,15 @@ export function submitPrompts(
   }
 }
 
+/** Most that the call takes of a budget: every prompt once, and all that its returned sequences may get. */
+export function mostTokensOf({ prompts }: PreparedCall): number {
+  return sumOf(
+    prompts,
+    ({ promptTokenCount, maxLength, returnedSequenceCount }) =>
+      promptTokenCount + returnedSequenceCount * (maxLength - promptTokenCount),
+  );
+}
+
 export function sumOf(
   prompts: readonly PreparedGeneration[],
   count: (generation: ValidGeneration) => number,

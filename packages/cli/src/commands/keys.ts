@@ -1,6 +1,6 @@
 // `corral keys`: API keys. A key is printed once, when it is made.
 
-import { ServingError, scopes, type Key } from "@corral/contract";
+import { ServingError, budgetPeriods, scopes, type Budget, type Key, type SetBudget } from "@corral/contract";
 import { allOf, type Client } from "@corral/client";
 import { listOption, required, textOption, type CommandDefinition, type CommandGroup } from "../command.ts";
 import { UsageError } from "../exit-codes.ts";
@@ -31,6 +31,11 @@ const create: CommandDefinition = {
       summary:
         "its share of a busy replica among other keys, 1 to 100: 2 gets twice what 1 gets (default: 1)",
     },
+    {
+      flags: "--budget <budget>",
+      summary:
+        "most tokens that its calls may use: 50000/day, 1000000/month, or 1000000 in all (default: any)",
+    },
     { flags: "--expires <date>", summary: "when it ends, such as 2027-01-31" },
   ],
   examples: [
@@ -47,6 +52,7 @@ const create: CommandDefinition = {
     const expires = textOption(options, "expires");
     const tokenCap = textOption(options, "tokenCap");
     const weight = textOption(options, "weight");
+    const budget = textOption(options, "budget");
     const created = await context.client().keys.create(
       {
         name: required(args, 0),
@@ -54,6 +60,7 @@ const create: CommandDefinition = {
         ...(models === undefined ? {} : { models: [...models] }),
         ...(tokenCap === undefined ? {} : { token_cap: capOf(tokenCap) }),
         ...(weight === undefined ? {} : { weight: weightOf(weight) }),
+        ...(budget === undefined ? {} : { token_budget: budgetOf(budget) }),
         ...(expires === undefined ? {} : { expires_at: dateOf(expires) }),
       },
       { signal: context.signal },
@@ -71,7 +78,7 @@ const list: CommandDefinition = {
     const keys = await allKeys(context.client());
     context.print(keys, () =>
       table(
-        ["name", "id", "begins with", "scopes", "models", "token cap", "weight", "state"],
+        ["name", "id", "begins with", "scopes", "models", "token cap", "weight", "budget", "state"],
         keys.map((key) => [
           key.name,
           key.id,
@@ -80,10 +87,40 @@ const list: CommandDefinition = {
           key.models?.join(" ") ?? "all",
           key.token_cap?.toString() ?? "none",
           key.weight.toString(),
+          budgetText(key.token_budget),
           stateOf(key),
         ]),
         context.terminal,
       ),
+    );
+  },
+};
+
+const budget: CommandDefinition = {
+  name: "budget",
+  summary: "Set what a key's calls may use, from now on.",
+  details:
+    "Another number of tokens keeps what is used, another period begins anew. Days and months are those of UTC.",
+  arguments: [
+    { name: "<key>", summary: "its id, or its name where only one key has it" },
+    { name: "<budget>", summary: "50000/day, 1000000/month, 1000000 in all, or none" },
+  ],
+  examples: [
+    ["corral keys budget my-app 1000000/month", "a million tokens a month"],
+    ["corral keys budget my-app none", "no limit any more"],
+  ],
+  async run(context, args) {
+    const client = context.client();
+    const key = findKey(await allKeys(client), required(args, 0));
+    const wanted = required(args, 1);
+    const changed = await client.keys.patch(
+      key.id,
+      { token_budget: wanted === "none" ? null : budgetOf(wanted) },
+      { signal: context.signal },
+    );
+    context.print(
+      changed,
+      () => `${key.name} (${key.id}) has the budget ${budgetText(changed.token_budget)}`,
     );
   },
 };
@@ -103,8 +140,8 @@ const revoke: CommandDefinition = {
 
 export const keys: CommandGroup = {
   name: "keys",
-  summary: "Make, list and revoke API keys.",
-  commands: [create, list, revoke],
+  summary: "Make, list and revoke API keys, and set their budgets.",
+  commands: [create, list, budget, revoke],
 };
 
 async function allKeys(client: Client): Promise<Key[]> {
@@ -145,6 +182,23 @@ function weightOf(text: string): number {
   const weight = Number(text);
   if (Number.isInteger(weight) && weight >= 1 && weight <= 100) return weight;
   throw new UsageError(`--weight is ${text}; it must be a whole number from 1 to 100.`);
+}
+
+function budgetOf(text: string): SetBudget {
+  const [count = "", period = "total", ...more] = text.split("/");
+  const tokens = Number(count);
+  const known = budgetPeriods.find((name) => name === period);
+  if (Number.isSafeInteger(tokens) && tokens > 0 && known !== undefined && more.length === 0)
+    return { tokens, period: known };
+  throw new UsageError(
+    `The budget is ${JSON.stringify(text)}; it must be tokens such as 50000/day, 1000000/month, or 1000000 in all.`,
+  );
+}
+
+function budgetText(budget: Budget | null): string {
+  if (budget === null) return "none";
+  const { tokens, period, used, reserved } = budget;
+  return `${used + reserved} of ${tokens}${period === "total" ? "" : `/${period}`}`;
 }
 
 function dateOf(text: string): string {

@@ -10,6 +10,7 @@ const record: KeyRecord = {
   models: null,
   tokenCap: null,
   weight: 1,
+  hasBudget: false,
   expiresAt: null,
   revokedAt: null,
 };

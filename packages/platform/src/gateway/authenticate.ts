@@ -17,6 +17,8 @@ export interface Principal {
   readonly tokenCap: number | null;
   /** Its share of a busy replica, in [1, 100]. */
   readonly weight: number;
+  /** What its calls take is reserved before they begin. */
+  readonly hasBudget: boolean;
   /** Null: never. */
   readonly expiresAt: Date | null;
 }
@@ -30,6 +32,8 @@ export interface KeyRecord {
   readonly tokenCap: number | null;
   /** Its share of a busy replica, in [1, 100]. */
   readonly weight: number;
+  /** What its calls take is reserved before they begin. */
+  readonly hasBudget: boolean;
   readonly expiresAt: Date | null;
   readonly revokedAt: Date | null;
 }
@@ -78,12 +82,12 @@ export function createAuthenticator({ findKeys, environmentKey, now }: Authentic
     if (record.expiresAt !== null && record.expiresAt <= now()) {
       throw new ServingError("unauthenticated", `This API key expired at ${record.expiresAt.toISOString()}.`);
     }
-    const { id, projectId, scopes, models, tokenCap, weight, expiresAt } = record;
+    const { id, projectId, scopes, models, tokenCap, weight, hasBudget, expiresAt } = record;
     if (expected === undefined) {
       if (projects.size >= mostExpected) projects.clear();
       projects.set(name, projectId);
     }
-    return { keyId: id, projectId, scopes, models, tokenCap, weight, expiresAt };
+    return { keyId: id, projectId, scopes, models, tokenCap, weight, hasBudget, expiresAt };
   };
 }
 
@@ -94,6 +98,7 @@ const operator: Principal = Object.freeze({
   models: null,
   tokenCap: null,
   weight: 1,
+  hasBudget: false,
   expiresAt: null,
 });
 

@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { ServingError } from "@corral/contract";
 import { findKey, keyState } from "../store/keys.ts";
+import { readBudget } from "../usage/budgets.ts";
 import { findRunOfReplica } from "../store/runs.ts";
 import type { Db } from "../store/schema.ts";
 import type { Principal } from "./authenticate.ts";
@@ -29,7 +30,8 @@ export function callerOfRun(db: Db, now: () => Date): ReplicaEntryOptions["calle
     if (key === null || state !== "valid")
       throw new ServingError("unauthenticated", `The key that called the code is ${state}.`);
     const { models, token_cap: tokenCap, weight, expires_at: expiresAt, scopes } = key;
-    return { keyId, projectId, scopes, models, tokenCap, weight, expiresAt };
+    const hasBudget = (await readBudget(db, keyId)) !== null;
+    return { keyId, projectId, scopes, models, tokenCap, weight, hasBudget, expiresAt };
   };
 }
 
@@ -40,5 +42,6 @@ const unlimited: Omit<Principal, "projectId"> = {
   models: null,
   tokenCap: null,
   weight: 1,
+  hasBudget: false,
   expiresAt: null,
 };

@@ -11,6 +11,7 @@ const admin: Principal = {
   models: null,
   tokenCap: null,
   weight: 1,
+  hasBudget: false,
   expiresAt: null,
 };
 const now = new Date("2026-11-21T00:00:00Z");

@@ -1,6 +1,6 @@
 // What a key may do to other keys: never more than it may do itself.
 
-import type { CreateKey, FieldError } from "@corral/contract";
+import { fieldsError, type CreateKey, type FieldError, type ServingError } from "@corral/contract";
 import type { Principal } from "./authenticate.ts";
 import { hasScope } from "./guard.ts";
 
@@ -10,6 +10,13 @@ export function mayManage(
   key: { readonly models: readonly string[] | null },
 ): boolean {
   return models === null || (key.models !== null && key.models.every((name) => models.includes(name)));
+}
+
+/** Whoever has a budget must not get past it by another key, or by changing it. */
+export function budgetOfBudgeted(): ServingError {
+  const message =
+    "The calling key has a budget of its own; keys and budgets beside it are made by a key that has none.";
+  return fieldsError([{ pointer: "/token_budget", code: "invalid_parameter", message }]);
 }
 
 /** Every way in which a new key would do more than its maker, or could never be used. */
@@ -39,6 +46,7 @@ export function excessOf(maker: Principal, wanted: CreateKey, now: Date): FieldE
       `token_cap is ${wanted.token_cap ?? "null (none)"}; the calling key has ${maker.tokenCap}.`,
     );
   }
+  if (maker.hasBudget) errors.push(...budgetOfBudgeted().errors);
   if (
     maker.expiresAt !== null &&
     (wanted.expires_at === null || new Date(wanted.expires_at) > maker.expiresAt)

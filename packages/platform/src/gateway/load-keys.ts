@@ -13,6 +13,7 @@ interface Row {
   readonly models: string[] | null;
   readonly token_cap: number | null;
   readonly weight: number;
+  readonly has_budget: boolean;
   readonly expires_at: Date | null;
   readonly revoked_at: Date | null;
 }
@@ -21,7 +22,8 @@ interface Row {
 const statement = {
   query_timeout: callQueryMs,
   name: "keys-by-hash",
-  text: `select hash, id, project_id, scopes, models, token_cap, weight, expires_at, revoked_at
+  text: `select hash, id, project_id, scopes, models, token_cap, weight, expires_at, revoked_at,
+      exists (select from budgets where budgets.key_id = api_keys.id) as has_budget
     from api_keys where hash = any ($1::bytea[])`,
 };
 
@@ -39,6 +41,7 @@ export function findKeyRecords({ db, pool }: Pick<Store, "db" | "pool">): Authen
           models: row.models,
           tokenCap: row.token_cap,
           weight: row.weight,
+          hasBudget: row.has_budget,
           expiresAt: row.expires_at,
           revokedAt: row.revoked_at,
         },

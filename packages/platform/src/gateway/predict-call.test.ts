@@ -11,6 +11,7 @@ const principal: Principal = {
   models: null,
   tokenCap: 1000,
   weight: 3,
+  hasBudget: false,
   expiresAt: null,
 };
 

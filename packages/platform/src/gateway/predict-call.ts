@@ -83,6 +83,7 @@ export function headersForReplica(
   if (loadMs > 0) told[forwardedHeaders.load] = String(loadMs);
   if (principal.keyId !== null) told[forwardedHeaders.key] = principal.keyId;
   if (principal.tokenCap !== null) told[forwardedHeaders.tokenCap] = String(principal.tokenCap);
+  if (principal.hasBudget) told[forwardedHeaders.budget] = "1";
   if (principal.weight !== 1) told[forwardedHeaders.weight] = String(principal.weight);
   if (token !== null) told["authorization"] = `Bearer ${token}`;
   if (context.depth > 0) told[forwardedHeaders.depth] = String(context.depth);

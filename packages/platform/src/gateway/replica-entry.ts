@@ -134,7 +134,7 @@ async function callerOf(
   runId: string | null,
 ): Promise<Principal> {
   if (runId !== null) return await callerOfRun(replicaId, runId);
-  const none = { keyId: null, models: null, tokenCap: null, weight: 1, expiresAt: null };
+  const none = { keyId: null, models: null, tokenCap: null, weight: 1, hasBudget: false, expiresAt: null };
   return { ...none, projectId, scopes: ["predict"] };
 }
 

@@ -1,6 +1,6 @@
 // A deployment's replicas as others see them, and the port through which they are written down. Types alone.
 
-import type { Compute, ReplicaStatistics, Report, ReportBody } from "@corral/contract";
+import type { Compute, ReplicaStatistics, Report, ReportBody, ServingError } from "@corral/contract";
 import type { ReplicaStatus } from "../domain/replica.ts";
 import type { ResidencySample } from "../residency/residency.ts";
 import type { ReplicaUpstream } from "./address.ts";
@@ -17,6 +17,11 @@ export interface ReplicaRecords {
   setStatus(replicaId: string, status: ReplicaStatus): Promise<void>;
   /** Commits reports; gives the number up to which all are committed. */
   record(replicaId: string, reports: readonly Report[]): Promise<number>;
+  /** Asks a key's budget for all that a run may take; null: granted. */
+  reserve(
+    replicaId: string,
+    reservation: { readonly runId: string; readonly keyId: string; readonly tokenCount: number },
+  ): Promise<ServingError | null>;
   /** What a run of the deployment took, for the next one. */
   measure(deploymentId: string, measured: MeasuredRun): Promise<void>;
   /** Ends the row, and the runs that were still open as `replica_lost`. */

@@ -4,6 +4,7 @@ import type { Report } from "@corral/contract";
 import { setMeasured } from "../store/deployments.ts";
 import { endReplica, insertReplica, updateReplica } from "../store/replicas.ts";
 import type { Db } from "../store/schema.ts";
+import { reserveBudget } from "../usage/budgets.ts";
 import type { ReplicaRecords } from "./live-replica.ts";
 
 export interface ReplicaRecordsOptions {
@@ -25,6 +26,7 @@ export function createReplicaRecords({ db, platformId, record, now }: ReplicaRec
       if (status !== "ended") await updateReplica(db, replicaId, { status });
     },
     record,
+    reserve: (replicaId, reservation) => reserveBudget(db, { ...reservation, replicaId }, now()),
     measure: (deploymentId, measured) => setMeasured(db, deploymentId, measured),
     async end(replicaId, detail) {
       await endReplica(db, replicaId, { now: now(), detail, error: lostRun });

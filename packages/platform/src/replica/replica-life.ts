@@ -4,16 +4,20 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { asServingError, type Compute, type Report } from "@corral/contract";
+import { asServingError, type Compute, type Report, type ReportBody } from "@corral/contract";
 import { replicaConfig } from "../build/replica-config.ts";
 import type { DeploymentEvent } from "../domain/deployment.ts";
 import { describeExit, nextReplicaStatus, type ReplicaExit, type ReplicaStatus } from "../domain/replica.ts";
+import { answerReservations } from "./answer-reservations.ts";
 import { openUpstream, type ReplicaUpstream } from "./address.ts";
 import { openControlChannel, type ControlChannel } from "./control-channel.ts";
 import type { ReplicaLoad } from "./live-replica.ts";
 import { logReplicaLine } from "./log-line.ts";
 import type { ReplicaProcess } from "./process.ts";
 import type { SupervisorOptions } from "./supervisor.ts";
+
+/** Somebody waits for their commit. */
+const urgentReports: readonly ReportBody["kind"][] = ["finished", "ready", "reserve"];
 
 /** A replica whose process lives or is about to. */
 export interface Current {
@@ -97,12 +101,20 @@ export async function liveOnce(
       });
       current.process = started;
       await records.identify(id, started.pid, started.processStarted);
+      const answer = answerReservations({
+        replicaId: id,
+        reserve: (replicaId, reservation) => records.reserve(replicaId, reservation),
+        send: (message) => void current.channel?.send(message),
+      });
       current.channel = openControlChannel({
         address: place.address,
         token: null,
         record: (reports) => records.record(id, reports),
-        isUrgent: ({ report }) => report.kind === "finished" || report.kind === "ready",
-        onCommitted: (reports) => hooks.onReports(current, reports),
+        isUrgent: ({ report }) => urgentReports.includes(report.kind),
+        onCommitted: (reports) => {
+          hooks.onReports(current, reports);
+          answer(reports);
+        },
         onViolation: (detail) => {
           violation = `The replica broke the control channel's protocol: ${detail}`;
           started.kill("SIGKILL");

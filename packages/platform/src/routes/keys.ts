@@ -8,13 +8,18 @@ import {
   keySchema,
   listQuerySchema,
   listSchema,
+  patchKeySchema,
 } from "@corral/contract";
 import type { FastifyInstance } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
 import { principalOf } from "../gateway/answer-error.ts";
-import { excessOf, mayManage } from "../gateway/key-rules.ts";
+import type { Principal } from "../gateway/authenticate.ts";
+import { budgetOfBudgeted, excessOf, mayManage } from "../gateway/key-rules.ts";
 import { createKey, findKey, listKeys, revokeKey, toKey } from "../store/keys.ts";
+import type { KeyRow } from "../store/schema.ts";
+import { inTransaction } from "../store/retry.ts";
+import { readBudget, readBudgets, setBudget } from "../usage/budgets.ts";
 import { toPage } from "./list.ts";
 import type { ManagementServices } from "./services.ts";
 
@@ -37,7 +42,12 @@ export function registerKeyRoutes(plain: FastifyInstance, { db, now }: Managemen
       const principal = principalOf(request);
       const excess = excessOf(principal, request.body, now());
       if (excess.length > 0) throw fieldsError(excess);
-      const { row, key } = await createKey(db, principal.projectId, request.body);
+      const { token_budget: budget = null } = request.body;
+      const { row, key } = await inTransaction(db, async (transaction) => {
+        const created = await createKey(transaction, principal.projectId, request.body);
+        if (budget !== null) await setBudget(transaction, principal.projectId, created.row.id, budget);
+        return created;
+      });
       return reply.code(201).send({ id: row.id, key });
     },
   );
@@ -56,7 +66,39 @@ export function registerKeyRoutes(plain: FastifyInstance, { db, now }: Managemen
     async (request) => {
       const principal = principalOf(request);
       const page = await listKeys(db, principal.projectId, request.query);
-      return toPage(page, toKey, (row) => mayManage(principal, row));
+      const budgets = await readBudgets(
+        db,
+        page.items.map(({ id }) => id),
+      );
+      return toPage(
+        page,
+        (row) => toKey(row, budgets.get(row.id) ?? null),
+        (row) => mayManage(principal, row),
+      );
+    },
+  );
+
+  app.patch(
+    "/api/v1/keys/:key",
+    {
+      config: { guard: "admin" },
+      schema: {
+        summary: "Change an API key, from now on everywhere",
+        tags,
+        params: z.object({ key: z.string() }),
+        body: patchKeySchema,
+        response: { 200: keySchema },
+      },
+    },
+    async (request) => {
+      const principal = principalOf(request);
+      const row = await manageableKey(principal, request.params.key);
+      const { token_budget: budget } = request.body;
+      if (budget !== undefined) {
+        if (principal.hasBudget) throw budgetOfBudgeted();
+        await setBudget(db, principal.projectId, row.id, budget);
+      }
+      return toKey(row, await readBudget(db, row.id));
     },
   );
 
@@ -73,15 +115,15 @@ export function registerKeyRoutes(plain: FastifyInstance, { db, now }: Managemen
     },
     async (request) => {
       const principal = principalOf(request);
-      const row = await findKey(db, principal.projectId, request.params.key);
-      if (row !== null && mayManage(principal, row)) {
-        const revoked = await revokeKey(db, principal.projectId, row.id, now());
-        if (revoked !== null) return toKey(revoked);
-      }
-      throw new ServingError(
-        "key_not_found",
-        `There is no API key ${JSON.stringify(request.params.key.slice(0, 100))}.`,
-      );
+      const row = await manageableKey(principal, request.params.key);
+      const revoked = await revokeKey(db, principal.projectId, row.id, now());
+      return toKey(revoked ?? row, await readBudget(db, row.id));
     },
   );
+
+  async function manageableKey(principal: Principal, id: string): Promise<KeyRow> {
+    const row = await findKey(db, principal.projectId, id);
+    if (row !== null && mayManage(principal, row)) return row;
+    throw new ServingError("key_not_found", `There is no API key ${JSON.stringify(id.slice(0, 100))}.`);
+  }
 }

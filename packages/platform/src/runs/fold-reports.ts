@@ -43,7 +43,7 @@ export function foldReports(batches: readonly Batch[], lastReports: ReadonlyMap<
       if (number <= last) continue;
       if (number > last + 1) break;
       last = number;
-      if (!("run_id" in report)) continue;
+      if (!("run_id" in report) || report.kind === "reserve") continue;
       // A run belongs to one replica: another's reports on it stay apart, and the database refuses them.
       const key = `${replicaId} ${report.run_id}`;
       changes.set(key, next(changes.get(key) ?? unchanged(report.run_id, replicaId), report, at));
@@ -58,7 +58,9 @@ function unchanged(runId: string, replicaId: string): RunChange {
   return { runId, replicaId, started: null, firstTokenAt: null, usage, finished: null };
 }
 
-function next(change: RunChange, report: Extract<ReportBody, { run_id: string }>, at: Date): RunChange {
+type RunReport = Exclude<Extract<ReportBody, { run_id: string }>, { kind: "reserve" }>;
+
+function next(change: RunChange, report: RunReport, at: Date): RunChange {
   if (change.finished !== null) return change;
   switch (report.kind) {
     case "started":

@@ -1,7 +1,7 @@
 // API keys: made once, kept as a hash, found by it. What a key may do is decided by the gateway.
 
 import { createHash } from "node:crypto";
-import type { CreateKey, Key } from "@corral/contract";
+import type { Budget, CreateKey, Key } from "@corral/contract";
 import { randomId, randomSecret, type NewId } from "./ids.ts";
 import { afterCursor, pageOf, type Page, type PageQuery } from "./page.ts";
 import { withRetry } from "./retry.ts";
@@ -109,7 +109,7 @@ export function revokeKey(db: Db, projectId: string, id: string, now: Date): Pro
   });
 }
 
-export function toKey(row: KeyRow): Key {
+export function toKey(row: KeyRow, budget: Budget | null = null): Key {
   return {
     id: row.id,
     name: row.name,
@@ -118,6 +118,7 @@ export function toKey(row: KeyRow): Key {
     models: row.models,
     token_cap: row.token_cap,
     weight: row.weight,
+    token_budget: budget,
     created_at: row.created_at.toISOString(),
     expires_at: row.expires_at?.toISOString() ?? null,
     revoked_at: row.revoked_at?.toISOString() ?? null,

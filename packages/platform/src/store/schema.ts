@@ -3,6 +3,7 @@
 
 import type {
   DeliveryStatus,
+  BudgetPeriod,
   Dialect,
   DeploymentStatus,
   FinishReason,
@@ -285,6 +286,16 @@ export interface TrussStatesTable {
   staged: string | null;
 }
 
+export interface BudgetsTable {
+  key_id: string;
+  project_id: string;
+  tokens: number;
+  period: BudgetPeriod;
+  period_start: Date;
+  used: Generated<number>;
+  reserved: Generated<number>;
+}
+
 /** Decimals as text: `numeric` is exact, and a number would not be. */
 export interface PricesTable {
   project_id: string;
@@ -338,6 +349,7 @@ export interface Database {
   upload_requests: UploadRequestsTable;
   truss_states: TrussStatesTable;
   prices: PricesTable;
+  budgets: BudgetsTable;
   usage_days: UsageDaysTable;
   schema_migrations: SchemaMigrationsTable;
 }

@@ -7,6 +7,7 @@ import { milliseconds, type CallService, type CarryOut, type ReceivedCall } from
 import { isCommitted, notCommitted } from "../commitment.ts";
 import type { ControlChannel } from "../control-channel.ts";
 import type { Log } from "../log.ts";
+import type { RunBudgets } from "../run-budgets.ts";
 import { usageOnWire, type RunLedger } from "../run-ledger.ts";
 import { createResponseSink, type CodeOutcome } from "./answer-sink.ts";
 import { errorOf, failureAnswer, headersOf, wrapValue, type EnvelopeContext } from "./code-envelope.ts";
@@ -21,6 +22,7 @@ export interface CodeService extends CallService {
   readonly runs: Map<string, CodeRun>;
   readonly channel: ControlChannel;
   readonly ledger: RunLedger;
+  readonly budgets: RunBudgets;
   readonly log: Log;
   /** What the platform may take to commit the end of a run. */
   readonly acknowledgementMs: number;
@@ -35,7 +37,7 @@ export function answerWithCode(method: CodeMethod): CarryOut<CodeService, Buffer
     const { forwarded, response, receivedAtMs } = received;
     const timeoutMs = timeLeft(service, received);
     const sink = createResponseSink({ response, headersOf, pieceMs: service.limits.pieceMs });
-    const run = new CodeRun(forwarded, receivedAtMs, () => {
+    const run = new CodeRun(forwarded, receivedAtMs, service.budgets.open(forwarded), () => {
       running.cancel();
       sink.fail({ reason: "canceled", message: "The run was canceled." });
     });

@@ -2,19 +2,22 @@
 
 import type { GenerationUsage } from "@corral/engine";
 import type { ForwardedCall } from "../call-headers.ts";
+import type { RunBudget } from "../run-budgets.ts";
 import type { RunHandle } from "../run-ledger.ts";
 
 export class CodeRun implements RunHandle {
   readonly forwarded: ForwardedCall;
   readonly receivedAtMs: number;
+  readonly budget: RunBudget;
   readonly #onAbort: () => void;
   readonly #inside = new Set<RunHandle>();
   #spent: GenerationUsage = { promptTokenCount: 0, cachedTokenCount: 0, generatedTokenCount: 0 };
   #isOver = false;
 
-  constructor(forwarded: ForwardedCall, receivedAtMs: number, onAbort: () => void) {
+  constructor(forwarded: ForwardedCall, receivedAtMs: number, budget: RunBudget, onAbort: () => void) {
     this.forwarded = forwarded;
     this.receivedAtMs = receivedAtMs;
+    this.budget = budget;
     this.#onAbort = onAbort;
   }
 

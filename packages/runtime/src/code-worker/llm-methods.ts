@@ -6,7 +6,7 @@ import { milliseconds } from "../answer-call.ts";
 import type { ForwardedCall } from "../call-headers.ts";
 import { BodyReader } from "../dialects/body-reader.ts";
 import { readEmbeddings } from "../evaluation/read-embeddings.ts";
-import { submitTexts } from "../evaluation/submit-texts.ts";
+import { submitTexts, tokensOf } from "../evaluation/submit-texts.ts";
 import { finishedRun } from "../finished-run.ts";
 import type { PredictService } from "../predict.ts";
 import { prepareInTurns, type PreparedCall } from "../prepare-call.ts";
@@ -15,7 +15,7 @@ import { detokenize } from "../prompt-calls/detokenize.ts";
 import { renderPrompt } from "../prompt-calls/render.ts";
 import { tokenize } from "../prompt-calls/tokenize.ts";
 import { usageOnWire, type RunHandle } from "../run-ledger.ts";
-import { dialectContext, submitPrompts } from "../submit-prompts.ts";
+import { dialectContext, mostTokensOf, submitPrompts } from "../submit-prompts.ts";
 import type { LlmMethod } from "./protocol.ts";
 
 export interface LlmRequest {
@@ -28,6 +28,8 @@ export interface LlmRequest {
   readonly signal: AbortSignal;
   /** Something in the engine works for the caller's run; gives what is to be called at its end. */
   track(handle: RunHandle): () => void;
+  /** Takes so many tokens of the budget of the run's key; what is left is given back when the run ends. */
+  readonly reserve: (tokenCount: number) => Promise<void>;
   /** Of a stream, at its reader's pace. */
   readonly piece: (value: unknown) => Promise<void>;
 }
@@ -71,6 +73,7 @@ async function generate(service: PredictService, request: LlmRequest, streams: b
     prepareInTurns(current, "corral", body, context),
   );
   const engine = await service.engines.engineFor(prepared.prompts[0].generation);
+  await request.reserve(mostTokensOf(prepared));
   signal.throwIfAborted();
   const { handle, release } = submitPrompts(service, engine, { id, forwarded, receivedAtMs }, prepared);
   const untrack = request.track(handle);
@@ -127,6 +130,7 @@ async function embed(service: PredictService, request: LlmRequest): Promise<unkn
       byDefault: typeof adapter === "string" ? adapter : null,
     }),
   );
+  await request.reserve(tokensOf(call));
   signal.throwIfAborted();
   const { handle, release } = submitTexts(service, { id, forwarded, receivedAtMs }, call);
   const untrack = request.track(handle);

@@ -77,6 +77,7 @@ function openPort(
       receivedAtMs: run?.receivedAtMs ?? null,
       signal: call.abort.signal,
       track: (handle) => run?.track(handle) ?? (() => {}),
+      reserve: (tokenCount) => run?.budget.reserve(tokenCount) ?? Promise.resolve(),
       piece,
     };
     return await carryOutLlm(requireModel(service()), request);
@@ -185,6 +186,7 @@ function outsideRuns(projectId: string): ForwardedCall {
     deploymentId: null,
     tokenCap: null,
     weight: 1,
+    hasBudget: false,
     acceptsEventStream: false,
     isBare: false,
     depth: 0,

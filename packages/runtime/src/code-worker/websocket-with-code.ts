@@ -60,7 +60,8 @@ export async function websocketWithCode(
   const { worker, runs, ledger, clock, log } = service;
   const receivedAtMs = clock.now();
   // It may be open for as long as it likes, and so may its calls of the model.
-  const run = new CodeRun({ ...forwarded, deadlineAtMs: null }, receivedAtMs, () => {
+  const budget = service.budgets.open(forwarded);
+  const run = new CodeRun({ ...forwarded, deadlineAtMs: null }, receivedAtMs, budget, () => {
     running?.cancel();
     resolve({ kind: "failed", failure: { reason: "canceled", message: "The run was canceled." } });
   });

@@ -8,13 +8,14 @@ import { isCommitted, notCommitted } from "../commitment.ts";
 import type { PredictAnswer } from "../dialects/dialect.ts";
 import type { PredictService } from "../predict.ts";
 import { prepareOffLoop } from "../prepare-off-loop.ts";
+import { orReleased } from "../run-budgets.ts";
 import { usageOnWire } from "../run-ledger.ts";
 import { sendJson } from "../send-answer.ts";
 import type { TextsResult } from "./evaluate-texts.ts";
 import type { EvaluationCall, ReadEvaluation } from "./evaluation-call.ts";
 import { readEmbeddings } from "./read-embeddings.ts";
 import { readScore } from "./read-score.ts";
-import { submitTexts } from "./submit-texts.ts";
+import { submitTexts, tokensOf } from "./submit-texts.ts";
 
 export const score = createCarryOut(readScore);
 export const embed = createCarryOut(readEmbeddings);
@@ -36,7 +37,9 @@ function createCarryOut(read: ReadEvaluation): CarryOut<PredictService> {
 
 async function run(service: PredictService, call: EvaluationCall, received: ReceivedCall): Promise<void> {
   const { forwarded, receivedAtMs, response } = received;
-  const { active, release } = submit(service, call, received);
+  const budget = service.budgets.open(forwarded);
+  await budget.reserve(tokensOf(call));
+  const { active, release } = orReleased(budget, () => submit(service, call, received));
   const leave = () => {
     if (response.writableFinished) return;
     active.callerLeft = true;
@@ -72,7 +75,7 @@ function submit(
       projectId,
       keyId,
       dialect,
-      promptTokenCount: call.texts.reduce((sum, { ids }) => sum + ids.length, 0),
+      promptTokenCount: tokensOf(call),
       sequenceCount: call.texts.length,
       handle,
     });

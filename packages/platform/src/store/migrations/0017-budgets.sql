@@ -1,0 +1,142 @@
+-- Budgets of API keys. What a call may take at most is reserved before it begins, so that however many run at a time, in
+-- however many platform processes, used and reserved together never exceed the budget.
+
+create table budgets (
+  key_id text primary key references api_keys (id),
+  project_id text not null references projects (id),
+  tokens bigint not null check (tokens > 0),
+  period text not null check (period in ('day', 'month', 'total')),
+  -- Of the period that `used` counts for.
+  period_start timestamptz not null,
+  used bigint not null default 0,
+  reserved bigint not null default 0 check (reserved >= 0)
+);
+
+-- One a run: all that it may take, what its code asks of the model included.
+create table budget_reservations (
+  run_id uuid primary key,
+  key_id text not null references budgets (key_id) on delete cascade,
+  replica_id text not null references replicas (id),
+  tokens bigint not null
+);
+create index budget_reservations_by_key on budget_reservations (key_id);
+create index budget_reservations_by_replica on budget_reservations (replica_id);
+
+-- Days and months of UTC; a total begins with time itself.
+create function budget_period_start(period text, moment timestamptz) returns timestamptz
+language sql immutable as $$
+  select case period
+    when 'total' then 'epoch'::timestamptz
+    else date_trunc(period, moment at time zone 'UTC') at time zone 'UTC'
+  end
+$$;
+
+create function budget_renewal(period text, moment timestamptz) returns timestamptz
+language sql immutable as $$
+  select case period
+    when 'total' then null
+    else (date_trunc(period, moment at time zone 'UTC') + ('1 ' || period)::interval) at time zone 'UTC'
+  end
+$$;
+
+-- Sets what the run has reserved to `wanted` in all, 0 for nothing, where the budget allows it; asking twice is asking
+-- once. A key without a budget is granted everything. Locks: the replica, then the budget, as all others do.
+create function reserve_budget(run uuid, owner text, replica text, wanted bigint)
+returns table (granted boolean, budget bigint, period text, used bigint, reserved bigint, renews_at timestamptz)
+language plpgsql as $$
+declare
+  own budgets;
+  held bigint;
+  began timestamptz;
+begin
+  perform from replicas where replicas.id = replica and replicas.status <> 'ended' for share;
+  if not found then
+    -- Nobody would give it back.
+    return query select false, null::bigint, null::text, null::bigint, null::bigint, null::timestamptz;
+    return;
+  end if;
+  select * into own from budgets where budgets.key_id = owner for update;
+  if not found then
+    return query select true, null::bigint, null::text, null::bigint, null::bigint, null::timestamptz;
+    return;
+  end if;
+  began := budget_period_start(own.period, clock_timestamp());
+  if own.period_start < began then
+    own.used := 0;
+    own.period_start := began;
+  end if;
+  select tokens into held from budget_reservations where run_id = run and key_id = owner;
+  held := coalesce(held, 0);
+  if wanted > held and (own.used + own.reserved - held + wanted > own.tokens
+      or exists (select from runs where runs.id = run and runs.status not in ('queued', 'running'))) then
+    return query select false, own.tokens, own.period, own.used, own.reserved - held,
+      budget_renewal(own.period, clock_timestamp());
+    return;
+  end if;
+  if wanted = 0 then
+    delete from budget_reservations where run_id = run and key_id = owner;
+  else
+    insert into budget_reservations (run_id, key_id, replica_id, tokens) values (run, owner, replica, wanted)
+    on conflict (run_id) do update set replica_id = excluded.replica_id, tokens = excluded.tokens;
+  end if;
+  update budgets set used = own.used, period_start = own.period_start, reserved = own.reserved - held + wanted
+  where budgets.key_id = owner;
+  return query select true, own.tokens, own.period, own.used, own.reserved - held + wanted,
+    budget_renewal(own.period, clock_timestamp());
+end
+$$;
+
+-- A run's end gives back what it reserved and takes what it used, with the same commit, whoever ends it.
+create function settle_budget() returns trigger language plpgsql as $$
+declare
+  own budgets;
+  held bigint;
+  began timestamptz;
+begin
+  select * into own from budgets where key_id = new.key_id for update;
+  if not found then
+    return null;
+  end if;
+  -- Looked for under the lock: one that was just made is seen.
+  delete from budget_reservations where run_id = new.id and key_id = new.key_id returning tokens into held;
+  began := budget_period_start(own.period, clock_timestamp());
+  update budgets set
+    used = case when own.period_start < began then 0 else own.used end + new.prompt_tokens + new.generated_tokens,
+    period_start = greatest(own.period_start, began),
+    reserved = own.reserved - coalesce(held, 0)
+  where key_id = new.key_id;
+  return null;
+end
+$$;
+create trigger settle_inserted_run after insert on runs for each row
+  when (new.key_id is not null and new.status not in ('queued', 'running'))
+  execute function settle_budget();
+create trigger settle_ended_run after update of status on runs for each row
+  when (new.key_id is not null and new.status not in ('queued', 'running') and old.status in ('queued', 'running'))
+  execute function settle_budget();
+
+-- What a replica reserved for calls that it never began is free again when it ends. Runs that it did begin are settled
+-- when they end, which is with it.
+create function release_reservations() returns trigger language plpgsql as $$
+declare
+  owner text;
+  freed bigint;
+begin
+  for owner in
+    select distinct key_id from budget_reservations where replica_id = new.id order by key_id
+  loop
+    perform from budgets where key_id = owner for update;
+    with gone as (
+      delete from budget_reservations where replica_id = new.id and key_id = owner
+        and not exists (select from runs where runs.id = run_id and runs.status = 'running')
+      returning tokens
+    )
+    select coalesce(sum(tokens), 0) into freed from gone;
+    update budgets set reserved = reserved - freed where key_id = owner;
+  end loop;
+  return null;
+end
+$$;
+create trigger release_reservations after update of status on replicas for each row
+  when (new.status = 'ended' and old.status <> 'ended')
+  execute function release_reservations();
