@@ -60,6 +60,23 @@ export const computeFields = {
 const computeSchema = z.object(computeFields);
 export type Compute = z.infer<typeof computeSchema>;
 
+/** Text of a run that came since its last report. */
+export const runTextSchema = z.object({
+  at: z.int().nonnegative().describe("Where it begins: length of all pieces before it, in UTF-16 code units."),
+  pieces: z
+    .array(z.tuple([z.int().nonnegative(), z.int().nonnegative(), z.string()]))
+    .describe("Index of the prompt, index of its sequence, text."),
+});
+export type RunText = z.infer<typeof runTextSchema>;
+
+/** An answer that is kept whole, so that the same call can be answered with it again. */
+const wholeAnswerSchema = z.object({
+  status: z.int(),
+  content_type: z.string(),
+  body_base64: z.string(),
+});
+export type WholeAnswer = z.infer<typeof wholeAnswerSchema>;
+
 const reports = [
   z.object({
     kind: z.literal("ready"),
@@ -78,6 +95,13 @@ const reports = [
     dialect: z.enum(dialects),
     prompt_tokens: z.int(),
     sequence_count: z.int(),
+    arrived_ms: z.int().optional().describe("When the call came to the gateway, milliseconds since the epoch."),
+    stored: z.boolean().optional().describe("False: its output is not kept. Absent: true."),
+    follows_text: z.boolean().optional().describe("Its text will be in the reports of its progress."),
+    parameters: z
+      .record(z.string(), z.unknown())
+      .optional()
+      .describe("What the generation was set to, by wire names, but for defaults that nobody set."),
   }),
   z.object({ kind: z.literal("first_token"), run_id: runId }),
   z.object({
@@ -86,6 +110,7 @@ const reports = [
     prompt_tokens: z.int(),
     cached_tokens: z.int(),
     generated_tokens: z.int(),
+    text: runTextSchema.optional(),
   }),
   z.object({
     kind: z.literal("finished"),
@@ -96,6 +121,7 @@ const reports = [
     error: runErrorSchema.nullable(),
     usage: usageSchema,
     timings_ms: timingsSchema,
+    answer: wholeAnswerSchema.optional(),
   }),
   /** All that the run may take of its key's budget; 0: nothing any more. Answered by `reservation`. */
   z.object({
@@ -161,4 +187,16 @@ export const forwardedHeaders = {
   bare: "x-corral-bare",
   /** How many runs of code, each begun by the one before, lead to this one; absent: 0, a caller asked for it. */
   depth: "x-corral-depth",
+  /** `0`: counts and timings of the run are kept, its output is not. */
+  store: "x-corral-store",
+  /** `1`: its text is reported as it comes, though the call does not stream: somebody may follow it. */
+  followed: "x-corral-followed",
+  /** How often the run was tried before; the texts of two attempts are told apart by it. Absent: 0. */
+  attempt: "x-corral-attempt",
+  /** `1`: its answer is kept whole, for the same call sent again. */
+  keepAnswer: "x-corral-keep-answer",
+  /** `continue`: the run goes on where its caller's connection ends. */
+  onDisconnect: "x-corral-on-disconnect",
+  /** When the call came to the gateway, milliseconds since the epoch. */
+  arrived: "x-corral-arrived-ms",
 } as const;

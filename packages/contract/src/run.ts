@@ -30,6 +30,13 @@ export const timingsSchema = z.object({
   prefill: z.number().nonnegative(),
   decode: z.number().nonnegative(),
   total: z.number().nonnegative(),
+  admission: z
+    .number()
+    .nonnegative()
+    .optional()
+    .describe("From the call's arrival until its replica had all of it, without `load`."),
+  prepare: z.number().nonnegative().optional().describe("Prompts rendered, tokenized and checked."),
+  answer: z.number().nonnegative().optional().describe("What is left: the answer being made."),
 });
 /** Milliseconds of each phase. `run_time_ms` is prefill + decode: no queue, no load. */
 export type Timings = z.infer<typeof timingsSchema>;
@@ -44,6 +51,10 @@ export const runSchema = z.object({
   status: z.enum(runStatuses),
   deployment_id: z.string(),
   dialect: z.enum(dialects),
+  key_id: z.string().nullable().describe("The API key that called; null: the operator's own."),
+  asynchronous: z.boolean().describe("It was answered with its id at once."),
+  attempt: z.int().describe("How often a replica was given it from the queue; 0: it was never there."),
+  stored: z.boolean().describe("False: `store: false` kept its output out of here."),
   output: z.unknown().describe("What the call was answered with; null until it succeeded."),
   error: runErrorSchema.nullable(),
   usage: usageSchema.nullable(),

@@ -44,6 +44,7 @@ import { Residency } from "./residency/residency.ts";
 import { createRunRecorder } from "./runs/recorder.ts";
 import { sealingKeyFile } from "./secrets/keys.ts";
 import { openLiveSealing } from "./secrets/live-sealing.ts";
+import { createRunStreams } from "./runs/stream/follow-run.ts";
 import { buildServer } from "./server.ts";
 import { adapterNamesOf, readReplicaAdapters } from "./store/adapters.ts";
 import { randomId } from "./store/ids.ts";
@@ -332,6 +333,7 @@ export async function startPlatform(
         tellAdapters,
         patches,
         replicasOf: (id) => directory.replicasOf(id),
+        runStreams: createRunStreams(store),
       },
       sampleDeployments: () => reconciler.samples(),
     });

@@ -28,6 +28,7 @@ import { registerMetricsRoute, type SampleDeployments } from "./routes/metrics.t
 import { registerModelRoutes } from "./routes/models.ts";
 import { registerPatchRoutes } from "./routes/patches.ts";
 import { registerPriceRoutes } from "./routes/prices.ts";
+import { registerRunStreamRoutes } from "./routes/run-stream.ts";
 import { registerRunRoutes } from "./routes/runs.ts";
 import type { ManagementServices } from "./routes/services.ts";
 import { registerUsageRoutes } from "./routes/usage.ts";
@@ -141,6 +142,7 @@ export async function buildServer(services: ServerServices): Promise<CorralServe
   registerAdapterRoutes(app, services.management);
   registerPatchRoutes(app, services.management);
   registerRunRoutes(app, services.management);
+  registerRunStreamRoutes(app, services.management);
   registerKeyRoutes(app, services.management);
   registerUsageRoutes(app, services.management);
   registerPriceRoutes(app, services.management);

@@ -26,6 +26,18 @@ export interface ForwardedCall {
   readonly isBare: boolean;
   /** How many runs of code lead to this one. */
   readonly depth: number;
+  /** False: the run's output is not kept. */
+  readonly isStored: boolean;
+  /** Somebody may follow the run's text though its call does not stream. */
+  readonly isFollowed: boolean;
+  /** How often the run was tried before. */
+  readonly attempt: number;
+  /** The answer is kept whole, for the same call sent again. */
+  readonly keepsAnswer: boolean;
+  /** The run goes on where its caller's connection ends. */
+  readonly outlivesCaller: boolean;
+  /** When the call came to the gateway, in milliseconds since the epoch, or null. */
+  readonly arrivedAtMs: number | null;
 }
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
@@ -56,6 +68,12 @@ export function readForwardedCall(headers: IncomingHttpHeaders): ForwardedCall {
     acceptsEventStream: (headers.accept ?? "").toLowerCase().includes("text/event-stream"),
     isBare: readText(headers, forwardedHeaders.bare) === "1",
     depth: readInteger(headers, forwardedHeaders.depth) ?? 0,
+    isStored: readText(headers, forwardedHeaders.store) !== "0",
+    isFollowed: readText(headers, forwardedHeaders.followed) === "1",
+    attempt: readInteger(headers, forwardedHeaders.attempt) ?? 0,
+    keepsAnswer: readText(headers, forwardedHeaders.keepAnswer) === "1",
+    outlivesCaller: readText(headers, forwardedHeaders.onDisconnect) === "continue",
+    arrivedAtMs: readInteger(headers, forwardedHeaders.arrived),
   };
 }
 

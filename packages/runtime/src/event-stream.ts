@@ -18,12 +18,21 @@ export interface AnswerStream {
   finish(answer: unknown): void;
   /** Breaks off what has begun. */
   fail(error: ServingError): void;
+  /** All that is sent, where it was said to keep that; to be asked for before `finish`. */
+  whole(answer: unknown): { readonly contentType: string; readonly text: string };
 }
 
 export interface StreamPiece {
   readonly text: string;
   /** Payload of the event; null: none for this piece. */
   readonly event: Readonly<Record<string, unknown>> | null;
+  /** By which a reader says what it saw last; null: the stream cannot be gone on with. */
+  readonly id?: string | null;
+}
+
+export interface StreamOptions {
+  /** Whether `whole` will be asked for. Default false. */
+  readonly keepsWhole?: boolean;
 }
 
 /** How pieces, end and failure are written as server-sent events. */
@@ -32,6 +41,9 @@ interface EventForm {
   done(answer: unknown): string;
   error(error: ServingError): string;
 }
+
+const eventsType = "text/event-stream; charset=utf-8";
+const textType = "text/plain; charset=utf-8";
 
 const frame = (name: string, data: unknown) => `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
 const dataFrame = (data: unknown) => `data: ${JSON.stringify(data)}\n\n`;
@@ -49,21 +61,25 @@ const chunks: EventForm = {
 };
 
 /** `event: token` for every piece, `event: done` with the whole answer, `event: error` where it breaks off. */
-export function createEventStream(response: ServerResponse): AnswerStream {
-  return createStream(response, named);
+export function createEventStream(response: ServerResponse, options: StreamOptions = {}): AnswerStream {
+  return createStream(response, named, options);
 }
 
 /** OpenAI's: every piece and each of the last ones a line of data, then `[DONE]`; an error ends it without that. */
-export function createChunkStream(response: ServerResponse): AnswerStream {
-  return createStream(response, chunks);
+export function createChunkStream(response: ServerResponse, options: StreamOptions = {}): AnswerStream {
+  return createStream(response, chunks, options);
 }
 
-function createStream(response: ServerResponse, form: EventForm): AnswerStream {
+function createStream(
+  response: ServerResponse,
+  form: EventForm,
+  { keepsWhole = false }: StreamOptions,
+): AnswerStream {
   let pings: NodeJS.Timeout | null = null;
+  const sent: string[] = [];
 
   function begin(): void {
-    if (!response.headersSent)
-      response.writeHead(200, { "content-type": "text/event-stream; charset=utf-8", ...headers });
+    if (!response.headersSent) response.writeHead(200, { "content-type": eventsType, ...headers });
   }
   function ping(): void {
     if (response.writableEnded) return;
@@ -87,22 +103,30 @@ function createStream(response: ServerResponse, form: EventForm): AnswerStream {
     get begun() {
       return response.headersSent;
     },
-    async token({ event }) {
+    async token({ event, id = null }) {
       if (event === null) return;
       begin();
       startPings();
-      await write(response, form.token(event));
+      const text = (id === null ? "" : `id: ${id}\n`) + form.token(event);
+      if (!keepsWhole) return await write(response, text);
+      // What is kept is not paced by its reader: the run's record waits for it.
+      sent.push(text);
+      response.write(text);
     },
+    whole: (answer) => ({ contentType: eventsType, text: sent.join("") + form.done(answer) }),
     finish: (answer) => end(form.done(answer)),
     fail: (error) => end(form.error(error)),
   };
 }
 
 /** The text and nothing else. A failure cuts the connection, so that the client does not take a part for the whole. */
-export function createTextStream(response: ServerResponse): AnswerStream {
+export function createTextStream(
+  response: ServerResponse,
+  { keepsWhole = false }: StreamOptions = {},
+): AnswerStream {
+  const sent: string[] = [];
   function begin(): void {
-    if (!response.headersSent)
-      response.writeHead(200, { "content-type": "text/plain; charset=utf-8", ...headers });
+    if (!response.headersSent) response.writeHead(200, { "content-type": textType, ...headers });
   }
   return {
     get begun() {
@@ -111,8 +135,11 @@ export function createTextStream(response: ServerResponse): AnswerStream {
     async token({ text }) {
       if (text === "") return;
       begin();
-      await write(response, text);
+      if (!keepsWhole) return await write(response, text);
+      sent.push(text);
+      response.write(text);
     },
+    whole: () => ({ contentType: textType, text: sent.join("") }),
     finish() {
       begin();
       response.end();

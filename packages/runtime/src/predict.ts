@@ -1,29 +1,37 @@
 // One predict call from its body to its last byte: prepare, submit, stream or collect, report, wait for the
 // acknowledgement, answer.
 
-import { asServingError, ServingError, type Timings } from "@corral/contract";
-import type { Clock, Engine } from "@corral/engine";
+import { asServingError, ServingError, type WholeAnswer } from "@corral/contract";
+import type { Clock, EffectiveParameters, Engine } from "@corral/engine";
 import type { ServerResponse } from "node:http";
 import type { AdapterTable } from "./adapter-table.ts";
-import { milliseconds, stackOf, type CarryOut, type ReceivedCall } from "./answer-call.ts";
+import { stackOf, type CarryOut, type ReceivedCall } from "./answer-call.ts";
 import type { ForwardedCall } from "./call-headers.ts";
+import { callTimings } from "./call-timings.ts";
 import { isCommitted, notCommitted } from "./commitment.ts";
 import type { ControlChannel } from "./control-channel.ts";
 import type { PredictAnswer } from "./dialects/dialect.ts";
-import { createChunkStream, createEventStream, createTextStream, type AnswerStream } from "./event-stream.ts";
+import {
+  createChunkStream,
+  createEventStream,
+  createTextStream,
+  type AnswerStream,
+  type StreamOptions,
+} from "./event-stream.ts";
 import type { Engines } from "./engines.ts";
 import { finishedRun } from "./finished-run.ts";
 import type { PromptsHandle, PromptsResult } from "./generate-prompts.ts";
 import type { KeyLimits } from "./key-limits.ts";
 import type { ModelReplicaConfig } from "./loaded-model.ts";
 import type { Log } from "./log.ts";
+import { createPacedPieces, type PacedPieces } from "./paced-pieces.ts";
 import { prepareInTurns, type CallForm, type PreparedCall } from "./prepare-call.ts";
 import { prepareOffLoop } from "./prepare-off-loop.ts";
 import type { PromptModel } from "./prompt.ts";
 import type { Renderer } from "./renderer.ts";
 import { orReleased, type RunBudgets } from "./run-budgets.ts";
-import { sendJson } from "./send-answer.ts";
-import type { ActiveRun, RunLedger, RunResult } from "./run-ledger.ts";
+import { sendJson, wholeAnswer } from "./send-answer.ts";
+import { startOf, type ActiveRun, type RunLedger, type RunResult } from "./run-ledger.ts";
 import { dialectContext, mostTokensOf, submitPrompts, sumOf } from "./submit-prompts.ts";
 
 export interface PredictService {
@@ -82,28 +90,35 @@ async function run(
   const engine = await service.engines.engineFor(prepared.prompts[0].generation);
   const budget = service.budgets.open(forwarded);
   await budget.reserve(mostTokensOf(prepared));
+  const submittedAtMs = service.clock.now();
   const { active, release } = orReleased(budget, () =>
     submit(service, engine, forwarded, prepared, receivedAtMs),
   );
   const leave = () => {
-    if (response.writableFinished) return;
+    if (response.writableFinished || forwarded.outlivesCaller) return;
     active.callerLeft = true;
     active.handle.abort();
   };
   response.once("close", leave);
   if (response.destroyed) leave();
 
-  const stream = createStream(prepared, response);
+  const stream = createStream(prepared, response, { keepsWhole: forwarded.keepsAnswer });
   try {
-    const streamed = followEvents(service.ledger, active, prepared, stream);
+    const pieces = stream === null ? null : sendPieces(stream, prepared, forwarded);
+    const followed = followEvents(service.ledger, active, prepared.prompts, pieces);
     // Looked at once the run has ended; until then its failure must not end the process as one that nobody handles.
-    streamed.catch(() => undefined);
+    followed.catch(() => undefined);
     const result = await active.handle.result.finally(release);
     const outcome = conclude(service, prepared, result);
-    const timings = timingsOf(result, forwarded.loadMs, service.clock.now() - receivedAtMs);
+    // All its text is here now, though a slow reader may have to take the rest of it.
+    const [gathered] = await Promise.allSettled([followed]);
+    const nowMs = service.clock.now();
+    const timings = callTimings(result.timings, forwarded, { receivedAtMs, submittedAtMs, nowMs });
     const output = outcome.kind === "answer" ? outcome.answer.output : null;
-    const number = service.ledger.finish(active, outcome.result, output, timings);
-    await streamed;
+    const kept = forwarded.keepsAnswer && outcome.kind === "answer" ? wholeOf(outcome.answer, stream) : null;
+    const number = service.ledger.finish(active, outcome.result, output, timings, kept);
+    if (gathered.status === "rejected") throw gathered.reason;
+    await pieces?.taken();
     // Acknowledged means committed: no last byte before it.
     const committed = await isCommitted(service, number, forwarded.deadlineAtMs);
     if (response.destroyed) return;
@@ -117,6 +132,13 @@ async function run(
   }
 }
 
+/** Null where it is too long to be kept. */
+function wholeOf({ body }: PredictAnswer, stream: AnswerStream | null): WholeAnswer | null {
+  if (stream === null) return wholeAnswer(200, "application/json", Buffer.from(JSON.stringify(body)));
+  const { contentType, text } = stream.whole(body);
+  return wholeAnswer(200, contentType, Buffer.from(text));
+}
+
 /** Nothing is kept of a call that gets no place in the engine's queue. */
 function submit(
   service: PredictService,
@@ -125,22 +147,18 @@ function submit(
   prepared: PreparedCall,
   receivedAtMs: number,
 ) {
-  const { runId, projectId, keyId, dialect } = forwarded;
-  const { handle, release } = submitPrompts(
-    service,
-    engine,
-    { id: runId, forwarded, receivedAtMs },
-    prepared,
-  );
-  const { prompts } = prepared;
+  const submission = { id: forwarded.runId, forwarded, receivedAtMs };
+  const { handle, release } = submitPrompts(service, engine, submission, prepared);
+  const { call, prompts } = prepared;
   try {
+    const start = startOf(forwarded);
     const active = service.ledger.begin({
-      runId,
-      projectId,
-      keyId,
-      dialect,
+      ...start,
+      isStored: start.isStored && call.isStored !== false,
+      isFollowed: call.stream !== "none" || forwarded.isFollowed,
       promptTokenCount: sumOf(prompts, ({ promptTokenCount }) => promptTokenCount),
       sequenceCount: sumOf(prompts, ({ returnedSequenceCount }) => returnedSequenceCount),
+      parameters: chosenParameters(prompts[0].explain()),
       handle,
     });
     return { active, release };
@@ -150,34 +168,54 @@ function submit(
   }
 }
 
-function createStream({ call }: PreparedCall, response: ServerResponse): AnswerStream | null {
+/** What somebody set: the caller, the model or its deployment. The lengths, which depend on the prompt, always. */
+function chosenParameters(all: EffectiveParameters): Readonly<Record<string, unknown>> {
+  const chosen = Object.entries(all).filter(
+    ([name, { source }]) => source !== "default" || name === "max_length" || name === "do_sample",
+  );
+  return Object.fromEntries(chosen);
+}
+
+function createStream(
+  { call }: PreparedCall,
+  response: ServerResponse,
+  options: StreamOptions,
+): AnswerStream | null {
   switch (call.stream) {
     case "events":
-      return createEventStream(response);
+      return createEventStream(response, options);
     case "text":
-      return createTextStream(response);
+      return createTextStream(response, options);
     case "chunks":
-      return createChunkStream(response);
+      return createChunkStream(response, options);
     case "none":
       return null;
   }
 }
 
-/** Reports the first token and progress, and hands pieces to a stream at the pace at which its reader takes them. */
+/** Hands pieces to a stream at the pace at which its reader takes them. */
+function sendPieces(stream: AnswerStream, { call }: PreparedCall, { attempt }: ForwardedCall): PacedPieces {
+  return createPacedPieces(async ({ endAt, ...event }) => {
+    const id = endAt === null ? null : `${attempt}-${endAt}`;
+    await stream.token({ text: event.text, event: call.tokenEvent(event), id });
+  });
+}
+
+/** Reports the first token, progress and text; waits for no reader. */
 function followEvents(
   ledger: RunLedger,
   active: ActiveRun<PromptsHandle>,
-  { call, prompts }: PreparedCall,
-  stream: AnswerStream | null,
+  prompts: PreparedCall["prompts"],
+  pieces: PacedPieces | null,
 ): Promise<void> {
   return active.handle.follow(async (prompt, event) => {
     if (event.kind === "first_token" || event.kind === "text") ledger.advance(active);
-    if (event.kind !== "text" || stream === null) return;
+    if (event.kind !== "text") return;
     const { sequence, text, ids, logprobs } = event;
+    const endAt = ledger.addText(active, text, prompt, sequence);
     const promptIds = prompts[prompt]?.promptIds ?? [];
     const recorded = logprobs === undefined ? {} : { logprobs };
-    const piece = call.tokenEvent({ prompt, sequence, text, ids, promptIds, ...recorded });
-    await stream.token({ text, event: piece });
+    pieces?.push({ prompt, sequence, text, ids, promptIds, endAt, ...recorded });
   });
 }
 
@@ -201,15 +239,4 @@ function conclude(service: PredictService, prepared: PreparedCall, ended: Prompt
     const error = asServingError(cause);
     return { kind: "failure", error, result: { ...result, error } };
   }
-}
-
-/** @param totalMs from the call's arrival at this replica, which came after `loadMs` */
-function timingsOf({ timings }: PromptsResult, loadMs: number, totalMs: number): Timings {
-  return {
-    queue: milliseconds(timings.queueMs),
-    load: loadMs,
-    prefill: milliseconds(timings.prefillMs),
-    decode: milliseconds(timings.decodeMs),
-    total: milliseconds(loadMs + totalMs),
-  };
 }

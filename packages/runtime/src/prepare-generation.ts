@@ -15,6 +15,8 @@ export interface PreparedGeneration {
   readonly generation: ValidGeneration;
   /** Where the call explains. */
   readonly effectiveParameters?: EffectiveParameters;
+  /** What each parameter came to. */
+  readonly explain: () => EffectiveParameters;
 }
 
 export interface PreparedOne {
@@ -81,6 +83,7 @@ export function prepareGeneration(
       prompt,
       promptIds,
       generation,
+      explain: resolved.explain,
       ...(call.explains === true ? { effectiveParameters: resolved.explain() } : {}),
     },
     errors,

@@ -9,8 +9,11 @@ import {
   type ReportBody,
   type Timings,
   type Usage,
+  type WholeAnswer,
 } from "@corral/contract";
 import type { GenerationHandle, GenerationResult, GenerationUsage } from "@corral/engine";
+import type { ForwardedCall } from "./call-headers.ts";
+import { RunTextBuffer } from "./run-text.ts";
 
 /** What the ledger asks of whatever a run does in the engine. */
 export type RunHandle = Pick<GenerationHandle, "usage" | "abort">;
@@ -25,9 +28,23 @@ export interface RunStart<Handle extends RunHandle = RunHandle> {
   readonly projectId: string;
   readonly keyId: string | null;
   readonly dialect: Dialect;
+  /** Milliseconds since the epoch; null: not known. */
+  readonly arrivedAtMs: number | null;
   readonly promptTokenCount: number;
   readonly sequenceCount: number;
   readonly handle: Handle;
+  /** False: its output is not kept. */
+  readonly isStored: boolean;
+  /** Its text is reported as it comes. Default false. */
+  readonly isFollowed?: boolean;
+  /** What the generation was set to, by wire names. */
+  readonly parameters?: Readonly<Record<string, unknown>>;
+}
+
+/** What the gateway says of a call, as its run begins. */
+export function startOf(forwarded: ForwardedCall) {
+  const { runId, projectId, keyId, dialect, arrivedAtMs, isStored } = forwarded;
+  return { runId, projectId, keyId, dialect, arrivedAtMs, isStored };
 }
 
 export interface ActiveRun<Handle extends RunHandle = RunHandle> extends RunStart<Handle> {
@@ -35,6 +52,8 @@ export interface ActiveRun<Handle extends RunHandle = RunHandle> extends RunStar
   callerLeft: boolean;
   reportedFirstToken: boolean;
   reportedTokens: number;
+  /** Null: its text is not reported. */
+  readonly text: RunTextBuffer | null;
 }
 
 export interface LedgerChannel {
@@ -64,6 +83,7 @@ export class RunLedger {
       callerLeft: false,
       reportedFirstToken: false,
       reportedTokens: 0,
+      text: start.isFollowed === true && start.isStored ? new RunTextBuffer() : null,
     };
     this.#active.set(run.runId, run);
     this.#channel.report({
@@ -74,6 +94,11 @@ export class RunLedger {
       dialect: run.dialect,
       prompt_tokens: run.promptTokenCount,
       sequence_count: run.sequenceCount,
+      ...(run.arrivedAtMs === null ? {} : { arrived_ms: Math.round(run.arrivedAtMs) }),
+      ...(run.isStored ? {} : { stored: false }),
+      ...(run.text === null ? {} : { follows_text: true }),
+      // Stop strings and their like are the caller's own words.
+      ...(run.parameters === undefined || !run.isStored ? {} : { parameters: run.parameters }),
     });
     // Ticks twice within the time that a report may be old.
     this.#timer ??= setInterval(() => this.#reportAll(), progressReportMs / 2).unref();
@@ -86,12 +111,27 @@ export class RunLedger {
       run.reportedFirstToken = true;
       this.#channel.report({ kind: "first_token", run_id: run.runId });
     }
-    if (run.handle.usage.generatedTokenCount - run.reportedTokens >= progressReportTokens)
-      this.#reportProgress(run);
+    const isDue = run.handle.usage.generatedTokenCount - run.reportedTokens >= progressReportTokens;
+    if (isDue && this.#channel.unacknowledgedCount <= longestBacklog) this.#reportProgress(run);
+  }
+
+  /**
+   * Text that is sent, or would be: reported with the run's progress. Gives where it ends in the run's text; null where
+   * that is not kept.
+   */
+  addText(run: ActiveRun, text: string, prompt = 0, sequence = 0): number | null {
+    return run.text?.add(prompt, sequence, text) ?? null;
   }
 
   /** Ends the run; gives the number of its last report. */
-  finish(run: ActiveRun, result: RunResult, output: unknown, timings: Timings): number {
+  finish(
+    run: ActiveRun,
+    result: RunResult,
+    output: unknown,
+    timings: Timings,
+    answer: WholeAnswer | null = null,
+  ): number {
+    if (run.text?.hasMore === true) this.#reportProgress(run);
     this.#active.delete(run.runId);
     if (this.#active.size === 0) {
       clearInterval(this.#timer ?? undefined);
@@ -105,10 +145,11 @@ export class RunLedger {
       run_id: run.runId,
       status,
       finish_reasons: result.sequences.map(({ finishReason }) => finishReason),
-      output: status === "succeeded" ? output : null,
+      output: status === "succeeded" && run.isStored ? output : null,
       error: error === null || code === null ? null : { code, detail: error.message },
       usage: usageOnWire(result.usage),
       timings_ms: timings,
+      ...(answer === null || status !== "succeeded" ? {} : { answer }),
     });
   }
 
@@ -125,20 +166,22 @@ export class RunLedger {
 
   #reportAll(): void {
     for (const run of this.#active.values()) {
-      if (run.handle.usage.generatedTokenCount > run.reportedTokens) this.#reportProgress(run);
+      const hasNews = run.handle.usage.generatedTokenCount > run.reportedTokens || run.text?.hasMore === true;
+      if (hasNews && this.#channel.unacknowledgedCount <= longestBacklog) this.#reportProgress(run);
     }
   }
 
   #reportProgress(run: ActiveRun): void {
-    if (this.#channel.unacknowledgedCount > longestBacklog) return;
     const { prompt_tokens, cached_tokens, generated_tokens } = usageOnWire(run.handle.usage);
     run.reportedTokens = generated_tokens;
+    const text = run.text?.take() ?? null;
     this.#channel.report({
       kind: "progress",
       run_id: run.runId,
       prompt_tokens,
       cached_tokens,
       generated_tokens,
+      ...(text === null ? {} : { text }),
     });
   }
 }

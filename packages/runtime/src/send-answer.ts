@@ -1,9 +1,18 @@
 // Whole answers onto a response: a run's, and errors in the envelope of the caller's family.
 
-import { errorAnswer, type ServingError } from "@corral/contract";
+import { errorAnswer, type ServingError, type WholeAnswer } from "@corral/contract";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { readDialect } from "./call-headers.ts";
 import type { PredictAnswer } from "./dialects/dialect.ts";
+
+/** Bytes of an answer that is kept whole. */
+export const longestKeptAnswer = 4 * 1024 * 1024;
+
+/** Null for one that is too long to be kept. */
+export function wholeAnswer(status: number, contentType: string, body: Buffer): WholeAnswer | null {
+  if (body.length > longestKeptAnswer) return null;
+  return { status, content_type: contentType, body_base64: body.toString("base64") };
+}
 
 export function sendJson(response: ServerResponse, { body, headers }: PredictAnswer): void {
   const bytes = Buffer.from(JSON.stringify(body));

@@ -7,7 +7,7 @@ import type { LiveReplica } from "../replica/live-replica.ts";
 import type { AddressBook, AddressedDeployment, Addresses } from "./address-book.ts";
 import { answerError, principalOf } from "./answer-error.ts";
 import { requireModel } from "./guard.ts";
-import { headersForReplica } from "./predict-call.ts";
+import { headersForReplica, readRunWishes } from "./predict-call.ts";
 import { proxyCall } from "./proxy.ts";
 import { selectReplica } from "./select-replica.ts";
 import { waitForLoad, type CallLoads } from "./wait-for-load.ts";
@@ -64,6 +64,7 @@ export async function forwardCall(
   const { dialect, path, target, isRun = true, isBare = false, depth = 0 } = call;
   const principal = principalOf(request);
   requireModel(principal, target.modelName);
+  const wishes = readRunWishes(request.headers);
   const arrivedMs = nowMs();
   loads.arrived(target.id);
   const runId = newRunId();
@@ -93,6 +94,7 @@ export async function forwardCall(
       isOwnRequest: isBare,
       isBare,
       depth,
+      ...wishes,
     }),
     ...(call.method === undefined ? {} : { method: call.method }),
     answerHeaders,

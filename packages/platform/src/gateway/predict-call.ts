@@ -59,6 +59,39 @@ export interface CallContext {
   readonly isBare: boolean;
   /** How many runs of code lead to this one; 0: a caller asked for it. */
   readonly depth: number;
+  /** False: the run's output is not kept. Default true. */
+  readonly isStored?: boolean;
+  /** The run goes on where its caller's connection ends. Default false. */
+  readonly outlivesCaller?: boolean;
+  /** Its answer is kept whole, for the same call sent again. Default false. */
+  readonly keepsAnswer?: boolean;
+  /** Somebody may follow its text though it does not stream. Default false. */
+  readonly isFollowed?: boolean;
+  /** How often its run was tried before. Default 0. */
+  readonly attempt?: number;
+}
+
+/** What a caller says of its run in headers. */
+export interface RunWishes {
+  readonly isStored: boolean;
+  readonly outlivesCaller: boolean;
+}
+
+/** Fails with `invalid_parameter`. */
+export function readRunWishes(headers: IncomingHttpHeaders): RunWishes {
+  return {
+    isStored: readWord(headers, forwardedHeaders.store, ["true", "false"]) !== "false",
+    outlivesCaller: readWord(headers, forwardedHeaders.onDisconnect, ["cancel", "continue"]) === "continue",
+  };
+}
+
+function readWord(headers: IncomingHttpHeaders, name: string, words: readonly string[]): string | null {
+  const text = headers[name];
+  if (text === undefined || text === "") return null;
+  const word = String(text).trim().toLowerCase();
+  if (words.includes(word)) return word;
+  const message = `The header ${name} is ${JSON.stringify(word.slice(0, 60))}; send ${words.join(" or ")}, or leave it out.`;
+  throw new ServingError("invalid_parameter", message);
 }
 
 /** Keys, what belongs to one connection, and what the gateway says itself. */
@@ -87,6 +120,12 @@ export function headersForReplica(
   if (principal.weight !== 1) told[forwardedHeaders.weight] = String(principal.weight);
   if (token !== null) told["authorization"] = `Bearer ${token}`;
   if (context.depth > 0) told[forwardedHeaders.depth] = String(context.depth);
+  told[forwardedHeaders.arrived] = String(nowMs);
+  if (context.isStored === false) told[forwardedHeaders.store] = "0";
+  if (context.outlivesCaller === true) told[forwardedHeaders.onDisconnect] = "continue";
+  if (context.keepsAnswer === true) told[forwardedHeaders.keepAnswer] = "1";
+  if (context.isFollowed === true) told[forwardedHeaders.followed] = "1";
+  if ((context.attempt ?? 0) > 0) told[forwardedHeaders.attempt] = String(context.attempt);
   if (context.isBare) told[forwardedHeaders.bare] = "1";
   const names = context.isOwnRequest ? Object.keys(headers).filter((name) => !keptBack.test(name)) : passedOn;
   for (const name of names) {

@@ -1,7 +1,7 @@
 // Runs: list and read. A key without the scope `read`, or limited to some models, sees the runs of its own calls.
 
-import { ServingError, listQuerySchema, listSchema, runSchema, runStatuses } from "@corral/contract";
-import type { FastifyInstance } from "fastify";
+import { ServingError, dialects, listQuerySchema, listSchema, runSchema, runStatuses } from "@corral/contract";
+import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
 import { principalOf } from "../gateway/answer-error.ts";
@@ -9,7 +9,7 @@ import type { Principal } from "../gateway/authenticate.ts";
 import { hasScope } from "../gateway/guard.ts";
 import { findDeploymentByName } from "../store/deployments.ts";
 import { getRun, listRuns, toRun } from "../store/runs.ts";
-import type { RunRow } from "../store/schema.ts";
+import type { Db, RunRow } from "../store/schema.ts";
 import { toPage } from "./list.ts";
 import type { ManagementServices } from "./services.ts";
 
@@ -31,19 +31,32 @@ export function registerRunRoutes(plain: FastifyInstance, { db }: ManagementServ
         tags,
         querystring: listQuerySchema.extend({
           deployment: z.string().optional().describe("Of one deployment, by id or name."),
+          model: z.string().optional().describe("Of all deployments of a model, by id or name."),
           status: z.enum(runStatuses).optional(),
+          dialect: z.enum(dialects).optional(),
+          key: z.string().optional().describe("Of one API key, by id."),
+          since: z.iso.datetime({ offset: true }).optional().describe("That came at this time or later."),
+          until: z.iso.datetime({ offset: true }).optional().describe("That came before this time."),
+          asynchronous: z
+            .enum(["true", "false"])
+            .optional()
+            .describe("true: those that were answered with their id at once. false: the others."),
         }),
         response: { 200: listSchema(listedRunSchema) },
       },
     },
     async (request) => {
       const principal = principalOf(request);
-      const { deployment, ...query } = request.query;
+      const { deployment, key, since, until, asynchronous, ...query } = request.query;
       const named =
         deployment === undefined ? null : await findDeploymentByName(db, principal.projectId, deployment);
       const page = await listRuns(db, principal.projectId, {
         ...query,
         deploymentId: named?.id ?? deployment,
+        ofKey: key,
+        since: since === undefined ? undefined : new Date(since),
+        until: until === undefined ? undefined : new Date(until),
+        asynchronous: asynchronous === undefined ? undefined : asynchronous === "true",
         keyId: seesAll(principal) ? undefined : principal.keyId,
       });
       return toPage(page, (row) => ({ ...toRun(row), output_bytes: row.output_bytes }));
@@ -62,17 +75,17 @@ export function registerRunRoutes(plain: FastifyInstance, { db }: ManagementServ
           response: { 200: runSchema },
         },
       },
-      async (request) => {
-        const principal = principalOf(request);
-        const row = await getRun(db, principal.projectId, request.params.run);
-        if (row !== null && maySee(principal, row)) return toRun(row);
-        throw new ServingError(
-          "run_not_found",
-          `There is no run ${JSON.stringify(request.params.run.slice(0, 100))}.`,
-        );
-      },
+      async (request) => toRun(await findVisibleRun(db, request, request.params.run)),
     );
   }
+}
+
+/** Fails with `run_not_found`, also where the key may not see it. */
+export async function findVisibleRun(db: Db, request: FastifyRequest, id: string): Promise<RunRow> {
+  const principal = principalOf(request);
+  const row = await getRun(db, principal.projectId, id);
+  if (row !== null && maySee(principal, row)) return row;
+  throw new ServingError("run_not_found", `There is no run ${JSON.stringify(id.slice(0, 100))}.`);
 }
 
 function seesAll(principal: Principal): boolean {

@@ -7,6 +7,7 @@ import type { LogBook } from "../replica/log-book.ts";
 import type { LiveReplica } from "../replica/live-replica.ts";
 import type { TellAdapters } from "../replica/tell-adapters.ts";
 import type { LiveSealing } from "../secrets/live-sealing.ts";
+import type { RunStreams } from "../runs/stream/follow-run.ts";
 import type { Db } from "../store/schema.ts";
 import type { WeightsServices } from "../weights/services.ts";
 import type { FitMachine } from "@corral/weights";
@@ -30,4 +31,5 @@ export interface ManagementServices {
   readonly tellAdapters: TellAdapters;
   readonly patches: Patches;
   readonly replicasOf: (deploymentId: string) => Promise<readonly LiveReplica[]>;
+  readonly runStreams: RunStreams;
 }

@@ -1,7 +1,7 @@
 // Many reports of one replica as one change per run, so that a commit writes each row once. Pure: it answers to
 // the same machine as `run-state.ts`, without knowing the state that the database holds.
 
-import type { Report, ReportBody, Usage } from "@corral/contract";
+import type { Report, ReportBody, RunText, Usage } from "@corral/contract";
 import { largest } from "./run-state.ts";
 
 type Finished = Extract<ReportBody, { kind: "finished" }>;
@@ -15,6 +15,8 @@ export interface RunChange {
   /** The largest counts of the reports before the last one. */
   readonly usage: Usage;
   readonly finished: { readonly report: Finished; readonly at: Date } | null;
+  /** In the order they came. */
+  readonly texts: readonly RunText[];
 }
 
 export interface Batch {
@@ -55,7 +57,18 @@ export function foldReports(batches: readonly Batch[], lastReports: ReadonlyMap<
 
 function unchanged(runId: string, replicaId: string): RunChange {
   const usage = { prompt_tokens: 0, cached_tokens: 0, generated_tokens: 0 };
-  return { runId, replicaId, started: null, firstTokenAt: null, usage, finished: null };
+  return { runId, replicaId, started: null, firstTokenAt: null, usage, finished: null, texts: [] };
+}
+
+/** Of all that the run's reports said; null: they said nothing of its text. */
+export function textLengthOf({ started, texts }: RunChange): number | null {
+  const last = texts.at(-1);
+  if (last !== undefined) return last.at + lengthOf(last);
+  return started?.report.follows_text === true ? 0 : null;
+}
+
+export function lengthOf({ pieces }: RunText): number {
+  return pieces.reduce((sum, [, , text]) => sum + text.length, 0);
 }
 
 type RunReport = Exclude<Extract<ReportBody, { run_id: string }>, { kind: "reserve" }>;
@@ -72,7 +85,11 @@ function next(change: RunChange, report: RunReport, at: Date): RunChange {
     case "first_token":
       return { ...change, firstTokenAt: change.firstTokenAt ?? at };
     case "progress":
-      return { ...change, usage: largest(change.usage, report) };
+      return {
+        ...change,
+        usage: largest(change.usage, report),
+        texts: report.text === undefined ? change.texts : [...change.texts, report.text],
+      };
     case "finished":
       return { ...change, finished: { report, at } };
   }

@@ -6,7 +6,7 @@ import { CompiledQuery, sql } from "kysely";
 import type { Pool } from "pg";
 import { callQueryMs } from "../store/retry.ts";
 import type { Db } from "../store/schema.ts";
-import { foldReports, type Batch, type Folded, type RunChange } from "./fold-reports.ts";
+import { foldReports, lengthOf, textLengthOf, type Batch, type Folded, type RunChange } from "./fold-reports.ts";
 
 interface LockedReplica {
   readonly id: string;
@@ -77,19 +77,19 @@ const writeStatement = `
     select * from unnest(
       $5::uuid[], $6::text[], $7::timestamptz[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[],
       $13::text[], $14::bigint[], $15::bigint[], $16::bigint[], $17::text[], $18::double precision[],
-      $19::timestamptz[], $20::timestamptz[]
+      $19::timestamptz[], $20::timestamptz[], $21::boolean[], $22::text[], $23::integer[]
     ) as row (id, replica_id, started_at, key_id, dialect, status, finish_reasons, output,
       error, prompt_tokens, cached_tokens, generated_tokens, timings_ms, run_time_ms,
-      first_token_at, finished_at)
+      first_token_at, finished_at, stored, parameters, text_length)
   ), inserted as (
     insert into runs (id, project_id, deployment_id, replica_id, key_id, dialect, status, finish_reasons, output,
       error, prompt_tokens, cached_tokens, generated_tokens, usage_complete, timings_ms, run_time_ms, created_at,
-      first_token_at, finished_at)
+      first_token_at, finished_at, stored, parameters, text_length)
     select change.id, replica.project_id, replica.deployment_id, replica.id, change.key_id, change.dialect,
       coalesce(change.status, 'running'), string_to_array(change.finish_reasons, ','), change.output,
       change.error::json, change.prompt_tokens, change.cached_tokens, change.generated_tokens,
       change.status is not null, change.timings_ms::jsonb, change.run_time_ms, change.started_at,
-      change.first_token_at, change.finished_at
+      change.first_token_at, change.finished_at, change.stored, change.parameters::json, change.text_length
     from change join replica on replica.id = change.replica_id
     where change.started_at is not null
     -- A run that was queued, or whose start is told twice.
@@ -101,8 +101,10 @@ const writeStatement = `
       generated_tokens = case when excluded.usage_complete then excluded.generated_tokens else greatest(runs.generated_tokens, excluded.generated_tokens) end,
       usage_complete = excluded.usage_complete,
       timings_ms = excluded.timings_ms, run_time_ms = excluded.run_time_ms,
-      first_token_at = coalesce(runs.first_token_at, excluded.first_token_at), finished_at = excluded.finished_at
+      first_token_at = coalesce(runs.first_token_at, excluded.first_token_at), finished_at = excluded.finished_at,
+      stored = runs.stored and excluded.stored, parameters = excluded.parameters, text_length = excluded.text_length
     where runs.status in ('queued', 'running') and runs.replica_id = excluded.replica_id
+    returning runs.id, runs.attempt
   ), updated as (
     update runs set
       status = coalesce(change.status, 'running'),
@@ -117,10 +119,27 @@ const writeStatement = `
       timings_ms = change.timings_ms::jsonb,
       run_time_ms = change.run_time_ms,
       first_token_at = coalesce(runs.first_token_at, change.first_token_at),
-      finished_at = change.finished_at
+      finished_at = change.finished_at,
+      text_length = coalesce(change.text_length, runs.text_length)
     from change join replica on replica.id = change.replica_id
     where change.started_at is null and runs.id = change.id and runs.replica_id = change.replica_id
       and runs.status in ('queued', 'running')
+    returning runs.id, runs.attempt
+  ), written as (
+    select id, attempt from inserted union all select id, attempt from updated
+  ), texts as (
+    -- Only of runs that are written here: what another replica says of them is none of theirs.
+    insert into run_texts (run_id, attempt, at_offset, length, pieces)
+    select row.run_id, written.attempt, row.at_offset, row.length, row.pieces
+    from unnest($24::uuid[], $25::integer[], $26::integer[], $27::text[])
+      as row (run_id, at_offset, length, pieces) join written on written.id = row.run_id
+    on conflict do nothing
+  ), answers as (
+    insert into run_answers (run_id, status, content_type, body)
+    select row.run_id, row.status, row.content_type, decode(row.body, 'base64')
+    from unnest($28::uuid[], $29::smallint[], $30::text[], $31::text[])
+      as row (run_id, status, content_type, body) join written on written.id = row.run_id
+    on conflict do nothing
   )
   select id from replica`;
 
@@ -137,6 +156,10 @@ function writeValues(
   const finished = changes.map((change) => change.finished?.report ?? null);
   const usage = changes.map((change) => change.finished?.report.usage ?? change.usage);
   const timings = finished.map((report) => report?.timings_ms ?? null);
+  const texts = changes.flatMap(({ runId, texts: ofRun }) => ofRun.map((text) => ({ runId, text })));
+  const answers = finished.flatMap((report) =>
+    report?.answer === undefined ? [] : [{ runId: report.run_id, ...report.answer }],
+  );
   return [
     numbers.map(([id]) => id),
     numbers.map(([id]) => before.get(id) ?? 0),
@@ -144,7 +167,7 @@ function writeValues(
     endedToo,
     changes.map((change) => change.runId),
     changes.map((change) => change.replicaId),
-    changes.map((change) => change.started?.at ?? null),
+    changes.map(({ started }) => (started === null ? null : arrivalOf(started))),
     changes.map((change) => change.started?.report.key_id ?? null),
     changes.map((change) => change.started?.report.dialect ?? null),
     finished.map((report) => report?.status ?? null),
@@ -158,7 +181,30 @@ function writeValues(
     timings.map((timing) => (timing === null ? null : timing.prefill + timing.decode)),
     changes.map((change) => change.firstTokenAt),
     changes.map((change) => change.finished?.at ?? null),
+    changes.map((change) => change.started?.report.stored ?? true),
+    changes.map(({ started }) => parametersText(started?.report.parameters)),
+    changes.map(textLengthOf),
+    texts.map(({ runId }) => runId),
+    texts.map(({ text }) => text.at),
+    texts.map(({ text }) => lengthOf(text)),
+    texts.map(({ text }) => JSON.stringify(text.pieces)),
+    answers.map(({ runId }) => runId),
+    answers.map(({ status }) => status),
+    answers.map(({ content_type: type }) => type),
+    answers.map(({ body_base64: body }) => body),
   ];
+}
+
+/** A call is older than its run's first report by what it took to come there; no clock makes it older than it can be. */
+const longestAdmissionMs = 24 * 60 * 60_000;
+
+function arrivalOf({ report, at }: NonNullable<RunChange["started"]>): Date {
+  const arrivedMs = report.arrived_ms ?? at.getTime();
+  return new Date(Math.min(at.getTime(), Math.max(arrivedMs, at.getTime() - longestAdmissionMs)));
+}
+
+function parametersText(parameters: Readonly<Record<string, unknown>> | undefined): string | null {
+  return parameters === undefined ? null : JSON.stringify(parameters);
 }
 
 /** A run that started in a replica that has ended meanwhile, as far as it got, is failed here: nobody else will. */

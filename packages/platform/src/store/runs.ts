@@ -1,6 +1,6 @@
 // Runs as they are read, and ended when their replica is lost. They are written by `../runs/recorder.ts`.
 
-import type { Run, RunError, RunStatus } from "@corral/contract";
+import type { Dialect, Run, RunError, RunStatus } from "@corral/contract";
 import { sql } from "kysely";
 import { afterCursor, pageOf, type Page, type PageQuery } from "./page.ts";
 import { inTransaction, withRetry } from "./retry.ts";
@@ -35,7 +35,16 @@ export async function findRunOfReplica(
 
 export interface RunQuery extends PageQuery {
   readonly deploymentId?: string | undefined;
+  /** All deployments of a model, by its id or name. */
+  readonly model?: string | undefined;
   readonly status?: RunStatus | undefined;
+  readonly dialect?: Dialect | undefined;
+  /** Of a key's calls, as the caller of the list asks. */
+  readonly ofKey?: string | undefined;
+  /** [since, until). */
+  readonly since?: Date | undefined;
+  readonly until?: Date | undefined;
+  readonly asynchronous?: boolean | undefined;
   /** Of one key's calls alone; null: of none. */
   readonly keyId?: string | null | undefined;
 }
@@ -49,7 +58,7 @@ export type ListedRun = RunRow & { readonly output_bytes: number | null };
 export function listRuns(
   db: Db,
   projectId: string,
-  { limit, cursor, deploymentId, status, keyId }: RunQuery,
+  { limit, cursor, ...wanted }: RunQuery,
 ): Promise<Page<ListedRun>> {
   return withRetry(db, async () => {
     let query = db
@@ -63,9 +72,16 @@ export function listRuns(
       )
       .where("project_id", "=", projectId)
       .where(afterCursor("runs", cursor));
+    const { keyId, ofKey, deploymentId, model, status, dialect, since, until, asynchronous } = wanted;
     if (keyId !== undefined) query = query.where("key_id", "=", keyId);
+    if (ofKey !== undefined) query = query.where("key_id", "=", ofKey);
     if (deploymentId !== undefined) query = query.where("deployment_id", "=", deploymentId);
+    if (model !== undefined) query = query.where("deployment_id", "in", deploymentsOf(db, projectId, model));
     if (status !== undefined) query = query.where("status", "=", status);
+    if (dialect !== undefined) query = query.where("dialect", "=", dialect);
+    if (since !== undefined) query = query.where("created_at", ">=", since);
+    if (until !== undefined) query = query.where("created_at", "<", until);
+    if (asynchronous !== undefined) query = query.where("asynchronous", "=", asynchronous);
     const rows = await query
       .orderBy("created_at", "desc")
       .orderBy("id", "desc")
@@ -73,6 +89,16 @@ export function listRuns(
       .execute();
     return pageOf(rows, limit);
   });
+}
+
+/** Deleted ones, too: their runs are kept. */
+function deploymentsOf(db: Db, projectId: string, model: string) {
+  return db
+    .selectFrom("deployments")
+    .innerJoin("models", "models.id", "deployments.model_id")
+    .select("deployments.id")
+    .where("models.project_id", "=", projectId)
+    .where((or) => or.or([or("models.id", "=", model), or("models.name", "=", model)]));
 }
 
 const listedColumns = [
@@ -99,6 +125,8 @@ const listedColumns = [
   "webhook",
   "webhook_secret",
   "stored",
+  "text_length",
+  "parameters",
 ] as const satisfies readonly (keyof RunRow)[];
 
 /**
@@ -133,6 +161,10 @@ export function toRun(row: RunRow): Run {
     status: row.status,
     deployment_id: row.deployment_id,
     dialect: row.dialect,
+    key_id: row.key_id,
+    asynchronous: row.asynchronous,
+    attempt: row.attempt,
+    stored: row.stored,
     output: row.output === null ? null : (JSON.parse(row.output) as unknown),
     error: row.error,
     usage:

@@ -24,6 +24,8 @@ type Created = ColumnType<Date, Date | undefined, never>;
 export interface ProjectsTable {
   id: string;
   name: string;
+  /** False: outputs of its runs are not kept. */
+  stores_runs: Generated<boolean>;
   created_at: Created;
 }
 
@@ -169,6 +171,38 @@ export interface RunsTable {
   webhook_secret: Buffer | null;
   /** False: counts and timings are kept, input and output are not. */
   stored: Generated<boolean>;
+  /** Of its last attempt so far, in UTF-16 code units; null: its text is not kept piece by piece. */
+  text_length: number | null;
+  /** What the generation was set to, by wire names. */
+  parameters: ColumnType<Readonly<Record<string, unknown>> | null, string | null | undefined, string | null>;
+}
+
+export interface RunTextsTable {
+  run_id: string;
+  attempt: number;
+  at_offset: number;
+  length: number;
+  /** JSON: a list of `[prompt, sequence, text]`. */
+  pieces: string;
+}
+
+export interface RunAnswersTable {
+  run_id: string;
+  status: number;
+  content_type: string;
+  body: Buffer;
+}
+
+export interface IdempotencyKeysTable {
+  project_id: string;
+  /** '': the operator's own key. */
+  key_id: string;
+  key: string;
+  digest: Buffer;
+  run_id: string;
+  platform_id: string;
+  leased_until: Date;
+  expires_at: Date;
 }
 
 /** Where the result of a run goes, as its caller said. */
@@ -340,6 +374,9 @@ export interface Database {
   adapters: AdaptersTable;
   replicas: ReplicasTable;
   runs: RunsTable;
+  run_texts: RunTextsTable;
+  run_answers: RunAnswersTable;
+  idempotency_keys: IdempotencyKeysTable;
   queue: QueueTable;
   deliveries: DeliveriesTable;
   webhook_secrets: WebhookSecretsTable;

@@ -158,6 +158,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   }
   const runId = String(request.headers["x-corral-run-id"]);
   const loadMs = Number(request.headers["x-corral-load-ms"] ?? 0);
+  const isStored = request.headers["x-corral-store"] !== "0";
   void report({
     kind: "started",
     run_id: runId,
@@ -166,7 +167,17 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     dialect: "corral",
     prompt_tokens: 3,
     sequence_count: 1,
+    arrived_ms: Number(request.headers["x-corral-arrived-ms"]),
+    follows_text: wanted["stream"] === true,
+    ...(isStored ? {} : { stored: false }),
   });
+  let textLength = 0;
+  const reportText = (text: string) => {
+    if (!isStored) return;
+    const usage = { prompt_tokens: 3, cached_tokens: 0, generated_tokens: 1 };
+    void report({ kind: "progress", run_id: runId, ...usage, text: { at: textLength, pieces: [[0, 0, text]] } });
+    textLength += text.length;
+  };
   if (wanted["die"] === "before") return process.kill(process.pid, "SIGKILL") as never;
   if (wanted["die"] === "between") {
     response.write("half");
@@ -176,8 +187,10 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   if (wanted["stream"] === true) {
     response.writeHead(200, { "content-type": "text/plain" });
     response.write("first ");
+    reportText("first ");
     await new Promise((resolve) => setTimeout(resolve, Number(wanted["pause_ms"] ?? 300)));
     if (!aborted) response.write("last");
+    reportText("last");
   } else if (typeof wanted["flood_bytes"] === "number") {
     response.writeHead(200, { "content-type": "application/octet-stream" });
     const block = Buffer.alloc(65_536, 120);
@@ -202,7 +215,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     run_id: runId,
     status: "succeeded",
     finish_reasons: ["stop"],
-    output: "done",
+    output: isStored ? "done" : null,
     error: null,
     usage: { prompt_tokens: 3, cached_tokens: 0, generated_tokens: 2 },
     timings_ms: { queue: 0, load: loadMs, prefill: 1, decode: 1, total: 2 + loadMs },

@@ -34,6 +34,7 @@ import { Residency, type ResidencyOptions } from "../residency/residency.ts";
 import { createRunRecorder } from "../runs/recorder.ts";
 import { sealingKeyFile } from "../secrets/keys.ts";
 import { openLiveSealing } from "../secrets/live-sealing.ts";
+import { createRunStreams } from "../runs/stream/follow-run.ts";
 import { buildServer } from "../server.ts";
 import { adapterNamesOf, readReplicaAdapters } from "../store/adapters.ts";
 import { createDeployment, findDeploymentById } from "../store/deployments.ts";
@@ -274,6 +275,7 @@ export async function startTestPlatform({
       tellAdapters,
       patches,
       replicasOf: (id) => directory.replicasOf(id),
+      runStreams: createRunStreams(store),
     },
     sampleDeployments: () => reconciler.samples(),
   });

@@ -2,6 +2,7 @@
 // whoever waits for the record.
 
 import type { ServerResponse } from "node:http";
+import { StringDecoder } from "node:string_decoder";
 import type { AnswerMessage } from "./protocol.ts";
 import type { AnswerSink, CallFailure, RunningCall } from "./worker-calls.ts";
 
@@ -21,6 +22,8 @@ export interface SinkOptions {
   readonly headersOf: (head: AnswerMessage) => Record<string, string | string[]>;
   /** What may pass between two pieces. */
   readonly pieceMs: number;
+  /** Text of a stream as it is sent, whole characters at a time. */
+  readonly onText?: (text: string) => void;
 }
 
 export interface ResponseSink extends AnswerSink {
@@ -29,7 +32,7 @@ export interface ResponseSink extends AnswerSink {
   attach(running: RunningCall): void;
 }
 
-export function createResponseSink({ response, headersOf, pieceMs }: SinkOptions): ResponseSink {
+export function createResponseSink({ response, headersOf, pieceMs, onText = () => {} }: SinkOptions): ResponseSink {
   const { promise: outcome, resolve } = Promise.withResolvers<CodeOutcome>();
   let running: RunningCall | null = null;
   let head: AnswerMessage | null = null;
@@ -37,6 +40,8 @@ export function createResponseSink({ response, headersOf, pieceMs }: SinkOptions
   let keptBytes = 0;
   let pieceTimer: NodeJS.Timeout | undefined;
   let isPaused = false;
+  /** Null: what is streamed is no text. */
+  let decoder: StringDecoder | null = null;
 
   function settle(ended: CodeOutcome): void {
     clearTimeout(pieceTimer);
@@ -68,6 +73,7 @@ export function createResponseSink({ response, headersOf, pieceMs }: SinkOptions
     begin(message) {
       response.writeHead(message.status, headersOf(message));
       head = message;
+      decoder = isText(message) ? new StringDecoder("utf8") : null;
       response.flushHeaders();
       expectPiece();
     },
@@ -76,14 +82,21 @@ export function createResponseSink({ response, headersOf, pieceMs }: SinkOptions
       keptBytes += body.length;
       if (keptBytes > mostKeptBytes) kept = null;
       kept?.push(Buffer.from(body));
+      if (decoder !== null) onText(decoder.write(Buffer.from(body)));
       if (response.destroyed || response.write(body) || isPaused) return;
       isPaused = true;
       running?.pause();
     },
     end() {
       if (head === null) return;
+      if (decoder !== null) onText(decoder.end());
       settle({ kind: "streamed", head, text: kept === null ? null : Buffer.concat(kept).toString("utf8") });
     },
     fail,
   };
+}
+
+function isText({ headers }: AnswerMessage): boolean {
+  const type = headers.find(([name]) => name === "content-type")?.[1] ?? "text/plain";
+  return /^(text\/|application\/(json|x-ndjson))/.test(type);
 }

@@ -1,14 +1,16 @@
 // A call to a replica's path, answered by the author's code: run begun, code called, run reported and committed, last
 // byte sent.
 
-import { ServingError, type Timings } from "@corral/contract";
+import { ServingError, type WholeAnswer } from "@corral/contract";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { milliseconds, type CallService, type CarryOut, type ReceivedCall } from "../answer-call.ts";
+import { callTimings } from "../call-timings.ts";
 import { isCommitted, notCommitted } from "../commitment.ts";
 import type { ControlChannel } from "../control-channel.ts";
 import type { Log } from "../log.ts";
 import type { RunBudgets } from "../run-budgets.ts";
-import { usageOnWire, type RunLedger } from "../run-ledger.ts";
+import { startOf, usageOnWire, type ActiveRun, type RunLedger } from "../run-ledger.ts";
+import { wholeAnswer } from "../send-answer.ts";
 import { createResponseSink, type CodeOutcome } from "./answer-sink.ts";
 import { errorOf, failureAnswer, headersOf, wrapValue, type EnvelopeContext } from "./code-envelope.ts";
 import { CodeRun } from "./code-run.ts";
@@ -36,7 +38,14 @@ export function answerWithCode(method: CodeMethod): CarryOut<CodeService, Buffer
     const service = admit();
     const { forwarded, response, receivedAtMs } = received;
     const timeoutMs = timeLeft(service, received);
-    const sink = createResponseSink({ response, headersOf, pieceMs: service.limits.pieceMs });
+    // Nothing of a stream is sent before its run is begun below.
+    let active: ActiveRun | null = null;
+    const sink = createResponseSink({
+      response,
+      headersOf,
+      pieceMs: service.limits.pieceMs,
+      onText: (text) => void (active === null ? null : service.ledger.addText(active, text)),
+    });
     const run = new CodeRun(forwarded, receivedAtMs, service.budgets.open(forwarded), () => {
       running.cancel();
       sink.fail({ reason: "canceled", message: "The run was canceled." });
@@ -51,29 +60,27 @@ export function answerWithCode(method: CodeMethod): CarryOut<CodeService, Buffer
     });
     sink.attach(running);
     service.runs.set(forwarded.runId, run);
-    await finish(service, received, run, sink.outcome);
+    active = service.ledger.begin({
+      ...startOf(forwarded),
+      isFollowed: true,
+      promptTokenCount: 0,
+      sequenceCount: 0,
+      handle: run,
+    });
+    await finish(service, received, { run, active }, sink.outcome);
   };
 }
 
 async function finish(
   service: CodeService,
   { forwarded, response, receivedAtMs }: ReceivedCall<Buffer>,
-  run: CodeRun,
+  { run, active }: { readonly run: CodeRun; readonly active: ActiveRun },
   outcome: Promise<CodeOutcome>,
 ): Promise<void> {
   const { ledger, clock, config, runs } = service;
-  const { runId, projectId, keyId, dialect, loadMs, deadlineAtMs } = forwarded;
-  const active = ledger.begin({
-    runId,
-    projectId,
-    keyId,
-    dialect,
-    promptTokenCount: 0,
-    sequenceCount: 0,
-    handle: run,
-  });
+  const { runId, dialect, deadlineAtMs, keepsAnswer } = forwarded;
   const leave = () => {
-    if (response.writableFinished) return;
+    if (response.writableFinished || forwarded.outlivesCaller) return;
     active.callerLeft = true;
     run.abort();
   };
@@ -87,42 +94,60 @@ async function finish(
   if (ended.kind === "failed") logFailure(service, runId, ended);
   const usage = usageOnWire(run.usage);
   const codeMs = milliseconds(clock.now() - receivedAtMs);
-  const timings: Timings = {
-    queue: 0,
-    load: loadMs,
-    prefill: 0,
-    decode: codeMs,
-    total: milliseconds(loadMs + codeMs),
-  };
-  const number = ledger.finish(active, { usage: run.usage, error, sequences: [] }, outputOf(ended), timings);
-  // Acknowledged means committed: no last byte before it.
-  const committed = await isCommitted(service, number, deadlineAtMs);
-  if (response.destroyed) return;
-  if (!committed && !response.headersSent) throw notCommitted();
-  send(response, ended, {
+  // The code's own time is all of it: what it asks of the model is in there.
+  const timings = callTimings({ queueMs: 0, prefillMs: 0, decodeMs: codeMs }, forwarded, {
+    receivedAtMs,
+    submittedAtMs: receivedAtMs,
+    nowMs: receivedAtMs + codeMs,
+  });
+  const context = {
     dialect,
-    committed,
     runId,
     runTimeMs: codeMs,
     modelId: forwarded.modelId ?? config.model_id,
     deploymentId: forwarded.deploymentId ?? config.deployment_id,
     usage,
     isBare: forwarded.isBare,
-  });
+  };
+  const kept = keepsAnswer ? wholeOf(ended, context) : null;
+  const result = { usage: run.usage, error, sequences: [] };
+  const number = ledger.finish(active, result, outputOf(ended), timings, kept);
+  // Acknowledged means committed: no last byte before it.
+  const committed = await isCommitted(service, number, deadlineAtMs);
+  if (response.destroyed) return;
+  if (!committed && !response.headersSent) throw notCommitted();
+  send(response, ended, { ...context, committed });
 }
 
-interface SendContext extends EnvelopeContext {
+interface AnswerContext extends EnvelopeContext {
   readonly dialect: ReceivedCall["forwarded"]["dialect"];
+}
+
+interface SendContext extends AnswerContext {
   readonly committed: boolean;
+}
+
+function bodyOf(
+  { head, body }: Extract<CodeOutcome, { kind: "value" }>,
+  context: AnswerContext,
+): Buffer | string {
+  const isWrapped = head.is_response !== true && isJson(head);
+  return isWrapped ? wrapValue(context.dialect, body, context) : body;
+}
+
+/** Null where it is too long to be kept, or the code failed. */
+function wholeOf(ended: CodeOutcome, context: AnswerContext): WholeAnswer | null {
+  if (ended.kind === "failed" || (ended.kind === "streamed" && ended.text === null)) return null;
+  const type = headersOf(ended.head)["content-type"];
+  const body = ended.kind === "value" ? bodyOf(ended, context) : (ended.text ?? "");
+  return wholeAnswer(ended.head.status, [type ?? "application/json"].flat()[0] ?? "", Buffer.from(body));
 }
 
 function send(response: ServerResponse, ended: CodeOutcome, context: SendContext): void {
   const { dialect, committed, runId } = context;
   if (ended.kind === "value") {
-    const { head } = ended;
-    const isWrapped = head.is_response !== true && isJson(head);
-    const body = isWrapped ? wrapValue(dialect, ended.body, context) : ended.body;
-    response.writeHead(head.status, { ...headersOf(head), "content-length": body.length });
+    const body = bodyOf(ended, context);
+    response.writeHead(ended.head.status, { ...headersOf(ended.head), "content-length": body.length });
     response.end(body);
   } else if (ended.kind === "streamed") {
     if (committed) response.end();

@@ -190,6 +190,12 @@ function outsideRuns(projectId: string): ForwardedCall {
     acceptsEventStream: false,
     isBare: false,
     depth: 0,
+    isStored: true,
+    isFollowed: false,
+    attempt: 0,
+    keepsAnswer: false,
+    outlivesCaller: false,
+    arrivedAtMs: null,
   };
 }
 

@@ -6,8 +6,10 @@ import { websocketMessageBytes } from "@corral/contract";
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { milliseconds } from "../answer-call.ts";
+import { callTimings } from "../call-timings.ts";
 import { readForwardedCall } from "../call-headers.ts";
 import { isCommitted } from "../commitment.ts";
+import { startOf } from "../run-ledger.ts";
 import { openServerSocket, type ServerSocket } from "../websocket/server-socket.ts";
 import { requestHeaders, type CodeService } from "./answer-with-code.ts";
 import { errorOf } from "./code-envelope.ts";
@@ -56,7 +58,7 @@ export async function websocketWithCode(
   if (!service.worker.isAccepting) return socket.close(1013, "The code is being started.");
 
   const forwarded = readForwardedCall(request.headers);
-  const { runId, projectId, keyId, dialect, loadMs } = forwarded;
+  const { runId } = forwarded;
   const { worker, runs, ledger, clock, log } = service;
   const receivedAtMs = clock.now();
   // It may be open for as long as it likes, and so may its calls of the model.
@@ -66,10 +68,7 @@ export async function websocketWithCode(
     resolve({ kind: "failed", failure: { reason: "canceled", message: "The run was canceled." } });
   });
   const active = ledger.begin({
-    runId,
-    projectId,
-    keyId,
-    dialect,
+    ...startOf(forwarded),
     promptTokenCount: 0,
     sequenceCount: 0,
     handle: run,
@@ -106,13 +105,11 @@ export async function websocketWithCode(
   const error = errorOfOutcome(ended);
   if (error !== null) log.error("the code's websocket failed", { run_id: runId, detail: error.message });
   const codeMs = milliseconds(clock.now() - receivedAtMs);
-  const timings = {
-    queue: 0,
-    load: loadMs,
-    prefill: 0,
-    decode: codeMs,
-    total: milliseconds(loadMs + codeMs),
-  };
+  const timings = callTimings({ queueMs: 0, prefillMs: 0, decodeMs: codeMs }, forwarded, {
+    receivedAtMs,
+    submittedAtMs: receivedAtMs,
+    nowMs: receivedAtMs + codeMs,
+  });
   const number = ledger.finish(active, { usage: run.usage, error, sequences: [] }, null, timings);
   await isCommitted(service, number, null);
   closeAfter(socket, ended);

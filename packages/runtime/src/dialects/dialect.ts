@@ -69,6 +69,8 @@ export interface PredictCall {
   readonly callersWords?: Readonly<Record<string, string>>;
   /** The answer tells what each parameter came to. Default false. */
   readonly explains?: boolean;
+  /** False: the run's record keeps no text of it. Default true. */
+  readonly isStored?: boolean;
   /** A prompt that leaves no room loses its beginning: only where the caller asked for that. Default false. */
   readonly cutsLongPrompts?: boolean;
   /** Some families' lengths depend on the prompt's, or on its prefix, which is counted in it. */

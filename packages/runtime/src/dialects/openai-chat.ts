@@ -47,6 +47,7 @@ export const readOpenAiChat: ReadDialect = (body, context) => {
     errors: reader.errors,
     warnings: reader.warnings,
     callersWords: fields.callersWords,
+    isStored: fields.keepsOutput,
     generationFor: fields.generationFor,
     ...createAnswers(form, fields, context),
   };

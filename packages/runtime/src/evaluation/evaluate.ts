@@ -1,16 +1,17 @@
 // One call that generates nothing, from its body to its last byte: prepare, submit, wait, report, wait for the
 // acknowledgement, answer.
 
-import { asServingError, type ServingError, type Timings } from "@corral/contract";
+import { asServingError, type ServingError } from "@corral/contract";
 import type { CarryOut, ReceivedCall } from "../answer-call.ts";
 import { milliseconds, stackOf } from "../answer-call.ts";
+import { callTimings } from "../call-timings.ts";
 import { isCommitted, notCommitted } from "../commitment.ts";
 import type { PredictAnswer } from "../dialects/dialect.ts";
 import type { PredictService } from "../predict.ts";
 import { prepareOffLoop } from "../prepare-off-loop.ts";
 import { orReleased } from "../run-budgets.ts";
-import { usageOnWire } from "../run-ledger.ts";
-import { sendJson } from "../send-answer.ts";
+import { startOf, usageOnWire } from "../run-ledger.ts";
+import { sendJson, wholeAnswer } from "../send-answer.ts";
 import type { TextsResult } from "./evaluate-texts.ts";
 import type { EvaluationCall, ReadEvaluation } from "./evaluation-call.ts";
 import { readEmbeddings } from "./read-embeddings.ts";
@@ -39,9 +40,10 @@ async function run(service: PredictService, call: EvaluationCall, received: Rece
   const { forwarded, receivedAtMs, response } = received;
   const budget = service.budgets.open(forwarded);
   await budget.reserve(tokensOf(call));
+  const submittedAtMs = service.clock.now();
   const { active, release } = orReleased(budget, () => submit(service, call, received));
   const leave = () => {
-    if (response.writableFinished) return;
+    if (response.writableFinished || forwarded.outlivesCaller) return;
     active.callerLeft = true;
     active.handle.abort();
   };
@@ -50,9 +52,11 @@ async function run(service: PredictService, call: EvaluationCall, received: Rece
 
   const result = await active.handle.result.finally(release);
   const { answer, error } = conclude(service, call, forwarded.runId, result);
-  const timings = timingsOf(result, forwarded.loadMs, service.clock.now() - receivedAtMs);
+  const nowMs = service.clock.now();
+  const timings = callTimings(result.timings, forwarded, { receivedAtMs, submittedAtMs, nowMs });
   const ended = { usage: result.usage, sequences: [], error };
-  const number = service.ledger.finish(active, ended, answer?.output ?? null, timings);
+  const kept = forwarded.keepsAnswer && answer !== null ? wholeJson(answer) : null;
+  const number = service.ledger.finish(active, ended, answer?.output ?? null, timings, kept);
   // Acknowledged means committed: no last byte before it.
   const committed = await isCommitted(service, number, forwarded.deadlineAtMs);
   if (response.destroyed) return;
@@ -61,20 +65,21 @@ async function run(service: PredictService, call: EvaluationCall, received: Rece
   if (answer !== null) sendJson(response, answer);
 }
 
+function wholeJson({ body }: PredictAnswer) {
+  return wholeAnswer(200, "application/json", Buffer.from(JSON.stringify(body)));
+}
+
 /** Nothing is kept of a call that gets no place in the engine's queue. */
 function submit(
   service: PredictService,
   call: EvaluationCall,
   { forwarded, receivedAtMs }: Pick<ReceivedCall, "forwarded" | "receivedAtMs">,
 ) {
-  const { runId, projectId, keyId, dialect } = forwarded;
+  const { runId } = forwarded;
   const { handle, release } = submitTexts(service, { id: runId, forwarded, receivedAtMs }, call);
   try {
     const active = service.ledger.begin({
-      runId,
-      projectId,
-      keyId,
-      dialect,
+      ...startOf(forwarded),
       promptTokenCount: tokensOf(call),
       sequenceCount: call.texts.length,
       handle,
@@ -107,15 +112,4 @@ function conclude(
     log.error("an answer could not be made", { stack: stackOf(cause) });
     return { answer: null, error: asServingError(cause) };
   }
-}
-
-/** @param totalMs from the call's arrival at this replica, which came after `loadMs` */
-function timingsOf({ timings }: TextsResult, loadMs: number, totalMs: number): Timings {
-  return {
-    queue: milliseconds(timings.queueMs),
-    load: loadMs,
-    prefill: milliseconds(timings.prefillMs),
-    decode: milliseconds(timings.decodeMs),
-    total: milliseconds(loadMs + totalMs),
-  };
 }
