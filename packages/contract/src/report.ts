@@ -62,7 +62,10 @@ export type Compute = z.infer<typeof computeSchema>;
 
 /** Text of a run that came since its last report. */
 export const runTextSchema = z.object({
-  at: z.int().nonnegative().describe("Where it begins: length of all pieces before it, in UTF-16 code units."),
+  at: z
+    .int()
+    .nonnegative()
+    .describe("Where it begins: length of all pieces before it, in UTF-16 code units."),
   pieces: z
     .array(z.tuple([z.int().nonnegative(), z.int().nonnegative(), z.string()]))
     .describe("Index of the prompt, index of its sequence, text."),
@@ -95,7 +98,10 @@ const reports = [
     dialect: z.enum(dialects),
     prompt_tokens: z.int(),
     sequence_count: z.int(),
-    arrived_ms: z.int().optional().describe("When the call came to the gateway, milliseconds since the epoch."),
+    arrived_ms: z
+      .int()
+      .optional()
+      .describe("When the call came to the gateway, milliseconds since the epoch."),
     stored: z.boolean().optional().describe("False: its output is not kept. Absent: true."),
     follows_text: z.boolean().optional().describe("Its text will be in the reports of its progress."),
     parameters: z

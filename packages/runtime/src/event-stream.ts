@@ -107,7 +107,8 @@ function createStream(
       if (event === null) return;
       begin();
       startPings();
-      const text = (id === null ? "" : `id: ${id}\n`) + form.token(event);
+      // After the data, where readers that look at the first lines alone do not meet it.
+      const text = id === null ? form.token(event) : `${form.token(event).slice(0, -1)}id: ${id}\n\n`;
       if (!keepsWhole) return await write(response, text);
       // What is kept is not paced by its reader: the run's record waits for it.
       sent.push(text);

@@ -83,7 +83,7 @@ export function prepareGeneration(
       prompt,
       promptIds,
       generation,
-      explain: resolved.explain,
+      explain: () => resolved.explain(),
       ...(call.explains === true ? { effectiveParameters: resolved.explain() } : {}),
     },
     errors,

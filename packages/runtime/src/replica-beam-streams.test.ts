@@ -88,7 +88,7 @@ test("the pieces of a stream of beams make up the whole answer in each family, w
     const [whole] = (await t.call({ ...call, body: own })).json.choices;
     const { text } = await t.call({ ...call, body: { ...own, stream: true } });
     const frames = text.split("\n\n").filter((frame) => frame.startsWith("data: {"));
-    const chunks = frames.map((frame) => JSON.parse(frame.slice(6)) as Chunk);
+    const chunks = frames.map((frame) => JSON.parse(frame.split("\n", 1)[0]!.slice(6)) as Chunk);
     const choices = chunks.flatMap((chunk) => chunk.choices);
     assert.equal(choices.map((choice) => choice.text ?? "").join(""), whole.text);
     assert.equal(choices.at(-1)!.finish_reason, whole.finish_reason);

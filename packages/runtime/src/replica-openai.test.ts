@@ -16,7 +16,11 @@ interface Chunk {
 function chunksOf(text: string): Chunk[] {
   const lines = text.split("\n\n").filter((line) => line !== "" && !line.startsWith(":"));
   assert.equal(lines.pop(), "data: [DONE]");
-  return lines.map((line) => JSON.parse(line.replace(/^data: /, "")) as Chunk);
+  return lines.map((line) => JSON.parse(dataOf(line)) as Chunk);
+}
+
+function dataOf(frame: string): string {
+  return /^data: (.*)$/m.exec(frame)?.[1] ?? "";
 }
 
 const complete = { dialect: "openai", path: "/completions" } as const;
@@ -134,7 +138,7 @@ test("log-probabilities are told of the text's tokens, the same whole and stream
   const told = streamed.text
     .split("\n\n")
     .filter((line) => line.startsWith("data: {"))
-    .flatMap((line) => JSON.parse(line.slice(6)).choices[0].logprobs?.tokens ?? []);
+    .flatMap((line) => JSON.parse(dataOf(line)).choices[0].logprobs?.tokens ?? []);
   assert.deepEqual(told, tokens);
   const answered = await t.call({
     ...chat,

@@ -9,6 +9,7 @@ import { getOrCreateModel } from "../store/models.ts";
 import { endReplica, findReplica, insertReplica } from "../store/replicas.ts";
 import { endOpenRunsOfReplica, getRun, toRun } from "../store/runs.ts";
 import { openTestStore } from "../store/testing.ts";
+import { readTextAfter } from "../store/run-streams.ts";
 import { insertVersion } from "../store/versions.ts";
 import { createRunRecorder, type RunRecorder } from "./recorder.ts";
 import { nextRunState, queuedRun, type RunEvent } from "./run-state.ts";
@@ -49,12 +50,44 @@ test("a run is written as it was reported", async () => {
     status: "succeeded",
     deployment_id: deployment.id,
     dialect: "corral",
+    key_id: "key00001",
+    asynchronous: false,
+    attempt: 0,
+    stored: true,
     output: { text: "hello" },
     error: null,
     usage: { prompt_tokens: 3, cached_tokens: 1, generated_tokens: 4 },
     usage_complete: true,
     timings_ms: { queue: 1, load: 0, prefill: 3, decode: 4, total: 9 },
   });
+});
+
+test("text, parameters and a whole answer are written with the run, and only for the replica that has it", async () => {
+  const [replicaId, stranger] = [await makeReplica(), await makeReplica()];
+  const runId = randomUUID();
+  const recorder = createRunRecorder({ store, now });
+  const arrivedMs = Date.now() - 5_000;
+  const begun = { ...started(runId), arrived_ms: arrivedMs, follows_text: true, parameters: { top_k: 3 } };
+  await recorder.record(replicaId, numbered([begun, withText(progress(runId, 3, 0, 1), 0, "a\u0000🐎")]));
+  await recorder.record(stranger, numbered([withText(progress(runId, 3, 0, 1), 4, "not mine")]));
+  const answer = { status: 207, content_type: "text/plain", body_base64: "AAH/" };
+  const last = withText(progress(runId, 3, 0, 2), 4, "b");
+  await recorder.record(replicaId, numbered([last, finished(runId, { answer })], 3));
+  const row = await getRun(db, "default", runId);
+  assert.equal(row?.created_at.getTime(), arrivedMs);
+  assert.deepEqual([row.text_length, row.parameters], [5, { top_k: 3 }]);
+  const texts = await readTextAfter(store, runId, { attempt: 0, at: 0 });
+  assert.deepEqual(texts, [
+    { at: 0, pieces: [[0, 0, "a\u0000🐎"]] },
+    { at: 4, pieces: [[0, 0, "b"]] },
+  ]);
+  const kept = await db.selectFrom("run_answers").selectAll().where("run_id", "=", runId).executeTakeFirst();
+  assert.deepEqual(
+    [kept?.status, kept?.content_type, kept?.body.toString("hex")],
+    [207, "text/plain", "0001ff"],
+  );
+  await db.deleteFrom("runs").where("id", "=", runId).execute();
+  assert.deepEqual(await readTextAfter(store, runId, { attempt: 0, at: 0 }), []);
 });
 
 test("reports that are sent again change nothing, and a gap is not acknowledged", async () => {
@@ -315,6 +348,10 @@ function started(runId: string) {
 
 function progress(runId: string, prompt: number, cached: number, generated: number) {
   return { kind: "progress", run_id: runId, ...usageOf({ prompt, cached, generated }) } satisfies ReportBody;
+}
+
+function withText(report: ReturnType<typeof progress>, at: number, text: string) {
+  return { ...report, text: { at, pieces: [[0, 0, text]] } } satisfies ReportBody;
 }
 
 function finished(runId: string, changes: Partial<Extract<ReportBody, { kind: "finished" }>> = {}) {

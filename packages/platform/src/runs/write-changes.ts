@@ -6,7 +6,14 @@ import { CompiledQuery, sql } from "kysely";
 import type { Pool } from "pg";
 import { callQueryMs } from "../store/retry.ts";
 import type { Db } from "../store/schema.ts";
-import { foldReports, lengthOf, textLengthOf, type Batch, type Folded, type RunChange } from "./fold-reports.ts";
+import {
+  foldReports,
+  lengthOf,
+  textLengthOf,
+  type Batch,
+  type Folded,
+  type RunChange,
+} from "./fold-reports.ts";
 
 interface LockedReplica {
   readonly id: string;

@@ -175,7 +175,12 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   const reportText = (text: string) => {
     if (!isStored) return;
     const usage = { prompt_tokens: 3, cached_tokens: 0, generated_tokens: 1 };
-    void report({ kind: "progress", run_id: runId, ...usage, text: { at: textLength, pieces: [[0, 0, text]] } });
+    void report({
+      kind: "progress",
+      run_id: runId,
+      ...usage,
+      text: { at: textLength, pieces: [[0, 0, text]] },
+    });
     textLength += text.length;
   };
   if (wanted["die"] === "before") return process.kill(process.pid, "SIGKILL") as never;

@@ -32,7 +32,12 @@ export interface ResponseSink extends AnswerSink {
   attach(running: RunningCall): void;
 }
 
-export function createResponseSink({ response, headersOf, pieceMs, onText = () => {} }: SinkOptions): ResponseSink {
+export function createResponseSink({
+  response,
+  headersOf,
+  pieceMs,
+  onText = () => {},
+}: SinkOptions): ResponseSink {
   const { promise: outcome, resolve } = Promise.withResolvers<CodeOutcome>();
   let running: RunningCall | null = null;
   let head: AnswerMessage | null = null;
