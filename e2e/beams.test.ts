@@ -100,7 +100,7 @@ test("the pieces of a stream of beams make up the whole answer, and a stream of 
   const events = text
     .split("\n\n")
     .filter((frame) => frame.startsWith("event: "))
-    .map((frame) => JSON.parse(frame.slice(frame.indexOf("data: ") + 6)) as Record<string, unknown>);
+    .map((frame) => JSON.parse(/^data: (.*)$/m.exec(frame)![1]!) as Record<string, unknown>);
   const done = events.pop() as unknown as { result: { generated_text: string }[] };
   assert.ok(events.length > 0);
   assert.equal(events.map((event) => event["text"]).join(""), done.result[0]!.generated_text);

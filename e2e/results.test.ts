@@ -92,7 +92,7 @@ test("a stream of several prompts has the pieces of each, and ends with the whol
   const events = text
     .split("\n\n")
     .filter((frame) => frame.startsWith("event: "))
-    .map((frame) => JSON.parse(frame.slice(frame.indexOf("data: ") + 6)) as Record<string, unknown>);
+    .map((frame) => JSON.parse(/^data: (.*)$/m.exec(frame)![1]!) as Record<string, unknown>);
   const { result } = events.at(-1) as unknown as Answer<Row[][]>;
   for (const [prompt, [row]] of result.entries()) {
     const pieces = events.filter((event) => event["prompt"] === prompt).map(({ text: piece }) => piece);
