@@ -102,6 +102,39 @@ export const createdKeySchema = z.object({
   key: z.string().describe("Shown this once; Corral keeps only a hash."),
 });
 
+export const secretNameSchema = z
+  .string()
+  .max(253)
+  .regex(/^(?!\.{1,2}$)[-._a-zA-Z0-9]+$/, "must be made of letters, digits, dots, - and _");
+
+/** Most characters of a secret's value. */
+export const mostSecretCharacters = 65_536;
+
+export const secretValueSchema = z
+  .string()
+  .min(1)
+  .max(mostSecretCharacters)
+  .refine((text) => text.isWellFormed(), "must be whole characters: it has half of a surrogate pair");
+
+export const secretSchema = z.object({
+  name: z.string().describe("As `secrets` of a config.yaml declares it."),
+  created_at: timestamp,
+  updated_at: timestamp,
+});
+export type Secret = z.infer<typeof secretSchema>;
+
+export const putSecretSchema = z.strictObject({
+  value: secretValueSchema.describe("Never shown again."),
+});
+export type PutSecret = z.infer<typeof putSecretSchema>;
+
+export const secretKeyRotationSchema = z.object({
+  key_id: z.string().describe("Names the key that all values are sealed with now; tells nothing of it."),
+  resealed: z.int().describe("Values that were sealed anew."),
+  unreadable: z.int().describe("Values that no key of this process opens; they stay as they are."),
+});
+export type SecretKeyRotation = z.infer<typeof secretKeyRotationSchema>;
+
 /** Makes a deployment from a pushed version, or from weights that the machine already has. */
 export const createDeploymentSchema = z
   .strictObject({

@@ -70,6 +70,8 @@ export const pythonCodeSchema = z.strictObject({
   /** Files to fetch below the data directory. */
   external_data: z.array(z.strictObject({ url: z.string(), local_data_path: z.string() })),
   hub_files: z.array(hubFilesSchema),
+  /** Tokens of `hub_files` that the code itself is not given. */
+  hub_secrets: z.record(z.string(), z.string()).optional(),
   /** Of the bundle's content: names what requirements of the bundle's own make. */
   bundle_digest: z.string(),
   /** Absolute; environments, the installer and its caches, kept for all models. */
@@ -100,6 +102,7 @@ export const replicaCodeSchema = z.strictObject({
   accelerator: z
     .strictObject({ name: z.string(), count: z.int().positive(), strict: z.boolean() })
     .optional(),
+  /** Of those that the config declares. They lie in no file: see `replicaSecretsSchema`. */
   secrets: z.record(z.string(), z.string()),
   /** `{name}` of the environment that the deployment is promoted to. */
   environment: z.record(z.string(), z.unknown()).nullable(),
@@ -135,6 +138,16 @@ export const replicaCodeSchema = z.strictObject({
     .optional(),
 });
 export type ReplicaCode = z.infer<typeof replicaCodeSchema>;
+
+/**
+ * What a process of a replica reads from its standard input where its config says `secrets_on_stdin`: JSON, to its end.
+ * So they are in no file, and in no environment that other processes of the user may read.
+ */
+export const replicaSecretsSchema = z.strictObject({
+  secrets: z.record(z.string(), z.string()),
+  hub_secrets: z.record(z.string(), z.string()).optional(),
+});
+export type ReplicaSecrets = z.infer<typeof replicaSecretsSchema>;
 
 /** What a replica's `/code` takes. */
 export const replicaCodeChangeSchema = z.strictObject({
@@ -202,6 +215,8 @@ export const replicaConfigSchema = z.strictObject({
     .optional(),
   /** Absent: the model answers by itself. */
   code: replicaCodeSchema.optional(),
+  /** Secrets of its code are not here: they come on standard input, as `replicaSecretsSchema`. */
+  secrets_on_stdin: z.boolean().optional(),
   /** Where its code's calls of other deployments go, and what proves that they are this replica's. Absent: there are none. */
   platform: z
     .strictObject({ address: z.string().regex(/^(unix:\/|http:\/\/)/), token: z.string() })

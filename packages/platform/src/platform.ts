@@ -45,6 +45,7 @@ import { createRunRecorder } from "./runs/recorder.ts";
 import { sealingKeyFile } from "./secrets/keys.ts";
 import { openLiveSealing } from "./secrets/live-sealing.ts";
 import { createRunStreams } from "./runs/stream/follow-run.ts";
+import { createReadSecrets } from "./secrets/declared.ts";
 import { buildServer } from "./server.ts";
 import { adapterNamesOf, readReplicaAdapters } from "./store/adapters.ts";
 import { randomId } from "./store/ids.ts";
@@ -136,6 +137,7 @@ export async function startPlatform(
     }
 
     const sealing = await openLiveSealing({ given: config.secretKeys, file: sealingKeyFile(home) });
+    const readSecrets = createReadSecrets(db, sealing);
     const missingKeys = await sealing.missingKeys(db);
     if (missingKeys.length > 0)
       log.warn(
@@ -236,6 +238,7 @@ export async function startPlatform(
           newId: randomId,
           ...(entry === null ? {} : { admitCalls: entry.admit }),
           readAdapters: () => readReplicaAdapters(db, plan.deploymentId),
+          readSecrets: () => readSecrets(plan.projectId, plan.manifest),
           onReady: () => void tellAdapters(plan.deploymentId).catch(() => undefined),
           now: Date.now,
           chance: Math.random,
@@ -262,6 +265,7 @@ export async function startPlatform(
       replicasOf: (id) => directory.replicasOf(id),
       deploymentsChanged: () => void reconciler.wake(),
       restart: (id) => reconciler.restart(id),
+      readSecrets,
       log,
     });
     const tellAdapters = createTellAdapters({

@@ -30,6 +30,7 @@ import { registerPatchRoutes } from "./routes/patches.ts";
 import { registerPriceRoutes } from "./routes/prices.ts";
 import { registerRunStreamRoutes } from "./routes/run-stream.ts";
 import { registerRunRoutes } from "./routes/runs.ts";
+import { registerSecretRoutes } from "./routes/secrets.ts";
 import type { ManagementServices } from "./routes/services.ts";
 import { registerUsageRoutes } from "./routes/usage.ts";
 import { registerPushRoute, registerVersionRoutes } from "./routes/versions.ts";
@@ -146,6 +147,7 @@ export async function buildServer(services: ServerServices): Promise<CorralServe
   registerKeyRoutes(app, services.management);
   registerUsageRoutes(app, services.management);
   registerPriceRoutes(app, services.management);
+  registerSecretRoutes(app, services.management);
   registerMetricsRoute(app, services.sampleDeployments);
   await app.register(async (scope) => registerPushRoute(scope, services.management));
   await app.register(async (scope) => registerPredictRoutes(scope, services.predict));

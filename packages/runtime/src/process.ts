@@ -5,6 +5,7 @@ import {
   errorBody,
   isServingError,
   replicaConfigSchema,
+  replicaSecretsSchema,
   ServingError,
   type ReplicaConfig,
 } from "@corral/contract";
@@ -46,9 +47,25 @@ function readConfig(path: string | undefined): ReplicaConfig {
   if (path === undefined)
     throw new ServingError("internal", "Give --config FILE with the replica's configuration.");
   const parsed = replicaConfigSchema.safeParse(JSON.parse(readFileSync(path, "utf8")));
-  if (parsed.success) return parsed.data;
+  if (parsed.success) return withSecrets(parsed.data);
   const issues = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; ");
   throw new ServingError("internal", `${path} is not a replica's configuration: ${issues}.`);
+}
+
+/** Read at once: the platform writes them before anything else happens, and then closes its end. */
+function withSecrets(config: ReplicaConfig): ReplicaConfig {
+  const { code, secrets_on_stdin: areThere = false } = config;
+  if (!areThere || code === undefined) return config;
+  const { secrets, hub_secrets } = replicaSecretsSchema.parse(JSON.parse(readFileSync(0, "utf8")));
+  const { python } = code;
+  return {
+    ...config,
+    code: {
+      ...code,
+      secrets,
+      ...(python === undefined || hub_secrets === undefined ? {} : { python: { ...python, hub_secrets } }),
+    },
+  };
 }
 
 function endWith(error: unknown): never {

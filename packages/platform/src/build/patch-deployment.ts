@@ -20,6 +20,7 @@ import type { Logger } from "pino";
 import type { BundleStore, ReceivedBundle } from "../blob/bundle-store.ts";
 import type { LiveReplica } from "../replica/live-replica.ts";
 import { tellCode } from "../replica/tell-code.ts";
+import type { ReadSecrets, SecretValues } from "../secrets/declared.ts";
 import { findDeploymentById, moveDeployment, wantDeployment } from "../store/deployments.ts";
 import { inTransaction, withRetry } from "../store/retry.ts";
 import type { Db, DeploymentRow, VersionRow } from "../store/schema.ts";
@@ -43,6 +44,7 @@ export interface PatchOptions {
   readonly deploymentsChanged: () => void;
   /** Ends the deployment's replica, so that another one is started. */
   readonly restart: (deploymentId: string) => void;
+  readonly readSecrets: ReadSecrets;
   readonly log: Logger;
 }
 
@@ -97,8 +99,10 @@ async function bringCurrent(
   if (row === null || replicas.length === 0) return;
   const version = await patchableVersion(db, row);
   const directory = join(bundles.directory, version.bundle);
+  const manifest = version.manifest as Manifest;
+  const values = await options.readSecrets(projectId, manifest);
   const code = (replicaId: string) =>
-    codeAs(version.manifest as Manifest, directory, replicaId, join(bundles.directory, ".."));
+    codeAs(manifest, directory, replicaId, join(bundles.directory, ".."), values);
   const outcome = await tellCode(replicas, { before: code, after: code, keepsState: true });
   if (outcome.kind === "refused") throw new Error(outcome.refused.message);
 }
@@ -164,13 +168,15 @@ async function bring(step: Step, options: PatchOptions): Promise<PatchAnswer> {
   const digest = manifestDigest(received.bundle.manifest);
   const directory = await received.keep(digest);
   const home = join(bundles.directory, "..");
-  const codeFor = (manifest: Manifest, place: string) => (replicaId: string) =>
-    codeAs(manifest, place, replicaId, home);
+  const codeFor = async (manifest: Manifest, place: string) => {
+    const values = await options.readSecrets(row.project_id, manifest);
+    return (replicaId: string) => codeAs(manifest, place, replicaId, home, values);
+  };
   const outcome = isDown
     ? null
     : await tellCode(replicas, {
-        before: codeFor(base, join(bundles.directory, version.bundle)),
-        after: codeFor(next, directory),
+        before: await codeFor(base, join(bundles.directory, version.bundle)),
+        after: await codeFor(next, directory),
         keepsState,
       });
   if (outcome?.kind === "refused") return outcome.refused;
@@ -212,8 +218,14 @@ async function bring(step: Step, options: PatchOptions): Promise<PatchAnswer> {
   return applied(moves, told, received.bundle.warnings);
 }
 
-function codeAs(manifest: Manifest, directory: string, replicaId: string, home: string): ReplicaCode {
-  const code = codeOf({ manifest, bundleDirectory: directory, development: true }, replicaId, home);
+function codeAs(
+  manifest: Manifest,
+  directory: string,
+  replicaId: string,
+  home: string,
+  values: SecretValues,
+): ReplicaCode {
+  const code = codeOf({ manifest, bundleDirectory: directory, development: true }, replicaId, home, values);
   if (code === null || code === undefined) throw new TypeError("A development deployment has code.");
   return code;
 }

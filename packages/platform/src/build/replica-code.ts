@@ -10,6 +10,7 @@ import {
 } from "@corral/bundle";
 import type { HubFiles, PythonCode, ReplicaCode } from "@corral/contract";
 import { join } from "node:path";
+import { hubSecretNames, hubSecretOf, type SecretValues } from "../secrets/declared.ts";
 import { callLimitMs } from "../gateway/predict-call.ts";
 import { bodyLimitBytes } from "../gateway/proxy.ts";
 
@@ -23,12 +24,14 @@ const loadMs = 30 * 60_000;
  * @param directory of the bundle's files
  * @param home the platform's own directory, which the code is not to see
  * @param replicaId of the replica that is to take other code while it runs; null: it never does
+ * @param values of the project's secrets: each goes where the version declares it, and a default gives way to it
  */
 export function replicaCode(
   manifest: Manifest,
   directory: string | null,
   home: string,
   replicaId: string | null = null,
+  values: SecretValues = {},
 ): ReplicaCode | null {
   const { code, truss, config } = manifest;
   if (code === undefined || truss === undefined) return null;
@@ -45,12 +48,12 @@ export function replicaCode(
     config: expandedTrussConfig(config, truss),
     environment_variables: truss.environmentVariables,
     ...(code.kind === "python"
-      ? { python: pythonCode(manifest, truss, home) }
+      ? { python: pythonCode(manifest, truss, home, values) }
       : { packages_home: join(home, "node-packages") }),
     ...(truss.resources.accelerator === undefined
       ? {}
       : { accelerator: { ...truss.resources.accelerator, strict: config.strictResources === true } }),
-    secrets: knownSecrets(truss),
+    secrets: knownSecrets(truss, values),
     environment: null,
     hidden_directories: [home],
     ...(replicaId === null ? {} : { live_directory: join(home, "live", replicaId) }),
@@ -70,7 +73,12 @@ export function replicaCode(
 /** Truss writes py313 into every config that names no version: then any other will do as well. */
 const defaultPython = "py313";
 
-function pythonCode(manifest: Manifest, truss: TrussSettings, home: string): PythonCode {
+function pythonCode(
+  manifest: Manifest,
+  truss: TrussSettings,
+  home: string,
+  values: SecretValues,
+): PythonCode {
   const strict = manifest.config.strictPython === true;
   return {
     version: truss.pythonVersion === defaultPython && !strict ? null : truss.pythonVersion,
@@ -82,6 +90,7 @@ function pythonCode(manifest: Manifest, truss: TrussSettings, home: string): Pyt
       local_data_path: localDataPath,
     })),
     hub_files: hubFiles(truss),
+    ...hubSecrets(truss, values),
     bundle_digest: manifestDigest(manifest),
     home: join(home, "python"),
   };
@@ -101,13 +110,12 @@ function hubFiles({ modelCache, weights }: TrussSettings): HubFiles[] {
   }));
   const mounted = weights.map((one) => {
     const [repository = "", revision = null] = one.source.replace(/^hf:\/\//, "").split("@");
-    const secret = one.authSecretName ?? one.auth?.["authSecretName"];
     return {
       field: "weights",
       repository,
       revision,
       ...patterns(one),
-      secret: typeof secret === "string" ? secret : "hf_access_token",
+      secret: hubSecretOf(one),
       place: one.mountLocation,
     };
   });
@@ -145,9 +153,24 @@ function memoryLimit({ resources }: TrussSettings): number | null {
   return resources.accelerator === undefined ? memoryBytes(resources.memory) : null;
 }
 
-/** Those that have a value in the config; a secret that the code asks for and nobody has is its own failure. */
-function knownSecrets({ secrets }: TrussSettings): Record<string, string> {
+/** Those that somebody has; a secret that the code asks for and nobody has is its own failure. */
+function knownSecrets({ secrets }: TrussSettings, values: SecretValues): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(secrets).filter((entry): entry is [string, string] => entry[1] !== null),
+    Object.entries(secrets)
+      .map(([name, fallback]) => [name, valueOf(values, name) ?? fallback] as const)
+      .filter((entry): entry is [string, string] => entry[1] !== null),
   );
+}
+
+/** Tokens that files are fetched with although the code does not declare them. */
+function hubSecrets(truss: TrussSettings, values: SecretValues): Pick<PythonCode, "hub_secrets"> {
+  const found = hubSecretNames(truss)
+    .filter((name) => !Object.hasOwn(truss.secrets, name))
+    .map((name) => [name, valueOf(values, name)] as const)
+    .filter((entry): entry is [string, string] => entry[1] !== undefined);
+  return found.length === 0 ? {} : { hub_secrets: Object.fromEntries(found) };
+}
+
+function valueOf(values: SecretValues, name: string): string | undefined {
+  return Object.hasOwn(values, name) ? values[name] : undefined;
 }

@@ -12,6 +12,7 @@ import type {
 import { join } from "node:path";
 import type { MemoryNeeds } from "../residency/memory-needs.ts";
 import { bodyLimitBytes } from "../gateway/proxy.ts";
+import type { SecretValues } from "../secrets/declared.ts";
 import { replicaCode } from "./replica-code.ts";
 
 /** Weights of a draft model, or an adapter, on this machine. */
@@ -84,8 +85,9 @@ export function codeOf(
   }: Pick<ReplicaPlan, "manifest" | "bundleDirectory" | "development">,
   replicaId: string,
   home: string,
+  values: SecretValues,
 ): ReplicaConfig["code"] | null {
-  return replicaCode(manifest, bundleDirectory, home, development ? replicaId : null);
+  return replicaCode(manifest, bundleDirectory, home, development ? replicaId : null, values);
 }
 
 /** Whether a replica of one plan only needs the code of the other to be one of it. */
@@ -113,6 +115,7 @@ export function replicaConfig(
   place: { readonly replicaId: string; readonly address: string; readonly token: string | null },
   host: ReplicaHost,
   addedAdapters?: ReplicaAdapters,
+  secrets: SecretValues = {},
 ): ReplicaConfig {
   const { config, generationConfig } = plan.manifest;
   const { limits } = config;
@@ -121,7 +124,7 @@ export function replicaConfig(
   const { directory, limitBytes } = host.prefixes;
   const kind = cacheType === undefined ? precision : `${precision}-${cacheType}`;
   const { weights } = plan;
-  const code = codeOf(plan, place.replicaId, host.home);
+  const code = codeOf(plan, place.replicaId, host.home, secrets);
   const prefixStore =
     limitBytes === 0 || weights === null
       ? null

@@ -90,6 +90,15 @@ export function requireModel(principal: Principal, modelName: string): void {
   );
 }
 
+/** Refuses a key that is limited to some models where the whole project would feel the call, with `forbidden`. */
+export function requireWholeProject({ models }: Principal): void {
+  if (models === null) return;
+  throw new ServingError(
+    "forbidden",
+    `This key is limited to the models ${models.join(", ")}; the call is about all of the project.`,
+  );
+}
+
 export function mayUseModel(principal: Principal, modelName: string): boolean {
   return principal.models === null || principal.models.includes(modelName);
 }

@@ -12,6 +12,7 @@ import type { LogLevel } from "../config.ts";
 import type { ReplicaExit } from "../domain/replica.ts";
 import { hubVariables, replicaEnvironment } from "./environment.ts";
 import { createLogTail } from "./log-tail.ts";
+import { withoutSecrets } from "./without-secrets.ts";
 import { processStartTime } from "./process-identity.ts";
 import { removeDirectory } from "./remove-directory.ts";
 
@@ -73,7 +74,8 @@ export function createProcessDriver({
 
     async start({ directory }, config, onLine) {
       const configPath = join(directory, "replica.json");
-      await writeFile(configPath, JSON.stringify(config), { mode: 0o600 });
+      const { written, secrets } = withoutSecrets(config);
+      await writeFile(configPath, JSON.stringify(written), { mode: 0o600 });
       const node = [process.execPath, main, "--config", configPath] as const;
       const [program, ...args] =
         setpriv === null ? node : ([setpriv, "--pdeathsig", "KILL", "--", ...node] as const);
@@ -83,10 +85,13 @@ export function createProcessDriver({
           ...replicaEnvironment(directory, logLevel, environment, { installs: config.code !== undefined }),
           ...(wantsHub(config) ? hubVariables(environment) : {}),
         },
-        stdio: ["ignore", "pipe", "pipe"],
+        stdio: ["pipe", "pipe", "pipe"],
         // A group of its own: Ctrl-C in a terminal reaches the platform alone, which then drains.
         detached: true,
       });
+      // One that ends before it reads them says why itself.
+      child.stdin.on("error", () => {});
+      child.stdin.end(secrets === null ? "" : JSON.stringify(secrets));
       const tail = createLogTail(onLine);
       tail.follow(child.stdout);
       tail.follow(child.stderr);

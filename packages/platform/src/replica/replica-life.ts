@@ -92,9 +92,10 @@ export async function liveOnce(
       exit = { exitCode: 0, signal: null, lastLines: [] };
     } else {
       const adapters = await options.readAdapters?.();
+      const secrets = await options.readSecrets?.();
       const own = { replicaId: id, address: place.address, token: null };
       const platform = pass === undefined ? {} : { platform: { address: pass.address, token: pass.token } };
-      const config = { ...replicaConfig(plan, own, host, adapters), ...platform };
+      const config = { ...replicaConfig(plan, own, host, adapters, secrets), ...platform };
       const started = await driver.start(place, config, (line) => {
         logReplicaLine(logger, line);
         options.onLine?.(id, line);

@@ -18,6 +18,7 @@ import {
 } from "../domain/deployment-statistics.ts";
 import { nextReplicaStatus } from "../domain/replica.ts";
 import type { ResidencyPhase } from "../domain/residency.ts";
+import type { SecretValues } from "../secrets/declared.ts";
 import type { CallingReplica, ReplicaPass } from "../gateway/replica-entry.ts";
 import { endProcess } from "./end-process.ts";
 import { createGate } from "./gate.ts";
@@ -47,6 +48,8 @@ export interface SupervisorOptions {
   readonly onResidency: () => void;
   /** What was added to the deployment, as of now. */
   readonly readAdapters?: () => Promise<ReplicaAdapters>;
+  /** What its code may know of its project's secrets, as of now. */
+  readonly readSecrets?: () => Promise<SecretValues>;
   /** Lets a replica's code call other deployments, for as long as the pass is not disposed. */
   readonly admitCalls?: (replica: CallingReplica) => ReplicaPass;
   /** A replica answers: what has changed since it was started is to be told to it. */

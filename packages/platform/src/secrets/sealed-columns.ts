@@ -11,4 +11,5 @@ export const sealedColumns: readonly SealedColumn[] = [
   { table: "runs", idColumn: "id", column: "webhook_secret" },
   { table: "webhook_secrets", idColumn: "project_id", column: "secret" },
   { table: "webhook_secrets", idColumn: "project_id", column: "previous" },
+  { table: "secrets", idColumn: "id", column: "sealed" },
 ];

@@ -358,6 +358,15 @@ export interface UsageDaysTable {
   run_time_us: number;
 }
 
+export interface SecretsTable {
+  id: string;
+  project_id: string;
+  name: string;
+  sealed: Buffer;
+  created_at: Created;
+  updated_at: ColumnType<Date, Date | undefined, Date>;
+}
+
 export interface SchemaMigrationsTable {
   number: number;
   name: string;
@@ -388,6 +397,7 @@ export interface Database {
   prices: PricesTable;
   budgets: BudgetsTable;
   usage_days: UsageDaysTable;
+  secrets: SecretsTable;
   schema_migrations: SchemaMigrationsTable;
 }
 
@@ -408,4 +418,5 @@ export type ReplicaRow = Selectable<ReplicasTable>;
 export type RunRow = Selectable<RunsTable>;
 export type DeliveryRow = Selectable<DeliveriesTable>;
 export type UploadRow = Selectable<UploadsTable>;
+export type SecretRow = Selectable<SecretsTable>;
 export type WeightsRow = Selectable<WeightsTable>;

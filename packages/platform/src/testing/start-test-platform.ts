@@ -35,6 +35,7 @@ import { createRunRecorder } from "../runs/recorder.ts";
 import { sealingKeyFile } from "../secrets/keys.ts";
 import { openLiveSealing } from "../secrets/live-sealing.ts";
 import { createRunStreams } from "../runs/stream/follow-run.ts";
+import { createReadSecrets } from "../secrets/declared.ts";
 import { buildServer } from "../server.ts";
 import { adapterNamesOf, readReplicaAdapters } from "../store/adapters.ts";
 import { createDeployment, findDeploymentById } from "../store/deployments.ts";
@@ -158,6 +159,9 @@ export async function startTestPlatform({
     limits: { fileCount: 100, fileBytes: 1 << 20, totalBytes: 1 << 20 },
     isReferenced: (digest) => isBundleReferenced(db, digest),
   });
+  // Platforms of one database have one key.
+  const sealing = await openLiveSealing({ given: [Buffer.alloc(32, 9)], file: sealingKeyFile(home) });
+  const readSecrets = createReadSecrets(db, sealing);
   const logBook = new LogBook();
   const residency = new Residency({
     capBytes: Number.MAX_SAFE_INTEGER,
@@ -191,6 +195,7 @@ export async function startTestPlatform({
         newId: randomId,
         ...(entry === null ? {} : { admitCalls: entry.admit }),
         readAdapters: () => readReplicaAdapters(db, plan.deploymentId),
+        readSecrets: () => readSecrets(plan.projectId, plan.manifest),
         onReady: () => void tellAdapters(plan.deploymentId).catch(() => undefined),
         now: Date.now,
         chance: () => 0.5,
@@ -214,6 +219,7 @@ export async function startTestPlatform({
     replicasOf: (id) => directory.replicasOf(id),
     deploymentsChanged: () => void reconciler.wake(),
     restart: (id) => reconciler.restart(id),
+    readSecrets,
     log,
   });
   const tellAdapters = createTellAdapters({
@@ -244,8 +250,6 @@ export async function startTestPlatform({
     log,
   });
   const opened = entry;
-  // Platforms of one database have one key.
-  const sealing = await openLiveSealing({ given: [Buffer.alloc(32, 9)], file: sealingKeyFile(home) });
   let names: OwnNames = { authorities: new Set(["localhost:80"]), forwarded: new Set(), url: null };
   const server = await buildServer({
     log,

@@ -37,7 +37,7 @@ export async function prepareProgram(code: ReplicaCode, place: ProgramPlace): Pr
       const { python, directory, data_directory: data } = code;
       if (python === undefined) throw new TypeError("Python code comes without what it needs.");
       const dataDirectory = isAbsolute(data) ? data : join(directory, data);
-      const { secrets } = code;
+      const secrets = { ...code.secrets, ...python.hub_secrets };
       const cudaOnCpu = code.accelerator !== undefined && gpuCount === 0;
       const hidden = [...code.hidden_directories, ...ownersHome()];
       const known = { directory, dataDirectory, scratchDirectory, secrets, cudaOnCpu, hidden };
