@@ -665,6 +665,20 @@ describe("corral logs, keys and rm", () => {
     assert.equal((await corral(["logs", "corral-tiny-3", "--tail", "x"])).code, 2);
   });
 
+  it("reads a secret's value from standard input, and never from its arguments", async () => {
+    platform.answers.set("PUT /api/v1/secrets/api_token", {
+      name: "api_token",
+      created_at: "2026-11-21T00:00:00.000Z",
+      updated_at: "2026-11-21T00:00:00.000Z",
+    });
+    const set = await corral(["secrets", "set", "api_token"], { stdin: "hunter2\n" });
+    assert.equal(set.code, 0, set.stderr);
+    assert.equal(platform.requests.at(-1)?.body.toString(), '{"value":"hunter2"}');
+    assert.doesNotMatch(set.stdout + set.stderr, /hunter2/);
+    assert.equal((await corral(["secrets", "set", "api_token", "hunter2"])).code, 2);
+    assert.equal((await corral(["secrets", "set", "api_token"], { stdin: "\n" })).code, 2);
+  });
+
   it("prints a new key alone on stdout", async () => {
     const { stdout, stderr } = await corral([
       "keys",

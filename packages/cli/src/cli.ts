@@ -18,6 +18,7 @@ import { prices } from "./commands/prices.ts";
 import { push } from "./commands/push.ts";
 import { quantize } from "./commands/quantize.ts";
 import { rm } from "./commands/rm.ts";
+import { secrets } from "./commands/secrets.ts";
 import { truss } from "./commands/truss.ts";
 import { up } from "./commands/up.ts";
 import { usage } from "./commands/usage.ts";
@@ -45,6 +46,7 @@ export const commands: readonly (CommandDefinition | CommandGroup)[] = [
   keys,
   usage,
   prices,
+  secrets,
   truss,
   rm,
 ];
@@ -62,6 +64,8 @@ export interface Surroundings {
   readonly stdout: Sink;
   readonly stderr: Sink;
   readonly signal: AbortSignal;
+  /** Whether somebody can be asked. Default: nobody. */
+  readonly stdinIsTerminal?: boolean;
   readStdin(): Promise<string>;
   /** The file that `up` runs; default: the platform's own. */
   readonly platformMain?: string;
@@ -133,6 +137,7 @@ function createContext(surroundings: Surroundings, options: Options, format: "te
     terminal: stdout.isTTY === true,
     signal,
     platformMain: surroundings.platformMain ?? platformMain,
+    stdinIsTerminal: surroundings.stdinIsTerminal ?? false,
     readStdin: () => surroundings.readStdin(),
   };
 }

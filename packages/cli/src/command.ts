@@ -59,6 +59,8 @@ export interface Context {
   readonly signal: AbortSignal;
   /** The file that `up` runs. */
   readonly platformMain: string;
+  /** Whether somebody types there. */
+  readonly stdinIsTerminal: boolean;
   readStdin(): Promise<string>;
 }
 

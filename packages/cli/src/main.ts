@@ -23,6 +23,7 @@ void runCli({
   stdout: process.stdout,
   stderr: process.stderr,
   signal: interrupted.signal,
+  stdinIsTerminal: process.stdin.isTTY,
   readStdin: () => text(process.stdin),
 }).then((code) => {
   process.exitCode = code;

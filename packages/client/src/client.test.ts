@@ -58,11 +58,12 @@ const page = (items: unknown[], next: string | null = null) => Response.json({ i
 
 describe("the client", () => {
   it("sends the key, the path and the body of each call", async () => {
-    const { client, seen } = clientOf(Array.from({ length: 9 }, () => Response.json({})));
+    const { client, seen } = clientOf(Array.from({ length: 10 }, () => Response.json({})));
     await client.models.list({ limit: 3, cursor: "c d" });
     await client.deployments.create({ source: "corral-tiny-3", name: "a" });
     await client.deployments.logs("d/1", { tail: 10 });
     await client.keys.revoke("k1");
+    await client.secrets.set("hf/x", "v");
     await client.predict("d1", { messages: [] });
     await client.predictIdentifier("llamav2-7b-chat-webhook", { prompt: "x" });
     await client.versions.push(new Blob(["tar"]), { model: "m" });
@@ -75,6 +76,7 @@ describe("the client", () => {
         ["POST", "/api/v1/deployments", '{"source":"corral-tiny-3","name":"a"}'],
         ["GET", "/api/v1/deployments/d%2F1/logs?tail=10", null],
         ["DELETE", "/api/v1/keys/k1", null],
+        ["PUT", "/api/v1/secrets/hf%2Fx", '{"value":"v"}'],
         ["POST", "/model_versions/d1/predict", '{"messages":[]}'],
         ["POST", "/llamav2-7b-chat-webhook/predict", '{"prompt":"x"}'],
         ["POST", "/api/v1/versions?model=m", "tar"],
@@ -83,7 +85,7 @@ describe("the client", () => {
       ],
     );
     assert.ok(seen.every(({ headers }) => headers.get("authorization") === "Api-Key k"));
-    assert.equal(seen[6]?.headers.get("content-type"), "application/x-tar");
+    assert.equal(seen[7]?.headers.get("content-type"), "application/x-tar");
   });
 
   it("walks through all pages of a list", async () => {

@@ -22,6 +22,8 @@ import type {
   PutPrice,
   Rendered,
   Run,
+  Secret,
+  SecretKeyRotation,
   Tokenized,
   Usage,
   UsageGroup,
@@ -170,6 +172,11 @@ export interface Client {
       price: Partial<PutPrice> & Pick<PutPrice, "currency">,
       options?: CallOptions,
     ) => Promise<Price>;
+  readonly secrets: {
+    readonly list: (options?: ListOptions) => Promise<Page<Secret>>;
+    readonly set: (name: string, value: string, options?: CallOptions) => Promise<Secret>;
+    readonly delete: (name: string, options?: CallOptions) => Promise<void>;
+    readonly rotateKey: (options?: CallOptions) => Promise<SecretKeyRotation>;
   };
   /** The documented Baseten call, by deployment id. `body` is any JSON: models of code take what they like. */
   readonly predict: (deployment: string, body: unknown, options?: CallOptions) => Promise<BasetenEnvelope>;
@@ -279,6 +286,12 @@ export function createClient(options: ClientOptions): Client {
       list: ({ model, ...call } = {}) => get(api("prices", model), call),
       put: (model, price, call = {}) =>
         transport.json(api("prices", model), { ...call, method: "PUT", json: price }),
+    secrets: {
+      list: (call) => list("/api/v1/secrets", call),
+      set: (name, value, call) =>
+        transport.json(api("secrets", name), { ...call, method: "PUT", json: { value } }),
+      delete: (name, call) => remove(api("secrets", name), call),
+      rotateKey: (call) => post("/api/v1/secret-key/rotate", {}, call),
     },
     predict: (deployment, body, call) =>
       post(`/model_versions/${encodeURIComponent(deployment)}/predict`, body, call),

@@ -7,14 +7,14 @@ import { readBundle } from "@corral/bundle";
 import { replicaConfigSchema } from "@corral/contract";
 import { replicaCode } from "./replica-code.ts";
 
-async function codeOf(t: TestContext, config: string) {
+async function codeOf(t: TestContext, config: string, values: Record<string, string> = {}) {
   const directory = mkdtempSync(join(tmpdir(), "corral-replica-code-"));
   t.after(() => rmSync(directory, { recursive: true, force: true }));
   mkdirSync(join(directory, "model"));
   writeFileSync(join(directory, "config.yaml"), config);
   writeFileSync(join(directory, "model/model.py"), "class Model: pass\n");
   const { manifest } = await readBundle(directory);
-  const code = replicaCode(manifest, directory, "/home/corral");
+  const code = replicaCode(manifest, directory, "/home/corral", null, values);
   const python = code?.python;
   if (code === null || python === undefined) throw new Error("There is no Python code.");
   replicaConfigSchema.shape.code.unwrap().parse(code);
@@ -77,4 +77,15 @@ test("weights become files at their mount_location, with the secret that their a
 test("only secrets with a value reach the replica; what has none is the code's own failure", async (t) => {
   const { code } = await codeOf(t, "secrets: {hf_access_token: a default, api_token: null}\n");
   assert.deepEqual(code.secrets, { hf_access_token: "a default" });
+  const values = { hf_access_token: "hf_real", api_token: "t", other: "x" };
+  const given = await codeOf(t, "secrets: {hf_access_token: a default, api_token: null}\n", values);
+  assert.deepEqual(given.code.secrets, { hf_access_token: "hf_real", api_token: "t" });
+});
+
+test("a token that only fetches files does not reach the code", async (t) => {
+  const config =
+    "weights: [{source: 'hf://a/b', mount_location: /models/b, auth_secret_name: hub_token}]\nsecrets: {api_token: null}\n";
+  const { code, python } = await codeOf(t, config, { hub_token: "hf_x", api_token: "t" });
+  assert.deepEqual(code.secrets, { api_token: "t" });
+  assert.deepEqual(python.hub_secrets, { hub_token: "hf_x" });
 });

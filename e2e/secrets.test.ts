@@ -1,0 +1,120 @@
+// Secrets of a project: set, given to the code that declares them and to nothing else, and found nowhere afterwards.
+
+import assert from "node:assert/strict";
+import { createHash, randomBytes } from "node:crypto";
+import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { json, startCorral, type Corral } from "./harness.ts";
+
+let corral: Corral;
+let directory: string;
+before(async () => {
+  corral = await startCorral({ quickstart: false, env: { LOG_LEVEL: "debug" } });
+  directory = await mkdtemp(join(tmpdir(), "corral-secrets-"));
+});
+after(async () => {
+  await corral[Symbol.asyncDispose]();
+  await rm(directory, { recursive: true, force: true });
+});
+
+const value = `s3cret-${randomBytes(18).toString("hex")}`;
+const other = `other-${randomBytes(18).toString("hex")}`;
+
+const code = `
+  import { createHash } from "node:crypto";
+  import { secrets } from "@corral/model";
+  const hash = (text) => createHash("sha256").update(text).digest("hex");
+  export async function predict({ name }) {
+    if (name !== undefined) return secrets.get(name);
+    const seen = JSON.stringify([process.env, process.argv, process.execArgv]);
+    return { token: hash(secrets.get("api_token")), spare: secrets.get("spare"), undeclared: secrets.has("other"),
+      inEnvironment: seen.includes(secrets.get("api_token")) };
+  }`;
+
+test("code has the secrets that its config declares, says which is missing, and has them from no environment", async () => {
+  for (const [name, text] of [
+    ["api_token", value],
+    ["other", other],
+  ] as const) {
+    const response = await corral.request(`/api/v1/secrets/${name}`, {
+      method: "PUT",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ value: text }),
+    });
+    assert.equal(response.status, 200);
+  }
+  const listed = await corral.cli("secrets", "ls", "--output", "json");
+  assert.deepEqual((JSON.parse(listed.stdout) as { name: string }[]).map(({ name }) => name).toSorted(), [
+    "api_token",
+    "other",
+  ]);
+  const path = join(directory, "teller");
+  await mkdir(join(path, "model"), { recursive: true });
+  await writeFile(
+    join(path, "config.yaml"),
+    "model_name: teller\nsecrets: {api_token: null, spare: a default, absent: null}\n",
+  );
+  await writeFile(join(path, "model/model.ts"), code);
+  const pushed = await corral.cli("push", path);
+  assert.equal(pushed.code, 0, pushed.stderr);
+  assert.deepEqual(await json(await corral.post("/model/teller/production/predict", {})), {
+    token: createHash("sha256").update(value).digest("hex"),
+    spare: "a default",
+    undeclared: false,
+    inEnvironment: false,
+  });
+  for (const name of ["absent", "other"]) {
+    const response = await corral.post("/model/teller/production/predict", { name });
+    assert.equal(response.status, 500);
+    await response.text();
+    assert.match((await corral.cli("logs", "teller")).stdout, new RegExp(`Secret .?"${name}.?" is not there`));
+  }
+});
+
+test("neither secret, key nor the key of all secrets is found in what Corral wrote", async () => {
+  const { key } = await json<{ key: string }>(
+    await corral.post("/api/v1/keys", { name: "grep", scopes: ["predict"] }),
+  );
+  const call = await corral.post("/model/teller/production/predict", {}, { headers: { authorization: key } });
+  assert.equal(call.status, 200);
+  await corral.request("/api/v1/models", { headers: { authorization: `${key}x` } });
+  await corral.post("/api/v1/secret-key/rotate", {});
+  const sealingKey = Buffer.from((await readFile(join(corral.home, "secret-key"), "utf8")).trim(), "base64");
+  const wanted = [value, other, key.split("_")[2] ?? "", corral.key.split("_")[2] ?? ""]
+    .flatMap((text) => formsOf(Buffer.from(text)))
+    .concat(formsOf(sealingKey));
+  const mayHold = new Map([
+    ["admin-key", corral.key.split("_")[2] ?? ""],
+    ["secret-key", sealingKey.toString("base64")],
+  ]);
+  const files = (await readdir(corral.home, { recursive: true, withFileTypes: true })).filter((file) =>
+    file.isFile(),
+  );
+  let searched = 0;
+  for (const file of files) {
+    const content = await readFile(join(file.parentPath, file.name)).catch(() => Buffer.alloc(0));
+    for (const text of wanted) {
+      if (mayHold.get(file.name) === text.toString()) continue;
+      assert.ok(
+        !content.includes(text),
+        `${join(file.parentPath, file.name)} holds ${text.toString("latin1")}`,
+      );
+    }
+    searched += 1;
+  }
+  assert.ok(searched > 500, `${searched} files, PostgreSQL's among them`);
+  const output = Buffer.from(corral.output());
+  for (const text of wanted)
+    if (mayHold.get("admin-key") !== text.toString()) assert.ok(!output.includes(text), "the output");
+});
+
+function formsOf(bytes: Buffer): Buffer[] {
+  return [
+    bytes,
+    ...[bytes.toString("base64"), bytes.toString("base64url"), bytes.toString("hex")].map((text) =>
+      Buffer.from(text),
+    ),
+  ];
+}
