@@ -69,7 +69,10 @@ test("code has the secrets that its config declares, says which is missing, and 
     const response = await corral.post("/model/teller/production/predict", { name });
     assert.equal(response.status, 500);
     await response.text();
-    assert.match((await corral.cli("logs", "teller")).stdout, new RegExp(`Secret .?"${name}.?" is not there`));
+    assert.match(
+      (await corral.cli("logs", "teller")).stdout,
+      new RegExp(`Secret .?"${name}.?" is not there`),
+    );
   }
 });
 

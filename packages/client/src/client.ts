@@ -172,6 +172,7 @@ export interface Client {
       price: Partial<PutPrice> & Pick<PutPrice, "currency">,
       options?: CallOptions,
     ) => Promise<Price>;
+  };
   readonly secrets: {
     readonly list: (options?: ListOptions) => Promise<Page<Secret>>;
     readonly set: (name: string, value: string, options?: CallOptions) => Promise<Secret>;
@@ -286,6 +287,7 @@ export function createClient(options: ClientOptions): Client {
       list: ({ model, ...call } = {}) => get(api("prices", model), call),
       put: (model, price, call = {}) =>
         transport.json(api("prices", model), { ...call, method: "PUT", json: price }),
+    },
     secrets: {
       list: (call) => list("/api/v1/secrets", call),
       set: (name, value, call) =>

@@ -2,6 +2,7 @@
 // other users of the machine could read.
 
 import { allOf } from "@corral/client";
+import type { Secret } from "@corral/contract";
 import { UsageError, Interrupted } from "../exit-codes.ts";
 import { required, type CommandDefinition, type CommandGroup, type Context } from "../command.ts";
 import { table } from "../table.ts";
@@ -35,7 +36,7 @@ const list: CommandDefinition = {
   examples: [["corral secrets ls", "names, and when each was set"]],
   async run(context) {
     const { list: page } = context.client().secrets;
-    const found = [];
+    const found: Secret[] = [];
     for await (const secret of allOf(page)) found.push(secret);
     context.print(found, () =>
       table(
