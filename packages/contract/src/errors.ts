@@ -103,6 +103,7 @@ export const errorTable = {
   secret_unreadable: platform(500, "A secret cannot be opened"),
   storage_full: platform(507, "There is no room left to store it", true),
   timeout: platform(504, "The call took too long", true),
+  expired: platform(504, "The run waited too long in the queue", true),
   internal: platform(500, "An unexpected error"),
 } as const satisfies Record<string, ErrorDefinition>;
 

@@ -181,6 +181,8 @@ export const forwardedHeaders = {
   deadline: "x-corral-deadline",
   /** Milliseconds for which the call waited until its model was loaded, or absent: it was. */
   load: "x-corral-load-ms",
+  /** Milliseconds for which the call was in the queue, or absent: its caller waits for it. */
+  queued: "x-corral-queued-ms",
   /** What the caller addressed, echoed in the Baseten envelope. */
   model: "x-corral-model-id",
   deployment: "x-corral-deployment-id",

@@ -48,6 +48,8 @@ export interface PlatformConfig {
   readonly starvationSeconds: number;
   /** Addresses, networks and host names, beside the public ones, that a URL from outside may lead to. */
   readonly egressAllow: string;
+  /** Most runs of a project that are in the queue, waiting or being carried out. */
+  readonly queueLength: number;
   readonly logLevel: LogLevel;
   /** Whether the two tiny models are deployed and `/readyz` waits for them. */
   readonly quickstart: boolean;
@@ -193,6 +195,14 @@ const settings: readonly Setting[] = [
     // Replicas read the variable itself.
     { flag: null, inFile: false },
   ),
+  setting(
+    "queue_length",
+    "CORRAL_QUEUE_LENGTH",
+    z.coerce.number().int().min(1).max(1_000_000),
+    10_000,
+    "a number of runs from 1 to 1000000",
+    { flag: null },
+  ),
   setting("log_level", "LOG_LEVEL", z.enum(logLevels), "info", `one of ${logLevels.join(", ")}`),
 ];
 
@@ -287,6 +297,7 @@ export function readConfig(
     loadWaitSeconds: values["load_wait_seconds"] as number,
     starvationSeconds: values["starvation_seconds"] as number,
     egressAllow: values["egress_allow"] as string,
+    queueLength: values["queue_length"] as number,
     logLevel: values["log_level"] as LogLevel,
     quickstart: flags["quickstart"] === true,
     output: output as "text" | "json",

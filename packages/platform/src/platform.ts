@@ -41,6 +41,7 @@ import { createPatches } from "./build/patch-deployment.ts";
 import { createTellAdapters } from "./replica/tell-adapters.ts";
 import { createCallLoads } from "./residency/call-loads.ts";
 import { Residency } from "./residency/residency.ts";
+import { openRunQueue, type RunQueue } from "./runs/queue/run-queue.ts";
 import { createRunRecorder } from "./runs/recorder.ts";
 import { sealingKeyFile } from "./secrets/keys.ts";
 import { openLiveSealing } from "./secrets/live-sealing.ts";
@@ -274,6 +275,9 @@ export async function startPlatform(
       log,
     });
     cleanups.push(() => directory.close());
+    let queue: RunQueue | null = null;
+    // After the replicas: what they had was given back with them.
+    cleanups.push(() => queue?.close());
     cleanups.push(() => reconciler.close(isShuttingDown ? drainMs : 0));
     cleanups.push(() => preparations.close());
     await preparations.start();
@@ -286,12 +290,9 @@ export async function startPlatform(
     };
 
     const egress = readEgressRules(config.egressAllow);
-    const predict: PredictServices = {
-      egress,
+    const calls = {
       addresses: createAddressBook(loadAddresses(store), catalogue),
-      replicasOf: (id) => directory.replicasOf(id),
-      adapterNamesOf: (projectId) => adapterNamesOf(db, projectId),
-      newRunId: randomUUID,
+      replicasOf: (id: string) => directory.replicasOf(id),
       nowMs: Date.now,
       loads: createCallLoads({
         db,
@@ -300,6 +301,23 @@ export async function startPlatform(
         now: Date.now,
         waitMs: config.loadWaitSeconds * 1000,
       }),
+    };
+    queue = await openRunQueue({
+      ...calls,
+      store,
+      platformId,
+      log,
+      now,
+      deployments: () => reconciler.runningDeployments(),
+      cancelInReplica: (replicaId, runId) => reconciler.cancelRun(replicaId, runId),
+      queueLength: config.queueLength,
+    });
+    const predict: PredictServices = {
+      egress,
+      ...calls,
+      adapterNamesOf: (projectId) => adapterNamesOf(db, projectId),
+      newRunId: randomUUID,
+      queue,
     };
     entry = await openReplicaEntry({
       directory: runDirectory,
@@ -338,6 +356,7 @@ export async function startPlatform(
         patches,
         replicasOf: (id) => directory.replicasOf(id),
         runStreams: createRunStreams(store),
+        queue,
       },
       sampleDeployments: () => reconciler.samples(),
     });
@@ -374,6 +393,7 @@ export async function startPlatform(
       async close() {
         isShuttingDown = true;
         progress({ event: "stopping" });
+        queue?.stop();
         residency.close();
         const closed = app.close();
         // Calls that run go on until their replica is drained; then no answer is left to write.

@@ -9,6 +9,7 @@ import { sameEngine, type ReplicaPlan } from "./build/replica-config.ts";
 import type { Claims } from "./replica/claims.ts";
 import type { DeploymentSample, LiveReplica } from "./replica/live-replica.ts";
 import type { DeploymentSupervisor } from "./replica/supervisor.ts";
+import type { RunningDeployment } from "./runs/queue/run-queue.ts";
 import type { StartWish } from "./residency/member.ts";
 import type { ResidencySample } from "./residency/residency.ts";
 import type { DeploymentRow } from "./store/schema.ts";
@@ -93,6 +94,23 @@ export class Reconciler {
   /** Replicas of this process; null where it does not supervise the deployment. */
   replicasOf(deploymentId: string): readonly LiveReplica[] | null {
     return this.#supervised.get(deploymentId)?.supervisor.replicas() ?? null;
+  }
+
+  /** What the deployments of this process do just now, for whoever gives them work. */
+  runningDeployments(): RunningDeployment[] {
+    return [...this.#supervised.values()]
+      .filter(({ stopping }) => stopping === null)
+      .map(({ row, supervisor }) => ({
+        deploymentId: row.id,
+        inFlightCount: supervisor.inFlightCount,
+        concurrency: supervisor.callConcurrency,
+        replicas: supervisor.replicas(),
+      }));
+  }
+
+  /** Tells a replica of this process to end a run; false where there is none of that id, or it cannot be told now. */
+  cancelRun(replicaId: string, runId: string): boolean {
+    return [...this.#supervised.values()].some(({ supervisor }) => supervisor.cancelRun(replicaId, runId));
   }
 
   /** The deployments of this process that are wanted; a name stands for one of them. */

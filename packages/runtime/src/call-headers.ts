@@ -13,6 +13,8 @@ export interface ForwardedCall {
   readonly deadlineAtMs: number | null;
   /** How long the call waited for the model to be loaded. */
   readonly loadMs: number;
+  /** How long it was in the queue; null: its caller waits for it. */
+  readonly queuedMs: number | null;
   readonly modelId: string | null;
   readonly deploymentId: string | null;
   /** Null: no cap. */
@@ -60,6 +62,7 @@ export function readForwardedCall(headers: IncomingHttpHeaders): ForwardedCall {
     priority: readInteger(headers, forwardedHeaders.priority) ?? 0,
     deadlineAtMs: readInteger(headers, forwardedHeaders.deadline),
     loadMs: readInteger(headers, forwardedHeaders.load) ?? 0,
+    queuedMs: readInteger(headers, forwardedHeaders.queued),
     modelId: readText(headers, forwardedHeaders.model),
     deploymentId: readText(headers, forwardedHeaders.deployment),
     tokenCap: readInteger(headers, forwardedHeaders.tokenCap),

@@ -15,20 +15,21 @@ export interface CallTimes {
 /** They sum to `total`: what is not of a phase that was measured is `answer`, the making of the answer. */
 export function callTimings(
   { queueMs, prefillMs, decodeMs }: GenerationTimings,
-  { loadMs, arrivedAtMs }: Pick<ForwardedCall, "loadMs" | "arrivedAtMs">,
+  { loadMs, queuedMs, arrivedAtMs }: Pick<ForwardedCall, "loadMs" | "queuedMs" | "arrivedAtMs">,
   { receivedAtMs, submittedAtMs, nowMs }: CallTimes,
 ): Timings {
   // Another machine's clock may stand before this one's.
   const admissionMs = arrivedAtMs === null ? 0 : Math.max(0, receivedAtMs - arrivedAtMs - loadMs);
+  const inQueueMs = queuedMs ?? 0;
   const prepareMs = Math.max(0, submittedAtMs - receivedAtMs);
   const engineMs = queueMs + prefillMs + decodeMs;
   const answerMs = Math.max(0, nowMs - submittedAtMs - engineMs);
   return {
-    queue: milliseconds(queueMs),
+    queue: milliseconds(inQueueMs + queueMs),
     load: loadMs,
     prefill: milliseconds(prefillMs),
     decode: milliseconds(decodeMs),
-    total: milliseconds(loadMs + admissionMs + prepareMs + engineMs + answerMs),
+    total: milliseconds(inQueueMs + loadMs + admissionMs + prepareMs + engineMs + answerMs),
     admission: milliseconds(admissionMs),
     prepare: milliseconds(prepareMs),
     answer: milliseconds(answerMs),

@@ -61,12 +61,16 @@ export interface LedgerChannel {
   readonly unacknowledgedCount: number;
 }
 
+/** So many runs are remembered that were to end before they began. */
+const mostForeseen = 1_000;
 /** Above this backlog only what a run's record cannot do without is reported. */
 const longestBacklog = 1_000;
 
 export class RunLedger {
   readonly #channel: LedgerChannel;
   readonly #active = new Map<string, ActiveRun>();
+  /** Runs that were to end and had not begun here: their bodies may be on their way. */
+  readonly #foreseen = new Set<string>();
   #timer: NodeJS.Timeout | null = null;
 
   constructor(channel: LedgerChannel) {
@@ -102,6 +106,7 @@ export class RunLedger {
     });
     // Ticks twice within the time that a report may be old.
     this.#timer ??= setInterval(() => this.#reportAll(), progressReportMs / 2).unref();
+    if (this.#foreseen.delete(run.runId)) run.handle.abort();
     return run;
   }
 
@@ -153,11 +158,18 @@ export class RunLedger {
     });
   }
 
-  /** False where no such run is active. */
+  /** False where no such run is active; one that begins later is ended then. */
   cancel(runId: string): boolean {
     const run = this.#active.get(runId);
-    run?.handle.abort();
+    if (run === undefined) this.#foresee(runId);
+    else run.handle.abort();
     return run !== undefined;
+  }
+
+  #foresee(runId: string): void {
+    this.#foreseen.add(runId);
+    const [oldest] = this.#foreseen;
+    if (this.#foreseen.size > mostForeseen && oldest !== undefined) this.#foreseen.delete(oldest);
   }
 
   abortAll(): void {

@@ -25,6 +25,7 @@ export function dialectContext(
     query,
     acceptsEventStream: forwarded.acceptsEventStream,
     isBare: forwarded.isBare,
+    isQueued: forwarded.queuedMs !== null,
     generationConfig: config.generation_config,
     defaults: config.defaults,
     maxSequenceCount: slotCount,

@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { ServingError } from "@corral/contract";
-import { findKey, keyState } from "../store/keys.ts";
+import { findKey, keyState, type KeyState } from "../store/keys.ts";
 import { readBudget } from "../usage/budgets.ts";
 import { findRunOfReplica } from "../store/runs.ts";
 import type { Db } from "../store/schema.ts";
@@ -23,16 +23,27 @@ export function callerOfRun(db: Db, now: () => Date): ReplicaEntryOptions["calle
     }
     if (run === null || run.finished_at !== null)
       throw new ServingError("aborted", "The run for which the code calls another deployment has ended.");
-    const { project_id: projectId, key_id: keyId } = run;
-    if (keyId === null) return { ...unlimited, projectId };
-    const key = await findKey(db, projectId, keyId);
-    const state = key === null ? "revoked" : keyState(key, now());
-    if (key === null || state !== "valid")
+    const { state, principal } = await ownerOfRun(db, run.project_id, run.key_id, now());
+    if (principal === null || state !== "valid")
       throw new ServingError("unauthenticated", `The key that called the code is ${state}.`);
-    const { models, token_cap: tokenCap, weight, expires_at: expiresAt, scopes } = key;
-    const hasBudget = (await readBudget(db, keyId)) !== null;
-    return { keyId, projectId, scopes, models, tokenCap, weight, hasBudget, expiresAt };
+    return principal;
   };
+}
+
+/** Who a run is counted to, by its row: null where the key is gone. */
+export async function ownerOfRun(
+  db: Db,
+  projectId: string,
+  keyId: string | null,
+  now: Date,
+): Promise<{ readonly state: KeyState; readonly principal: Principal | null }> {
+  if (keyId === null) return { state: "valid", principal: { ...unlimited, projectId } };
+  const key = await findKey(db, projectId, keyId);
+  if (key === null) return { state: "revoked", principal: null };
+  const { models, token_cap: tokenCap, weight, expires_at: expiresAt, scopes } = key;
+  const hasBudget = (await readBudget(db, keyId)) !== null;
+  const principal = { keyId, projectId, scopes, models, tokenCap, weight, hasBudget, expiresAt };
+  return { state: keyState(key, now), principal };
 }
 
 /** The operator's own key, which has no row. */

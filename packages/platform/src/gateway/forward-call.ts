@@ -10,6 +10,8 @@ import { requireModel } from "./guard.ts";
 import { headersForReplica, readRunWishes } from "./predict-call.ts";
 import { proxyCall } from "./proxy.ts";
 import { selectReplica } from "./select-replica.ts";
+import type { RunQueue } from "../runs/queue/run-queue.ts";
+import { answerQueued, prefersAsync, type QueueWish } from "./queue-call.ts";
 import { waitForLoad, type CallLoads } from "./wait-for-load.ts";
 
 export interface PredictServices {
@@ -23,6 +25,7 @@ export interface PredictServices {
   readonly loads: CallLoads;
   /** Where results may be sent: see `webhook/check-webhook-url.ts`. */
   readonly egress: EgressRules;
+  readonly queue: Pick<RunQueue, "enqueue">;
 }
 
 declare module "fastify" {
@@ -51,6 +54,8 @@ export interface AddressedCall {
   readonly isBare?: boolean;
   /** How many runs of code lead to it; default 0. */
   readonly depth?: number;
+  /** It is answered at once and carried out later; default: where the caller's `Prefer` says so. */
+  readonly queued?: QueueWish;
 }
 
 /** Fails while nothing was answered; from then on it answers in every case. */
@@ -65,6 +70,8 @@ export async function forwardCall(
   const principal = principalOf(request);
   requireModel(principal, target.modelName);
   const wishes = readRunWishes(request.headers);
+  const wish = call.queued ?? (isRun && depth === 0 && prefersAsync(request.headers) ? {} : null);
+  if (wish !== null) return await answerQueued(services, request, reply, checked(call), wish);
   const arrivedMs = nowMs();
   loads.arrived(target.id);
   const runId = newRunId();

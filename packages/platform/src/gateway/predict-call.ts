@@ -69,6 +69,12 @@ export interface CallContext {
   readonly isFollowed?: boolean;
   /** How often its run was tried before. Default 0. */
   readonly attempt?: number;
+  /** When it may be given up, from `nowMs`; default: as a call whose caller waits. */
+  readonly limitMs?: number;
+  /** How long it waited in the queue; absent: its caller waits for it. */
+  readonly queuedMs?: number;
+  /** Calls of a higher one are computed first; default 0. */
+  readonly priority?: number;
 }
 
 /** What a caller says of its run in headers. */
@@ -98,12 +104,27 @@ function readWord(headers: IncomingHttpHeaders, name: string, words: readonly st
 const keptBack =
   /^(authorization|proxy-.*|x-api-key|cookie|host|connection|keep-alive|te|trailer|transfer-encoding|upgrade|expect|content-encoding|x-corral-.*|x-baseten-request-id)$/;
 
+/**
+ * What the queue keeps of a caller's headers for its replica: no key and no cookie, and nothing of what depends on the
+ * connection, on the body's form or on an answer that somebody reads.
+ */
+export function headersForQueue(headers: IncomingHttpHeaders): Record<string, string> {
+  const kept: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (value === undefined || keptBack.test(name) || unqueued.test(name)) continue;
+    kept[name] = Array.isArray(value) ? value.join(", ") : value;
+  }
+  return kept;
+}
+
+const unqueued = /^(accept|accept-encoding|content-length|prefer|x-webhook-secret|idempotency-key)$/;
+
 /** Everything a replica is told beside the bytes. */
 export function headersForReplica(
   headers: IncomingHttpHeaders,
   context: CallContext,
 ): Record<string, string> {
-  const { runId, dialect, principal, target, token, nowMs, loadMs } = context;
+  const { runId, dialect, principal, target, token, nowMs, loadMs, queuedMs, priority = 0 } = context;
   const told: Record<string, string> = {
     "content-type": headers["content-type"] ?? "application/json",
     [forwardedHeaders.runId]: runId,
@@ -111,8 +132,10 @@ export function headersForReplica(
     [forwardedHeaders.project]: principal.projectId,
     [forwardedHeaders.model]: target.modelId,
     [forwardedHeaders.deployment]: target.deploymentId,
-    [forwardedHeaders.deadline]: String(nowMs + callLimitMs),
+    [forwardedHeaders.deadline]: String(nowMs + (context.limitMs ?? callLimitMs)),
   };
+  if (queuedMs !== undefined) told[forwardedHeaders.queued] = String(queuedMs);
+  if (priority !== 0) told[forwardedHeaders.priority] = String(priority);
   if (loadMs > 0) told[forwardedHeaders.load] = String(loadMs);
   if (principal.keyId !== null) told[forwardedHeaders.key] = principal.keyId;
   if (principal.tokenCap !== null) told[forwardedHeaders.tokenCap] = String(principal.tokenCap);

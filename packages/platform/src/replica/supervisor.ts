@@ -142,6 +142,19 @@ export class DeploymentSupervisor {
     ];
   }
 
+  /** Calls that its code carries out at once; null: an engine does, in one batch. */
+  get callConcurrency(): number | null {
+    const { code, truss } = this.plan.manifest;
+    return code === undefined ? null : (truss?.runtime.predictConcurrency ?? null);
+  }
+
+  /** False where the replica is not the one that runs, or cannot be told just now. */
+  cancelRun(replicaId: string, runId: string): boolean {
+    const current = this.#current;
+    if (current?.id !== replicaId || current.channel === null) return false;
+    return current.channel.send({ kind: "cancel", run_id: runId });
+  }
+
   sample(): Omit<DeploymentSample, "residency"> {
     const { projectId, deploymentName, modelName } = this.#options.plan;
     return {

@@ -1,4 +1,4 @@
-// Runs: list and read. A key without the scope `read`, or limited to some models, sees the runs of its own calls.
+// Runs: list, read and end. A key without the scope `read`, or limited to some models, sees the runs of its own calls.
 
 import {
   ServingError,
@@ -24,7 +24,7 @@ const listedRunSchema = runSchema.extend({
   output_bytes: z.int().nullable().describe("Size of the output as JSON; null: there is none."),
 });
 
-export function registerRunRoutes(plain: FastifyInstance, { db }: ManagementServices): void {
+export function registerRunRoutes(plain: FastifyInstance, { db, queue }: ManagementServices): void {
   const app = plain.withTypeProvider<ZodTypeProvider>();
   const tags = ["runs"];
 
@@ -83,6 +83,27 @@ export function registerRunRoutes(plain: FastifyInstance, { db }: ManagementServ
         },
       },
       async (request) => toRun(await findVisibleRun(db, request, request.params.run)),
+    );
+
+    app.post(
+      `${url}/cancel`,
+      {
+        config: { guard: "predict" },
+        schema: {
+          summary: "End a run",
+          description:
+            "One that waits is ended at once. The replica of one that runs is told: the answer may still say `running`, and the run ends within a step. A run that has ended stays as it is.",
+          tags,
+          params: z.object({ run: z.string() }),
+          response: { 200: runSchema },
+        },
+      },
+      async (request) => {
+        const principal = principalOf(request);
+        const { id } = await findVisibleRun(db, request, request.params.run);
+        await queue.cancel(principal.projectId, id);
+        return toRun(await findVisibleRun(db, request, id));
+      },
     );
   }
 }

@@ -8,6 +8,7 @@ import type { LiveReplica } from "../replica/live-replica.ts";
 import type { TellAdapters } from "../replica/tell-adapters.ts";
 import type { LiveSealing } from "../secrets/live-sealing.ts";
 import type { RunStreams } from "../runs/stream/follow-run.ts";
+import type { RunQueue } from "../runs/queue/run-queue.ts";
 import type { Db } from "../store/schema.ts";
 import type { WeightsServices } from "../weights/services.ts";
 import type { FitMachine } from "@corral/weights";
@@ -30,6 +31,7 @@ export interface ManagementServices {
   /** Tells a deployment's replicas what was added to it and taken from it. */
   readonly tellAdapters: TellAdapters;
   readonly patches: Patches;
+  readonly queue: Pick<RunQueue, "cancel">;
   readonly replicasOf: (deploymentId: string) => Promise<readonly LiveReplica[]>;
   readonly runStreams: RunStreams;
 }

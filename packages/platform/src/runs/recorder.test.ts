@@ -323,7 +323,7 @@ function meaning(step: Step, runId: string): { event: RunEvent | null; report: R
     return { event: { kind: "progress", usage: usageOf(step) }, report };
   }
   const report = finished(runId, { status: step });
-  return { event: { kind: "finished", status: step, usage: report.usage }, report };
+  return { event: { kind: "finished", status: step, usage: report.usage, mayRetry: false }, report };
 }
 
 function usageOf({ prompt, cached, generated }: Counts): Usage {

@@ -1,5 +1,6 @@
 // One commit of the recorder: run changes and report numbers of many replicas, in one statement. The guards in the
-// SQL are the transitions of `run-state.ts`.
+// SQL are the transitions of `run-state.ts`; a queued run that ends is tried again or leaves the queue by a trigger
+// (migration 0012).
 
 import { ServingError, type RunError } from "@corral/contract";
 import { CompiledQuery, sql } from "kysely";
@@ -14,6 +15,7 @@ import {
   type Folded,
   type RunChange,
 } from "./fold-reports.ts";
+import { mayBeRetried } from "./run-state.ts";
 
 interface LockedReplica {
   readonly id: string;
@@ -84,19 +86,21 @@ const writeStatement = `
     select * from unnest(
       $5::uuid[], $6::text[], $7::timestamptz[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[],
       $13::text[], $14::bigint[], $15::bigint[], $16::bigint[], $17::text[], $18::double precision[],
-      $19::timestamptz[], $20::timestamptz[], $21::boolean[], $22::text[], $23::integer[]
+      $19::timestamptz[], $20::timestamptz[], $21::boolean[], $22::text[], $23::integer[],
+      $32::boolean[]
     ) as row (id, replica_id, started_at, key_id, dialect, status, finish_reasons, output,
       error, prompt_tokens, cached_tokens, generated_tokens, timings_ms, run_time_ms,
-      first_token_at, finished_at, stored, parameters, text_length)
+      first_token_at, finished_at, stored, parameters, text_length, may_retry)
   ), inserted as (
     insert into runs (id, project_id, deployment_id, replica_id, key_id, dialect, status, finish_reasons, output,
       error, prompt_tokens, cached_tokens, generated_tokens, usage_complete, timings_ms, run_time_ms, created_at,
-      first_token_at, finished_at, stored, parameters, text_length)
+      first_token_at, finished_at, stored, parameters, text_length, may_retry)
     select change.id, replica.project_id, replica.deployment_id, replica.id, change.key_id, change.dialect,
       coalesce(change.status, 'running'), string_to_array(change.finish_reasons, ','), change.output,
       change.error::json, change.prompt_tokens, change.cached_tokens, change.generated_tokens,
       change.status is not null, change.timings_ms::jsonb, change.run_time_ms, change.started_at,
-      change.first_token_at, change.finished_at, change.stored, change.parameters::json, change.text_length
+      change.first_token_at, change.finished_at, change.stored, change.parameters::json, change.text_length,
+      change.may_retry
     from change join replica on replica.id = change.replica_id
     where change.started_at is not null
     -- A run that was queued, or whose start is told twice.
@@ -109,7 +113,8 @@ const writeStatement = `
       usage_complete = excluded.usage_complete,
       timings_ms = excluded.timings_ms, run_time_ms = excluded.run_time_ms,
       first_token_at = coalesce(runs.first_token_at, excluded.first_token_at), finished_at = excluded.finished_at,
-      stored = runs.stored and excluded.stored, parameters = excluded.parameters, text_length = excluded.text_length
+      stored = runs.stored and excluded.stored, parameters = excluded.parameters, text_length = excluded.text_length,
+      may_retry = excluded.may_retry
     where runs.status in ('queued', 'running') and runs.replica_id = excluded.replica_id
     returning runs.id, runs.attempt
   ), updated as (
@@ -127,7 +132,8 @@ const writeStatement = `
       run_time_ms = change.run_time_ms,
       first_token_at = coalesce(runs.first_token_at, change.first_token_at),
       finished_at = change.finished_at,
-      text_length = coalesce(change.text_length, runs.text_length)
+      text_length = coalesce(change.text_length, runs.text_length),
+      may_retry = change.may_retry
     from change join replica on replica.id = change.replica_id
     where change.started_at is null and runs.id = change.id and runs.replica_id = change.replica_id
       and runs.status in ('queued', 'running')
@@ -199,6 +205,7 @@ function writeValues(
     answers.map(({ status }) => status),
     answers.map(({ content_type: type }) => type),
     answers.map(({ body_base64: body }) => body),
+    finished.map((report) => mayRetry(report?.error ?? null)),
   ];
 }
 
@@ -228,11 +235,16 @@ async function endRunsOfEnded(
     .set({
       status: "failed",
       error: JSON.stringify(lost),
+      may_retry: true,
       finished_at: first.started?.at ?? first.firstTokenAt ?? sql<Date>`now()`,
     })
     .where("replica_id", "in", [...new Set(ended.map((change) => change.replicaId))])
     .where("status", "in", ["queued", "running"])
     .execute();
+}
+
+function mayRetry(error: RunError | null): boolean {
+  return error !== null && mayBeRetried(error.code);
 }
 
 function errorText(error: RunError | null): string | null {

@@ -127,11 +127,14 @@ const listedColumns = [
   "stored",
   "text_length",
   "parameters",
+  "cancel_requested_at",
+  "may_retry",
 ] as const satisfies readonly (keyof RunRow)[];
 
 /**
  * Fails every run of the replica that has no terminal state yet, with the counts that it last reported
- * (`usage_complete` stays false). Answers their ids. A report that comes later changes nothing.
+ * (`usage_complete` stays false). Answers their ids; queued ones that are tried again are among them. A report that
+ * comes later changes nothing.
  */
 export function endOpenRunsOfReplica(
   db: Db,
@@ -145,7 +148,13 @@ export function endOpenRunsOfReplica(
       await transaction.selectFrom("replicas").select("id").where("id", "=", replicaId).forUpdate().execute();
       const rows = await transaction
         .updateTable("runs")
-        .set({ status: "failed", error: JSON.stringify(error), usage_complete: false, finished_at: now })
+        .set({
+          status: "failed",
+          error: JSON.stringify(error),
+          usage_complete: false,
+          finished_at: now,
+          may_retry: true,
+        })
         .where("replica_id", "=", replicaId)
         .where("status", "in", ["queued", "running"])
         .returning("id")

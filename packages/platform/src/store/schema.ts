@@ -171,6 +171,10 @@ export interface RunsTable {
   webhook_secret: Buffer | null;
   /** False: counts and timings are kept, input and output are not. */
   stored: Generated<boolean>;
+  /** Somebody asked for its end; null: nobody did. */
+  cancel_requested_at: Date | null;
+  /** What ended the last attempt may not meet the next one. */
+  may_retry: Generated<boolean>;
   /** Of its last attempt so far, in UTF-16 code units; null: its text is not kept piece by piece. */
   text_length: number | null;
   /** What the generation was set to, by wire names. */
@@ -221,19 +225,18 @@ export interface QueueTable {
   path: string;
   headers: Json<Readonly<Record<string, string>>>;
   body: Buffer;
+  /** Its answer has nothing of the family's around it. */
+  is_bare: Generated<boolean>;
   available_at: Date;
   expires_at: Date;
-  retry: Json<QueueRetry>;
+  /** 1 to 10. */
+  max_attempts: number;
+  /** Between the first and the second; doubled from attempt to attempt, at most `max_delay_ms`. */
+  initial_delay_ms: number;
+  max_delay_ms: number;
   platform_id: string | null;
   leased_until: Date | null;
   fence: Generated<number>;
-}
-
-/** `max_attempts` 1-10; delays in milliseconds, doubled from attempt to attempt. */
-export interface QueueRetry {
-  readonly max_attempts: number;
-  readonly initial_delay_ms: number;
-  readonly max_delay_ms: number;
 }
 
 export interface DeliveriesTable {

@@ -2,12 +2,12 @@
 // for. Started like the real one: `node fake-replica.ts --config FILE`.
 
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
 // Types alone: reading the schemas would be most of its start.
-import type { ReplicaCodeChange, ReplicaConfig, ReportBody } from "@corral/contract";
+import type { ErrorCode, ReplicaCodeChange, ReplicaConfig, ReportBody } from "@corral/contract";
 
 const config = JSON.parse(readFileSync(process.argv[3] ?? "", "utf8")) as ReplicaConfig;
 const controlPath = "/_corral/control";
@@ -51,6 +51,10 @@ const server = createServer((request, response) => {
 });
 let runningCount = 0;
 let draining = false;
+/** Ends of runs that wait, by id. */
+const cancels = new Map<string, () => void>();
+/** How often a run was begun here. */
+const attempts = new Map<string, number>();
 
 /** Ends once nothing runs, and what was answered has had a moment to leave. */
 function drain(): void {
@@ -94,8 +98,9 @@ server.on("upgrade", (request, socket: Duplex) => {
     const lines = (rest + chunk.toString()).split("\n");
     rest = lines.pop() ?? "";
     for (const line of lines) {
-      const message = JSON.parse(line) as { kind: string; number?: number };
+      const message = JSON.parse(line) as { kind: string; number?: number; run_id?: string };
       if (message.kind === "drain") drain();
+      if (message.kind === "cancel") cancels.get(message.run_id ?? "")?.();
       if (message.kind !== "ack") continue;
       while (unacknowledged[0] !== undefined && unacknowledged[0].number <= (message.number ?? 0)) {
         const number = unacknowledged.shift()?.number ?? 0;
@@ -159,6 +164,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   const runId = String(request.headers["x-corral-run-id"]);
   const loadMs = Number(request.headers["x-corral-load-ms"] ?? 0);
   const isStored = request.headers["x-corral-store"] !== "0";
+  const queuedMs = Number(request.headers["x-corral-queued-ms"] ?? 0);
   void report({
     kind: "started",
     run_id: runId,
@@ -183,6 +189,42 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     });
     textLength += text.length;
   };
+  const attempt = (attempts.get(runId) ?? 0) + 1;
+  attempts.set(runId, attempt);
+  const finish = (status: "succeeded" | "failed" | "canceled", code: ErrorCode | null) =>
+    report({
+      kind: "finished",
+      run_id: runId,
+      status,
+      finish_reasons: ["stop"],
+      output: isStored ? "done" : null,
+      error: code === null ? null : { code, detail: "It is so." },
+      usage: { prompt_tokens: 3, cached_tokens: 0, generated_tokens: 2 },
+      timings_ms: { queue: queuedMs, load: loadMs, prefill: 1, decode: 1, total: 2 + loadMs + queuedMs },
+    });
+  const failure = wanted["fail"] as { readonly code: ErrorCode; readonly times: number } | undefined;
+  if (failure !== undefined && attempt <= failure.times) {
+    await finish("failed", failure.code);
+    response.writeHead(500, { "content-type": "application/problem+json" });
+    return void response.end(JSON.stringify({ code: failure.code, detail: "It fails." }));
+  }
+  // Once: whoever comes after finds the file.
+  if (typeof wanted["die_unless"] === "string" && !existsSync(wanted["die_unless"])) {
+    writeFileSync(wanted["die_unless"], "");
+    return process.kill(process.pid, "SIGKILL") as never;
+  }
+  if (typeof wanted["wait_ms"] === "number") {
+    const canceled = await new Promise<boolean>((resolve) => {
+      cancels.set(runId, () => resolve(true));
+      response.once("close", () => resolve(true));
+      setTimeout(() => resolve(false), Number(wanted["wait_ms"]));
+    });
+    if (canceled) {
+      await finish("canceled", aborted ? "client_closed" : "aborted");
+      response.writeHead(499, { "content-type": "application/problem+json" });
+      return void response.end(JSON.stringify({ code: "aborted", detail: "The run was canceled." }));
+    }
+  }
   if (wanted["die"] === "before") return process.kill(process.pid, "SIGKILL") as never;
   if (wanted["die"] === "between") {
     response.write("half");
@@ -215,16 +257,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
         : body,
     );
   }
-  await report({
-    kind: "finished",
-    run_id: runId,
-    status: "succeeded",
-    finish_reasons: ["stop"],
-    output: isStored ? "done" : null,
-    error: null,
-    usage: { prompt_tokens: 3, cached_tokens: 0, generated_tokens: 2 },
-    timings_ms: { queue: 0, load: loadMs, prefill: 1, decode: 1, total: 2 + loadMs },
-  });
+  await finish("succeeded", null);
   response.end();
   callCount += 1;
   const { fakeLoad } = await import("./fake-load.ts");

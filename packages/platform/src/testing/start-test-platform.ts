@@ -31,6 +31,7 @@ import { createPatches } from "../build/patch-deployment.ts";
 import { createTellAdapters } from "../replica/tell-adapters.ts";
 import { createCallLoads } from "../residency/call-loads.ts";
 import { Residency, type ResidencyOptions } from "../residency/residency.ts";
+import { openRunQueue, type RunQueueOptions } from "../runs/queue/run-queue.ts";
 import { createRunRecorder } from "../runs/recorder.ts";
 import { sealingKeyFile } from "../secrets/keys.ts";
 import { openLiveSealing } from "../secrets/live-sealing.ts";
@@ -98,6 +99,8 @@ export interface TestPlatformOptions extends TestStoreOptions {
   readonly waitMs?: number;
   /** Default: plain HTTP. */
   readonly tls?: TlsFiles;
+  /** Of the queue; default: looks often. */
+  readonly queueOptions?: Partial<Pick<RunQueueOptions, "queueLength" | "times">>;
   /** Default: not known, so that nothing is refused for it. */
   readonly memory?: ManagementServices["memory"];
   /** As `CORRAL_EGRESS_ALLOW`; default: public addresses only. */
@@ -116,6 +119,7 @@ export async function startTestPlatform({
   memory = () => null,
   egressAllow = "",
   tls,
+  queueOptions = { times: { pollMs: 50, sweepMs: 50, foreignMs: 100 } },
   ...storeOptions
 }: TestPlatformOptions = {}): Promise<TestPlatform> {
   const home = await mkdtemp(join(tmpdir(), "corral-p-"));
@@ -227,12 +231,9 @@ export async function startTestPlatform({
     replicasOf: (id) => directory.replicasOf(id),
     log,
   });
-  const predict: PredictServices = {
-    egress: readEgressRules(egressAllow),
+  const calls = {
     addresses: createAddressBook(loadAddresses(store)),
-    replicasOf: (id) => directory.replicasOf(id),
-    adapterNamesOf: (projectId) => adapterNamesOf(db, projectId),
-    newRunId: randomUUID,
+    replicasOf: (id: string) => directory.replicasOf(id),
     nowMs: Date.now,
     loads: createCallLoads({
       db,
@@ -242,6 +243,23 @@ export async function startTestPlatform({
       waitMs,
       pingMs: 100,
     }),
+  };
+  const queue = await openRunQueue({
+    ...calls,
+    store,
+    platformId,
+    log,
+    now,
+    deployments: () => reconciler.runningDeployments(),
+    cancelInReplica: (replicaId, runId) => reconciler.cancelRun(replicaId, runId),
+    ...queueOptions,
+  });
+  const predict: PredictServices = {
+    egress: readEgressRules(egressAllow),
+    ...calls,
+    adapterNamesOf: (projectId) => adapterNamesOf(db, projectId),
+    newRunId: randomUUID,
+    queue,
   };
   entry = await openReplicaEntry({
     directory: join(home, "run"),
@@ -280,6 +298,7 @@ export async function startTestPlatform({
       patches,
       replicasOf: (id) => directory.replicasOf(id),
       runStreams: createRunStreams(store),
+      queue,
     },
     sampleDeployments: () => reconciler.samples(),
   });
@@ -311,8 +330,10 @@ export async function startTestPlatform({
   const stop = () => (stopped ??= stopAll());
   async function stopAll(): Promise<void> {
     await preparations.close();
+    queue.stop();
     residency.close();
     await reconciler.close(200);
+    await queue.close();
     const closed = server.app.close();
     server.app.server.closeAllConnections();
     await closed;

@@ -182,6 +182,7 @@ function outsideRuns(projectId: string): ForwardedCall {
     priority: 0,
     deadlineAtMs: null,
     loadMs: 0,
+    queuedMs: null,
     modelId: null,
     deploymentId: null,
     tokenCap: null,

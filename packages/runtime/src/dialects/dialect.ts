@@ -22,6 +22,8 @@ export interface DialectContext {
   readonly acceptsEventStream: boolean;
   /** Nothing of the family's stands around the answer. Default false. */
   readonly isBare?: boolean;
+  /** It comes from the queue, and nobody waits for its answer. Default false. */
+  readonly isQueued?: boolean;
   /** The model's generation_config.json. */
   readonly generationConfig: Readonly<Record<string, unknown>>;
   /** What the deployment sets over it, by wire names. */

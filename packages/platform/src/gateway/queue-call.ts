@@ -1,0 +1,104 @@
+// A call that is answered at once and carried out later: its body is taken whole, and its run is in the queue before the
+// caller hears of it.
+
+import type { IncomingHttpHeaders } from "node:http";
+import { mediaType, parseJson, ServingError } from "@corral/contract";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import {
+  defaultPriority,
+  defaultQueueSeconds,
+  defaultRetry,
+  queuedBodyBytes,
+  type RetryPlan,
+} from "../runs/queue/enqueue.ts";
+import type { WebhookTarget } from "../store/schema.ts";
+import { principalOf } from "./answer-error.ts";
+import type { AddressedCall, PredictServices } from "./forward-call.ts";
+import { headersForQueue, readRunWishes } from "./predict-call.ts";
+import { bodyTooLarge, lengthOf } from "./proxy.ts";
+import { readBody } from "./read-body.ts";
+
+/** What a caller says about a call that it does not wait for; what is absent has its default. */
+export interface QueueWish {
+  /** 0 to 2, 0 first. */
+  readonly priority?: number;
+  readonly retry?: RetryPlan;
+  /** How long it may wait for a replica. */
+  readonly queueSeconds?: number;
+  readonly webhook?: WebhookTarget;
+  /** How the family says that it was taken. Default: `acceptedAnswer`. */
+  readonly accepted?: (runId: string) => AcceptedAnswer;
+}
+
+export interface AcceptedAnswer {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+/** Whether `Prefer` has `respond-async`. Source: RFC 7240, section 4.1. */
+export function prefersAsync({ prefer }: IncomingHttpHeaders): boolean {
+  const lines = Array.isArray(prefer) ? prefer : [prefer ?? ""];
+  const preferences = lines.flatMap((line) => String(line).split(","));
+  return preferences.some((one) => one.split(";")[0]?.trim().toLowerCase() === "respond-async");
+}
+
+/** Fails while nothing was answered, with `body_too_large`, `invalid_json` or `queue_full`. */
+export async function answerQueued(
+  { queue, newRunId }: Pick<PredictServices, "queue" | "newRunId">,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { dialect, path, target, body: read, isBare = false }: AddressedCall,
+  wish: QueueWish,
+): Promise<void> {
+  if (read === undefined && lengthOf(request.raw) > queuedBodyBytes && lengthOf(request.raw) !== Infinity)
+    throw bodyTooLarge(queuedBodyBytes);
+  const body = read ?? (await readBody(request.raw));
+  if (body.length > queuedBodyBytes) throw bodyTooLarge(queuedBodyBytes);
+  requireReadable(request.headers["content-type"], body);
+  const { projectId, keyId } = principalOf(request);
+  const runId = newRunId();
+  const { priority = defaultPriority, retry = defaultRetry, queueSeconds = defaultQueueSeconds } = wish;
+  await queue.enqueue({
+    runId,
+    projectId,
+    deploymentId: target.id,
+    keyId,
+    dialect,
+    path,
+    headers: headersForQueue(request.headers),
+    body,
+    isBare,
+    isStored: readRunWishes(request.headers).isStored,
+    priority,
+    retry,
+    queueSeconds,
+    webhook: wish.webhook ?? null,
+  });
+  const { status, headers = {}, body: answer } = (wish.accepted ?? acceptedAnswer)(runId);
+  await reply
+    .code(status)
+    .headers({ "x-corral-run-id": runId, ...headers })
+    .send(answer);
+}
+
+function acceptedAnswer(runId: string): AcceptedAnswer {
+  return {
+    status: 202,
+    headers: { location: `/runs/${runId}`, "preference-applied": "respond-async" },
+    body: { run_id: runId, status: "queued" },
+  };
+}
+
+/** What nobody can read is refused now: its caller is not there when a replica finds it. */
+function requireReadable(contentType: string | undefined, body: Buffer): void {
+  const type = mediaType(contentType);
+  if (type !== "" && type !== "application/json" && !type.endsWith("+json")) return;
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true }).decode(body);
+  } catch (cause) {
+    throw new ServingError("invalid_json", "The body is not valid UTF-8, and JSON is.", { cause });
+  }
+  parseJson(text);
+}

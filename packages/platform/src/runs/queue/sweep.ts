@@ -1,0 +1,80 @@
+// What nobody else ends: runs that waited too long, and those whose platform process is gone. Any process may do it, and
+// two at once do no harm.
+
+import type { RunError } from "@corral/contract";
+import type { Pool } from "pg";
+
+const expired: RunError = {
+  code: "expired",
+  detail: "The run waited in the queue for as long as its call allowed, and no replica was given it.",
+};
+const lost: RunError = {
+  code: "replica_lost",
+  detail: "The process that carried the run out ended before a replica began with it.",
+};
+
+/** Ends runs that no replica was given in time. Gives their number. */
+export async function expireRuns(pool: Pick<Pool, "query">): Promise<number> {
+  const { rowCount } = await pool.query({
+    name: "expire-runs",
+    text: `update runs set status = 'expired', error = $1::json, may_retry = false, finished_at = now()
+      from queue
+      where queue.run_id = runs.id and queue.expires_at <= now() and runs.status = 'queued' and runs.replica_id is null`,
+    values: [JSON.stringify(expired)],
+  });
+  return rowCount ?? 0;
+}
+
+/**
+ * Takes leases back that were not renewed, or all of one process that has just begun. A run that no replica was given
+ * waits again; one that was given and never started has had its attempt. What has started stays: it ends by its
+ * replica's reports, or with its replica. Gives the number of runs.
+ */
+export async function takeBackLapsed(
+  pool: Pick<Pool, "query">,
+  ofPlatform: string | null = null,
+): Promise<number> {
+  const { rowCount } = await pool.query({
+    name: "take-back-runs",
+    text: `with lapsed as (
+        select run_id, fence from queue
+        where leased_until is not null and (leased_until < now() or platform_id = $1)
+      ), failed as (
+        update runs set status = 'failed', error = $2::json, may_retry = true, finished_at = now()
+        from lapsed
+        where runs.id = lapsed.run_id and runs.status = 'queued' and runs.replica_id is not null
+        returning runs.id
+      ), waiting as (
+        select runs.id from runs join lapsed on runs.id = lapsed.run_id
+        where runs.status = 'queued' and runs.replica_id is null
+        for update of runs
+      ), freed as (
+        update queue set platform_id = null, leased_until = null, fence = queue.fence + 1
+        from waiting, lapsed
+        where queue.run_id = waiting.id and lapsed.run_id = waiting.id and queue.fence = lapsed.fence
+          and (queue.leased_until < now() or queue.platform_id = $1)
+        returning queue.run_id
+      )
+      select id from failed union all select run_id from freed`,
+    values: [ofPlatform, JSON.stringify(lost)],
+  });
+  return rowCount ?? 0;
+}
+
+/**
+ * Replicas of other processes, of deployments that this one has run for longer than any of them may take to end: the
+ * process that ran them is gone, and nobody else will say so. Gives their ids.
+ */
+export async function findOrphans(
+  pool: Pick<Pool, "query">,
+  { platformId, deploymentIds }: { readonly platformId: string; readonly deploymentIds: readonly string[] },
+): Promise<string[]> {
+  if (deploymentIds.length === 0) return [];
+  const { rows } = await pool.query<{ id: string }>({
+    name: "orphaned-replicas",
+    text: `select id from replicas
+      where status <> 'ended' and platform_id <> $1 and deployment_id = any ($2::text[])`,
+    values: [platformId, deploymentIds],
+  });
+  return rows.map(({ id }) => id);
+}
