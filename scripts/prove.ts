@@ -3,6 +3,7 @@
 
 import { proveConversion } from "./prove/conversion.ts";
 import { provePreparation } from "./prove/preparation.ts";
+import { proveTrussKills } from "./prove/truss-kills.ts";
 
 const proofs: Readonly<
   Record<string, { readonly what: string; readonly run: (detail?: string) => Promise<void> }>
@@ -18,6 +19,10 @@ const proofs: Readonly<
   "prepare-1b": {
     what: "memory of converting and quantising a model of Llama 3.2 1B's shape, in one process (9 GB of disk); one recipe: prepare-1b q4_0",
     run: provePreparation,
+  },
+  "truss-kills": {
+    what: "kill -9 of the platform in each step of a push and of a watch of the truss command: truss-kills PATH_OF_TRUSS",
+    run: proveTrussKills,
   },
 };
 

@@ -163,7 +163,8 @@ const basetenModelFields = {
   deployments_count: z.int(),
   production_deployment_id: z.string().nullable(),
   development_deployment_id: z.string().nullable(),
-  instance_type_name: z.null(),
+  instance_type_name: z.literal("local"),
+  team_name: z.string(),
 };
 export const modelListSchema = z.object({
   object: z.literal("list"),

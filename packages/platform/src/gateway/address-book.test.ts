@@ -10,6 +10,7 @@ function deployment(fields: Partial<AddressedDeployment>): AddressedDeployment {
     projectId: "default",
     modelId: `m-${fields.modelName ?? name}`,
     modelName: name,
+    modelTitle: name,
     status: "active",
     statusDetail: null,
     identifiers: [],

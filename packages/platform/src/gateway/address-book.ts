@@ -11,6 +11,8 @@ export interface AddressedDeployment {
   readonly projectId: string;
   readonly modelId: string;
   readonly modelName: string;
+  /** As its author writes it. */
+  readonly modelTitle: string;
   readonly status: DeploymentStatus;
   readonly statusDetail: string | null;
   readonly identifiers: readonly string[];

@@ -11,6 +11,7 @@ interface Row {
   readonly project_id: string;
   readonly model_id: string;
   readonly model_name: string;
+  readonly model_title: string;
   readonly status: DeploymentStatus;
   readonly status_detail: string | null;
   readonly identifiers: string[];
@@ -23,7 +24,8 @@ interface Row {
 const statement = {
   query_timeout: callQueryMs,
   name: "addresses-of-projects",
-  text: `select d.id, d.name, d.project_id, d.model_id, m.name as model_name, d.status, d.status_detail, d.identifiers,
+  text: `select d.id, d.name, d.project_id, d.model_id, m.name as model_name,
+      coalesce(m.title, m.name) as model_title, d.status, d.status_detail, d.identifiers,
       d.deployed_at, coalesce(m.production_deployment_id = d.id, false) as production, d.development
     from deployments d join models m on m.id = d.model_id
     where d.project_id = any ($1::text[]) and d.deleted_at is null`,
@@ -41,6 +43,7 @@ export function loadAddresses({ db, pool }: Pick<Store, "db" | "pool">): ListAdd
         projectId: row.project_id,
         modelId: row.model_id,
         modelName: row.model_name,
+        modelTitle: row.model_title,
         status: row.status,
         statusDetail: row.status_detail,
         identifiers: row.identifiers,

@@ -195,11 +195,14 @@ function describeForOpenAi(id: string, deployments: Deployments): OpenAiModel {
 
 function describeForBaseten(deployments: Deployments) {
   return {
-    name: nameOf(deployments),
+    name: deployments[0]?.modelTitle ?? "",
     created_at: new Date(createdAtMs(deployments)).toISOString(),
     deployments_count: deployments.length,
-    production_deployment_id: deployments.find(({ production }) => production)?.id ?? null,
+    // A development deployment may have its model's name, and is not production for that.
+    production_deployment_id:
+      deployments.find(({ production, development }) => production && !development)?.id ?? null,
     development_deployment_id: deployments.find(({ development }) => development)?.id ?? null,
-    instance_type_name: null,
+    instance_type_name: "local" as const,
+    team_name: deployments[0]?.projectId ?? "",
   };
 }

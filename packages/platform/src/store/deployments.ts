@@ -181,6 +181,15 @@ export function setDesired(
   return update(db, projectId, id, { desired });
 }
 
+/** Undefined takes a setting away. Null where the project has no such deployment. */
+export function changeSettings(
+  db: Db,
+  { id, project_id: projectId, settings }: Pick<DeploymentRow, "id" | "project_id" | "settings">,
+  changed: Readonly<Record<string, unknown>>,
+): Promise<DeploymentRow | null> {
+  return update(db, projectId, id, { settings: JSON.stringify({ ...settings, ...changed }) });
+}
+
 /**
  * Writes that a deployment began to answer, and lets its model's name lead to it, unless it only comes back while one
  * that was asked for later has the name. Both are seen at once.
@@ -370,6 +379,8 @@ interface Change {
   readonly status?: DeploymentStatus;
   readonly status_detail?: string | null;
   readonly desired?: DesiredState;
+  /** JSON. */
+  readonly settings?: string;
 }
 
 function update(db: Db, projectId: string, id: string, change: Change): Promise<DeploymentRow | null> {

@@ -16,6 +16,8 @@ export interface PushedSettings {
   readonly promote?: boolean;
   /** `--disable-truss-download`. */
   readonly noDownload?: boolean;
+  /** Another one was promoted, and its time without calls was limited for that. */
+  readonly scaledDown?: boolean;
 }
 
 const statuses: Readonly<Record<DeploymentStatus, string>> = {

@@ -210,12 +210,15 @@ export function requireField(context: TrussContext, operation: string, { name }:
   return field;
 }
 
-function published(given: Arguments): Pick<TrussPush, "s3Key" | "kind" | "labels" | "allowDownload"> {
+type CommonOfPushes = "s3Key" | "kind" | "labels" | "allowDownload" | "scaleDownPrevious";
+
+function published(given: Arguments): Pick<TrussPush, CommonOfPushes> {
   return {
     s3Key: requiredString(given, "s3_key"),
     kind: "published",
     labels: labelsArgument(given, "user_deploy_metadata"),
     allowDownload: booleanArgument(given, "allow_truss_download") ?? true,
+    scaleDownPrevious: booleanArgument(given, "scale_down_old_production") ?? true,
   };
 }
 

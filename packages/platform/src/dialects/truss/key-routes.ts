@@ -7,6 +7,7 @@ import { z } from "zod";
 import { excessOf, mayManage } from "../../gateway/key-rules.ts";
 import { requireScope } from "../../gateway/guard.ts";
 import { createKey, listKeys, revokeKey } from "../../store/keys.ts";
+import { findProject } from "../../store/projects.ts";
 import type { KeyRow } from "../../store/schema.ts";
 import { requireVisibleModel } from "./deployed.ts";
 import { restErrorAnswer } from "./rest-error.ts";
@@ -41,6 +42,7 @@ export function registerTrussKeyRoutes(plain: FastifyInstance, services: TrussSe
       const { principal } = contextOf(services, request);
       return {
         id: principal.keyId ?? "operator",
+        user_id: principal.keyId ?? "operator",
         email: principal.keyId ?? "operator",
         workspace_name: principal.projectId,
       };
@@ -52,7 +54,10 @@ export function registerTrussKeyRoutes(plain: FastifyInstance, services: TrussSe
     { config: read, schema: { summary: "Baseten: the teams, which are projects here", tags } },
     async (request) => {
       const { principal } = contextOf(services, request);
-      return { teams: [{ ...project(principal.projectId), default: true }] };
+      const { created_at: createdAt } = (await findProject(db, principal.projectId)) ?? { created_at: now() };
+      return {
+        teams: [{ ...project(principal.projectId), default: true, created_at: createdAt.toISOString() }],
+      };
     },
   );
 

@@ -13,6 +13,7 @@ import type { DeploymentRow, ModelRow, VersionRow } from "../../store/schema.ts"
 import { findUpload, useUpload } from "../../store/uploads.ts";
 import { placesOf } from "../../weights/services.ts";
 import { deploymentsOf, pushedSettings, titleOf, type PushedSettings } from "./deployed.ts";
+import { productionOf, scaleDown, withoutScaleDown } from "./promotion.ts";
 import type { TrussContext } from "./services.ts";
 
 export interface TrussPush {
@@ -22,6 +23,8 @@ export interface TrussPush {
   readonly kind: "published" | "development";
   /** Whether the model's name shall lead to it. */
   readonly promote: boolean;
+  /** Whether the deployment that was production gives its memory back when it is unused. */
+  readonly scaleDownPrevious: boolean;
   readonly deploymentTitle: string | null;
   readonly labels: Readonly<Record<string, unknown>> | null;
   readonly allowDownload: boolean;
@@ -43,7 +46,9 @@ export async function pushTruss(context: TrussContext, push: TrussPush): Promise
   await useUpload(db, push.s3Key, now());
   const model = await getOrCreateModel(db, principal.projectId, name);
   if (push.title !== titleOf(model)) await setTitle(db, model.id, push.title);
+  const previous = push.promote && push.scaleDownPrevious ? await productionOf(db, model) : null;
   const deployment = await deploymentOf(context, model, version, push);
+  if (previous?.id !== deployment.id) await scaleDown(db, previous);
   // The command shows nothing of an answer but its names: whoever looks for warnings looks into the logs.
   const at = now().toISOString();
   for (const line of warnings) logBook.append(deployment.id, { at, replica_id: "push", line });
@@ -133,7 +138,7 @@ async function deploymentOf(
       (push.deploymentTitle === null || pushedSettings(row).title === push.deploymentTitle),
   );
   if (same !== undefined) {
-    const row = push.promote ? await redeploy(db, same, settings) : same;
+    const row = push.promote ? await redeploy(db, same, { ...settings, ...withoutScaleDown(same) }) : same;
     if (row !== null) return row;
   }
   return await deployAnew(version, settings, options);

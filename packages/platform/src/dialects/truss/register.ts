@@ -5,6 +5,7 @@ import type { PredictServices } from "../../gateway/forward-call.ts";
 import type { Sealing } from "../../secrets/sealing.ts";
 import { registerGraphQlRoute } from "./graphql-route.ts";
 import { registerTrussKeyRoutes } from "./key-routes.ts";
+import { registerEnvironmentRoutes } from "./environment-routes.ts";
 import { registerRestRoutes } from "./rest-routes.ts";
 import { registerS3Routes } from "./s3/s3-routes.ts";
 import { registerTrussSecretRoutes } from "./secret-routes.ts";
@@ -17,6 +18,7 @@ export async function registerTrussRoutes(
   predict: PredictServices,
 ): Promise<void> {
   registerRestRoutes(app, services);
+  registerEnvironmentRoutes(app, services);
   registerTrussKeyRoutes(app, services);
   registerTrussSecretRoutes(app, services);
   await app.register(async (scope) => registerGraphQlRoute(scope, services));

@@ -11,7 +11,7 @@ import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import { requirePush } from "../../gateway/guard.ts";
-import { deleteDeployment, redeploy, setDesired } from "../../store/deployments.ts";
+import { deleteDeployment, setDesired } from "../../store/deployments.ts";
 import { deleteModel } from "../../store/models.ts";
 import type { DeploymentRow, ModelRow } from "../../store/schema.ts";
 import { getVersion } from "../../store/versions.ts";
@@ -26,13 +26,15 @@ import {
   titleOf,
 } from "./deployed.ts";
 import { logLines, logsBodySchema } from "./logs.ts";
+import { promoteDeployment } from "./promotion.ts";
 import { restErrorAnswer } from "./rest-error.ts";
 import { contextOf, type TrussContext, type TrussServices } from "./services.ts";
-import { instanceType, project } from "./words.ts";
+import { backpressure, instanceType, project } from "./words.ts";
 
 const modelParams = z.object({ model: z.string() });
 const params = modelParams.extend({ deployment: z.string() });
 const tags = ["baseten"];
+const promoteSchema = z.looseObject({ scale_down_previous_production: z.boolean().default(true) });
 /** A download's address is good for so long. */
 const downloadMs = 15 * 60_000;
 
@@ -55,8 +57,7 @@ export function registerRestRoutes(plain: FastifyInstance, services: TrussServic
   const runnable = async (request: FastifyRequest, given: z.output<typeof params>) => {
     const context = contextOf(services, request);
     const { model, row } = await found(context, given);
-    const version = await getVersion(db, row.project_id, row.version_id);
-    requirePush(context.principal, version?.manifest ?? null);
+    await requireRunnable(context, row);
     return { model, row };
   };
 
@@ -120,21 +121,15 @@ export function registerRestRoutes(plain: FastifyInstance, services: TrussServic
         summary: "Baseten: let the model's name lead to a deployment",
         tags,
         params,
-        body: z.unknown(),
+        body: promoteSchema.nullish(),
       },
     },
     async (request) => {
       const { model, row } = await runnable(request, request.params);
-      if (row.development) {
-        throw new ServingError(
-          "conflict",
-          "A development deployment cannot be promoted; push it without --watch.",
-        );
-      }
-      if (row.desired === "stopped") await setDesired(db, row.project_id, row.id, "running");
-      const promoted = await redeploy(db, row, { promote: true });
+      const scaleDownPrevious = request.body?.scale_down_previous_production ?? true;
+      const promoted = await promoteDeployment(db, model, row, { scaleDownPrevious });
       deploymentsChanged();
-      return describe(model, promoted ?? row);
+      return describe(model, promoted);
     },
   );
 
@@ -264,12 +259,19 @@ export function registerRestRoutes(plain: FastifyInstance, services: TrussServic
   }
 }
 
+/** One that the caller may let run: whoever starts code needs the scope to push it. */
+export async function requireRunnable({ db, principal }: TrussContext, row: DeploymentRow): Promise<void> {
+  const version = await getVersion(db, row.project_id, row.version_id);
+  requirePush(principal, version?.manifest ?? null);
+}
+
 function isEqual(a: string, b: string): boolean {
   const [one, other] = [Buffer.from(a), Buffer.from(b)];
   return one.length === other.length && timingSafeEqual(one, other);
 }
 
-function describe(model: ModelRow, row: DeploymentRow) {
+/** A deployment as Baseten's clients read it. */
+export function describe(model: ModelRow, row: DeploymentRow) {
   const { title, labels } = pushedSettings(row);
   return {
     id: row.id,
@@ -287,5 +289,6 @@ function describe(model: ModelRow, row: DeploymentRow) {
     instance_type_name: instanceType.name,
     environment: isProduction(row) ? "production" : null,
     labels: labels ?? {},
+    request_backpressure_settings: backpressure,
   };
 }

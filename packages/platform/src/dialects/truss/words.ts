@@ -11,3 +11,6 @@ export function project(id: string): { readonly id: string; readonly name: strin
 export function modelAddress(baseUrl: string, modelId: string): string {
   return `${baseUrl}/model/${modelId}`;
 }
+
+/** Calls beyond what a model takes at once wait for their turn. */
+export const backpressure = { policy: "QUEUE_ON_FULL" } as const;

@@ -1,0 +1,319 @@
+// `kill -9` of the platform in the middle of each step of `truss push` and `truss watch`, with the real command: the
+// command that is repeated succeeds, and nothing is left of what was half done.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { createServer, type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { json, startCorral, waitUntil, type Corral } from "../../e2e/harness.ts";
+import { one, platformProcess } from "../../e2e/processes.ts";
+import { startKillingProxy, type KillingProxy, type Moment, type Phase } from "./killing-proxy.ts";
+
+const half: Phase = { kind: "half" };
+const answered: Phase = { kind: "answered" };
+const sent = (ms: number): Phase => ({ kind: "sent", ms });
+
+const field =
+  (name: string): Moment["matches"] =>
+  ({ body }) =>
+    body.includes(name);
+const upload =
+  (wanted: string, query: RegExp): Moment["matches"] =>
+  ({ method, target }) =>
+    method === wanted && query.test(target);
+
+/** In the order of a push of more than one part. */
+const pushMoments: readonly (Moment & { readonly name: string })[] = [
+  ...steps("credentials", field("model_s3_upload_credentials"), [sent(0), sent(10), answered]),
+  ...steps("begin", upload("POST", /\?uploads/), [sent(0), answered]),
+  ...steps("part", upload("PUT", /partNumber=2/), [half, sent(0), sent(20), answered]),
+  ...steps("complete", upload("POST", /uploadId=/), [sent(0), sent(10), answered]),
+  // The archive is read, then the bundle kept, then rows are written.
+  ...steps("create", field("create_model"), [0, 20, 60, 100, 150, 200, 300].map(sent)),
+  ...steps("create", field("create_model"), [answered]),
+];
+const draftMoments = steps("draft", field("deploy_draft_truss"), [sent(20), sent(100), answered]);
+const watchMoments = [
+  ...steps("stage", field("stage_patch_for_draft_truss"), [sent(0), sent(10), answered]),
+  ...steps("sync", field("sync_draft_truss"), [sent(0), sent(30), sent(100), sent(300), answered]),
+];
+
+function steps(name: string, matches: Moment["matches"], phases: readonly Phase[]) {
+  return phases.map((phase) => ({ name: `${name}, ${wordsOf(phase)}`, matches, phase }));
+}
+
+function wordsOf(phase: Phase): string {
+  if (phase.kind === "sent") return `${phase.ms} ms after it was sent`;
+  return phase.kind === "half" ? "half sent" : "answered and not received";
+}
+
+interface Place extends AsyncDisposable {
+  readonly proxy: KillingProxy;
+  readonly corral: () => Corral;
+  readonly kill: () => Promise<void>;
+  readonly restart: () => Promise<void>;
+  readonly directory: string;
+  readonly home: string;
+}
+
+/** @param truss the command's path */
+export async function proveTrussKills(truss?: string): Promise<void> {
+  if (truss === undefined) {
+    console.log("npm run prove -- truss-kills PATH_OF_TRUSS");
+    process.exitCode = 2;
+    return;
+  }
+  await using place = await open();
+  let failed = 0;
+  const told = async (name: string, check: () => Promise<string>) => {
+    const startedAt = performance.now();
+    const result = await check().catch(
+      (error: unknown) => `FAILED: ${error instanceof Error ? error.message : error}`,
+    );
+    if (result.startsWith("FAILED")) failed += 1;
+    console.log(
+      `${name.padEnd(45)} ${((performance.now() - startedAt) / 1000).toFixed(1).padStart(5)} s  ${result}`,
+    );
+  };
+  let count = 0;
+  for (const moment of pushMoments) {
+    count += 1;
+    const mark = `push ${count}`;
+    await told(moment.name, () => killPush(place, truss, mark, moment, count));
+  }
+  for (const moment of draftMoments) {
+    count += 1;
+    const mark = `draft ${count}`;
+    await told(moment.name, () => killDraft(place, truss, mark, moment));
+  }
+  for (const moment of watchMoments) {
+    count += 1;
+    const mark = `watch ${count}`;
+    await told(moment.name, () => killWatch(place, truss, mark, moment));
+  }
+  console.log(`${pushMoments.length + draftMoments.length + watchMoments.length} moments, ${failed} failed`);
+  if (failed > 0) process.exitCode = 1;
+}
+
+async function open(): Promise<Place> {
+  const directory = await mkdtemp(join(tmpdir(), "corral-prove-"));
+  const home = join(directory, "corral");
+  await mkdir(home);
+  const port = await freePort();
+  const proxy = await startKillingProxy(port);
+  const start = () => startCorral({ home, port, quickstart: false, env: { CORRAL_URL: proxy.url } });
+  let corral = await start();
+  const remote = (name: string, url: string) =>
+    `[${name}]\nremote_provider = baseten\napi_key = ${corral.key}\nremote_url = ${url}\n`;
+  await writeFile(
+    join(directory, ".trussrc"),
+    remote("direct", proxy.url) + remote("proxied", "http://localhost:8000"),
+  );
+  return {
+    proxy,
+    directory,
+    home,
+    corral: () => corral,
+    async kill() {
+      const { pid } = await one(corral, platformProcess);
+      process.kill(pid, "SIGKILL");
+      corral.process.kill("SIGKILL");
+      await once(corral.process, "exit").catch(() => undefined);
+    },
+    async restart() {
+      corral = await start();
+    },
+    async [Symbol.asyncDispose]() {
+      await corral.stop();
+      await proxy[Symbol.asyncDispose]();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+async function killPush(
+  place: Place,
+  truss: string,
+  mark: string,
+  moment: Moment,
+  bundleCount: number,
+): Promise<string> {
+  const model = await writeModel(place, mark, mark, 9 << 20);
+  const first = await killDuring(place, moment, () =>
+    run(place, truss, ["push", model, "--remote", "direct"]),
+  );
+  const again = await run(place, truss, ["push", model, "--remote", "direct"]);
+  if (again.code !== 0)
+    throw new Error(`the repeated command ended with ${again.code}: ${again.text.slice(-300)}`);
+  await requireOne(place, mark, { development: false });
+  await requireAnswer(place, truss, model, mark, ["--published"]);
+  const bundles = await readdir(join(place.home, "bundles"));
+  if (bundles.length !== bundleCount)
+    throw new Error(`there are ${bundles.length} bundles for ${bundleCount} versions`);
+  const incoming = await readdir(join(place.home, "incoming")).catch(() => []);
+  if (incoming.length > 0) throw new Error(`${incoming.length} half bundles are left`);
+  return first.code === 0 ? "the command itself went on; repeated, too" : "repeated";
+}
+
+async function killDraft(place: Place, truss: string, mark: string, moment: Moment): Promise<string> {
+  const model = await writeModel(place, mark, mark);
+  {
+    await using first = watch(place, truss, ["push", model, "--watch"]);
+    await withKill(place, moment);
+    await first.ended(20_000);
+  }
+  await using second = watch(place, truss, ["push", model, "--watch"]);
+  await waitUntil("it is watched", 60_000, () => second.text().includes("Watching"));
+  await requireOne(place, mark, { development: true });
+  await requireAnswer(place, truss, model, mark, []);
+  return "repeated";
+}
+
+async function killWatch(place: Place, truss: string, mark: string, moment: Moment): Promise<string> {
+  const model = await writeModel(place, mark, "first");
+  {
+    await using first = watch(place, truss, ["push", model, "--watch"]);
+    await waitUntil("it is watched", 60_000, () => first.text().includes("Watching"));
+    const killed = withKill(place, moment);
+    await writeModel(place, mark, mark);
+    await killed;
+  }
+  await using second = watch(place, truss, ["watch", model]);
+  await waitUntil(`it is watched again: ${second.text()}`, 60_000, () => second.text().includes("Watching"));
+  await requireAnswer(place, truss, model, mark, []);
+  await requireOne(place, mark, { development: true });
+  return "watched again";
+}
+
+async function killDuring<Result>(
+  place: Place,
+  moment: Moment,
+  command: () => Promise<Result>,
+): Promise<Result> {
+  const killed = withKill(place, moment);
+  const result = command();
+  await Promise.race([killed, result.then(() => killed)]);
+  return await result;
+}
+
+/** Resolves when the platform is there again. */
+async function withKill({ proxy, kill, restart }: Place, moment: Moment): Promise<void> {
+  const over = sleep(60_000, "never" as const, { ref: false });
+  if ((await Promise.race([proxy.await(moment, kill), over])) === "never")
+    throw new Error("the moment never came");
+  await restart();
+}
+
+async function writeModel({ directory }: Place, name: string, mark: string, bytes = 0): Promise<string> {
+  const place = join(directory, name.replaceAll(" ", "-"));
+  const files: Record<string, string | Buffer> = {
+    "config.yaml": `model_name: ${name}\n`,
+    "model/__init__.py": "",
+    "model/model.py": `class Model:\n    def predict(self, model_input):\n        return {"mark": ${JSON.stringify(mark)}}\n`,
+    ...(bytes > 0 ? { "data/some.bin": Buffer.alloc(bytes, name) } : {}),
+  };
+  for (const [path, content] of Object.entries(files)) {
+    await mkdir(dirname(join(place, path)), { recursive: true });
+    await writeFile(join(place, path), content);
+  }
+  return place;
+}
+
+async function requireOne({ corral }: Place, title: string, wanted: { development: boolean }): Promise<void> {
+  interface Listed {
+    readonly id: string;
+    readonly name: string;
+  }
+  const { models } = await json<{ models: Listed[] }>(await corral().request("/v1/models"));
+  const own = models.filter(({ name }) => name === title);
+  if (own.length !== 1) throw new Error(`there are ${own.length} models ${title}`);
+  const { deployments } = await json<{ deployments: { is_development: boolean }[] }>(
+    await corral().request(`/v1/models/${own[0]?.id}/deployments`),
+  );
+  if (deployments.length !== 1 || deployments[0]?.is_development !== wanted.development)
+    throw new Error(`it has the deployments ${JSON.stringify(deployments)}`);
+}
+
+async function requireAnswer(
+  place: Place,
+  truss: string,
+  model: string,
+  mark: string,
+  words: readonly string[],
+) {
+  let text = "";
+  await waitUntil(`${mark} answers`, 60_000, async () => {
+    ({ text } = await run(place, truss, [
+      "predict",
+      "--target-directory",
+      model,
+      "-d",
+      "{}",
+      "--remote",
+      "proxied",
+      ...words,
+    ]));
+    return text.includes(`"${mark}"`);
+  }).catch((error: unknown) => {
+    throw new Error(`${String(error)}: ${text.slice(-300)}`);
+  });
+}
+
+function environmentOf({ directory, proxy }: Place): Record<string, string> {
+  const kept = Object.entries(process.env).filter(([name]) => !/proxy/i.test(name));
+  return {
+    ...(Object.fromEntries(kept) as Record<string, string>),
+    HOME: directory,
+    TRUSS_NO_UPDATE_CHECK: "1",
+    http_proxy: proxy.url,
+    no_proxy: "127.0.0.1",
+  };
+}
+
+async function run(place: Place, truss: string, words: readonly string[]) {
+  const child = spawn(truss, words, {
+    env: environmentOf(place),
+    cwd: place.directory,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let text = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream.on("data", (chunk: Buffer) => (text += chunk.toString()));
+  const timer = setTimeout(() => child.kill("SIGKILL"), 90_000);
+  const [code] = (await once(child, "close")) as [number | null];
+  clearTimeout(timer);
+  return { code, text };
+}
+
+function watch(place: Place, truss: string, words: readonly string[]) {
+  const child = spawn(truss, [...words, "--remote", "proxied"], {
+    env: environmentOf(place),
+    cwd: place.directory,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let text = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream.on("data", (chunk: Buffer) => (text += chunk.toString()));
+  const exited = once(child, "close");
+  return {
+    text: () => text,
+    ended: (ms: number) => Promise.race([exited, sleep(ms, undefined, { ref: false })]),
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGKILL");
+      await exited;
+    },
+  };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
