@@ -6,7 +6,7 @@ import { provePreparation } from "./prove/preparation.ts";
 import { proveTrussKills } from "./prove/truss-kills.ts";
 
 const proofs: Readonly<
-  Record<string, { readonly what: string; readonly run: (detail?: string) => Promise<void> }>
+  Record<string, { readonly what: string; readonly run: (...details: string[]) => Promise<void> }>
 > = {
   "convert-1b": {
     what: "memory and processor time of converting a model of Llama 3.2 1B's shape (8 GB of disk)",
@@ -21,14 +21,14 @@ const proofs: Readonly<
     run: provePreparation,
   },
   "truss-kills": {
-    what: "kill -9 of the platform in each step of a push and of a watch of the truss command: truss-kills PATH_OF_TRUSS",
+    what: "kill -9 of the platform in each step of a push and of a watch of the truss command: truss-kills PATH_OF_TRUSS [STEP]",
     run: proveTrussKills,
   },
 };
 
-const [name, detail] = process.argv.slice(2).filter((word) => word !== "--");
+const [name, ...details] = process.argv.slice(2).filter((word) => word !== "--");
 const proof = name === undefined || !Object.hasOwn(proofs, name) ? undefined : proofs[name];
 if (proof === undefined) {
   for (const [known, { what }] of Object.entries(proofs)) console.log(`${known.padEnd(12)} ${what}`);
   process.exitCode = 1;
-} else await proof.run(detail);
+} else await proof.run(...details);

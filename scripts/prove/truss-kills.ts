@@ -59,10 +59,13 @@ interface Place extends AsyncDisposable {
   readonly home: string;
 }
 
-/** @param truss the command's path */
-export async function proveTrussKills(truss?: string): Promise<void> {
+/**
+ * @param truss the command's path
+ * @param step only moments of this step, such as `part`; default: all
+ */
+export async function proveTrussKills(truss?: string, step = ""): Promise<void> {
   if (truss === undefined) {
-    console.log("npm run prove -- truss-kills PATH_OF_TRUSS");
+    console.log("npm run prove -- truss-kills PATH_OF_TRUSS [STEP]");
     process.exitCode = 2;
     return;
   }
@@ -78,23 +81,21 @@ export async function proveTrussKills(truss?: string): Promise<void> {
       `${name.padEnd(45)} ${((performance.now() - startedAt) / 1000).toFixed(1).padStart(5)} s  ${result}`,
     );
   };
+  const isWanted = ({ name }: { name: string }) => name.startsWith(step);
   let count = 0;
-  for (const moment of pushMoments) {
-    count += 1;
-    const mark = `push ${count}`;
-    await told(moment.name, () => killPush(place, truss, mark, moment, count));
-  }
-  for (const moment of draftMoments) {
-    count += 1;
-    const mark = `draft ${count}`;
-    await told(moment.name, () => killDraft(place, truss, mark, moment));
-  }
-  for (const moment of watchMoments) {
-    count += 1;
-    const mark = `watch ${count}`;
-    await told(moment.name, () => killWatch(place, truss, mark, moment));
-  }
-  console.log(`${pushMoments.length + draftMoments.length + watchMoments.length} moments, ${failed} failed`);
+  const tell = async (
+    moments: readonly (Moment & { readonly name: string })[],
+    check: (mark: string, moment: Moment) => Promise<string>,
+  ) => {
+    for (const moment of moments.filter(isWanted)) {
+      count += 1;
+      await told(moment.name, () => check(`model ${count}`, moment));
+    }
+  };
+  await tell(pushMoments, (mark, moment) => killPush(place, truss, mark, moment, count));
+  await tell(draftMoments, (mark, moment) => killDraft(place, truss, mark, moment));
+  await tell(watchMoments, (mark, moment) => killWatch(place, truss, mark, moment));
+  console.log(`${count} moments, ${failed} failed`);
   if (failed > 0) process.exitCode = 1;
 }
 

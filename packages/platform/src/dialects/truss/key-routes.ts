@@ -102,7 +102,7 @@ export function registerTrussKeyRoutes(plain: FastifyInstance, services: TrussSe
       const { items } = await listKeys(db, principal.projectId, { limit: 500 });
       const own = items.filter((row) => row.revoked_at === null && mayManage(principal, row));
       return {
-        items: own.map((row) => ({
+        keys: own.map((row) => ({
           prefix: row.prefix,
           name: row.name,
           type: typeOf(row),

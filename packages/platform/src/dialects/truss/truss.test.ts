@@ -273,10 +273,10 @@ test("keys are made in Baseten's kinds, shown once, and revoked by their prefix"
   const authorization = `Bearer ${made.api_key}`;
   const read = () => platform.request("/v1/users/me", { headers: { authorization } });
   assert.equal((await read()).status, 403, "it may call models and no more");
-  const { items } = (await get("/v1/api_keys")) as {
-    items: { prefix: string; type: string; name: string }[];
+  const { keys } = (await get("/v1/api_keys")) as {
+    keys: { prefix: string; type: string; name: string }[];
   };
-  const own = items.find(({ prefix }) => made.api_key.startsWith(`${prefix}_`));
+  const own = keys.find(({ prefix }) => made.api_key.startsWith(`${prefix}_`));
   assert.deepEqual([own?.name, own?.type], ["app", "WORKSPACE_INVOKE"]);
   await platform.request(`/v1/api_keys/${own?.prefix}`, { method: "DELETE" });
   assert.equal((await read()).status, 401);
