@@ -74,7 +74,7 @@ export async function proveTrussKills(truss?: string, step = ""): Promise<void> 
   const told = async (name: string, check: () => Promise<string>) => {
     const startedAt = performance.now();
     const result = await check().catch(
-      (error: unknown) => `FAILED: ${error instanceof Error ? error.message : error}`,
+      (error: unknown) => `FAILED: ${error instanceof Error ? error.message : String(error)}`,
     );
     if (result.startsWith("FAILED")) failed += 1;
     console.log(
@@ -178,8 +178,13 @@ async function killWatch(place: Place, truss: string, mark: string, moment: Mome
   {
     await using first = watch(place, truss, ["push", model, "--watch"]);
     await waitUntil("it is watched", 60_000, () => first.text().includes("Watching"));
-    const killed = withKill(place, moment);
-    await writeModel(place, mark, mark);
+    let isOver = false;
+    const killed = withKill(place, moment).finally(() => (isOver = true));
+    // It tells that it watches a little before it does.
+    for (let times = 1; !isOver; times += 1) {
+      await writeModel(place, mark, mark, times);
+      await Promise.race([killed, sleep(5_000)]);
+    }
     await killed;
   }
   await using second = watch(place, truss, ["watch", model]);

@@ -21,7 +21,11 @@ const active = (model: string, id: string) =>
     return status === "ACTIVE";
   });
 const idleSeconds = async (id: string) => {
-  const row = await platform.store.db.selectFrom("deployments").selectAll().where("id", "=", id).executeTakeFirstOrThrow();
+  const row = await platform.store.db
+    .selectFrom("deployments")
+    .selectAll()
+    .where("id", "=", id)
+    .executeTakeFirstOrThrow();
   return row.settings["idle_seconds"];
 };
 interface Environment {
@@ -33,20 +37,29 @@ test("production is an environment from the first push on, and leads to what was
   const first = await versionOf(push(platform, createModel("staged")), "create_model_from_truss");
   const model = first.oracle.id;
   await active(model, first.id);
-  const second = await versionOf(push(platform, createVersion(model), modelFiles("2")), "create_model_version_from_truss");
+  const second = await versionOf(
+    push(platform, createVersion(model), modelFiles("2")),
+    "create_model_version_from_truss",
+  );
   await active(model, second.id);
   const current = async () =>
     ((await get(`/v1/models/${model}/environments/production`)) as Environment).current_deployment?.id;
   assert.equal(await current(), first.id);
   const { environments } = (await get(`/v1/models/${model}/environments`)) as { environments: Environment[] };
-  assert.deepEqual(environments.map(({ name }) => name), ["production"]);
+  assert.deepEqual(
+    environments.map(({ name }) => name),
+    ["production"],
+  );
 
   const promote = (body: object, environment = "production") =>
     platform.post(`/v1/models/${model}/environments/${environment}/promote`, body);
   assert.equal((await promote({ deployment_id: second.id })).status, 200);
   assert.equal(await current(), second.id);
   assert.equal(await idleSeconds(first.id), 900, "the one before gives its memory back when it is unused");
-  assert.equal((await promote({ deployment_id: first.id, scale_down_previous_deployment: false })).status, 200);
+  assert.equal(
+    (await promote({ deployment_id: first.id, scale_down_previous_deployment: false })).status,
+    200,
+  );
   assert.equal(await current(), first.id, "rolled back");
   assert.equal(await idleSeconds(first.id), undefined, "production is not scaled down any more");
   assert.equal(await idleSeconds(second.id), undefined, "what the caller preserves stays as it is");
@@ -61,11 +74,17 @@ test("a push that promotes scales the last production down, unless it shall be p
   const model = first.oracle.id;
   await active(model, first.id);
   const preserving = 'environment_name: "production" scale_down_old_production: false';
-  const second = await versionOf(push(platform, createVersion(model, preserving), modelFiles("2")), "create_model_version_from_truss");
+  const second = await versionOf(
+    push(platform, createVersion(model, preserving), modelFiles("2")),
+    "create_model_version_from_truss",
+  );
   await active(model, second.id);
   assert.equal(await idleSeconds(first.id), undefined);
   const scaling = 'environment_name: "production" scale_down_old_production: true';
-  const third = await versionOf(push(platform, createVersion(model, scaling), modelFiles("3")), "create_model_version_from_truss");
+  const third = await versionOf(
+    push(platform, createVersion(model, scaling), modelFiles("3")),
+    "create_model_version_from_truss",
+  );
   await active(model, third.id);
   assert.equal(await idleSeconds(second.id), 900);
   assert.equal(await idleSeconds(third.id), undefined);
@@ -82,10 +101,16 @@ test("what was just pushed counts as primary before it is loaded, and production
   await active(model, draft.id);
   assert.deepEqual(await primaryOf(model), [], "a development deployment is not primary");
   const slow = { ...modelFiles("1"), "config.yaml": "model_name: fresh\n" };
-  const pushed = await versionOf(push(platform, createVersion(model), slow), "create_model_version_from_truss");
+  const pushed = await versionOf(
+    push(platform, createVersion(model), slow),
+    "create_model_version_from_truss",
+  );
   assert.deepEqual(await primaryOf(model), [pushed.id], "whatever its state");
   await active(model, pushed.id);
-  const next = await versionOf(push(platform, createVersion(model), modelFiles("2")), "create_model_version_from_truss");
+  const next = await versionOf(
+    push(platform, createVersion(model), modelFiles("2")),
+    "create_model_version_from_truss",
+  );
   await active(model, next.id);
   assert.deepEqual(await primaryOf(model), [pushed.id]);
 });
@@ -115,7 +140,11 @@ test("whoever may not push may neither promote nor delete", async () => {
   ] as const) {
     assert.equal(await status(keys.reader, method, path), 403, `${method} ${path}`);
   }
-  assert.equal(await status(keys.codeless, "DELETE", base), 403, "a model with all it has is an admin's to delete");
+  assert.equal(
+    await status(keys.codeless, "DELETE", base),
+    403,
+    "a model with all it has is an admin's to delete",
+  );
   assert.equal(await status(keys.codeless, "POST", `${base}/deployments/${id}/deactivate`, {}), 200);
   assert.equal(await status(keys.codeless, "DELETE", `${base}/deployments/${id}`), 200);
 });
