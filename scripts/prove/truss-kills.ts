@@ -182,7 +182,7 @@ async function killWatch(place: Place, truss: string, mark: string, moment: Mome
     const killed = withKill(place, moment).finally(() => (isOver = true));
     // It tells that it watches a little before it does.
     for (let times = 1; !isOver; times += 1) {
-      await writeModel(place, mark, mark, times);
+      await writeModel(place, mark, mark, 0, `# ${times}\n`);
       await Promise.race([killed, sleep(5_000)]);
     }
     await killed;
@@ -213,12 +213,18 @@ async function withKill({ proxy, kill, restart }: Place, moment: Moment): Promis
   await restart();
 }
 
-async function writeModel({ directory }: Place, name: string, mark: string, bytes = 0): Promise<string> {
+async function writeModel(
+  { directory }: Place,
+  name: string,
+  mark: string,
+  bytes = 0,
+  more = "",
+): Promise<string> {
   const place = join(directory, name.replaceAll(" ", "-"));
   const files: Record<string, string | Buffer> = {
     "config.yaml": `model_name: ${name}\n`,
     "model/__init__.py": "",
-    "model/model.py": `class Model:\n    def predict(self, model_input):\n        return {"mark": ${JSON.stringify(mark)}}\n`,
+    "model/model.py": `class Model:\n    def predict(self, model_input):\n        return {"mark": ${JSON.stringify(mark)}}\n${more}`,
     ...(bytes > 0 ? { "data/some.bin": Buffer.alloc(bytes, name) } : {}),
   };
   for (const [path, content] of Object.entries(files)) {
