@@ -124,7 +124,10 @@ test("whoever may not push may neither promote nor delete", async () => {
     coder: await platform.key({ scopes: ["read", "push_code"] }),
   };
   const status = async (key: string, method: string, path: string, body?: object) => {
-    const headers = { authorization: `Api-Key ${key}`, "content-type": "application/json" };
+    const headers = {
+      authorization: `Api-Key ${key}`,
+      ...(body === undefined ? {} : { "content-type": "application/json" }),
+    };
     const init = { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) };
     return (await platform.request(path, init)).status;
   };
