@@ -16,6 +16,7 @@ export const reservedNames = [
   "graphql",
   "s3",
   "runs",
+  "async_request",
   "keys",
   "usage",
   "secrets",

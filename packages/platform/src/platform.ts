@@ -309,6 +309,7 @@ export async function startPlatform(
       log,
       now,
       deployments: () => reconciler.runningDeployments(),
+      sealing,
       cancelInReplica: (replicaId, runId) => reconciler.cancelRun(replicaId, runId),
       queueLength: config.queueLength,
     });

@@ -9,6 +9,7 @@ import { LogController, fastify, type FastifyInstance, type FastifyRequest } fro
 import { jsonSchemaTransform, serializerCompiler } from "fastify-type-provider-zod";
 import type { Logger } from "pino";
 import { answerError } from "./gateway/answer-error.ts";
+import { registerAsyncRoutes } from "./dialects/baseten/async-routes.ts";
 import { registerTrussRoutes } from "./dialects/truss/register.ts";
 import type { Authenticate } from "./gateway/authenticate.ts";
 import { expectProject, type PredictServices } from "./gateway/forward-call.ts";
@@ -155,6 +156,7 @@ export async function buildServer(services: ServerServices): Promise<CorralServe
   registerSocketRoutes(app);
   takeUpgrades(app.server, services);
   await app.register(async (scope) => registerOpenAiRoutes(scope, services.predict));
+  await app.register(async (scope) => registerAsyncRoutes(scope, services.management, services.predict));
   await registerTrussRoutes(app, { ...services.management, names }, services.predict);
   const documented = [...guards];
   refuseOtherMethods(app, documented);

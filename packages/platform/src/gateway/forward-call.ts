@@ -1,6 +1,6 @@
 // A call whose deployment is known → one of its replicas, and the answer back. Knows no route and no body.
 
-import { ServingError, type Dialect } from "@corral/contract";
+import { ServingError, type Dialect, type RunError } from "@corral/contract";
 import type { EgressRules } from "@corral/weights";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { LiveReplica } from "../replica/live-replica.ts";
@@ -10,6 +10,7 @@ import { requireModel } from "./guard.ts";
 import { headersForReplica, readRunWishes } from "./predict-call.ts";
 import { proxyCall } from "./proxy.ts";
 import { selectReplica } from "./select-replica.ts";
+import type { NewTarget } from "../webhook/target.ts";
 import type { RunQueue } from "../runs/queue/run-queue.ts";
 import { answerQueued, prefersAsync, type QueueWish } from "./queue-call.ts";
 import { waitForLoad, type CallLoads } from "./wait-for-load.ts";
@@ -25,7 +26,7 @@ export interface PredictServices {
   readonly loads: CallLoads;
   /** Where results may be sent: see `webhook/check-webhook-url.ts`. */
   readonly egress: EgressRules;
-  readonly queue: Pick<RunQueue, "enqueue">;
+  readonly queue: Pick<RunQueue, "enqueue" | "expect" | "endUnbegun">;
 }
 
 declare module "fastify" {
@@ -56,6 +57,8 @@ export interface AddressedCall {
   readonly depth?: number;
   /** It is answered at once and carried out later; default: where the caller's `Prefer` says so. */
   readonly queued?: QueueWish;
+  /** Where its result is sent beside the answer; default: nowhere. */
+  readonly webhook?: NewTarget;
 }
 
 /** Fails while nothing was answered; from then on it answers in every case. */
@@ -70,7 +73,9 @@ export async function forwardCall(
   const principal = principalOf(request);
   requireModel(principal, target.modelName);
   const wishes = readRunWishes(request.headers);
-  const wish = call.queued ?? (isRun && depth === 0 && prefersAsync(request.headers) ? {} : null);
+  const { webhook } = call;
+  const wished = webhook === undefined ? {} : { webhook };
+  const wish = call.queued ?? (isRun && depth === 0 && prefersAsync(request.headers) ? wished : null);
   if (wish !== null) return await answerQueued(services, request, reply, checked(call), wish);
   const arrivedMs = nowMs();
   loads.arrived(target.id);
@@ -84,6 +89,12 @@ export async function forwardCall(
   if (replica === undefined) return;
 
   const body = waited?.body ?? call.body;
+  if (webhook !== undefined) {
+    const { projectId, keyId } = principal;
+    const own = { runId, projectId, keyId, dialect, deploymentId: target.id, replicaId: replica.id, webhook };
+    await services.queue.expect(own);
+  }
+  let refusal: ServingError | null = null;
   reply.hijack();
   const answered = proxyCall({
     request: request.raw,
@@ -107,12 +118,32 @@ export async function forwardCall(
     answerHeaders,
     ...(body === undefined ? {} : { body }),
     opened: waited?.opened ?? null,
-    refuse: (error) => answerError(request, reply, error, isRun ? runId : null),
+    refuse: (error) => {
+      refusal = error;
+      answerError(request, reply, error, isRun ? runId : null);
+    },
   });
   // It is in flight from here on, which keeps the model as its place did.
   waited?.[Symbol.dispose]();
   await answered;
   loads.ended(target.id);
+  if (webhook !== undefined) await endUnbegun(services, request, runId, refusal, reply.raw.statusCode);
+}
+
+/** Its replica refused it before it began, or its caller left before that: nobody else says how it ended. */
+async function endUnbegun(
+  { queue }: PredictServices,
+  request: FastifyRequest,
+  runId: string,
+  refusal: ServingError | null,
+  status: number,
+): Promise<void> {
+  const detail = `The call was answered ${status} before the model began.`;
+  const error: RunError = { code: status < 500 ? "invalid_parameter" : "deployment_not_ready", detail };
+  const known = refusal === null ? error : { code: refusal.code, detail: refusal.message };
+  await queue.endUnbegun(runId, known).catch((cause: unknown) => {
+    request.log.warn({ err: String(cause), run: runId }, "the end of a refused run is not written");
+  });
 }
 
 /** By which the caller finds the run again; Baseten's clients read a header of their own. */

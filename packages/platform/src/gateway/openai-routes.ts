@@ -23,6 +23,7 @@ import { addressesOf, forwardCall, queryOf, type PredictServices } from "./forwa
 import { mayUseModel } from "./guard.ts";
 import { checkBodyHeaders } from "./predict-call.ts";
 import { openAiBodySchema } from "./predict-schema.ts";
+import { acceptedSchema } from "./queue-call.ts";
 import { readBody } from "./read-body.ts";
 
 interface OpenAiRoute {
@@ -67,7 +68,7 @@ export function registerOpenAiRoutes(app: FastifyInstance, services: PredictServ
   // The schema documents the body; the replica is the one that checks it.
   app.setValidatorCompiler(() => () => true);
   for (const { url, summary, path, body, answer } of calls) {
-    const schema = { summary, tags: ["openai"], body, response: { 200: answer } };
+    const schema = { summary, tags: ["openai"], body, response: { 200: answer, 202: acceptedSchema } };
     app.post(url, { config, schema }, async (request, reply) => {
       checkBodyHeaders(request.headers);
       const [addresses, bytes] = await Promise.all([

@@ -18,7 +18,9 @@ import {
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { z } from "zod";
 import type { AddressedDeployment, Addresses } from "./address-book.ts";
+import { readCerebriumWish } from "./cerebrium-wish.ts";
 import { addressesOf, forwardCall, queryOf, type PredictServices } from "./forward-call.ts";
+import { acceptedSchema } from "./queue-call.ts";
 import { predictBodySchema } from "./predict-schema.ts";
 import { checkBodyHeaders } from "./predict-call.ts";
 
@@ -147,7 +149,10 @@ export function registerPredictRoutes(app: FastifyInstance, services: PredictSer
           summary: route.summary,
           tags: ["predict"],
           body: route.body ?? predictBodySchema(route.dialect),
-          ...(route.answer === undefined ? {} : { response: { 200: route.answer } }),
+          response: {
+            ...(route.answer === undefined ? {} : { 200: route.answer }),
+            ...(route.isRun === false ? {} : { 202: acceptedSchema }),
+          },
         },
       },
       (request, reply) =>
@@ -163,11 +168,17 @@ async function predict(
   reply: FastifyReply,
 ): Promise<void> {
   checkBodyHeaders(request.headers, route.path === "/predict" ? "raw" : "json");
-  const addresses = await addressesOf(request, services.addresses);
+  // The replica reads the query, too: `?result=text` and its like.
+  const ordinary = { query: queryOf(request.raw.url) };
+  const isCerebrium = route.dialect === "cerebrium";
+  const [addresses, { query, ...wish }] = await Promise.all([
+    addressesOf(request, services.addresses),
+    isCerebrium ? readCerebriumWish(request, services.egress) : ordinary,
+  ]);
   await forwardCall(services, request, reply, {
+    ...wish,
     dialect: route.dialect,
-    // The replica reads the query, too: `?result=text` and its like.
-    path: route.path + queryOf(request.raw.url),
+    path: route.path + query,
     target: route.find(addresses, request.params.name),
     isRun: route.isRun ?? true,
   });

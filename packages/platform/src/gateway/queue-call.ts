@@ -4,6 +4,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { mediaType, parseJson, ServingError } from "@corral/contract";
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { z } from "zod";
 import {
   defaultPriority,
   defaultQueueSeconds,
@@ -11,12 +12,17 @@ import {
   queuedBodyBytes,
   type RetryPlan,
 } from "../runs/queue/enqueue.ts";
-import type { WebhookTarget } from "../store/schema.ts";
+import type { NewTarget } from "../webhook/target.ts";
 import { principalOf } from "./answer-error.ts";
 import type { AddressedCall, PredictServices } from "./forward-call.ts";
 import { headersForQueue, readRunWishes } from "./predict-call.ts";
 import { bodyTooLarge, lengthOf } from "./proxy.ts";
 import { readBody } from "./read-body.ts";
+
+/** For reading only: the families have words of their own. */
+export const acceptedSchema = z
+  .looseObject({ run_id: z.string(), status: z.literal("queued").optional() })
+  .describe("For `Prefer: respond-async`: the run is in the queue.");
 
 /** What a caller says about a call that it does not wait for; what is absent has its default. */
 export interface QueueWish {
@@ -25,7 +31,7 @@ export interface QueueWish {
   readonly retry?: RetryPlan;
   /** How long it may wait for a replica. */
   readonly queueSeconds?: number;
-  readonly webhook?: WebhookTarget;
+  readonly webhook?: NewTarget;
   /** How the family says that it was taken. Default: `acceptedAnswer`. */
   readonly accepted?: (runId: string) => AcceptedAnswer;
 }

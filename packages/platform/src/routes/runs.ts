@@ -1,21 +1,13 @@
 // Runs: list, read and end. A key without the scope `read`, or limited to some models, sees the runs of its own calls.
 
-import {
-  ServingError,
-  dialects,
-  listQuerySchema,
-  listSchema,
-  runSchema,
-  runStatuses,
-} from "@corral/contract";
+import { dialects, listQuerySchema, listSchema, runSchema, runStatuses } from "@corral/contract";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
 import { principalOf } from "../gateway/answer-error.ts";
-import type { Principal } from "../gateway/authenticate.ts";
-import { hasScope } from "../gateway/guard.ts";
+import { seesAllRuns, visibleRun } from "../gateway/visible-run.ts";
 import { findDeploymentByName } from "../store/deployments.ts";
-import { getRun, listRuns, toRun } from "../store/runs.ts";
+import { listRuns, toRun } from "../store/runs.ts";
 import type { Db, RunRow } from "../store/schema.ts";
 import { toPage } from "./list.ts";
 import type { ManagementServices } from "./services.ts";
@@ -64,7 +56,7 @@ export function registerRunRoutes(plain: FastifyInstance, { db, queue }: Managem
         since: since === undefined ? undefined : new Date(since),
         until: until === undefined ? undefined : new Date(until),
         asynchronous: asynchronous === undefined ? undefined : asynchronous === "true",
-        keyId: seesAll(principal) ? undefined : principal.keyId,
+        keyId: seesAllRuns(principal) ? undefined : principal.keyId,
       });
       return toPage(page, (row) => ({ ...toRun(row), output_bytes: row.output_bytes }));
     },
@@ -109,17 +101,6 @@ export function registerRunRoutes(plain: FastifyInstance, { db, queue }: Managem
 }
 
 /** Fails with `run_not_found`, also where the key may not see it. */
-export async function findVisibleRun(db: Db, request: FastifyRequest, id: string): Promise<RunRow> {
-  const principal = principalOf(request);
-  const row = await getRun(db, principal.projectId, id);
-  if (row !== null && maySee(principal, row)) return row;
-  throw new ServingError("run_not_found", `There is no run ${JSON.stringify(id.slice(0, 100))}.`);
-}
-
-function seesAll(principal: Principal): boolean {
-  return hasScope(principal, "read") && principal.models === null;
-}
-
-function maySee(principal: Principal, run: RunRow): boolean {
-  return seesAll(principal) || (principal.keyId !== null && run.key_id === principal.keyId);
+export function findVisibleRun(db: Db, request: FastifyRequest, id: string): Promise<RunRow> {
+  return visibleRun(db, principalOf(request), id);
 }

@@ -251,6 +251,7 @@ export async function startTestPlatform({
     log,
     now,
     deployments: () => reconciler.runningDeployments(),
+    sealing,
     cancelInReplica: (replicaId, runId) => reconciler.cancelRun(replicaId, runId),
     ...queueOptions,
   });

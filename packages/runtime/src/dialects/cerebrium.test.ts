@@ -202,14 +202,12 @@ for (const { name, body, pointers, says } of refused) {
   });
 }
 
-test("webhook and async in the query are refused too, async=false is not", () => {
-  for (const query of ["?async=true", "?webhookEndpoint=https%3A%2F%2Fexample.com"]) {
-    assert.equal(
-      refusedFields("cerebrium", { prompt }, { ...context, query })[0]!.code,
-      "unsupported_parameter",
-    );
-  }
-  prepareBody("cerebrium", { prompt }, { ...context, query: "?async=false" });
+test("a webhook that the gateway took is nothing to the model", () => {
+  prepareBody(
+    "cerebrium",
+    { prompt, webhook_endpoint: "https://example.com/x" },
+    { ...context, isQueued: true },
+  );
 });
 
 test("unknown fields are ignored and named in a header", () => {

@@ -10,7 +10,7 @@ import {
 } from "@corral/contract";
 import { BodyReader, pointerTo, show } from "./body-reader.ts";
 import { generatedText } from "./generated-text.ts";
-import type { GenerationParameters, ReadDialect } from "./dialect.ts";
+import type { DialectContext, GenerationParameters, ReadDialect } from "./dialect.ts";
 import { encodeWarnings } from "./header-text.ts";
 import { defaultedLength, hasValue, mergeConfig, withoutLengths } from "./lengths.ts";
 import { refuseScores, scoreNames, scoresElsewhere } from "./refuse-scores.ts";
@@ -21,7 +21,7 @@ export const readCerebrium: ReadDialect = (body, context) => {
   const reader = new BodyReader(body);
   const source = takeSource(reader, ["prompt", "messages"]);
   const returnFullText = reader.takeBoolean("return_full_text") ?? true;
-  refuseAsync(reader, context.query);
+  refuseAsync(reader, context);
   const asText = readResultForm(reader, context.query);
   refuseScores(reader, [...scoreNames, "logprobs"], scoresElsewhere);
   const given = readParameters(reader);
@@ -72,17 +72,12 @@ export const readCerebrium: ReadDialect = (body, context) => {
   };
 };
 
-/** Refused rather than ignored, as a caller that waits for a webhook would wait for ever. */
-function refuseAsync(reader: BodyReader, query: URLSearchParams): void {
-  const remedy = "is not available yet; call without it and read the answer of the call.";
-  if ((reader.take("webhook_endpoint") ?? null) !== null) {
-    reader.refuse("/webhook_endpoint", "unsupported_parameter", `webhook_endpoint ${remedy}`);
-  }
-  if (query.has("webhookEndpoint"))
-    reader.refuse("", "unsupported_parameter", `webhookEndpoint in the query ${remedy}`);
-  const async = query.get("async");
-  if (async !== null && async !== "false")
-    reader.refuse("", "unsupported_parameter", `async in the query ${remedy}`);
+/** The gateway took it from every body that it looked into; of one that it did not, its caller would wait for ever. */
+function refuseAsync(reader: BodyReader, { isQueued = false }: DialectContext): void {
+  if ((reader.take("webhook_endpoint") ?? null) === null || isQueued) return;
+  const remedy =
+    "is read in bodies of up to 1 MiB whose length is told; use ?webhookEndpoint= for a longer one.";
+  reader.refuse("/webhook_endpoint", "unsupported_parameter", `webhook_endpoint ${remedy}`);
 }
 
 /** LangChain's client needs a text where the documented answer has a list. */

@@ -13,11 +13,17 @@ export interface CanceledRun {
   readonly isEnded: boolean;
 }
 
+export interface CancelOptions {
+  /** What a replica has begun with stays; default false. */
+  readonly onlyQueued?: boolean;
+}
+
 /** Null where there is no such run, or it has ended already. */
 export async function requestCancel(
   pool: Pick<Pool, "query">,
   projectId: string,
   runId: string,
+  { onlyQueued = false }: CancelOptions = {},
 ): Promise<CanceledRun | null> {
   const { rows } = await pool.query<{ status: string; replica_id: string | null }>({
     name: "cancel-run",
@@ -27,9 +33,9 @@ export async function requestCancel(
         finished_at = case when status = 'queued' then now() else finished_at end,
         may_retry = false,
         cancel_requested_at = coalesce(cancel_requested_at, now())
-      where id = $1 and project_id = $2 and status in ('queued', 'running')
+      where id = $1 and project_id = $2 and (status = 'queued' or (status = 'running' and not $4))
       returning status, replica_id`,
-    values: [runId, projectId, JSON.stringify(canceled)],
+    values: [runId, projectId, JSON.stringify(canceled), onlyQueued],
   });
   const [row] = rows;
   if (row === undefined) return null;

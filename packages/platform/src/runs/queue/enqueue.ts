@@ -4,7 +4,8 @@
 import { ServingError, type Dialect } from "@corral/contract";
 import type { Pool } from "pg";
 import { callQueryMs, storeError } from "../../store/retry.ts";
-import type { WebhookTarget } from "../../store/schema.ts";
+import type { Sealing } from "../../secrets/sealing.ts";
+import { targetColumns, type NewTarget } from "../../webhook/target.ts";
 
 /** Most bytes of the body of a call that waits in the queue. */
 export const queuedBodyBytes = 1024 * 1024;
@@ -45,14 +46,15 @@ export interface QueuedCall {
   readonly priority: number;
   readonly retry: RetryPlan;
   readonly queueSeconds: number;
-  readonly webhook: WebhookTarget | null;
+  readonly webhook: NewTarget | null;
 }
 
 /** The database's clock says when: the clocks of several platform processes may differ. */
 const text = `
   with run as (
-    insert into runs (id, project_id, deployment_id, key_id, dialect, status, asynchronous, webhook, created_at, stored)
-    select $1::uuid, $2, $3, $4, $5, 'queued', true, $6::json, now(), $17
+    insert into runs (id, project_id, deployment_id, key_id, dialect, status, asynchronous, webhook, webhook_secret,
+      created_at, stored)
+    select $1::uuid, $2, $3, $4, $5, 'queued', true, $6::json, $18::bytea, now(), $17
     where (select count(*) from (select 1 from queue where project_id = $2 limit $7) as waiting) < $7
     returning id
   )
@@ -66,10 +68,11 @@ const statement = { name: "enqueue-run", text, query_timeout: callQueryMs };
 export async function enqueue(
   pool: Pool,
   call: QueuedCall,
+  sealing: Sealing,
   queueLength: number = defaultQueueLength,
 ): Promise<void> {
   // Not tried again: what was committed without an answer would be refused as a second one.
-  const asked = pool.query({ ...statement, values: valuesOf(call, queueLength) });
+  const asked = pool.query({ ...statement, values: valuesOf(call, sealing, queueLength) });
   const { rowCount } = await asked.catch((error: unknown) => {
     throw storeError(error);
   });
@@ -81,15 +84,16 @@ export async function enqueue(
   );
 }
 
-function valuesOf(call: QueuedCall, queueLength: number): unknown[] {
-  const { retry, webhook } = call;
+function valuesOf(call: QueuedCall, sealing: Sealing, queueLength: number): unknown[] {
+  const { retry } = call;
+  const target = call.webhook === null ? null : targetColumns(call.webhook, call.runId, sealing);
   return [
     call.runId,
     call.projectId,
     call.deploymentId,
     call.keyId,
     call.dialect,
-    webhook === null ? null : JSON.stringify(webhook),
+    target?.webhook ?? null,
     queueLength,
     call.priority,
     call.path,
@@ -101,5 +105,6 @@ function valuesOf(call: QueuedCall, queueLength: number): unknown[] {
     retry.initialDelayMs,
     retry.maxDelayMs,
     call.isStored,
+    target?.webhook_secret ?? null,
   ];
 }

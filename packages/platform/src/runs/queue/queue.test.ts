@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { test } from "node:test";
 import type { Report, ReportBody } from "@corral/contract";
 import fc from "fast-check";
+import { createSealing } from "../../secrets/sealing.ts";
 import { createDeployment } from "../../store/deployments.ts";
 import { randomId } from "../../store/ids.ts";
 import { getOrCreateModel } from "../../store/models.ts";
@@ -19,6 +20,7 @@ import { expireRuns, takeBackLapsed } from "./sweep.ts";
 
 const store = await openTestStore();
 const { db, pool } = store;
+const sealing = createSealing({ keys: [Buffer.alloc(32, 9)] });
 const now = () => new Date();
 const lost = { code: "replica_lost", detail: "gone" } as const;
 const refused = { error: { code: "invalid_parameter", detail: "no" }, output: null } as const;
@@ -135,9 +137,9 @@ test("the queue of a project has an end, another's is not touched by it", async 
   const of = await makeDeployment();
   const other = randomId();
   await pool.query("insert into projects (id, name) values ($1, $1)", [other]);
-  for (let count = 0; count < 3; count += 1) await enqueue(pool, call(of, { projectId: other }), 3);
+  for (let count = 0; count < 3; count += 1) await enqueue(pool, call(of, { projectId: other }), sealing, 3);
   const runId = randomUUID();
-  await assert.rejects(enqueue(pool, call(of, { projectId: other, runId }), 3), {
+  await assert.rejects(enqueue(pool, call(of, { projectId: other, runId }), sealing, 3), {
     code: "queue_full",
     retryAfterSeconds: 5,
   });
@@ -370,7 +372,7 @@ function take(of: string, options: { platformId?: string; count?: number; leaseM
 
 async function add(of: string, changes: Partial<QueuedCall> = {}): Promise<string> {
   const queued = call(of, changes);
-  await enqueue(pool, queued);
+  await enqueue(pool, queued, sealing);
   return queued.runId;
 }
 

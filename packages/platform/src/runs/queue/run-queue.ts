@@ -1,15 +1,18 @@
 // The queue as the rest of a platform process knows it: calls go in, runs are ended on request, and this process'
 // worker carries out what waits.
 
+import type { RunError } from "@corral/contract";
 import type { Logger } from "pino";
 import { ownerOfRun } from "../../gateway/caller-of-run.ts";
 import type { LiveReplica } from "../../replica/live-replica.ts";
 import { lostRun } from "../../replica/records.ts";
+import type { Sealing } from "../../secrets/sealing.ts";
 import { endReplica } from "../../store/replicas.ts";
 import type { Store } from "../../store/store.ts";
-import { findCanceling, requestCancel, type CanceledRun } from "./cancel.ts";
+import { findCanceling, requestCancel, type CanceledRun, type CancelOptions } from "./cancel.ts";
 import { carryOut, type CarryOutServices } from "./carry-out.ts";
 import { defaultQueueLength, enqueue, type QueuedCall } from "./enqueue.ts";
+import { endUnbegun, expectRun, type ExpectedRun } from "./expected.ts";
 import type { DeploymentRoom } from "./room.ts";
 import { openSignals } from "./signals.ts";
 import { findOrphans, takeBackLapsed } from "./sweep.ts";
@@ -18,6 +21,8 @@ import { startQueueWorker, type QueueTimes } from "./worker.ts";
 export interface RunQueueOptions extends Omit<CarryOutServices, "pool" | "principalOf"> {
   readonly store: Pick<Store, "db" | "pool">;
   readonly platformId: string;
+  /** Of callers' secrets. */
+  readonly sealing: Sealing;
   readonly log: Logger;
   readonly now: () => Date;
   /** Deployments that this process runs. */
@@ -42,7 +47,11 @@ export interface RunQueue {
   /** Fails with `queue_full`. Once it resolves the run is kept, whatever happens. */
   enqueue(call: QueuedCall): Promise<void>;
   /** Null where there is no such run, or it has ended already. */
-  cancel(projectId: string, runId: string): Promise<CanceledRun | null>;
+  cancel(projectId: string, runId: string, options?: CancelOptions): Promise<CanceledRun | null>;
+  /** Writes a run down that is about to be given to its replica, its caller waiting. */
+  expect(run: ExpectedRun): Promise<void>;
+  /** What was expected is over; where no replica began with it, it ended so. */
+  endUnbegun(runId: string, error: RunError): Promise<void>;
   /** Takes nothing more, and gives back what no replica has. */
   stop(): void;
   /** To be called when the replicas have ended: what they had was given back with them. */
@@ -116,11 +125,13 @@ export async function openRunQueue(options: RunQueueOptions): Promise<RunQueue> 
 
   return {
     async enqueue(call) {
-      await enqueue(pool, call, queueLength ?? defaultQueueLength);
+      await enqueue(pool, call, options.sealing, queueLength ?? defaultQueueLength);
       signals.work();
     },
-    async cancel(projectId, runId) {
-      const canceled = await requestCancel(pool, projectId, runId);
+    expect: (run) => expectRun(pool, run, options.sealing),
+    endUnbegun: (runId, error) => endUnbegun(pool, runId, error),
+    async cancel(projectId, runId, cancelOptions) {
+      const canceled = await requestCancel(pool, projectId, runId, cancelOptions);
       if (canceled !== null && canceled.replicaId !== null) signals.cancel(canceled.replicaId, runId);
       return canceled;
     },
