@@ -1,7 +1,7 @@
 // The platform as a process: settings in, progress on stdout, logs on stderr, signals to an orderly end.
 
 import { readFileSync } from "node:fs";
-import { asServingError } from "@corral/contract";
+import { asServingError, redact } from "@corral/contract";
 import { destination, pino, stdTimeFunctions } from "pino";
 import { readConfig } from "./config.ts";
 import { startPlatform } from "./platform.ts";
@@ -29,6 +29,7 @@ if (read.kind === "invalid") {
       messageKey: "message",
       formatters: { level: (level) => ({ level }) },
       redact: ["*.authorization", "authorization"],
+      hooks: { streamWrite: redact },
     },
     destination({ dest: 2, sync: true }),
   );

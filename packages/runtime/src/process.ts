@@ -2,10 +2,12 @@
 // The only file that ends a process.
 
 import {
+  createRedactor,
   errorBody,
   isServingError,
   replicaConfigSchema,
   replicaSecretsSchema,
+  secretsOf,
   ServingError,
   type ReplicaConfig,
 } from "@corral/contract";
@@ -24,7 +26,8 @@ export async function runProcess(
   try {
     refusePoolSize(process.env["UV_THREADPOOL_SIZE"]);
     const config = readConfig(readConfigPath());
-    const log = createLog(config.log_level, (line) => process.stderr.write(line));
+    const secrets = createRedactor(secretsOf(config));
+    const log = createLog(config.log_level, (line) => process.stderr.write(line), secrets);
     const replica = await startReplica({ config, loadModel, log });
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => replica.drain());
     const reason = await replica.ended;

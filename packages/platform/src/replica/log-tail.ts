@@ -1,10 +1,12 @@
-// Turns what a process writes into lines, hands each on and keeps the last ones for the reason of a failure.
+// Turns what a process writes into lines without secrets, hands each on and keeps the last ones for the reason of a failure.
 
+import { createRedactedLines, createRedactor, type Redactor } from "@corral/contract";
 import type { Readable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
 
 const keptLineCount = 40;
-const lineLimit = 8_192;
+/** A message of author code, and what stands around it. */
+const lineLimit = 64 * 1024;
 
 export interface LogTail {
   /** Reads a stream to its end. */
@@ -13,30 +15,26 @@ export interface LogTail {
   lines(): readonly string[];
 }
 
-export function createLogTail(onLine: (line: string) => void): LogTail {
+export function createLogTail(
+  onLine: (line: string) => void,
+  redactor: Redactor = createRedactor(),
+): LogTail {
   const kept: string[] = [];
   const take = (line: string) => {
-    if (line === "") return;
-    const text = line.length > lineLimit ? `${line.slice(0, lineLimit)}…` : line;
-    kept.push(text);
+    kept.push(line);
     if (kept.length > keptLineCount) kept.shift();
-    onLine(text);
+    onLine(line);
   };
   return {
     lines: () => kept,
     follow(stream) {
       const decoder = new StringDecoder("utf8");
-      let rest = "";
-      stream.on("data", (chunk: Buffer) => {
-        const lines = (rest + decoder.write(chunk)).split("\n");
-        rest = lines.pop() ?? "";
-        for (const line of lines) take(line);
-        if (rest.length > lineLimit) {
-          take(rest);
-          rest = "";
-        }
+      const lines = createRedactedLines({ redactor, limit: lineLimit, onLine: take });
+      stream.on("data", (chunk: Buffer) => lines.write(decoder.write(chunk)));
+      stream.once("end", () => {
+        lines.write(decoder.end());
+        lines.end();
       });
-      stream.once("end", () => take(rest + decoder.end()));
       stream.on("error", () => {});
     },
   };

@@ -7,7 +7,7 @@ import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { ReplicaConfig } from "@corral/contract";
+import { createRedactor, secretsOf, type ReplicaConfig } from "@corral/contract";
 import type { LogLevel } from "../config.ts";
 import type { ReplicaExit } from "../domain/replica.ts";
 import { hubVariables, replicaEnvironment } from "./environment.ts";
@@ -92,7 +92,7 @@ export function createProcessDriver({
       // One that ends before it reads them says why itself.
       child.stdin.on("error", () => {});
       child.stdin.end(secrets === null ? "" : JSON.stringify(secrets));
-      const tail = createLogTail(onLine);
+      const tail = createLogTail(onLine, createRedactor(secretsOf(config)));
       tail.follow(child.stdout);
       tail.follow(child.stderr);
       const exited = exitOf(child, () => tail.lines());

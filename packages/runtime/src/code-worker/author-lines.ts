@@ -1,5 +1,6 @@
 // What author code writes → lines of the log, with a bound on what a flood of them costs.
 
+import { createRedactedLines, createRedactor, type Redactor } from "@corral/contract";
 import type { Readable } from "node:stream";
 
 /** A longer line is cut. */
@@ -47,9 +48,16 @@ export function createLineBudget({ now, onDropped }: LineBudgetOptions): LineBud
 const bytesPerTurn = 128 * 1024;
 const turnMs = 100;
 
-/** Code that floods is slowed down: its lines cost the loop a bounded part of each second. */
-export function followLines(stream: Readable, onLine: (line: string) => void): void {
-  let rest = "";
+/**
+ * Lines without secrets. Code that floods is slowed down: its lines cost the loop a bounded part of each second.
+ * What is beyond the length of a line is not kept until its end comes.
+ */
+export function followLines(
+  stream: Readable,
+  onLine: (line: string) => void,
+  redactor: Redactor = createRedactor(),
+): void {
+  const lines = createRedactedLines({ redactor, limit: longestLine, onLine });
   let turnBegan = 0;
   let readBytes = 0;
   function pace(length: number): void {
@@ -63,18 +71,8 @@ export function followLines(stream: Readable, onLine: (line: string) => void): v
   stream.setEncoding("utf8");
   stream.on("data", (text: string) => {
     pace(text.length);
-    const lines = text.split("\n");
-    const last = lines.pop() ?? "";
-    for (const line of lines) {
-      onLine((rest + line).slice(0, longestLine));
-      rest = "";
-    }
-    // What is beyond the length of a line is not kept until its end comes.
-    rest = (rest + last).slice(0, longestLine);
+    lines.write(text);
   });
   stream.on("error", () => {});
-  stream.on("close", () => {
-    if (rest !== "") onLine(rest);
-    rest = "";
-  });
+  stream.on("close", () => lines.end());
 }

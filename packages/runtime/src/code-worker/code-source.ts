@@ -55,6 +55,7 @@ export function codeSource(code: ReplicaCode, place: CodePlace): CodeSource {
         processes,
         disk: { directory: scratchDirectory, freeBytes, innocentBytes },
       },
+      secrets: Object.values(code.secrets),
       path: own["PATH"] ?? "",
       isolation,
     },

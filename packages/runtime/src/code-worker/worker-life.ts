@@ -1,7 +1,7 @@
 // One code worker from its start to its end: process, stream, load, calls. Knows neither what came before it nor what
 // comes after.
 
-import { websocketMessageBytes } from "@corral/contract";
+import { cleanAndCut, createRedactor, websocketMessageBytes, type Redactor } from "@corral/contract";
 import type { Log } from "../log.ts";
 import { createLineBudget, type LineBudget } from "./author-lines.ts";
 import { openWorkerConnection, type WorkerConnection } from "./connection.ts";
@@ -84,6 +84,8 @@ const mostStuckCalls = 64;
 const mostUnsentBytes = 16 * 1024 ** 2;
 /** Bytes beyond an answer that a message may have before the worker counts as broken. */
 const slackBytes = 64 * 1024;
+/** Characters of a line that the code logs. */
+const longestMessage = 16_000;
 const pingMs = 5_000;
 /** After `shutdown`, with no call left. */
 const shutdownGraceMs = 5_000;
@@ -137,6 +139,7 @@ class RunningWorker implements WorkerLife {
   readonly #calls: WorkerCalls;
   readonly #llm: LlmPort;
   readonly #budget: LineBudget;
+  readonly #redactor: Redactor;
   readonly #loadResolvers = Promise.withResolvers<LoadOutcome>();
   readonly #streamClosed = Promise.withResolvers<void>();
   #stage: FailedMessage["stage"] = "import";
@@ -155,6 +158,7 @@ class RunningWorker implements WorkerLife {
   constructor(options: WorkerLifeOptions, process: WorkerProcess, start: StartMessage, budget: LineBudget) {
     this.#options = options;
     this.#budget = budget;
+    this.#redactor = createRedactor(options.process.secrets);
     this.#process = process;
     this.load = this.#loadResolvers.promise;
     this.#connection = openWorkerConnection({
@@ -278,7 +282,8 @@ class RunningWorker implements WorkerLife {
       case "log":
         if (!this.#budget.take(message.message)) return;
         log[message.level](
-          message.message,
+          // The worker cuts what is longer still, perhaps amid a secret: that end is not kept.
+          cleanAndCut(this.#redactor, message.message, longestMessage),
           message.run_id === null ? fromCode : { ...fromCode, run_id: message.run_id },
         );
         return;

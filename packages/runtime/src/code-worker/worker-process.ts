@@ -1,6 +1,7 @@
 // A code worker as a process: started with nothing of the replica's but one socket, held to limits, and ended with
 // everything that it started. Knows no message.
 
+import { createRedactor } from "@corral/contract";
 import { spawn } from "node:child_process";
 import type { Duplex, Readable } from "node:stream";
 import { followLines } from "./author-lines.ts";
@@ -34,6 +35,8 @@ export interface WorkerProcessOptions {
   readonly limits: ProcessLimits;
   /** A line that the author's code wrote. */
   readonly onLine: (line: string) => void;
+  /** Values that stand in none of its lines. */
+  readonly secrets: readonly string[];
   /** Where helpers are looked for. */
   readonly path: string;
   /** What gives it namespaces of its own (`isolatingWords`); null: nothing does. */
@@ -70,8 +73,9 @@ export async function startWorkerProcess(options: WorkerProcessOptions): Promise
   });
   // One that has ended before it read this has a reason of its own.
   child.stdin?.on("error", () => {}).end(own?.input);
-  followLines(child.stdout as Readable, onLine);
-  followLines(child.stderr as Readable, onLine);
+  const redactor = createRedactor(options.secrets);
+  followLines(child.stdout as Readable, onLine, redactor);
+  followLines(child.stderr as Readable, onLine, redactor);
   const stream = child.stdio[3] as Duplex;
   // Until somebody reads it, nobody else listens for its failure.
   stream.on("error", () => {});

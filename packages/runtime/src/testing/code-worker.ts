@@ -121,6 +121,7 @@ function testSource(directory: string, scratch: string, options: TestCodeOptions
         processes: 64,
         ...(options.disk === undefined ? {} : { disk: { directory: scratch, ...options.disk } }),
       },
+      secrets: [],
       path: process.env["PATH"] ?? "",
       isolation:
         options.hidden === undefined
