@@ -211,3 +211,53 @@ test("what a model's code asks of the model is reserved and counted in its run",
     reserved: 0,
   });
 });
+
+test("a run's lines are found and followed, and a declared secret stands in none of them", async () => {
+  const secret = "hunter2-or-three";
+  const path = join(directory, "talker");
+  await mkdir(join(path, "model"), { recursive: true });
+  await writeFile(join(path, "config.yaml"), `model_name: talker\nsecrets:\n  word: null\n`);
+  await writeFile(
+    join(path, "model/model.ts"),
+    `import { secrets } from "@corral/model";
+    export async function predict({ name }: { name: string }) {
+      const word = String(await secrets.get("word"));
+      console.log("hello " + name + " " + word);
+      process.stdout.write("raw " + word.slice(0, 7));
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      process.stdout.write(word.slice(7) + "\\n" + "x".repeat(8_190) + word + "\\n");
+      return name;
+    }`,
+  );
+  const set = await corral.request("/api/v1/secrets/word", {
+    method: "PUT",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ value: secret }),
+  });
+  assert.ok(set.ok, await set.text());
+  assert.equal((await corral.cli("push", path)).code, 0);
+  const followed = corral.request("/api/v1/deployments/talker/logs?follow=true&search=hello");
+  const reader = (await followed).body!.pipeThrough(new TextDecoderStream()).getReader();
+  const runs: string[] = [];
+  for (const name of ["ada", "bob"]) {
+    const response = await corral.post("/api/v1/deployments/talker/generate", { name });
+    runs.push((await json<{ run_id: string }>(response)).run_id);
+  }
+  let live = "";
+  while (live.trim().split("\n").length < 2) live += (await reader.read()).value ?? assert.fail("it ended");
+  await reader.cancel();
+  assert.match(live, /hello ada \*\*\*.*\n.*hello bob \*\*\*/);
+  const { items } = await json<{ items: { run_id: string; level: string; line: string }[] }>(
+    await corral.request(`/api/v1/runs/${runs[1]}/logs`),
+  );
+  assert.ok(items.length > 0 && items.every((item) => item.run_id === runs[1]));
+  assert.match(items.map(({ line }) => line).join("\n"), /hello bob \*\*\*/);
+  const cli = await corral.cli("logs", "talker", "--run", runs[0] ?? "", "--since", "10m", "--level", "info");
+  assert.match(cli.stdout, /hello ada \*\*\*/);
+  assert.doesNotMatch(cli.stdout, /bob/);
+  const all = await (await corral.request("/api/v1/deployments/talker/logs?tail=1000")).text();
+  assert.match(all, /raw \*\*\*/);
+  assert.doesNotMatch(all + corral.output(), /hunter2|or-three/);
+  const wrong = await corral.request("/api/v1/deployments/talker/logs?run=x&level=loud&tail=0");
+  assert.equal(wrong.status, 422);
+});

@@ -14,6 +14,7 @@ import type {
   DeploymentFiles,
   Detokenized,
   Key,
+  LogLine,
   Model,
   PatchAnswer,
   PatchKey,
@@ -31,7 +32,7 @@ import type {
   Version,
   Weights,
 } from "@corral/contract";
-import { streamText } from "./stream.ts";
+import { streamLines, streamText } from "./stream.ts";
 import { createTransport, type CallOptions, type ClientOptions } from "./transport.ts";
 
 export interface Page<Item> {
@@ -44,10 +45,15 @@ export interface ListOptions extends CallOptions {
   readonly cursor?: string;
 }
 
-export interface LogLine {
-  readonly at: string;
-  readonly replica_id: string | null;
-  readonly line: string;
+export interface LogsOptions extends CallOptions {
+  /** How many of the last lines, at most 10,000. Default: 100. */
+  readonly tail?: number;
+  readonly search?: string;
+  /** Moments in ISO 8601: [since, until). */
+  readonly since?: string;
+  readonly until?: string;
+  /** `debug`, `info`, `warn` or `error`: this one and worse. */
+  readonly level?: string;
 }
 
 export interface UsageOptions extends CallOptions {
@@ -111,8 +117,13 @@ export interface Client {
     /** The last `tail` lines of its replicas, oldest first. */
     readonly logs: (
       deployment: string,
-      options?: CallOptions & { readonly tail?: number },
+      options?: LogsOptions,
     ) => Promise<{ readonly items: readonly LogLine[] }>;
+    /** The same lines, and every one from then on. */
+    readonly followLogs: (
+      deployment: string,
+      options?: LogsOptions,
+    ) => AsyncGenerator<LogLine, void, undefined>;
     readonly generate: (deployment: string, body: Body, options?: CallOptions) => Promise<GenerateAnswer>;
     /** Those of its version, with their hashes. */
     readonly files: (deployment: string, options?: CallOptions) => Promise<DeploymentFiles>;
@@ -146,6 +157,9 @@ export interface Client {
   readonly runs: {
     readonly list: (options?: ListOptions) => Promise<Page<Run>>;
     readonly get: (run: string, options?: CallOptions) => Promise<Run>;
+    /** What was written for it, oldest first. */
+    readonly logs: (run: string, options?: LogsOptions) => Promise<{ readonly items: readonly LogLine[] }>;
+    readonly followLogs: (run: string, options?: LogsOptions) => AsyncGenerator<LogLine, void, undefined>;
   };
   readonly keys: {
     readonly list: (options?: ListOptions) => Promise<Page<Key>>;
@@ -211,6 +225,10 @@ export function createClient(options: ClientOptions): Client {
   };
   const list = <Item>(path: string, { limit, cursor, ...call }: ListOptions = {}) =>
     transport.json<Page<Item>>(path, { ...call, query: { limit, cursor } });
+  const logs = (path: string, options: LogsOptions = {}) =>
+    transport.json<{ items: LogLine[] }>(`${path}/logs`, logsRequest(options));
+  const followLogs = (path: string, options: LogsOptions = {}) =>
+    streamLines<LogLine>(transport, `${path}/logs`, logsRequest(options, "true"));
   const usage = ({ groupBy, signal, ...query }: UsageOptions, format: "json" | "csv") => ({
     ...(signal === undefined ? {} : { signal }),
     query: { ...query, group_by: groupBy?.join(","), format },
@@ -244,8 +262,8 @@ export function createClient(options: ClientOptions): Client {
       get: (deployment, call) => get(api("deployments", deployment), call),
       create: (body, call) => post("/api/v1/deployments", body, call),
       delete: (deployment, call) => remove(api("deployments", deployment), call),
-      logs: (deployment, { tail, ...call } = {}) =>
-        transport.json(`${api("deployments", deployment)}/logs`, { ...call, query: { tail } }),
+      logs: (deployment, options) => logs(api("deployments", deployment), options),
+      followLogs: (deployment, options) => followLogs(api("deployments", deployment), options),
       generate: (deployment, body, call) => post(`${api("deployments", deployment)}/generate`, body, call),
       files: (deployment, call) => get(`${api("deployments", deployment)}/files`, call),
       patch: (deployment, body, call) => post(`${api("deployments", deployment)}/patches`, body, call),
@@ -270,6 +288,8 @@ export function createClient(options: ClientOptions): Client {
     runs: {
       list: (call) => list("/api/v1/runs", call),
       get: (run, call) => get(api("runs", run), call),
+      logs: (run, options) => logs(api("runs", run), options),
+      followLogs: (run, options) => followLogs(api("runs", run), options),
     },
     keys: {
       list: (call) => list("/api/v1/keys", call),
@@ -302,6 +322,10 @@ export function createClient(options: ClientOptions): Client {
     predictIdentifier: (identifier, body, call) =>
       post(`/${encodeURIComponent(identifier)}/predict`, body, call),
   };
+}
+
+function logsRequest({ signal, ...query }: LogsOptions, follow?: "true") {
+  return { ...(signal === undefined ? {} : { signal }), query: { ...query, follow } };
 }
 
 /** Every item of a list, page after page: `for await (const model of allOf(client.models.list))`. */

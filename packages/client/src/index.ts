@@ -6,9 +6,10 @@ export {
   type CreatedKey,
   type GenerateAnswer,
   type ListOptions,
-  type LogLine,
+  type LogsOptions,
   type Page,
   type PushOptions,
 } from "./client.ts";
+export type { LogLine } from "@corral/contract";
 export { UnreachableError } from "./errors.ts";
 export type { CallOptions, ClientOptions } from "./transport.ts";

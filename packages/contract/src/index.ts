@@ -20,6 +20,7 @@ export * from "./generation-ranges.ts";
 export * from "./generation-values.ts";
 export * from "./json-body.ts";
 export * from "./json.ts";
+export * from "./logs.ts";
 export * from "./management.ts";
 export { editDistance, nearestName } from "./nearest-name.ts";
 export * from "./openai.ts";

@@ -59,9 +59,6 @@ export const replicaSchema = z.object({
 });
 export type Replica = z.infer<typeof replicaSchema>;
 
-export const logsQuerySchema = z.object({ tail: z.coerce.number().int().min(1).max(1000).default(100) });
-export const logLineSchema = z.object({ at: timestamp, replica_id: z.string(), line: z.string() });
-
 export const keySchema = z.object({
   id: z.string(),
   name: z.string(),

@@ -4,7 +4,14 @@
 import { homedir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { deviceChoices, integrityChecks, type DeviceChoice, type IntegrityChecks } from "@corral/contract";
+import {
+  deviceChoices,
+  integrityChecks,
+  logLevels,
+  type DeviceChoice,
+  type IntegrityChecks,
+  type LogLevel,
+} from "@corral/contract";
 import { egressEntryProblem, splitEntries } from "@corral/weights";
 import { z } from "zod";
 import { parseSealingKeys, type SealingKeys } from "./secrets/keys.ts";
@@ -51,14 +58,15 @@ export interface PlatformConfig {
   /** Most runs of a project that are in the queue, waiting or being carried out. */
   readonly queueLength: number;
   readonly logLevel: LogLevel;
+  /** Logs of replicas are kept so long. */
+  readonly logDays: number;
+  /** Most bytes of one deployment's logs. */
+  readonly logBytes: number;
   /** Whether the two tiny models are deployed and `/readyz` waits for them. */
   readonly quickstart: boolean;
   /** `json`: one JSON value a line on stdout tells what happens. */
   readonly output: "text" | "json";
 }
-
-export const logLevels = ["debug", "info", "warn", "error"] as const;
-export type LogLevel = (typeof logLevels)[number];
 
 export const defaultPort = 5526;
 
@@ -203,6 +211,22 @@ const settings: readonly Setting[] = [
     "a number of runs from 1 to 1000000",
     { flag: null },
   ),
+  setting(
+    "log_days",
+    "CORRAL_LOG_DAYS",
+    z.coerce.number().positive().max(36_500),
+    7,
+    "days, above 0, for which logs of replicas are kept",
+    { flag: null },
+  ),
+  setting(
+    "log_bytes",
+    "CORRAL_LOG_BYTES",
+    z.coerce.number().int().min(65_536),
+    64 * 1024 ** 2,
+    "bytes, from 65536 on, that the logs of one deployment may take",
+    { flag: null },
+  ),
   setting("log_level", "LOG_LEVEL", z.enum(logLevels), "info", `one of ${logLevels.join(", ")}`),
 ];
 
@@ -299,6 +323,8 @@ export function readConfig(
     egressAllow: values["egress_allow"] as string,
     queueLength: values["queue_length"] as number,
     logLevel: values["log_level"] as LogLevel,
+    logDays: values["log_days"] as number,
+    logBytes: values["log_bytes"] as number,
     quickstart: flags["quickstart"] === true,
     output: output as "text" | "json",
   });

@@ -30,6 +30,7 @@ import type { Progress } from "./progress.ts";
 import { createQuickstart } from "./quickstart.ts";
 import { Reconciler } from "./reconcile.ts";
 import { createClaims } from "./replica/claims.ts";
+import { createLogStore } from "./logs/log-store.ts";
 import { LogBook } from "./replica/log-book.ts";
 import { threadsDirectory } from "./replica/threads-directory.ts";
 import { createReplicaDirectory } from "./replica/directory.ts";
@@ -203,7 +204,18 @@ export async function startPlatform(
       memory,
       now,
     });
-    const logBook = new LogBook();
+    const logs = createLogStore({
+      directory: join(home, "logs"),
+      deploymentBytes: config.logBytes,
+      keepDays: config.logDays,
+      now: Date.now,
+      onProblem: (error) => log.warn({ err: String(error) }, "lines of a replica are not kept"),
+    });
+    await logs.sweep();
+    const sweeping = setInterval(() => void logs.sweep().catch(() => undefined), 60 * 60_000).unref();
+    cleanups.push(() => clearInterval(sweeping));
+    cleanups.push(() => logs.close());
+    const logBook = new LogBook((deploymentId, line) => logs.append(deploymentId, line));
     const residency = new Residency({
       capBytes: config.memoryBytes,
       starvationMs: config.starvationSeconds * 1000,
@@ -353,6 +365,7 @@ export async function startPlatform(
         memory,
         deploymentsChanged: () => void reconciler.wake(),
         logBook,
+        logs,
         tellAdapters,
         patches,
         replicasOf: (id) => directory.replicasOf(id),

@@ -25,6 +25,7 @@ import { registerCatalogueRoutes } from "./routes/catalogue.ts";
 import { registerDeploymentRoutes } from "./routes/deployments.ts";
 import { registerHealthRoutes, type Readiness } from "./routes/health.ts";
 import { registerKeyRoutes } from "./routes/keys.ts";
+import { registerLogRoutes } from "./routes/logs.ts";
 import { registerMetricsRoute, type SampleDeployments } from "./routes/metrics.ts";
 import { registerModelRoutes } from "./routes/models.ts";
 import { registerPatchRoutes } from "./routes/patches.ts";
@@ -147,6 +148,7 @@ export async function buildServer(services: ServerServices): Promise<CorralServe
   registerRunStreamRoutes(app, services.management);
   registerKeyRoutes(app, services.management);
   registerUsageRoutes(app, services.management);
+  registerLogRoutes(app, services.management);
   registerPriceRoutes(app, services.management);
   registerSecretRoutes(app, services.management);
   registerMetricsRoute(app, services.sampleDeployments);

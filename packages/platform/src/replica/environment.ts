@@ -2,7 +2,7 @@
 // platform reaches it.
 
 import { join } from "node:path";
-import type { LogLevel } from "../config.ts";
+import type { LogLevel } from "@corral/contract";
 
 /** @param options `installs`: it has code, whose packages may come from a registry */
 export function replicaEnvironment(

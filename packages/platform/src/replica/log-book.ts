@@ -1,5 +1,5 @@
-// The last lines that the replicas of this process wrote, by deployment. In memory only: a line is for whoever looks
-// now, the platform's own log on stderr is for keeping.
+// The last lines that the replicas of this process wrote, by deployment, in memory: for whoever looks now. What is kept is
+// kept by `../logs/log-store.ts`, to which every line is handed on.
 
 export interface KeptLine {
   readonly at: string;
@@ -18,10 +18,16 @@ interface Kept {
 }
 
 export class LogBook {
+  readonly #keep: (deploymentId: string, line: KeptLine) => void;
   /** In order of the last line; the longest silent deployment is the first to be forgotten. */
   readonly #kept = new Map<string, Kept>();
 
+  constructor(keep: (deploymentId: string, line: KeptLine) => void = () => {}) {
+    this.#keep = keep;
+  }
+
   append(deploymentId: string, line: KeptLine): void {
+    this.#keep(deploymentId, line);
     const kept = this.#kept.get(deploymentId) ?? { lines: [], characterCount: 0 };
     kept.lines.push(line);
     kept.characterCount += line.line.length;

@@ -2,7 +2,7 @@
 
 import type { Logger } from "pino";
 import { z } from "zod";
-import { logLevels } from "../config.ts";
+import { logLevels } from "@corral/contract";
 
 const ownLine = z.looseObject({ level: z.enum(logLevels), message: z.string() });
 

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createRedactor, secretsOf, type ReplicaConfig } from "@corral/contract";
-import type { LogLevel } from "../config.ts";
+import type { LogLevel } from "@corral/contract";
 import type { ReplicaExit } from "../domain/replica.ts";
 import { hubVariables, replicaEnvironment } from "./environment.ts";
 import { createLogTail } from "./log-tail.ts";

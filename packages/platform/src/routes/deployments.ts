@@ -5,8 +5,6 @@ import {
   deploymentSchema,
   listQuerySchema,
   listSchema,
-  logLineSchema,
-  logsQuerySchema,
   replicaSchema,
 } from "@corral/contract";
 import type { FastifyInstance } from "fastify";
@@ -107,25 +105,6 @@ export function registerDeploymentRoutes(
       );
       if (deployment.status !== "starting" || deployment.status_detail !== null) return deployment;
       return { ...deployment, status_detail: installationLine(logBook.tail(deployment.id, 1)) };
-    },
-  );
-
-  app.get(
-    "/api/v1/deployments/:deployment/logs",
-    {
-      config: { guard: "read" },
-      schema: {
-        summary: "Read the last lines that a deployment's replicas wrote, oldest first",
-        description: "Of the replicas of the platform process that answers, since it started.",
-        tags,
-        params,
-        querystring: logsQuerySchema,
-        response: { 200: z.object({ items: z.array(logLineSchema) }) },
-      },
-    },
-    async (request) => {
-      const row = await visibleDeployment(db, principalOf(request), request.params.deployment);
-      return { items: [...logBook.tail(row.id, request.query.tail)] };
     },
   );
 

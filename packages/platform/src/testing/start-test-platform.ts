@@ -22,6 +22,7 @@ import { openReplicaEntry, type ReplicaEntry } from "../gateway/replica-entry.ts
 import { findKeyRecords } from "../gateway/load-keys.ts";
 import { Reconciler } from "../reconcile.ts";
 import { createClaims } from "../replica/claims.ts";
+import { createLogStore } from "../logs/log-store.ts";
 import { LogBook } from "../replica/log-book.ts";
 import { createReplicaDirectory } from "../replica/directory.ts";
 import { createProcessDriver } from "../replica/process.ts";
@@ -166,7 +167,14 @@ export async function startTestPlatform({
   // Platforms of one database have one key.
   const sealing = await openLiveSealing({ given: [Buffer.alloc(32, 9)], file: sealingKeyFile(home) });
   const readSecrets = createReadSecrets(db, sealing);
-  const logBook = new LogBook();
+  const logs = createLogStore({
+    directory: join(home, "logs"),
+    deploymentBytes: 1024 ** 2,
+    keepDays: 1,
+    now: Date.now,
+    onProblem: (error) => logLines.push(`logs: ${String(error)}`),
+  });
+  const logBook = new LogBook((deploymentId, line) => logs.append(deploymentId, line));
   const residency = new Residency({
     capBytes: Number.MAX_SAFE_INTEGER,
     starvationMs: 2_000,
@@ -295,6 +303,7 @@ export async function startTestPlatform({
       memory,
       deploymentsChanged: () => void reconciler.wake(),
       logBook,
+      logs,
       tellAdapters,
       patches,
       replicasOf: (id) => directory.replicasOf(id),
@@ -341,6 +350,7 @@ export async function startTestPlatform({
     await opened[Symbol.asyncDispose]();
     await directory.close();
     await recorder.close();
+    await logs.close();
   }
 
   return {
