@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import OpenAI from "openai";
-import { json, repository, startCorral, type Corral } from "./harness.ts";
+import { freePort, json, repository, startCorral, type Corral } from "./harness.ts";
 
 let corral: Corral;
 let directory: string;
@@ -46,6 +46,20 @@ test("a directory made by corral init --template typescript is pushed and answer
   const refused = await corral.post("/models/words/predict", { text: 1 });
   assert.equal(refused.status, 400);
   assert.match((await json<{ error: string }>(refused)).error, /^Input Parsing Error: text: /);
+
+  const document = await corral.request("/api/v1/deployments/words/openapi.json");
+  const { components } = await json<{ components: { schemas: Record<string, { required: string[] }> } }>(
+    document,
+  );
+  assert.deepEqual(components.schemas["Input"]?.required, ["text"]);
+  const file = join(directory, "words-client.ts");
+  assert.equal((await corral.cli("client", "words", "--out", file)).code, 0);
+  const { createClient } = (await import(file)) as {
+    readonly createClient: (options: object) => { predict(input: unknown): Promise<unknown> };
+  };
+  const client = createClient({ key: corral.key });
+  assert.deepEqual(await client.predict({ text: "fox fox", top: 1 }), { words: [{ word: "fox", count: 2 }] });
+  await assert.rejects(client.predict({}), { name: "PredictError", status: 400 });
 });
 
 test("code with weights generates with its own model, its run has the usage, and its log the run", async () => {
@@ -126,4 +140,58 @@ test("examples/rag-chat finds the passages of a question, answers with them, and
   }))
     pieces += choices[0]?.delta.content ?? "";
   assert.equal(pieces.trim(), text);
+});
+
+test("a server of the author's is started, called through predict and its own routes, and started again", async () => {
+  const path = join(directory, "served");
+  const port = await freePort();
+  await mkdir(path, { recursive: true });
+  await writeFile(
+    join(path, "config.yaml"),
+    `model_name: served
+environment_variables: {GREETING: hello}
+docker_server: {start_command: exec python3 server.py ${port}, server_port: ${port}, predict_endpoint: /call, readiness_endpoint: /ready, liveness_endpoint: /ready}
+`,
+  );
+  await writeFile(
+    join(path, "server.py"),
+    `import json, os, sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.answer(None)
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["content-length"]))
+        if self.path == "/die":
+            os._exit(1)
+        self.answer(json.loads(body))
+
+    def answer(self, given):
+        text = json.dumps({"path": self.path, "given": given, "greeting": os.environ["GREETING"]}).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+`,
+  );
+  const pushed = await corral.cli("push", path, "--output", "json");
+  assert.equal(pushed.code, 0, pushed.stderr);
+  const sync = "/model/served/production/sync";
+  const answered = { path: "/call", given: { a: 1 }, greeting: "hello" };
+  const wrapped = await json<{ model_output: unknown }>(
+    await corral.post("/models/served/predict", { a: 1 }),
+  );
+  assert.deepEqual(wrapped.model_output, answered);
+  assert.deepEqual(await json(await corral.post(`${sync}/v1/models/model:predict`, { a: 1 })), answered);
+  assert.equal((await json<{ path: string }>(await corral.request(`${sync}/own?x=1`))).path, "/own?x=1");
+  assert.equal((await corral.post(`${sync}/die`, {})).status, 502);
+  assert.deepEqual(await json(await corral.post("/model/served/production/predict", { a: 1 })), answered);
+  const again = await corral.cli("push", path, "--watch");
+  assert.notEqual(again.code, 0);
+  assert.match(again.stderr, /no code/);
 });

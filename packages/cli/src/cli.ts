@@ -8,6 +8,7 @@ import { CommanderError } from "commander";
 import type { CommandDefinition, CommandGroup, Context, Options } from "./command.ts";
 import { textOption } from "./command.ts";
 import { adapters } from "./commands/adapters.ts";
+import { client } from "./commands/client.ts";
 import { deploy } from "./commands/deploy.ts";
 import { init } from "./commands/init.ts";
 import { keys } from "./commands/keys.ts";
@@ -39,6 +40,7 @@ export const commands: readonly (CommandDefinition | CommandGroup)[] = [
   watch,
   quantize,
   predict,
+  client,
   ls,
   logs,
   weights,

@@ -13,15 +13,24 @@ export const documentedBodies = {
   prompt: `{"prompt": "Hey! How are you doing?", "max_length": 100, "temperature": 0.9, "top_p": 1.0, "top_k": 10, "num_return_sequences": 1, "repetition_penalty": 2.0}`,
 } as const;
 
-/** A call of one deployment by its id. A prompt suits every text model; messages need a chat template. */
-export function exampleCall(url: string, deployment: Deployment, keyInShell: string): ExampleCall {
+/**
+ * A call of one deployment by its id. A prompt suits every text model; messages need a chat template.
+ * @param ownBody what code takes; undefined: a model of weights answers
+ */
+export function exampleCall(
+  url: string,
+  deployment: Deployment,
+  keyInShell: string,
+  ownBody?: unknown,
+): ExampleCall {
   const chats = [deployment.model_name, ...deployment.identifiers].some((name) => {
     const defaults = builtInCatalogue.find(name)?.defaults;
     return defaults !== undefined && "max_tokens" in defaults;
   });
   const target = `${url}/model_versions/${deployment.id}/predict`;
   const body = chats ? documentedBodies.chat : `{"prompt": "Hey! How are you doing?", "max_new_tokens": 64}`;
-  return { url: target, curl: curlLine(target, `Api-Key ${keyInShell}`, body) };
+  const own = ownBody === undefined ? undefined : JSON.stringify(ownBody);
+  return { url: target, curl: curlLine(target, `Api-Key ${keyInShell}`, own ?? body) };
 }
 
 /** The Llama 3 page's call. */
@@ -44,6 +53,6 @@ function curlLine(url: string, authorization: string, body: string): string {
     `curl -X POST ${url} \\`,
     `  -H "Authorization: ${authorization}" \\`,
     `  -H "Content-Type: application/json" \\`,
-    `  -d '${body}'`,
+    `  -d '${body.replaceAll("'", String.raw`'\''`)}'`,
   ].join("\n");
 }

@@ -3,6 +3,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { isServingError, ServingError, type Deployment } from "@corral/contract";
 import { allOf } from "@corral/client";
+import { exampleBody } from "./client-file/example-value.ts";
 import type { Context, Options } from "./command.ts";
 import { exampleCall, type ExampleCall } from "./example-call.ts";
 import { UsageError } from "./exit-codes.ts";
@@ -29,12 +30,29 @@ export async function finishDeployment(
   const seconds = timeoutSeconds(options);
   const waits = options["wait"] !== false;
   const deployment = waits ? await waitUntilActive(context, started, seconds * 1000) : started;
-  const call = exampleCall(context.url, deployment, context.keyInShell());
+  const call = exampleCall(
+    context.url,
+    deployment,
+    context.keyInShell(),
+    await ownBodyOf(context, deployment),
+  );
   const others = await otherDeployments(context, deployment);
   const value = { ...deployment, predict_url: call.url, other_deployments: others };
   context.print(value, () => textOf(deployment, others, call));
   if (!waits && !hasAnswered(deployment)) {
     context.note(`It is ${deployment.status}; \`corral ls\` shows when it is active.`);
+  }
+}
+
+/** What its code takes; undefined: it has none, or the key may not know. */
+async function ownBodyOf(context: Context, { id }: Deployment): Promise<unknown> {
+  try {
+    const document = await context.client().deployments.openapi(id, { signal: context.signal });
+    const isCode = Object.keys(document["paths"] ?? {}).some((path) => path.endsWith("/predict"));
+    return isCode ? exampleBody(document) : undefined;
+  } catch (error) {
+    if (isServingError(error) && ["forbidden", "route_not_found"].includes(error.code)) return undefined;
+    throw error;
   }
 }
 

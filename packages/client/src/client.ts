@@ -125,6 +125,8 @@ export interface Client {
       options?: LogsOptions,
     ) => AsyncGenerator<LogLine, void, undefined>;
     readonly generate: (deployment: string, body: Body, options?: CallOptions) => Promise<GenerateAnswer>;
+    /** Its call as an OpenAPI 3.1 document. */
+    readonly openapi: (deployment: string, options?: CallOptions) => Promise<Body>;
     /** Those of its version, with their hashes. */
     readonly files: (deployment: string, options?: CallOptions) => Promise<DeploymentFiles>;
     /** Other files for a development deployment. Comes back once its replica has taken or refused them. */
@@ -265,6 +267,7 @@ export function createClient(options: ClientOptions): Client {
       logs: (deployment, options) => logs(api("deployments", deployment), options),
       followLogs: (deployment, options) => followLogs(api("deployments", deployment), options),
       generate: (deployment, body, call) => post(`${api("deployments", deployment)}/generate`, body, call),
+      openapi: (deployment, call) => get(`${api("deployments", deployment)}/openapi.json`, call),
       files: (deployment, call) => get(`${api("deployments", deployment)}/files`, call),
       patch: (deployment, body, call) => post(`${api("deployments", deployment)}/patches`, body, call),
     },

@@ -3,6 +3,7 @@ export * from "./budget.ts";
 export * from "./cerebrium.ts";
 export * from "./chat.ts";
 export * from "./error-envelope.ts";
+export * from "./code-interface.ts";
 export * from "./errors.ts";
 export * from "./evaluation.ts";
 export * from "./generate.ts";

@@ -1,6 +1,7 @@
 // What a replica is started with: one JSON document, the same for a process, a container and a pod.
 
 import { z } from "zod";
+import { codeInterfaceSchema } from "./code-interface.ts";
 import { errorTable, type ErrorCode } from "./errors.ts";
 import { callCapsSchema } from "./generation-caps.ts";
 
@@ -81,7 +82,8 @@ export type PythonCode = z.infer<typeof pythonCodeSchema>;
 
 /** The author's code, and what it may know and take. */
 export const replicaCodeSchema = z.strictObject({
-  kind: z.enum(["python", "typescript"]),
+  /** `server`: a command that starts a server, to which calls go. */
+  kind: z.enum(["python", "typescript", "server"]),
   /** Absolute; the bundle's files. */
   directory: z.string(),
   /** Of the bundle, such as `model/model.ts`. */
@@ -94,7 +96,22 @@ export const replicaCodeSchema = z.strictObject({
   /** What the author wrote, with every default: what code is given as its config. */
   config: z.record(z.string(), z.unknown()),
   environment_variables: z.record(z.string(), z.string()),
-  /** There where `kind` is `python`. */
+  /** There where `kind` is `server`. */
+  server: z
+    .strictObject({
+      start_command: z.string(),
+      port: z.int(),
+      /** Paths. */
+      predict_endpoint: z.string(),
+      readiness_endpoint: z.string(),
+      liveness_endpoint: z.string(),
+      /** It may take so long until it answers. */
+      startup_ms: z.int().positive(),
+      /** Silent for so long, it is started again. */
+      restart_ms: z.int().positive(),
+    })
+    .optional(),
+  /** There where `kind` is `python`, and for a server that needs Python's packages or files. */
   python: pythonCodeSchema.optional(),
   /** Absolute; packages of TypeScript models, kept for all of them. Absent: package.json is not looked at. */
   packages_home: z.string().optional(),
@@ -171,7 +188,7 @@ export const replicaCodeAnswerSchema = z.discriminatedUnion("kind", [
     reload: z.enum(reloadKinds),
     /** Of the author's `load`, which ran again; 0 where it did not. */
     load_ms: z.number(),
-    methods: z.array(z.string()),
+    ...codeInterfaceSchema.shape,
   }),
   z.object({
     kind: z.literal("refused"),

@@ -3,6 +3,7 @@
 // container and pod are reached alike.
 
 import { z } from "zod";
+import { codeInterfaceSchema } from "./code-interface.ts";
 import { dialects, finishReasons, runErrorSchema, timingsSchema, usageSchema } from "./run.ts";
 import { replicaStatisticsSchema } from "./statistics.ts";
 
@@ -89,6 +90,8 @@ const reports = [
     precision: z.enum(["default", "reference"]),
     load_ms: z.number(),
     compute: computeSchema.optional(),
+    /** Of its code; absent: it has none. */
+    code: codeInterfaceSchema.optional(),
   }),
   z.object({
     kind: z.literal("started"),

@@ -58,7 +58,7 @@ import { forgetPatched, isBundleReferenced } from "./store/versions.ts";
 import { readCatalogue } from "./weights/operator-catalogue.ts";
 import { sweepAdapters } from "./weights/adapter-file.ts";
 import { createPreparationDriver } from "./weights/process.ts";
-import { removeUnusedPython } from "./build/remove-unused-python.ts";
+import { removeUnused } from "./build/remove-unused.ts";
 import { placesOf } from "./weights/services.ts";
 import { readModelMemory } from "./memory.ts";
 import { followTls, readTls, type TlsFiles } from "./tls.ts";
@@ -152,9 +152,9 @@ export async function startPlatform(
     const leftCount = await endLeftovers(db, platformId, runDirectory, now);
     if (leftCount > 0) log.info({ count: leftCount }, "replicas of a former process were ended");
     await removeIncoming(home);
-    const unusedCount = await removeUnusedPython(join(home, "python"), now());
+    const unusedCount = await removeUnused(home, now());
     if (unusedCount > 0)
-      log.info({ count: unusedCount }, "unused environments and files of Python models were removed");
+      log.info({ count: unusedCount }, "unused environments, packages and files of models were removed");
     await rm(join(home, "live"), { recursive: true, force: true });
     const syntax = createSyntaxProcesses({ keptMs: 10 * 60_000 });
     cleanups.push(() => syntax.close());

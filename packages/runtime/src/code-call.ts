@@ -10,6 +10,7 @@ import {
 } from "@corral/contract";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { stackOf } from "./answer-call.ts";
+import { codeInterfaceOf } from "./code-worker/code-interface.ts";
 import type { Log } from "./log.ts";
 import type { RunningCode } from "./replica-code.ts";
 import { readJsonObject } from "./request-body.ts";
@@ -29,10 +30,10 @@ export async function answerCode(
     const wanted = replicaCodeChangeSchema.safeParse(await readJsonObject(request, bodyLimitBytes));
     if (!wanted.success) throw new ServingError("invalid_parameter", wanted.error.message);
     const outcome = await code.change(wanted.data);
-    const { methods } = code.service.worker.loaded;
+    const known = codeInterfaceOf(code.service.worker.loaded);
     const answer: ReplicaCodeAnswer =
       outcome.kind === "loaded"
-        ? { kind: "loaded", reload: outcome.reload, load_ms: outcome.loadMs, methods }
+        ? { kind: "loaded", reload: outcome.reload, load_ms: outcome.loadMs, ...known }
         : { ...outcome.failed, kind: "refused" };
     sendJson(response, { body: answer, output: null, headers: {} });
   } catch (error) {

@@ -60,6 +60,7 @@ export function replicaCalls(options: ReplicaCallsOptions): ReplicaCalls {
     paths: { ...noCode, ...byModel, ...(code === undefined ? {} : codeCalls(options, byModel)) },
     truss: trussCalls({
       hasCode: code !== undefined,
+      isServer: code?.kind === "server",
       code: options.code,
       isLoaded: options.isLoaded,
       byCode: (method) => byCode(options, method),

@@ -14,6 +14,7 @@ import type { Server } from "node:http";
 import { createAdapterTable, type AdapterTable } from "./adapter-table.ts";
 import { bind, closeServer } from "./address.ts";
 import { parseChatTemplate } from "./chat-template.ts";
+import { codeInterfaceOf } from "./code-worker/code-interface.ts";
 import { ControlChannel } from "./control-channel.ts";
 import type { CallService } from "./answer-call.ts";
 import type { Engines } from "./engines.ts";
@@ -226,6 +227,7 @@ class RunningReplica implements Replica {
 
   #reportReady(model: LoadedModel | null, loadMs: number): void {
     const { weights, precision } = this.#config;
+    const code = this.#code?.service.worker.loaded;
     this.#channel.report({
       kind: "ready",
       weights_sha256: weights?.sha256 ?? null,
@@ -234,6 +236,7 @@ class RunningReplica implements Replica {
       ...(model === null
         ? {}
         : { context_length: model.runner.limits.contextLength, compute: model.compute }),
+      ...(code === undefined ? {} : { code: codeInterfaceOf(code) }),
     });
     this.#log.info("ready", {
       load_ms: loadMs,

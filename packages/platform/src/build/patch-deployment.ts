@@ -180,6 +180,7 @@ async function bring(step: Step, options: PatchOptions): Promise<PatchAnswer> {
         keepsState,
       });
   if (outcome?.kind === "refused") return outcome.refused;
+  const told = outcome?.told ?? null;
 
   const move = () =>
     withRetry(db, () =>
@@ -191,6 +192,7 @@ async function bring(step: Step, options: PatchOptions): Promise<PatchAnswer> {
           manifest: next,
           bundle: digest,
           patched: true,
+          ...(told === null ? {} : { codeInterface: { methods: told.methods, schemas: told.schemas } }),
           ...weightsOf(version, join(bundles.directory, version.bundle), directory),
         });
         const isMoved = await moveDeployment(transaction, {
@@ -214,8 +216,7 @@ async function bring(step: Step, options: PatchOptions): Promise<PatchAnswer> {
   }
   deploymentsChanged();
   forgetLater(version, options);
-  const told = outcome === null ? { reload: "stored" as const, load_ms: 0 } : outcome.told;
-  return applied(moves, told, received.bundle.warnings);
+  return applied(moves, told ?? { reload: "stored", load_ms: 0 }, received.bundle.warnings);
 }
 
 function codeAs(

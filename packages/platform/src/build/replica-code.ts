@@ -4,6 +4,7 @@ import {
   expandedTrussConfig,
   manifestDigest,
   memoryBytes,
+  type DockerServer,
   type Manifest,
   type MountedWeights,
   type TrussSettings,
@@ -34,22 +35,24 @@ export function replicaCode(
   values: SecretValues = {},
 ): ReplicaCode | null {
   const { code, truss, config } = manifest;
-  if (code === undefined || truss === undefined) return null;
+  const server = truss?.dockerServer;
+  if (truss === undefined || (code === undefined && server === undefined)) return null;
   if (directory === null) throw new TypeError("A version with code has no directory.");
   const { runtime } = truss;
   const startupSeconds = runtime.healthChecks.startupThresholdSeconds;
   return {
-    kind: code.kind,
+    ...(code === undefined ? { kind: "server", file: "" } : { kind: code.kind, file: code.file }),
     directory,
-    file: code.file,
-    ...(code.className === undefined ? {} : { class_name: code.className }),
+    ...(code?.className === undefined ? {} : { class_name: code.className }),
+    ...(server === undefined ? {} : { server: serverOf(server, truss) }),
     data_directory: truss.dataDir,
     packages_directory: truss.bundledPackagesDir,
     config: expandedTrussConfig(config, truss),
     environment_variables: truss.environmentVariables,
-    ...(code.kind === "python"
+    ...(code?.kind === "python" || (code === undefined && needsPython(truss))
       ? { python: pythonCode(manifest, truss, home, values) }
-      : { packages_home: join(home, "node-packages") }),
+      : {}),
+    ...(code?.kind === "typescript" ? { packages_home: join(home, "node-packages") } : {}),
     ...(truss.resources.accelerator === undefined
       ? {}
       : { accelerator: { ...truss.resources.accelerator, strict: config.strictResources === true } }),
@@ -57,7 +60,9 @@ export function replicaCode(
     environment: null,
     hidden_directories: [home],
     ...(replicaId === null ? {} : { live_directory: join(home, "live", replicaId) }),
-    predict_concurrency: runtime.predictConcurrency,
+    // Truss limits code alone; a server has places as it likes.
+    predict_concurrency:
+      server !== undefined && runtime.predictConcurrency === 1 ? serverPlaces : runtime.predictConcurrency,
     ...healthOf(truss),
     limits: {
       memory_bytes: memoryLimit(truss),
@@ -68,6 +73,38 @@ export function replicaCode(
       piece_ms: runtime.streamingReadTimeout * 1_000,
     },
   };
+}
+
+const serverPlaces = 256;
+/** Source: Baseten's default of restart_threshold_seconds. */
+const serverRestartMs = 30 * 60_000;
+
+/** Fails with a `TypeError` for one without a command, of which no version is made. */
+function serverOf(server: DockerServer, { runtime }: TrussSettings): NonNullable<ReplicaCode["server"]> {
+  const { startCommand, serverPort, predictEndpoint, readinessEndpoint, livenessEndpoint } = server;
+  if (startCommand === undefined) throw new TypeError("A server without a command cannot be started.");
+  const { startupThresholdSeconds, restartThresholdSeconds } = runtime.healthChecks;
+  const startupMs = startupThresholdSeconds === undefined ? loadMs : startupThresholdSeconds * 1_000;
+  const path = (endpoint: string) => (endpoint.startsWith("/") ? endpoint : `/${endpoint}`);
+  return {
+    start_command: startCommand,
+    port: serverPort,
+    predict_endpoint: path(predictEndpoint),
+    readiness_endpoint: path(readinessEndpoint),
+    liveness_endpoint: path(livenessEndpoint),
+    // A little less than the worker's own time, so that it can say what is wrong.
+    startup_ms: Math.max(1, startupMs - 1_000),
+    restart_ms: restartThresholdSeconds === undefined ? serverRestartMs : restartThresholdSeconds * 1_000,
+  };
+}
+
+/** A server of another language needs no Python. */
+function needsPython(truss: TrussSettings): boolean {
+  const { requirements, requirementsFile, externalData, modelCache, weights } = truss;
+  return (
+    requirementsFile !== undefined ||
+    requirements.length + externalData.length + modelCache.length + weights.length > 0
+  );
 }
 
 /** Truss writes py313 into every config that names no version: then any other will do as well. */

@@ -34,6 +34,7 @@ import {
   type CatalogueRow,
   type CheckedGguf,
 } from "@corral/weights";
+import { requireStartable } from "./require-startable.ts";
 import type { PreparedLookup, PreparedWeights } from "../weights/prepared.ts";
 import type { WeightsPlaces } from "../weights/source.ts";
 import { defaultLimits, type DraftWeights } from "./replica-config.ts";
@@ -75,7 +76,7 @@ export async function contentOfBundle(
   places: ContentPlaces,
 ): Promise<VersionContent> {
   const { weights, manifest } = bundle;
-  if (manifest.truss?.dockerServer !== undefined) throw noServerYet();
+  if (manifest.truss?.dockerServer !== undefined) requireStartable(manifest.truss);
   if (weights === null) return contentOfCode(manifest);
   const found = await findWeights(weights, manifest, directory, places);
   const draftModels = await findDraftModels(manifest, found, directory, places);
@@ -92,18 +93,6 @@ function contentOfCode(manifest: Manifest): VersionContent {
     draftModels: [],
     adapters: [],
   };
-}
-
-function noServerYet(): ServingError {
-  return notRun(
-    "docker_server in config.yaml starts a server of its own; this release runs none. Remove it.",
-  );
-}
-
-function notRun(message: string): ServingError {
-  return new ServingError("invalid_bundle", message, {
-    errors: [{ pointer: "", code: "unsupported_parameter", message }],
-  });
 }
 
 async function findWeights(

@@ -113,7 +113,17 @@ export async function giveTo(root: string, { owner }: Identity): Promise<void> {
     const unchanged = !others && path !== root;
     // A directory that is right already is right inside, but for the cluster that has just been begun.
     if (unchanged && !path.includes("cluster.new-")) return;
-    for (const name of await readdir(path).catch(() => [])) await give(join(path, name));
+    for (const name of await namesIn(path)) await give(join(path, name));
   };
   await give(root);
+}
+
+/** None where it has just been taken away. */
+async function namesIn(directory: string): Promise<string[]> {
+  try {
+    return await readdir(directory);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
 }

@@ -1,6 +1,13 @@
 // A deployment's replicas as others see them, and the port through which they are written down. Types alone.
 
-import type { Compute, ReplicaStatistics, Report, ReportBody, ServingError } from "@corral/contract";
+import type {
+  CodeInterface,
+  Compute,
+  ReplicaStatistics,
+  Report,
+  ReportBody,
+  ServingError,
+} from "@corral/contract";
 import type { ReplicaStatus } from "../domain/replica.ts";
 import type { ResidencySample } from "../residency/residency.ts";
 import type { ReplicaUpstream } from "./address.ts";
@@ -24,6 +31,8 @@ export interface ReplicaRecords {
   ): Promise<ServingError | null>;
   /** What a run of the deployment took, for the next one. */
   measure(deploymentId: string, measured: MeasuredRun): Promise<void>;
+  /** What the code of a version says of itself. */
+  knowCode(versionId: string, known: CodeInterface): Promise<void>;
   /** Ends the row, and the runs that were still open as `replica_lost`. */
   end(replicaId: string, detail: string): Promise<void>;
 }

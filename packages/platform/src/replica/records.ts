@@ -3,6 +3,7 @@
 import type { Report } from "@corral/contract";
 import { setMeasured } from "../store/deployments.ts";
 import { endReplica, insertReplica, updateReplica } from "../store/replicas.ts";
+import { setCodeInterface } from "../store/versions.ts";
 import type { Db } from "../store/schema.ts";
 import { reserveBudget } from "../usage/budgets.ts";
 import type { ReplicaRecords } from "./live-replica.ts";
@@ -28,6 +29,7 @@ export function createReplicaRecords({ db, platformId, record, now }: ReplicaRec
     record,
     reserve: (replicaId, reservation) => reserveBudget(db, { ...reservation, replicaId }, now()),
     measure: (deploymentId, measured) => setMeasured(db, deploymentId, measured),
+    knowCode: (versionId, known) => setCodeInterface(db, versionId, known),
     async end(replicaId, detail) {
       await endReplica(db, replicaId, { now: now(), detail, error: lostRun });
     },

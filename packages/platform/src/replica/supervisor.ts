@@ -1,7 +1,7 @@
 // The life of a deployment's replica: it is loaded and unloaded as told, its reports are followed, its end is written.
 // When it is loaded is decided in `../residency/`, what a state means in `../domain/`; rows are written through a port.
 
-import type { ReplicaAdapters, Report } from "@corral/contract";
+import type { CodeInterface, ReplicaAdapters, Report } from "@corral/contract";
 import type { Logger } from "pino";
 import type { ReplicaHost, ReplicaPlan } from "../build/replica-config.ts";
 import {
@@ -305,6 +305,7 @@ export class DeploymentSupervisor {
       if (report.kind !== "ready" || current.status !== "starting") continue;
       current.readyAt = this.#options.now();
       current.compute = report.compute ?? null;
+      if (report.code !== undefined) void this.#keepCode(report.code);
       void this.#moveTo(current, "ready").then(this.#options.onReady);
       this.#apply({ kind: "replica_ready" });
       this.#lastUsedAt = current.readyAt;
@@ -326,6 +327,14 @@ export class DeploymentSupervisor {
     if (this.inFlightCount > 0) return;
     this.callEnded();
     this.#options.onResidency();
+  }
+
+  /** For its document and clients made from it; calls do not depend on it. */
+  async #keepCode(code: CodeInterface): Promise<void> {
+    const { plan, records, log } = this.#options;
+    await records.knowCode(plan.versionId, code).catch((error: unknown) => {
+      log.warn({ deployment: plan.deploymentName, err: String(error) }, "what the code takes is not kept");
+    });
   }
 
   /** For the next platform process; nothing depends on it. */

@@ -37,7 +37,10 @@ export async function memoryNeeds(plan: Planned, capBytes: number): Promise<Memo
   const processor = ownProcessor();
   const wishes = contextWishesOf(plan.manifest, plan.settings);
   // The code's process; what it takes beyond that is seen once it has run.
-  const codeBytes = plan.manifest.code === undefined ? 0 : unreadProcessBytes;
+  const codeBytes =
+    plan.manifest.code === undefined && plan.manifest.truss?.dockerServer === undefined
+      ? 0
+      : unreadProcessBytes;
   const extraBytes = codeBytes + (await besideBytes(plan, wishes, processor));
   const { weights } = plan;
   const header = weights === null ? null : await readHeader(weights.path);

@@ -1,6 +1,8 @@
 // Deployments: create from a version or a source, list, read, delete. Starting and stopping is the reconciler's.
 
+import type { Manifest } from "@corral/bundle";
 import {
+  ServingError,
   createDeploymentSchema,
   deploymentSchema,
   listQuerySchema,
@@ -12,11 +14,13 @@ import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
 import { deploy } from "../build/create-deployment.ts";
 import { principalOf } from "../gateway/answer-error.ts";
-import { mayUseModel, requireModel, requirePush } from "../gateway/guard.ts";
+import { hasScope, mayUseModel, requireModel, requirePush } from "../gateway/guard.ts";
 import { deleteDeployment, listDeployments, toDeployment } from "../store/deployments.ts";
 import { findModel } from "../store/models.ts";
+import { getVersion } from "../store/versions.ts";
 import { installationLine } from "../replica/installation-line.ts";
 import type { ReplicaLoad } from "../replica/live-replica.ts";
+import { deploymentOpenApi } from "./deployment-openapi.ts";
 import { toPage } from "./list.ts";
 import { placesOf } from "../weights/services.ts";
 import type { ManagementServices } from "./services.ts";
@@ -26,6 +30,9 @@ import { visibleDeployment } from "./visible-deployment.ts";
 function loadOf({ kind: _, statistics: __, ...load }: ReplicaLoad) {
   return load;
 }
+
+/** Of `model_metadata`, as Truss names it. */
+const exampleField = "example_model_input";
 
 const params = z.object({ deployment: z.string() });
 
@@ -109,6 +116,37 @@ export function registerDeploymentRoutes(
   );
 
   app.get(
+    "/api/v1/deployments/:deployment/openapi.json",
+    {
+      config: { guard: "read" },
+      schema: {
+        summary: "A deployment's call as OpenAPI 3.1, with the schemas that its code declares",
+        description:
+          "Known once the code has been loaded, and from then on whether it is or not. `corral client` makes a typed client of it.",
+        tags,
+        params,
+        response: { 200: z.record(z.string(), z.unknown()) },
+      },
+    },
+    async (request) => {
+      const row = await visibleDeployment(db, principalOf(request), request.params.deployment);
+      const version = await getVersion(db, row.project_id, row.version_id);
+      if (version === null)
+        throw new ServingError("version_not_found", `There is no version ${row.version_id}.`);
+      // Written by us, from a checked bundle.
+      const { code, truss, config } = version.manifest as Manifest;
+      const isOwn = code !== undefined || truss?.dockerServer !== undefined;
+      return deploymentOpenApi({
+        id: row.id,
+        name: row.name,
+        modelName: row.model_name,
+        versionId: row.version_id,
+        code: isOwn ? { known: version.code_interface, example: config.metadata[exampleField] } : null,
+      });
+    },
+  );
+
+  app.get(
     "/api/v1/deployments/:deployment/replicas",
     {
       config: { guard: "read" },
@@ -137,9 +175,10 @@ export function registerDeploymentRoutes(
   app.delete(
     "/api/v1/deployments/:deployment",
     {
-      config: { guard: "push_config" },
+      config: { guard: "push" },
       schema: {
         summary: "Stop and delete a deployment; its runs stay",
+        description: "Who may push code alone may delete deployments of code alone.",
         tags,
         params,
         response: { 204: z.null() },
@@ -148,6 +187,10 @@ export function registerDeploymentRoutes(
     async (request, reply) => {
       const principal = principalOf(request);
       const row = await visibleDeployment(db, principal, request.params.deployment);
+      if (!hasScope(principal, "push_config")) {
+        const version = await getVersion(db, row.project_id, row.version_id);
+        requirePush(principal, version?.manifest ?? null);
+      }
       await deleteDeployment(db, principal.projectId, row.id, now());
       deploymentsChanged();
       return reply.code(204).send(null);

@@ -126,6 +126,21 @@ test("a key that may push weights alone neither reads nor changes code", async (
   assert.equal((await filesOf(id)).digest, digest);
 });
 
+test("a key that may push code alone deletes deployments of code, and no others", async () => {
+  const { id } = await pushed("deleted");
+  const weights = await platform.post("/api/v1/deployments", { source: "tiny-3" });
+  const other = (await weights.json()) as { id: string };
+  const remove = async (deployment: string, scope: "push_code" | "push_config" | "read") => {
+    const headers = { authorization: await platform.key({ scopes: [scope] }) };
+    const init = { method: "DELETE", headers };
+    return (await platform.request(`/api/v1/deployments/${deployment}`, init)).status;
+  };
+  assert.equal(await remove(other.id, "push_code"), 403);
+  assert.equal(await remove(id, "read"), 403);
+  assert.equal(await remove(id, "push_code"), 204);
+  assert.equal(await remove(other.id, "push_config"), 204);
+});
+
 test("a replica that dies of a patch comes back with the version that the deployment has", async () => {
   const { id, version_id: version } = await pushed("killed");
   const { digest } = await filesOf(id);

@@ -122,12 +122,16 @@ test("code in TypeScript is a version, with weights and without", async () => {
   }
 });
 
-test("a version that needs another worker is refused by name, and leaves nothing behind", async () => {
+test("a server that needs an image is refused by name, and leaves nothing behind", async () => {
   const before = readdirSync(join(platform.home, "bundles"));
   const server =
-    "docker_server: {start_command: x, server_port: 1, predict_endpoint: /, readiness_endpoint: /, liveness_endpoint: /}\n";
+    "model_name: coded\ndocker_server: {start_command: x, server_port: 1, predict_endpoint: /, readiness_endpoint: /, liveness_endpoint: /}\n";
   const cases: readonly [string, Record<string, string>, RegExp][] = [
-    [`model_name: coded\n${server}`, {}, /docker_server in config\.yaml starts a server of its own/],
+    [`base_image: {image: some/image}\n${server}`, {}, /base_image names an image/],
+    [`build_commands: [make]\n${server}`, {}, /build_commands are run when an image is built/],
+    [`runtime: {transport: {kind: grpc}}\n${server}`, {}, /runtime\.transport is grpc/],
+    [server.replace("start_command: x", "no_build: true"), {}, /start_command is needed here/],
+    [server.replace("start_command: x", "start_command: x, run_as_user_id: 5"), {}, /run_as_user_id needs/],
   ];
   for (const [text, files, message] of cases) {
     const response = await push(await archiveOf(text, files));

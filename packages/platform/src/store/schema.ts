@@ -2,6 +2,7 @@
 // shapes are made from them by `to…` functions, one beside each resource.
 
 import type {
+  CodeInterface,
   DeliveryStatus,
   BudgetPeriod,
   Dialect,
@@ -78,6 +79,8 @@ export interface VersionsTable {
   bundle: string | null;
   /** A patch made it. */
   patched: Generated<boolean>;
+  /** What its code said when it was loaded last; null: it has none, or has not been loaded. */
+  code_interface: ColumnType<CodeInterface | null, string | undefined, string>;
   created_at: Created;
 }
 

@@ -1,6 +1,6 @@
 // Versions: immutable bundles. What a row says of its content is written once and never changed.
 
-import { ServingError, type Version } from "@corral/contract";
+import { ServingError, type CodeInterface, type Version } from "@corral/contract";
 import { sql } from "kysely";
 import { versionId } from "./ids.ts";
 import { afterCursor, pageOf, type Page, type PageQuery } from "./page.ts";
@@ -22,6 +22,8 @@ export interface NewVersion {
   readonly adapters?: readonly { readonly name: string; readonly path: string; readonly sha256: string }[];
   /** Name of the directory with its files; default: none were pushed. */
   readonly bundle?: string;
+  /** Of code that a replica has loaded already. */
+  readonly codeInterface?: CodeInterface;
   /** A patch made it, and nobody pushed it; default: it was pushed. */
   readonly patched?: boolean;
 }
@@ -44,6 +46,7 @@ export function insertVersion(db: Db, input: NewVersion): Promise<{ row: Version
         adapters: JSON.stringify(input.adapters ?? []),
         bundle: input.bundle ?? null,
         patched: input.patched ?? false,
+        ...(input.codeInterface === undefined ? {} : { code_interface: JSON.stringify(input.codeInterface) }),
       })
       // The id follows from model and digest, so two pushes at once may meet in either of the two indexes.
       .onConflict((conflict) => conflict.doNothing())
@@ -56,6 +59,17 @@ export function insertVersion(db: Db, input: NewVersion): Promise<{ row: Version
     if (row === undefined)
       throw new ServingError("conflict", "The model was deleted meanwhile; push or deploy again.");
     return { row, created: inserted !== undefined };
+  });
+}
+
+/** What a version's code says of itself: not a part of what was pushed, and the same as long as its packages are. */
+export function setCodeInterface(db: Db, id: string, known: CodeInterface): Promise<void> {
+  return withRetry(db, async () => {
+    await db
+      .updateTable("versions")
+      .set({ code_interface: JSON.stringify(known) })
+      .where("id", "=", id)
+      .execute();
   });
 }
 

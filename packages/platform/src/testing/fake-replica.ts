@@ -146,7 +146,13 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     if (text.includes("kill the replica")) return process.kill(process.pid, "SIGKILL") as never;
     const answer = text.includes("broken")
       ? { kind: "refused", stage: "import", message: "It is broken.", file: code.file, line: 2 }
-      : { kind: "loaded", reload: keepsState ? "state_kept" : "replaced", load_ms: 1, methods: ["predict"] };
+      : {
+          kind: "loaded",
+          reload: keepsState ? "state_kept" : "replaced",
+          load_ms: 1,
+          methods: ["predict"],
+          schemas: null,
+        };
     if (answer.kind === "loaded") served = text;
     response.writeHead(200, { "content-type": "application/json" });
     return void response.end(JSON.stringify(answer));

@@ -6,6 +6,7 @@ import type { Log } from "../log.ts";
 import { prepareNodePackages } from "../node-packages/prepare-packages.ts";
 import { acceleratorWarning, countGpus } from "./accelerator.ts";
 import { preparePythonProgram } from "./python/prepare-program.ts";
+import { serverProgram } from "./server/program.ts";
 import { typescriptProgram } from "./typescript/program.ts";
 import { ownersHome } from "./code-source.ts";
 import type { WorkerProgram } from "./worker-process.ts";
@@ -22,7 +23,7 @@ export interface ProgramPlace {
 
 /** Fails with `device_missing` for an accelerator that must be there, and as the program of the language does. */
 export async function prepareProgram(code: ReplicaCode, place: ProgramPlace): Promise<WorkerProgram> {
-  const { own, scratchDirectory, log, signal } = place;
+  const { scratchDirectory, log } = place;
   const gpuCount = countGpus();
   const warning = code.accelerator === undefined ? null : acceleratorWarning(code.accelerator, gpuCount);
   if (warning !== null) log.warn(warning);
@@ -33,17 +34,31 @@ export async function prepareProgram(code: ReplicaCode, place: ProgramPlace): Pr
         packages: await packagesOf(code, place),
         scratchDirectory,
       });
-    case "python": {
-      const { python, directory, data_directory: data } = code;
-      if (python === undefined) throw new TypeError("Python code comes without what it needs.");
-      const dataDirectory = isAbsolute(data) ? data : join(directory, data);
-      const secrets = { ...code.secrets, ...python.hub_secrets };
-      const cudaOnCpu = code.accelerator !== undefined && gpuCount === 0;
-      const hidden = [...code.hidden_directories, ...ownersHome()];
-      const known = { directory, dataDirectory, scratchDirectory, secrets, cudaOnCpu, hidden };
-      return await preparePythonProgram(python, { ...known, own, log, signal });
+    case "server": {
+      const { server, directory, secrets } = code;
+      if (server === undefined) throw new TypeError("A server comes without its command.");
+      const python = code.python === undefined ? null : await pythonOf(code, place, gpuCount);
+      const startCommand = server.start_command;
+      return serverProgram({ startCommand, directory, scratchDirectory, python, secrets });
     }
+    case "python":
+      return await pythonOf(code, place, gpuCount);
   }
+}
+
+async function pythonOf(
+  code: ReplicaCode,
+  { own, scratchDirectory, log, signal }: ProgramPlace,
+  gpuCount: number,
+): Promise<WorkerProgram> {
+  const { python, directory, data_directory: data } = code;
+  if (python === undefined) throw new TypeError("Python code comes without what it needs.");
+  const secrets = { ...code.secrets, ...python.hub_secrets };
+  const dataDirectory = isAbsolute(data) ? data : join(directory, data);
+  const cudaOnCpu = code.accelerator !== undefined && gpuCount === 0;
+  const hidden = [...code.hidden_directories, ...ownersHome()];
+  const known = { directory, dataDirectory, scratchDirectory, secrets, cudaOnCpu, hidden };
+  return await preparePythonProgram(python, { ...known, own, log, signal });
 }
 
 /** Where the packages of the bundle's package.json are; null: it asks for none. */

@@ -5,6 +5,7 @@ import { userInfo } from "node:os";
 import { isAbsolute, join } from "node:path";
 import type { CodeSource } from "./code-worker.ts";
 import { canIsolate, isolatingWords, unhiddenOf, type IsolationOptions } from "./isolation.ts";
+import { serverModel } from "./server/program.ts";
 import { workerEnvironment } from "./worker-environment.ts";
 import type { WorkerProgram } from "./worker-process.ts";
 
@@ -73,15 +74,17 @@ export function codeSource(code: ReplicaCode, place: CodePlace): CodeSource {
     cancelGraceMs,
     start: {
       directory,
-      file: code.file,
+      file: code.kind === "server" ? serverModel : code.file,
       ...(code.class_name === undefined ? {} : { class_name: code.class_name }),
       data_directory: within(code.data_directory),
       packages_directory: within(code.packages_directory),
-      config: code.config,
+      // Of a server it is for our own model alone.
+      config: code.server ?? code.config,
       secrets: code.secrets,
       environment: code.environment,
       predict_concurrency: code.predict_concurrency,
-      load_retries: loadRetries,
+      // A server that did not start has had its time.
+      load_retries: code.kind === "server" ? 0 : loadRetries,
       has_llm: hasModel,
       answer_bytes: limits.answer_bytes,
     },

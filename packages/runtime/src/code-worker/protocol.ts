@@ -51,6 +51,8 @@ export const codeMethods = [
   "responses",
   "websocket",
   "is_healthy",
+  /** Any request, as it came: of a server of the author's alone. */
+  "http",
 ] as const;
 export type CodeMethod = (typeof codeMethods)[number];
 

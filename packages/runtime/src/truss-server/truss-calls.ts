@@ -14,6 +14,8 @@ export const trussPrefix = "/sync";
 
 export interface TrussCallsOptions {
   readonly hasCode: boolean;
+  /** Of a server of the author's, which answers every path itself. */
+  readonly isServer: boolean;
   /** Null while it is being loaded, or where there is none. */
   readonly code: () => RunningCode | null;
   /** The replica has loaded what it has. */
@@ -66,6 +68,7 @@ export function trussCalls(options: TrussCallsOptions): AnswerRequest {
   return async (request, response) => {
     // What the code reads of its request has no prefix.
     request.url = (request.url ?? trussPrefix).slice(trussPrefix.length);
+    if (options.isServer) return await options.byCode("http")(request, response);
     const path = request.url.split("?", 1)[0] ?? "";
     const isGet = request.method === "GET";
     const get = Object.hasOwn(gets, path) ? gets[path] : undefined;

@@ -1,7 +1,7 @@
 // The author's file → a model that can be called: imported, made and loaded, with the schemas that it declares.
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { join } from "node:path";
+import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { z } from "zod";
 import type { CallContext } from "@corral/model";
@@ -38,6 +38,7 @@ const methodNames: readonly (readonly [CodeMethod, string])[] = [
   ["responses", "responses"],
   ["websocket", "websocket"],
   ["is_healthy", "isHealthy"],
+  ["http", "http"],
 ];
 
 const loadRetryMs = 1_000;
@@ -48,7 +49,7 @@ export async function loadModel(
   onStage: (stage: "import" | "construct" | "load") => void,
 ): Promise<{ readonly model: AuthorModel; readonly loadMs: number; readonly warnings: readonly string[] }> {
   onStage("import");
-  const url = pathToFileURL(join(start.directory, start.file)).href;
+  const url = pathToFileURL(resolve(start.directory, start.file)).href;
   const exported = await at("import", () => import(url) as Promise<Record<string, unknown>>);
   const definition = await at("definition", () => findDefinition(exported, start));
   onStage("construct");

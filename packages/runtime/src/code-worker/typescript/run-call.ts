@@ -102,6 +102,8 @@ export function createCallRunner({ channel, model, start, tracebacks }: CallRunn
       await code(call.socket.socket, context);
       return call.socket.end();
     }
+    // A server reads for itself.
+    if (method === "http") return await send(call, message, await code(undefined, context));
     const input = readBody(body, contentTypeOf(message.request.headers));
     if (method !== "predict") return await send(call, message, await code(input, context));
     const checked = model.input === null ? input : await checkInput(model.input, input);

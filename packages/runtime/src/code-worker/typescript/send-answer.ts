@@ -17,6 +17,15 @@ export class Unserialisable extends Error {
   override readonly name = "Unserialisable";
 }
 
+/** A JSON value that is written already. */
+export class JsonText {
+  readonly bytes: Uint8Array;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+  }
+}
+
 export class AnswerTooLarge extends Error {
   override readonly name = "AnswerTooLarge";
 }
@@ -37,6 +46,7 @@ export async function sendAnswer(channel: Channel, value: unknown, options: Send
     return await sendPieces(channel, value, options);
   }
   signal.throwIfAborted();
+  if (value instanceof JsonText) return sendWhole(channel, value.bytes, json, options);
   if (value instanceof Uint8Array) return sendWhole(channel, value, octets, options);
   sendWhole(channel, toJson(value), json, options);
 }

@@ -1,20 +1,20 @@
-// What Python models left below CORRAL_HOME/python and no replica has used for long: environments, placed files,
-// downloads. A replica touches what it takes, and makes anew what is gone.
+// What models left below CORRAL_HOME and no replica has used for long: Python environments, placed files, downloads,
+// packages of Node. A replica touches what it takes, and makes anew what is gone.
 
 import { readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 
-/** As named by `packages/runtime/src/python-environment/` and by what places files for the code. */
-const folders = ["environments", "files", "external-data"];
+/** As named by the folders of these names in `packages/runtime/src/`, and by what places files for the code. */
+const folders = ["python/environments", "python/files", "python/external-data", "node-packages/installed"];
 const unusedMs = 30 * 24 * 3_600_000;
 const removing = ".removing";
 
 /**
  * To be called before replicas are started, so that nothing of it is in use. Gives how many were taken away. What
  * cannot be looked at or removed stays.
- * @param directory `CORRAL_HOME/python`
+ * @param directory `CORRAL_HOME`
  */
-export async function removeUnusedPython(directory: string, now: Date): Promise<number> {
+export async function removeUnused(directory: string, now: Date): Promise<number> {
   const places = [];
   for (const folder of folders) {
     const parent = join(directory, folder);

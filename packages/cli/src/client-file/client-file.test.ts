@@ -1,0 +1,132 @@
+// Types made of schemas, and the client that is made of a document: TypeScript itself says what it takes.
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { clientFile } from "./client-file.ts";
+import { schemaType } from "./schema-type.ts";
+
+const repository = fileURLToPath(new URL("../../../..", import.meta.url));
+
+const typeOf = (schema: unknown) =>
+  schemaType(schema, (reference) => (reference === "#/components/schemas/Part" ? "Part" : null));
+
+test("each kind of schema has its type, and what no type says is left out", () => {
+  const cases: readonly (readonly [unknown, string])[] = [
+    [{}, "unknown"],
+    [true, "unknown"],
+    [false, "never"],
+    [{ type: "string", maxLength: 3 }, "string"],
+    [{ type: "integer", minimum: 1 }, "number"],
+    [{ type: ["number", "null"] }, "number | null"],
+    [{ const: "a" }, '"a"'],
+    [{ enum: ["a", 1, null] }, '"a" | 1 | null'],
+    [{ type: "array", items: { type: "string" } }, "readonly string[]"],
+    [
+      { type: "array", items: { anyOf: [{ type: "string" }, { type: "null" }] } },
+      "readonly (string | null)[]",
+    ],
+    [{ type: "array", prefixItems: [{ type: "number" }, { type: "string" }] }, "readonly [number, string]"],
+    [{ $ref: "#/components/schemas/Part" }, "Part"],
+    [{ $ref: "#/components/schemas/Other" }, "unknown"],
+    [{ type: "object", additionalProperties: { type: "number" } }, "{ readonly [name: string]: number }"],
+    [{ type: "object", properties: {}, additionalProperties: false }, "Record<string, never>"],
+    [
+      {
+        type: "object",
+        properties: { "a-b": { type: "string", description: "Ends */ here" } },
+        required: ["a-b"],
+      },
+      '{ /** Ends * / here */ readonly "a-b": string }',
+    ],
+    [{ allOf: [{ $ref: "#/components/schemas/Part" }, {}] }, "Part"],
+  ];
+  for (const [schema, type] of cases) assert.equal(typeOf(schema), type, JSON.stringify(schema));
+  let deep: unknown = { type: "string" };
+  for (let level = 0; level < 10_000; level += 1) deep = { type: "array", items: deep };
+  assert.match(typeOf(deep), /unknown/);
+});
+
+const text = { type: "string" };
+const documentOf = (content: object, schemas: object) => ({
+  info: { title: "shop\n*/", version: "v1" },
+  paths: { "/model/shop/deployment/d1/predict": { post: { responses: { "200": { content } } } } },
+  components: { schemas: { ...schemas, Error: {} } },
+});
+const answers = documentOf(
+  { "application/json": {} },
+  {
+    Input: {
+      type: "object",
+      properties: {
+        items: { type: "array", items: { $ref: "#/components/schemas/Input_Item" } },
+        mode: { enum: ["fast", "slow"] },
+      },
+      required: ["items"],
+      additionalProperties: false,
+    },
+    Input_Item: {
+      type: "object",
+      properties: {
+        name: text,
+        parts: { type: "array", items: { $ref: "#/components/schemas/Input_Item" } },
+      },
+      required: ["name"],
+    },
+    "Input.Item": text,
+    Output: { type: "object", properties: { total: { type: "number" } }, required: ["total"] },
+  },
+);
+const streams = documentOf({ "application/octet-stream": {} }, { Input: {}, Output: {} });
+
+/** Of the text of a file that a test writes. */
+const importLine = (what: string, from: string) => `import { ${what} } from "./${from}.ts";`;
+
+test("a client compiles with right calls, and wrong ones are found in their lines", () => {
+  const directory = mkdtempSync(join(tmpdir(), "corral-client-"));
+  try {
+    const options = { url: "http://127.0.0.1:5526", command: "corral client shop" };
+    writeFileSync(join(directory, "package.json"), '{"type":"module"}');
+    writeFileSync(join(directory, "shop.ts"), clientFile(answers, options));
+    writeFileSync(join(directory, "words.ts"), clientFile(streams, options));
+    writeFileSync(
+      join(directory, "calls.ts"),
+      `${importLine("createClient", "shop")}
+${importLine("createClient as createWords", "words")}
+const shop = createClient({ key: "k" });
+const { total } = await shop.predict({ items: [{ name: "a", parts: [{ name: "b" }] }], mode: "fast" });
+export const sum: number = total;
+for await (const piece of createWords({ key: "k" }).predict("anything")) piece.toUpperCase();
+await shop.predict({ items: [{ name: 1 }] });
+await shop.predict({ items: [], mode: "medium" });
+await shop.predict({ items: [], other: true });
+(await shop.predict({ items: [] })).totals;
+`,
+    );
+    const { stdout } = spawnSync(
+      join(repository, "node_modules/.bin/tsc"),
+      [
+        "--noEmit",
+        "--strict",
+        "--target",
+        "esnext",
+        "--module",
+        "nodenext",
+        "--lib",
+        "esnext,dom,dom.asynciterable",
+      ].concat(["--allowImportingTsExtensions", "--exactOptionalPropertyTypes", "--types", "", "calls.ts"]),
+      { cwd: directory, encoding: "utf8" },
+    );
+    const lines = stdout
+      .split("\n")
+      .filter((line) => line.includes("error TS"))
+      .map((line) => /^(\w+\.ts)\((\d+)/.exec(line)?.slice(1).join(":") ?? line);
+    assert.deepEqual(lines, ["calls.ts:7", "calls.ts:8", "calls.ts:9", "calls.ts:10"], stdout);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+});
