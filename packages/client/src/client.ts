@@ -22,6 +22,7 @@ import type {
   PushedVersion,
   PutPrice,
   Rendered,
+  RotatedKey,
   Run,
   Secret,
   SecretKeyRotation,
@@ -171,6 +172,12 @@ export interface Client {
     ) => Promise<CreatedKey>;
     /** By its id. */
     readonly patch: (key: string, body: PatchKey, options?: CallOptions) => Promise<Key>;
+    /** `overlap_seconds`: so long the secret so far is good as well; default: a day. */
+    readonly rotate: (
+      key: string,
+      body?: { readonly overlap_seconds?: number },
+      options?: CallOptions,
+    ) => Promise<RotatedKey>;
     readonly revoke: (key: string, options?: CallOptions) => Promise<void>;
   };
   readonly usage: {
@@ -299,6 +306,7 @@ export function createClient(options: ClientOptions): Client {
       create: (body, call) => post("/api/v1/keys", body, call),
       patch: (key, body, call = {}) =>
         transport.json(api("keys", key), { ...call, method: "PATCH", json: body }),
+      rotate: (key, body = {}, call = {}) => post(`${api("keys", key)}/rotate`, body, call),
       revoke: (key, call) => remove(api("keys", key), call),
     },
     usage: {

@@ -9,6 +9,29 @@ import { computeFields, loadFields } from "./report.ts";
 export const scopes = ["admin", "read", "predict", "push_config", "push_code", "metrics"] as const;
 export type Scope = (typeof scopes)[number];
 
+/** Other words for scopes, taken wherever a key's scopes are said; answers have the names above. */
+export const scopeSynonyms = ["invoke", "deploy", "manage"] as const;
+export const scopeWords = [...scopes, ...scopeSynonyms] as const;
+
+/** The scope that a word means. */
+export function scopeOf(word: (typeof scopeWords)[number]): Scope {
+  switch (word) {
+    case "invoke":
+      return "predict";
+    case "deploy":
+      return "push_config";
+    case "manage":
+      return "admin";
+    default:
+      return word;
+  }
+}
+
+const scopesSchema = z
+  .array(z.enum(scopeWords))
+  .min(1)
+  .transform((words) => [...new Set(words.map(scopeOf))]);
+
 const timestamp = z.iso.datetime();
 
 export const modelSchema = z.object({ id: z.string(), name: z.string(), created_at: timestamp });
@@ -71,12 +94,16 @@ export const keySchema = z.object({
   created_at: timestamp,
   expires_at: timestamp.nullable(),
   revoked_at: timestamp.nullable(),
+  last_used_at: timestamp.nullable().describe("At most a minute behind; null: never."),
+  previous_valid_until: timestamp
+    .nullable()
+    .describe("Until when the secret before the last rotation is good, too; null: there was no rotation."),
 });
 export type Key = z.infer<typeof keySchema>;
 
 export const createKeySchema = z.strictObject({
   name: z.string().min(1).max(100),
-  scopes: z.array(z.enum(scopes)).min(1).default(["predict"]),
+  scopes: scopesSchema.default(["predict"]),
   models: z.array(z.string()).min(1).nullable().default(null),
   token_cap: z.int().positive().nullable().default(null),
   weight: z.int().min(1).max(100).default(1),
@@ -86,6 +113,12 @@ export const createKeySchema = z.strictObject({
 export type CreateKey = z.infer<typeof createKeySchema>;
 /** What is left out stays as it is. */
 export const patchKeySchema = z.strictObject({
+  name: z.string().min(1).max(100).optional(),
+  scopes: scopesSchema.optional(),
+  models: z.array(z.string()).min(1).nullable().optional(),
+  token_cap: z.int().positive().nullable().optional(),
+  weight: z.int().min(1).max(100).optional(),
+  expires_at: timestamp.nullable().optional(),
   token_budget: setBudgetSchema
     .nullable()
     .optional()
@@ -94,6 +127,22 @@ export const patchKeySchema = z.strictObject({
     ),
 });
 export type PatchKey = z.infer<typeof patchKeySchema>;
+/** Thirty days. */
+export const mostOverlapSeconds = 2_592_000;
+export const rotateKeySchema = z.strictObject({
+  overlap_seconds: z
+    .int()
+    .min(0)
+    .max(mostOverlapSeconds)
+    .default(86_400)
+    .describe("So long the secret so far is good as well. One that is older still ends at once."),
+});
+export const rotatedKeySchema = z.object({
+  id: z.string(),
+  key: z.string().describe("Shown this once; Corral keeps only a hash."),
+  previous_valid_until: timestamp,
+});
+export type RotatedKey = z.infer<typeof rotatedKeySchema>;
 export const createdKeySchema = z.object({
   id: z.string(),
   key: z.string().describe("Shown this once; Corral keeps only a hash."),

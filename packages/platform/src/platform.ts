@@ -21,6 +21,7 @@ import { callerOfRun } from "./gateway/caller-of-run.ts";
 import { createAuthenticator } from "./gateway/authenticate.ts";
 import type { PredictServices } from "./gateway/forward-call.ts";
 import { ownNames, type OwnNames } from "./gateway/hosts.ts";
+import { createKeyUse } from "./gateway/key-use.ts";
 import { findKeyRecords } from "./gateway/load-keys.ts";
 import { loadAddresses } from "./gateway/load-addresses.ts";
 import { openReplicaEntry, type ReplicaEntry } from "./gateway/replica-entry.ts";
@@ -341,6 +342,9 @@ export async function startPlatform(
     const opened = entry;
     cleanups.push(async () => opened[Symbol.asyncDispose]());
 
+    const keyUse = createKeyUse({ db, now, log });
+    cleanups.push(() => keyUse.close());
+
     let names: OwnNames = { authorities: new Set(), forwarded: new Set(), url: null };
     const { app } = await buildServer({
       log,
@@ -349,6 +353,7 @@ export async function startPlatform(
       authenticate: createAuthenticator({
         findKeys: findKeyRecords(store),
         environmentKey: config.apiKey,
+        onUse: (keyId) => keyUse.note(keyId),
         now,
       }),
       readiness,

@@ -1,6 +1,16 @@
 // `corral keys`: API keys. A key is printed once, when it is made.
 
-import { ServingError, budgetPeriods, scopes, type Budget, type Key, type SetBudget } from "@corral/contract";
+import {
+  ServingError,
+  budgetPeriods,
+  mostOverlapSeconds,
+  scopeOf,
+  scopeWords,
+  type Scope,
+  type Budget,
+  type Key,
+  type SetBudget,
+} from "@corral/contract";
 import { allOf, type Client } from "@corral/client";
 import { listOption, required, textOption, type CommandDefinition, type CommandGroup } from "../command.ts";
 import { UsageError } from "../exit-codes.ts";
@@ -14,7 +24,7 @@ const create: CommandDefinition = {
     {
       flags: "--scope <scope>",
       summary: "what it may do, repeatable (default: predict)",
-      choices: scopes,
+      choices: scopeWords,
       repeatable: true,
     },
     {
@@ -56,7 +66,7 @@ const create: CommandDefinition = {
     const created = await context.client().keys.create(
       {
         name: required(args, 0),
-        ...(wanted === undefined ? {} : { scopes: scopes.filter((scope) => wanted.includes(scope)) }),
+        ...(wanted === undefined ? {} : { scopes: scopesOf(wanted) }),
         ...(models === undefined ? {} : { models: [...models] }),
         ...(tokenCap === undefined ? {} : { token_cap: capOf(tokenCap) }),
         ...(weight === undefined ? {} : { weight: weightOf(weight) }),
@@ -78,7 +88,18 @@ const list: CommandDefinition = {
     const keys = await allKeys(context.client());
     context.print(keys, () =>
       table(
-        ["name", "id", "begins with", "scopes", "models", "token cap", "weight", "budget", "state"],
+        [
+          "name",
+          "id",
+          "begins with",
+          "scopes",
+          "models",
+          "token cap",
+          "weight",
+          "budget",
+          "last used",
+          "state",
+        ],
         keys.map((key) => [
           key.name,
           key.id,
@@ -88,6 +109,7 @@ const list: CommandDefinition = {
           key.token_cap?.toString() ?? "none",
           key.weight.toString(),
           budgetText(key.token_budget),
+          key.last_used_at ?? "never",
           stateOf(key),
         ]),
         context.terminal,
@@ -125,6 +147,83 @@ const budget: CommandDefinition = {
   },
 };
 
+const change: CommandDefinition = {
+  name: "change",
+  summary: "Change what an API key may do, from now on everywhere.",
+  arguments: [{ name: "<key>", summary: "its id, or its name where only one key has it" }],
+  options: [
+    { flags: "--name <name>", summary: "what to call it from now on" },
+    {
+      flags: "--scope <scope>",
+      summary: "what it may do in place of what it did, repeatable",
+      choices: scopeWords,
+      repeatable: true,
+    },
+    { flags: "--model <name>", summary: "limit it to this model, repeatable", repeatable: true },
+    { flags: "--all-models", summary: "limit it to no model" },
+    { flags: "--token-cap <count>", summary: "as of create, or none" },
+    { flags: "--weight <count>", summary: "as of create" },
+    { flags: "--expires <date>", summary: "when it ends, such as 2027-01-31, or never" },
+  ],
+  examples: [
+    ["corral keys change my-app --expires 2027-01-31", "it ends at that day's beginning"],
+    ["corral keys change ci --scope read --scope deploy", "it reads and deploys, and no more"],
+  ],
+  async run(context, args, options) {
+    const wanted = listOption(options, "scope");
+    const models = listOption(options, "model");
+    const expires = textOption(options, "expires");
+    const tokenCap = textOption(options, "tokenCap");
+    const weight = textOption(options, "weight");
+    const name = textOption(options, "name");
+    if (models !== undefined && options["allModels"] === true)
+      throw new UsageError("--model and --all-models exclude each other.");
+    const body = {
+      ...(name === undefined ? {} : { name }),
+      ...(wanted === undefined ? {} : { scopes: scopesOf(wanted) }),
+      ...(models === undefined ? {} : { models: [...models] }),
+      ...(options["allModels"] === true ? { models: null } : {}),
+      ...(tokenCap === undefined ? {} : { token_cap: tokenCap === "none" ? null : capOf(tokenCap) }),
+      ...(weight === undefined ? {} : { weight: weightOf(weight) }),
+      ...(expires === undefined ? {} : { expires_at: expires === "never" ? null : dateOf(expires) }),
+    };
+    if (Object.keys(body).length === 0)
+      throw new UsageError("Say what is to be changed, such as --expires 2027-01-31; see --help.");
+    const client = context.client();
+    const key = findKey(await allKeys(client), required(args, 0));
+    const changed = await client.keys.patch(key.id, body, { signal: context.signal });
+    context.print(changed, () => `changed ${changed.name} (${changed.id})`);
+  },
+};
+
+const rotate: CommandDefinition = {
+  name: "rotate",
+  summary: "Give an API key a new secret and print it, this once.",
+  details: "The secret so far stays good for a while, so that its users can be told.",
+  arguments: [{ name: "<key>", summary: "its id, or its name where only one key has it" }],
+  options: [
+    {
+      flags: "--overlap <seconds>",
+      summary: "how long the secret so far stays good, 0 to 2592000 (default: 86400, a day)",
+    },
+  ],
+  examples: [
+    ["corral keys rotate my-app", "both secrets are good for a day"],
+    ["corral keys rotate my-app --overlap 0", "the secret so far is refused at once"],
+  ],
+  async run(context, args, options) {
+    const overlap = textOption(options, "overlap");
+    const client = context.client();
+    const key = findKey(await allKeys(client), required(args, 0));
+    const body = overlap === undefined ? {} : { overlap_seconds: secondsOf(overlap) };
+    const rotated = await client.keys.rotate(key.id, body, { signal: context.signal });
+    context.print(rotated, () => rotated.key);
+    context.note(
+      `Keep it: it cannot be shown again. The secret so far is good until ${rotated.previous_valid_until}.`,
+    );
+  },
+};
+
 const revoke: CommandDefinition = {
   name: "revoke",
   summary: "End an API key, from now on everywhere.",
@@ -140,8 +239,8 @@ const revoke: CommandDefinition = {
 
 export const keys: CommandGroup = {
   name: "keys",
-  summary: "Make, list and revoke API keys, and set their budgets.",
-  commands: [create, list, budget, revoke],
+  summary: "Make, list, change, rotate and revoke API keys.",
+  commands: [create, list, change, budget, rotate, revoke],
 };
 
 async function allKeys(client: Client): Promise<Key[]> {
@@ -170,6 +269,19 @@ function findKey(all: readonly Key[], reference: string): Key {
 function stateOf(key: Key): string {
   if (key.revoked_at !== null) return "revoked";
   return key.expires_at === null ? "valid" : `until ${key.expires_at}`;
+}
+
+function scopesOf(words: readonly string[]): Scope[] {
+  return [...new Set(scopeWords.filter((word) => words.includes(word)).map(scopeOf))];
+}
+
+function secondsOf(text: string): number {
+  const seconds = Number(text);
+  if (Number.isInteger(seconds) && seconds >= 0 && seconds <= mostOverlapSeconds && text.trim() !== "")
+    return seconds;
+  throw new UsageError(
+    `--overlap is ${text}; it must be a whole number of seconds from 0 to ${mostOverlapSeconds}.`,
+  );
 }
 
 function capOf(text: string): number {

@@ -43,6 +43,8 @@ export interface AuthenticatorOptions {
   readonly findKeys: (hashes: readonly string[]) => Promise<ReadonlyMap<string, KeyRecord>>;
   /** CORRAL_API_KEY: an admin key without a row. */
   readonly environmentKey: string | null;
+  /** Told of every call that a key was good for. */
+  readonly onUse?: (keyId: string) => void;
   readonly now: () => Date;
 }
 
@@ -58,7 +60,12 @@ export type Authenticate = (
 /** So many keys' projects are remembered; a key's project never changes. */
 const mostExpected = 10_000;
 
-export function createAuthenticator({ findKeys, environmentKey, now }: AuthenticatorOptions): Authenticate {
+export function createAuthenticator({
+  findKeys,
+  environmentKey,
+  onUse = () => {},
+  now,
+}: AuthenticatorOptions): Authenticate {
   const findKey = batchPerTick(findKeys);
   const environmentHash = environmentKey === null ? null : sha256(environmentKey);
 
@@ -87,6 +94,7 @@ export function createAuthenticator({ findKeys, environmentKey, now }: Authentic
       if (projects.size >= mostExpected) projects.clear();
       projects.set(name, projectId);
     }
+    onUse(id);
     return { keyId: id, projectId, scopes, models, tokenCap, weight, hasBudget, expiresAt };
   };
 }

@@ -1,6 +1,7 @@
 // What a key may do to other keys: never more than it may do itself.
 
-import { fieldsError, type CreateKey, type FieldError, type ServingError } from "@corral/contract";
+import { ServingError, fieldsError, type CreateKey, type FieldError } from "@corral/contract";
+import type { KeyRow } from "../store/schema.ts";
 import type { Principal } from "./authenticate.ts";
 import { hasScope } from "./guard.ts";
 
@@ -17,6 +18,27 @@ export function budgetOfBudgeted(): ServingError {
   const message =
     "The calling key has a budget of its own; keys and budgets beside it are made by a key that has none.";
   return fieldsError([{ pointer: "/token_budget", code: "invalid_parameter", message }]);
+}
+
+/** A key as if it were to be made. */
+export function wantedOf(key: KeyRow): CreateKey {
+  return {
+    name: key.name,
+    scopes: key.scopes,
+    models: key.models,
+    token_cap: key.token_cap,
+    weight: key.weight,
+    expires_at: key.expires_at?.toISOString() ?? null,
+  };
+}
+
+/** Why a caller may not have a key's new secret: the key may do more than the caller. Null: it may have it. */
+export function tooMuchToHold(caller: Principal, key: KeyRow, now: Date): ServingError | null {
+  const isOver = key.expires_at !== null && key.expires_at <= now;
+  const [first] = caller.keyId === key.id || isOver ? [] : excessOf(caller, wantedOf(key), now);
+  return first === undefined
+    ? null
+    : new ServingError("forbidden", `The key ${key.id} may do more than the calling one: ${first.message}`);
 }
 
 /** Every way in which a new key would do more than its maker, or could never be used. */

@@ -9,14 +9,17 @@ import {
   listQuerySchema,
   listSchema,
   patchKeySchema,
+  rotateKeySchema,
+  rotatedKeySchema,
+  type PatchKey,
 } from "@corral/contract";
 import type { FastifyInstance } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
 import { principalOf } from "../gateway/answer-error.ts";
 import type { Principal } from "../gateway/authenticate.ts";
-import { budgetOfBudgeted, excessOf, mayManage } from "../gateway/key-rules.ts";
-import { createKey, findKey, listKeys, revokeKey, toKey } from "../store/keys.ts";
+import { budgetOfBudgeted, excessOf, mayManage, tooMuchToHold, wantedOf } from "../gateway/key-rules.ts";
+import { changeKey, createKey, findKey, listKeys, revokeKey, rotateKey, toKey } from "../store/keys.ts";
 import type { KeyRow } from "../store/schema.ts";
 import { inTransaction } from "../store/retry.ts";
 import { readBudget, readBudgets, setBudget } from "../usage/budgets.ts";
@@ -93,12 +96,48 @@ export function registerKeyRoutes(plain: FastifyInstance, { db, now }: Managemen
     async (request) => {
       const principal = principalOf(request);
       const row = await manageableKey(principal, request.params.key);
-      const { token_budget: budget } = request.body;
-      if (budget !== undefined) {
-        if (principal.hasBudget) throw budgetOfBudgeted();
-        await setBudget(db, principal.projectId, row.id, budget);
-      }
-      return toKey(row, await readBudget(db, row.id));
+      const { token_budget: budget, ...change } = request.body;
+      if (principal.hasBudget) throw budgetOfBudgeted();
+      // What the change does not name stays as it is, be it more than the caller has.
+      const wanted = { ...wantedOf(row), ...definedOf(change) };
+      const excess = excessOf(principal, wanted, now()).filter(({ pointer }) => pointer.slice(1) in change);
+      if (excess.length > 0) throw fieldsError(excess);
+      const changed = await inTransaction(db, async (transaction) => {
+        const { expires_at: end, ...rest } = definedOf(change);
+        const done = await changeKey(transaction, principal.projectId, row.id, {
+          ...rest,
+          ...(end === undefined ? {} : { expires_at: end === null ? null : new Date(end) }),
+        });
+        if (done !== null && budget !== undefined)
+          await setBudget(transaction, principal.projectId, row.id, budget);
+        return done;
+      });
+      if (changed === null) throw isRevoked(row);
+      return toKey(changed, await readBudget(db, row.id));
+    },
+  );
+
+  app.post(
+    "/api/v1/keys/:key/rotate",
+    {
+      config: { guard: "admin" },
+      schema: {
+        summary: "Give an API key a new secret, shown this once; the one so far stays good for a while",
+        tags,
+        params: z.object({ key: z.string() }),
+        body: rotateKeySchema,
+        response: { 200: rotatedKeySchema },
+      },
+    },
+    async (request) => {
+      const principal = principalOf(request);
+      const row = await manageableKey(principal, request.params.key);
+      const tooMuch = tooMuchToHold(principal, row, now());
+      if (tooMuch !== null) throw tooMuch;
+      const overlapUntil = new Date(now().getTime() + request.body.overlap_seconds * 1_000);
+      const rotated = await rotateKey(db, principal.projectId, { id: row.id, overlapUntil });
+      if (rotated === null) throw isRevoked(row);
+      return { id: row.id, key: rotated.key, previous_valid_until: overlapUntil.toISOString() };
     },
   );
 
@@ -126,4 +165,14 @@ export function registerKeyRoutes(plain: FastifyInstance, { db, now }: Managemen
     if (row !== null && mayManage(principal, row)) return row;
     throw new ServingError("key_not_found", `There is no API key ${JSON.stringify(id.slice(0, 100))}.`);
   }
+}
+
+function isRevoked({ id }: KeyRow): ServingError {
+  return new ServingError("conflict", `The API key ${id} is revoked, which is for good; make another one.`);
+}
+
+type Defined<Value> = { [Field in keyof Value]?: Exclude<Value[Field], undefined> };
+
+function definedOf(change: Omit<PatchKey, "token_budget">): Defined<Omit<PatchKey, "token_budget">> {
+  return Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
 }

@@ -1,7 +1,7 @@
 // API keys: made once, kept as a hash, found by it. What a key may do is decided by the gateway.
 
 import { createHash } from "node:crypto";
-import type { Budget, CreateKey, Key } from "@corral/contract";
+import type { Budget, CreateKey, Key, Scope } from "@corral/contract";
 import { randomId, randomSecret, type NewId } from "./ids.ts";
 import { afterCursor, pageOf, type Page, type PageQuery } from "./page.ts";
 import { withRetry } from "./retry.ts";
@@ -109,6 +109,65 @@ export function revokeKey(db: Db, projectId: string, id: string, now: Date): Pro
   });
 }
 
+export interface KeyChange {
+  readonly name?: string | undefined;
+  readonly scopes?: Scope[] | undefined;
+  readonly models?: string[] | null | undefined;
+  readonly token_cap?: number | null | undefined;
+  readonly weight?: number | undefined;
+  readonly expires_at?: Date | null | undefined;
+}
+
+/** Null where the project has none of that id that is not revoked. */
+export function changeKey(db: Db, projectId: string, id: string, change: KeyChange): Promise<KeyRow | null> {
+  return withRetry(db, async () => {
+    const row = await db
+      .updateTable("api_keys")
+      // The id as well: a change of nothing is one, too.
+      .set({ id, ...change })
+      .where("project_id", "=", projectId)
+      .where("id", "=", id)
+      .where("revoked_at", "is", null)
+      .returningAll()
+      .executeTakeFirst();
+    return row ?? null;
+  });
+}
+
+export interface RotateKey {
+  readonly id: string;
+  /** Until then the secret so far is good as well; one before it is not. */
+  readonly overlapUntil: Date;
+}
+
+/** The key with a new secret. Null where the project has none of that id that is not revoked. */
+export async function rotateKey(
+  db: Db,
+  projectId: string,
+  { id, overlapUntil }: RotateKey,
+  { newSecret = randomSecret }: Pick<KeyChance, "newSecret"> = {},
+): Promise<CreatedKey | null> {
+  const key = `corral_${id}_${newSecret()}`;
+  const hash = hashKey(key);
+  const row = await withRetry(db, async () => {
+    // An attempt whose answer was lost has written this very hash, and it must not take its own place.
+    await db
+      .updateTable("api_keys")
+      .set((expression) => ({
+        previous_hash: expression.ref("hash"),
+        previous_until: overlapUntil,
+        hash,
+      }))
+      .where("project_id", "=", projectId)
+      .where("id", "=", id)
+      .where("revoked_at", "is", null)
+      .where("hash", "!=", hash)
+      .execute();
+    return await db.selectFrom("api_keys").selectAll().where("hash", "=", hash).executeTakeFirst();
+  });
+  return row === undefined ? null : { row, key };
+}
+
 export function toKey(row: KeyRow, budget: Budget | null = null): Key {
   return {
     id: row.id,
@@ -122,5 +181,7 @@ export function toKey(row: KeyRow, budget: Budget | null = null): Key {
     created_at: row.created_at.toISOString(),
     expires_at: row.expires_at?.toISOString() ?? null,
     revoked_at: row.revoked_at?.toISOString() ?? null,
+    last_used_at: row.last_used_at?.toISOString() ?? null,
+    previous_valid_until: row.previous_until?.toISOString() ?? null,
   };
 }

@@ -43,6 +43,10 @@ export interface ApiKeysTable {
   created_at: Created;
   expires_at: Date | null;
   revoked_at: Date | null;
+  /** Of the secret before the last rotation, which is good until then. */
+  previous_hash: ColumnType<Buffer | null, Buffer | null | undefined, Buffer | null>;
+  previous_until: ColumnType<Date | null, Date | null | undefined, Date | null>;
+  last_used_at: ColumnType<Date | null, never, Date | null>;
 }
 
 export interface ModelsTable {

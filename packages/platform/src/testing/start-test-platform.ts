@@ -19,6 +19,7 @@ import type { PredictServices } from "../gateway/forward-call.ts";
 import { ownNames, type OwnNames } from "../gateway/hosts.ts";
 import { loadAddresses } from "../gateway/load-addresses.ts";
 import { openReplicaEntry, type ReplicaEntry } from "../gateway/replica-entry.ts";
+import { createKeyUse } from "../gateway/key-use.ts";
 import { findKeyRecords } from "../gateway/load-keys.ts";
 import { Reconciler } from "../reconcile.ts";
 import { createClaims } from "../replica/claims.ts";
@@ -277,12 +278,18 @@ export async function startTestPlatform({
     log,
   });
   const opened = entry;
+  const keyUse = createKeyUse({ db, now, log });
   let names: OwnNames = { authorities: new Set(["localhost:80"]), forwarded: new Set(), url: null };
   const server = await buildServer({
     log,
     tls: tls ?? null,
     names: () => names,
-    authenticate: createAuthenticator({ findKeys: findKeyRecords(store), environmentKey: null, now }),
+    authenticate: createAuthenticator({
+      findKeys: findKeyRecords(store),
+      environmentKey: null,
+      onUse: (keyId) => keyUse.note(keyId),
+      now,
+    }),
     readiness: async () => null,
     isShuttingDown: () => false,
     predict,
@@ -351,6 +358,7 @@ export async function startTestPlatform({
     await directory.close();
     await recorder.close();
     await logs.close();
+    await keyUse.close();
   }
 
   return {

@@ -6,9 +6,10 @@ import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
 import { excessOf, mayManage } from "../../gateway/key-rules.ts";
 import { requireScope } from "../../gateway/guard.ts";
-import { createKey, listKeys, revokeKey } from "../../store/keys.ts";
 import { findProject } from "../../store/projects.ts";
-import type { KeyRow } from "../../store/schema.ts";
+import { createKey, findKey, listKeys, revokeKey } from "../../store/keys.ts";
+import { findModel } from "../../store/models.ts";
+import type { Db, KeyRow } from "../../store/schema.ts";
 import { requireVisibleModel } from "./deployed.ts";
 import { restErrorAnswer } from "./rest-error.ts";
 import { contextOf, type TrussServices } from "./services.ts";
@@ -99,16 +100,15 @@ export function registerTrussKeyRoutes(plain: FastifyInstance, services: TrussSe
     { config: admin, schema: { summary: "Baseten: the keys, without their secrets", tags } },
     async (request) => {
       const { principal } = contextOf(services, request);
-      const { items } = await listKeys(db, principal.projectId, { limit: 500 });
-      const own = items.filter((row) => row.revoked_at === null && mayManage(principal, row));
-      return {
-        keys: own.map((row) => ({
-          prefix: row.prefix,
-          name: row.name,
-          type: typeOf(row),
-          created_at: row.created_at.toISOString(),
-        })),
-      };
+      const found: KeyRow[] = [];
+      let cursor: string | undefined;
+      do {
+        const page = await listKeys(db, principal.projectId, { limit: 500, cursor });
+        found.push(...page.items.filter((row) => row.revoked_at === null && mayManage(principal, row)));
+        cursor = page.nextCursor ?? undefined;
+      } while (cursor !== undefined);
+      const ids = await idsOf(db, principal.projectId, found);
+      return { keys: found.map((row) => describe(row, ids)) };
     },
   );
 
@@ -121,10 +121,11 @@ export function registerTrussKeyRoutes(plain: FastifyInstance, services: TrussSe
     async (request) => {
       const { principal } = contextOf(services, request);
       const { prefix } = request.params;
-      const { items } = await listKeys(db, principal.projectId, { limit: 500 });
-      const row = items.find(
-        (one) => one.prefix === prefix && one.revoked_at === null && mayManage(principal, one),
-      );
+      const found = await findKey(db, principal.projectId, prefix.replace(/^corral_/, ""));
+      const row =
+        found?.prefix === prefix && found.revoked_at === null && mayManage(principal, found)
+          ? found
+          : undefined;
       if (row === undefined) {
         throw new ServingError(
           "key_not_found",
@@ -135,6 +136,29 @@ export function registerTrussKeyRoutes(plain: FastifyInstance, services: TrussSe
       return { prefix };
     },
   );
+}
+
+/** Ids of the models that keys are limited to, by name. A model that is gone has none. */
+async function idsOf(
+  db: Db,
+  projectId: string,
+  keys: readonly KeyRow[],
+): Promise<ReadonlyMap<string, string>> {
+  const names = [...new Set(keys.flatMap(({ models }) => models ?? []))];
+  const models = await Promise.all(names.map((name) => findModel(db, projectId, name)));
+  return new Map(models.flatMap((model) => (model === null ? [] : [[model.name, model.id] as const])));
+}
+
+function describe(row: KeyRow, ids: ReadonlyMap<string, string>) {
+  return {
+    prefix: row.prefix,
+    name: row.name,
+    type: typeOf(row),
+    model_ids: row.models?.flatMap((name) => ids.get(name) ?? []) ?? null,
+    team_name: row.project_id,
+    created_at: row.created_at.toISOString(),
+    last_used_at: row.last_used_at?.toISOString() ?? null,
+  };
 }
 
 function typeOf({ scopes }: KeyRow): keyof typeof scopesOf {
