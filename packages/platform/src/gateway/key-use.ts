@@ -52,7 +52,9 @@ export function createKeyUse({
       if (writtenMs.size >= mostRemembered) writtenMs.clear();
       writtenMs.set(keyId, at.getTime());
       noted.set(keyId, at);
-      timer ??= setTimeout(() => (writing = writing.then(write)), gatherMs).unref();
+      timer ??= setTimeout(() => {
+        writing = writing.then(write);
+      }, gatherMs).unref();
     },
     async close() {
       if (timer !== null) clearTimeout(timer);
