@@ -64,3 +64,43 @@ export const runSchema = z.object({
   finished_at: z.iso.datetime().nullable(),
 });
 export type Run = z.infer<typeof runSchema>;
+
+/** What a run's wall time is made of, in the order it happens. */
+export const runPhases = [
+  "admission",
+  "queue",
+  "load",
+  "prepare",
+  "slot",
+  "prefill",
+  "decode",
+  "answer",
+  "commit",
+] as const;
+export type RunPhase = (typeof runPhases)[number];
+
+export const runExplanationSchema = z.object({
+  run_id: z.uuid(),
+  status: z.enum(runStatuses),
+  summary: z.string().describe("One sentence: where its time went, and what would change that."),
+  wall_ms: z
+    .number()
+    .nullable()
+    .describe("From the call's arrival until its end was written; null while it goes on."),
+  phases: z
+    .array(z.object({ name: z.enum(runPhases), ms: z.number().nonnegative(), share: z.number() }))
+    .describe("They sum to `wall_ms`; empty where they are not known: it goes on, or its replica was lost."),
+  time_to_first_token_ms: z.number().nullable(),
+  prompt_tokens: z.int(),
+  cached_tokens: z.int().describe("Of them taken from the prefix cache."),
+  generated_tokens: z.int(),
+  prefill_tokens_per_second: z.number().nullable().describe("Of those that were computed."),
+  decode_tokens_per_second: z.number().nullable(),
+  finish_reasons: z.array(z.enum(finishReasons)),
+  attempt: z.int(),
+  parameters: z
+    .record(z.string(), z.unknown())
+    .nullable()
+    .describe("What somebody set, with who did; null where it is not kept."),
+});
+export type RunExplanation = z.infer<typeof runExplanationSchema>;

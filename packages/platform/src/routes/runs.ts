@@ -6,6 +6,7 @@ import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
 import { principalOf } from "../gateway/answer-error.ts";
 import { seesAllRuns, visibleRun } from "../gateway/visible-run.ts";
+import { explainRun } from "../runs/explain/explain-run.ts";
 import { findDeploymentByName } from "../store/deployments.ts";
 import { listRuns, toRun } from "../store/runs.ts";
 import type { Db, RunRow } from "../store/schema.ts";
@@ -96,6 +97,18 @@ export function registerRunRoutes(plain: FastifyInstance, { db, queue }: Managem
         await queue.cancel(principal.projectId, id);
         return toRun(await findVisibleRun(db, request, id));
       },
+    app.get(
+      `${url}/explain`,
+      {
+        config: { guard: "predict" },
+        schema: {
+          summary: "Where a run's time went, phase by phase, and in one sentence",
+          tags,
+          params: z.object({ run: z.string() }),
+          response: { 200: runExplanationSchema },
+        },
+      },
+      async (request) => explainRun(await findVisibleRun(db, request, request.params.run)),
     );
   }
 }
