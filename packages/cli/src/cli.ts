@@ -20,6 +20,7 @@ import { push } from "./commands/push.ts";
 import { quantize } from "./commands/quantize.ts";
 import { rm } from "./commands/rm.ts";
 import { secrets } from "./commands/secrets.ts";
+import { runs } from "./commands/runs.ts";
 import { truss } from "./commands/truss.ts";
 import { up } from "./commands/up.ts";
 import { usage } from "./commands/usage.ts";
@@ -43,6 +44,7 @@ export const commands: readonly (CommandDefinition | CommandGroup)[] = [
   client,
   ls,
   logs,
+  runs,
   weights,
   adapters,
   keys,

@@ -26,6 +26,7 @@ import type {
   Run,
   Secret,
   SecretKeyRotation,
+  RunExplanation,
   Tokenized,
   Usage,
   UsageGroup,
@@ -33,6 +34,7 @@ import type {
   Version,
   Weights,
 } from "@corral/contract";
+import { followRun, type FollowOptions, type RunEvent } from "./follow-run.ts";
 import { streamLines, streamText } from "./stream.ts";
 import { createTransport, type CallOptions, type ClientOptions } from "./transport.ts";
 
@@ -44,6 +46,18 @@ export interface Page<Item> {
 export interface ListOptions extends CallOptions {
   readonly limit?: number;
   readonly cursor?: string;
+}
+
+/** Each filter is one of `GET /api/v1/runs`, in its spelling. */
+export interface RunListOptions extends ListOptions {
+  readonly deployment?: string;
+  readonly model?: string;
+  readonly status?: string;
+  readonly dialect?: string;
+  readonly key?: string;
+  readonly since?: string;
+  readonly until?: string;
+  readonly asynchronous?: "true" | "false";
 }
 
 export interface LogsOptions extends CallOptions {
@@ -158,11 +172,17 @@ export interface Client {
     readonly get: (identifier: string, options?: CallOptions) => Promise<CatalogueItem>;
   };
   readonly runs: {
-    readonly list: (options?: ListOptions) => Promise<Page<Run>>;
+    readonly list: (options?: RunListOptions) => Promise<Page<Run>>;
     readonly get: (run: string, options?: CallOptions) => Promise<Run>;
     /** What was written for it, oldest first. */
     readonly logs: (run: string, options?: LogsOptions) => Promise<{ readonly items: readonly LogLine[] }>;
     readonly followLogs: (run: string, options?: LogsOptions) => AsyncGenerator<LogLine, void, undefined>;
+    /** Its text as it comes, from the beginning or after an event; comes back by itself where a connection is lost. */
+    readonly follow: (run: string, options?: FollowOptions) => AsyncGenerator<RunEvent, void, undefined>;
+    readonly explain: (run: string, options?: CallOptions) => Promise<RunExplanation>;
+    readonly cancel: (run: string, options?: CallOptions) => Promise<Run>;
+    /** Its result is sent to its webhook once more. */
+    readonly redeliver: (run: string, options?: CallOptions) => Promise<unknown>;
   };
   readonly keys: {
     readonly list: (options?: ListOptions) => Promise<Page<Key>>;
@@ -296,10 +316,15 @@ export function createClient(options: ClientOptions): Client {
       get: (identifier, call) => get(api("catalogue", identifier), call),
     },
     runs: {
-      list: (call) => list("/api/v1/runs", call),
+      list: ({ signal, ...query } = {}) =>
+        transport.json("/api/v1/runs", { ...(signal === undefined ? {} : { signal }), query }),
       get: (run, call) => get(api("runs", run), call),
       logs: (run, options) => logs(api("runs", run), options),
       followLogs: (run, options) => followLogs(api("runs", run), options),
+      follow: (run, call) => followRun(transport, `${api("runs", run)}/stream`, call),
+      explain: (run, call) => get(`${api("runs", run)}/explain`, call),
+      cancel: (run, call) => post(`${api("runs", run)}/cancel`, {}, call),
+      redeliver: (run, call) => post(`${api("runs", run)}/redeliver`, {}, call),
     },
     keys: {
       list: (call) => list("/api/v1/keys", call),

@@ -1,6 +1,13 @@
 // Runs: list, read and end. A key without the scope `read`, or limited to some models, sees the runs of its own calls.
 
-import { dialects, listQuerySchema, listSchema, runSchema, runStatuses } from "@corral/contract";
+import {
+  dialects,
+  listQuerySchema,
+  listSchema,
+  runExplanationSchema,
+  runSchema,
+  runStatuses,
+} from "@corral/contract";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
