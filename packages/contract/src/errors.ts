@@ -57,6 +57,8 @@ export const errorTable = {
   method_not_allowed: client(405, "The method is not allowed on this route"),
   upgrade_required: client(426, "The address is a websocket's"),
   conflict: client(409, "The resource is in another state"),
+  idempotency_key_in_use: client(409, "The first call with this key is still being carried out", true),
+  idempotency_key_reused: client(422, "The idempotency key stands for another call"),
   version_moved: client(409, "The deployment has another version by now"),
   no_token_possible: client(422, "The parameters leave no token possible"),
   body_too_large: client(413, "The body is over the limit"),

@@ -51,6 +51,7 @@ import { createRunStreams } from "./runs/stream/follow-run.ts";
 import { createReadSecrets } from "./secrets/declared.ts";
 import { buildServer } from "./server.ts";
 import { adapterNamesOf, readReplicaAdapters } from "./store/adapters.ts";
+import { sweepKeys } from "./store/idempotency.ts";
 import { randomId } from "./store/ids.ts";
 import { defaultProjectId } from "./store/projects.ts";
 import { readDatabaseId } from "./store/migrate.ts";
@@ -152,6 +153,7 @@ export async function startPlatform(
     const runDirectory = join(home, "run");
     const leftCount = await endLeftovers(db, platformId, runDirectory, now);
     if (leftCount > 0) log.info({ count: leftCount }, "replicas of a former process were ended");
+    await sweepKeys(store, platformId);
     await removeIncoming(home);
     const unusedCount = await removeUnused(home, now());
     if (unusedCount > 0)
@@ -327,6 +329,7 @@ export async function startPlatform(
       queueLength: config.queueLength,
     });
     const predict: PredictServices = {
+        idempotent: { store, platformId, waitMs: config.loadWaitSeconds * 1000 },
       egress,
       ...calls,
       adapterNamesOf: (projectId) => adapterNamesOf(db, projectId),

@@ -115,7 +115,8 @@ async function run(
     const nowMs = service.clock.now();
     const timings = callTimings(result.timings, forwarded, { receivedAtMs, submittedAtMs, nowMs });
     const output = outcome.kind === "answer" ? outcome.answer.output : null;
-    const kept = forwarded.keepsAnswer && outcome.kind === "answer" ? wholeOf(outcome.answer, stream) : null;
+    const keeps = forwarded.keepsAnswer && active.isStored;
+    const kept = keeps && outcome.kind === "answer" ? wholeOf(outcome.answer, stream) : null;
     const number = service.ledger.finish(active, outcome.result, output, timings, kept);
     if (gathered.status === "rejected") throw gathered.reason;
     await pieces?.taken();

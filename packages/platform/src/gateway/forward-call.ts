@@ -6,13 +6,14 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import type { LiveReplica } from "../replica/live-replica.ts";
 import type { AddressBook, AddressedDeployment, Addresses } from "./address-book.ts";
 import { answerError, principalOf } from "./answer-error.ts";
+import { answerOnce, idempotencyKeyOf, type IdempotentCalls, type OnceOptions } from "./answer-once.ts";
 import { requireModel } from "./guard.ts";
 import { headersForReplica, readRunWishes } from "./predict-call.ts";
 import { proxyCall } from "./proxy.ts";
 import { selectReplica } from "./select-replica.ts";
 import type { NewTarget } from "../webhook/target.ts";
 import type { RunQueue } from "../runs/queue/run-queue.ts";
-import { answerQueued, prefersAsync, type QueueWish } from "./queue-call.ts";
+import { acceptedAnswer, answerQueued, prefersAsync, type QueueWish } from "./queue-call.ts";
 import { waitForLoad, type CallLoads } from "./wait-for-load.ts";
 
 export interface PredictServices {
@@ -24,6 +25,7 @@ export interface PredictServices {
   readonly newRunId: () => string;
   readonly nowMs: () => number;
   readonly loads: CallLoads;
+  readonly idempotent: IdempotentCalls;
   /** Where results may be sent: see `webhook/check-webhook-url.ts`. */
   readonly egress: EgressRules;
   readonly queue: Pick<RunQueue, "enqueue" | "expect" | "endUnbegun">;
@@ -59,6 +61,8 @@ export interface AddressedCall {
   readonly queued?: QueueWish;
   /** Where its result is sent beside the answer; default: nowhere. */
   readonly webhook?: NewTarget;
+  /** Whose run it is, where an idempotency key stands for that; default: a new one's. */
+  readonly runId?: string;
 }
 
 /** Fails while nothing was answered; from then on it answers in every case. */
@@ -73,13 +77,23 @@ export async function forwardCall(
   const principal = principalOf(request);
   requireModel(principal, target.modelName);
   const wishes = readRunWishes(request.headers);
+  const key = isRun && depth === 0 && call.runId === undefined ? idempotencyKeyOf(request.headers) : null;
+  if (key !== null) {
+    const once: OnceOptions = {
+      calls: services.idempotent,
+      newRunId,
+      forward: (again) => forwardCall(services, request, reply, again),
+      accepted: call.queued?.accepted ?? acceptedAnswer,
+    };
+    return await answerOnce(once, request, reply, call, key);
+  }
   const { webhook } = call;
   const wished = webhook === undefined ? {} : { webhook };
   const wish = call.queued ?? (isRun && depth === 0 && prefersAsync(request.headers) ? wished : null);
   if (wish !== null) return await answerQueued(services, request, reply, checked(call), wish);
   const arrivedMs = nowMs();
   loads.arrived(target.id);
-  const runId = newRunId();
+  const runId = call.runId ?? newRunId();
   const answerHeaders = runHeaders(dialect, isRun ? runId : null);
   const ready = selectReplica(await replicasOf(target.id));
   const waited =
@@ -113,6 +127,7 @@ export async function forwardCall(
       isBare,
       depth,
       ...wishes,
+      keepsAnswer: call.runId !== undefined,
     }),
     ...(call.method === undefined ? {} : { method: call.method }),
     answerHeaders,

@@ -54,7 +54,7 @@ export async function answerQueued(
   { queue, newRunId }: Pick<PredictServices, "queue" | "newRunId">,
   request: FastifyRequest,
   reply: FastifyReply,
-  { dialect, path, target, body: read, isBare = false }: AddressedCall,
+  { dialect, path, target, body: read, isBare = false, runId = newRunId() }: AddressedCall,
   wish: QueueWish,
 ): Promise<void> {
   if (read === undefined && lengthOf(request.raw) > queuedBodyBytes && lengthOf(request.raw) !== Infinity)
@@ -63,7 +63,6 @@ export async function answerQueued(
   if (body.length > queuedBodyBytes) throw bodyTooLarge(queuedBodyBytes);
   requireReadable(request.headers["content-type"], body);
   const { projectId, keyId } = principalOf(request);
-  const runId = newRunId();
   const { priority = defaultPriority, retry = defaultRetry, queueSeconds = defaultQueueSeconds } = wish;
   await queue.enqueue({
     runId,
@@ -88,7 +87,7 @@ export async function answerQueued(
     .send(answer);
 }
 
-function acceptedAnswer(runId: string): AcceptedAnswer {
+export function acceptedAnswer(runId: string): AcceptedAnswer {
   return {
     status: 202,
     headers: { location: `/runs/${runId}`, "preference-applied": "respond-async" },

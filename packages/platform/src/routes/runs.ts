@@ -104,6 +104,8 @@ export function registerRunRoutes(plain: FastifyInstance, { db, queue }: Managem
         await queue.cancel(principal.projectId, id);
         return toRun(await findVisibleRun(db, request, id));
       },
+    );
+
     app.get(
       `${url}/explain`,
       {

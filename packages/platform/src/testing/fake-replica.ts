@@ -183,6 +183,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     follows_text: wanted["stream"] === true,
     ...(isStored ? {} : { stored: false }),
   });
+  let answered: string | Buffer = "first last";
   let textLength = 0;
   const reportText = (text: string) => {
     if (!isStored) return;
@@ -257,12 +258,14 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     response.setHeader("content-type", "application/json");
     response.setHeader("x-seen", JSON.stringify(request.headers));
     response.setHeader("x-asked", `${request.method} ${request.url}`);
-    response.write(
+    await new Promise((resolve) => setTimeout(resolve, Number(wanted["pause_ms"] ?? 0)));
+    answered =
       wanted["echo"] === undefined && body.length < 65_536
         ? JSON.stringify({ pid: process.pid, ...(served === null ? {} : { served }) })
-        : body,
-    );
+        : body;
+    response.write(answered);
   }
+  const keepsAnswer = request.headers["x-corral-keep-answer"] === "1";
   await finish("succeeded", null);
   response.end();
   callCount += 1;

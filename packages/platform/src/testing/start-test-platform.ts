@@ -265,6 +265,7 @@ export async function startTestPlatform({
     ...queueOptions,
   });
   const predict: PredictServices = {
+    idempotent: { store, platformId, waitMs: waitMs },
     egress: readEgressRules(egressAllow),
     ...calls,
     adapterNamesOf: (projectId) => adapterNamesOf(db, projectId),

@@ -1,0 +1,128 @@
+import assert from "node:assert/strict";
+import { createHash, randomUUID } from "node:crypto";
+import { before, test } from "node:test";
+import { startTestPlatform, type TestPlatform } from "../testing/start-test-platform.ts";
+
+let platform: TestPlatform;
+before(async () => {
+  platform = await startTestPlatform({ waitMs: 1_000 });
+  await platform.deploy("once");
+});
+
+const path = "/api/v1/deployments/once/generate";
+
+test("the same call with the same key is carried out once and answered alike, streams too", async () => {
+  for (const body of [{ prompt: "a" }, { prompt: "a", stream: true, pause_ms: 1 }]) {
+    const key = randomUUID();
+    const [first, again] = [await send(key, body), await send(key, body)];
+    assert.deepEqual([first.status, first.replayed], [200, null]);
+    assert.deepEqual(again, { ...first, replayed: "true" });
+  }
+});
+
+test("a call that comes while the first is carried out waits for its answer", async () => {
+  const key = randomUUID();
+  const both = await Promise.all([send(key, { pause_ms: 300 }), send(key, { pause_ms: 300 })]);
+  assert.equal(both[0].runId, both[1].runId);
+  assert.equal(both[0].text, both[1].text);
+  assert.deepEqual(both.map(({ replayed }) => replayed).toSorted(), ["true", null].toSorted());
+});
+
+test("a call that waits too long is told to come back", async () => {
+  const key = randomUUID();
+  const first = send(key, { pause_ms: 2_500 });
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  const refused = await post(key, { pause_ms: 2_500 });
+  assert.equal(refused.status, 409);
+  assert.equal(refused.headers.get("retry-after"), "5");
+  assert.match(await refused.text(), /idempotency_key_in_use/);
+  await first;
+});
+
+test("a key stands for one call of one caller", async () => {
+  const key = randomUUID();
+  const first = await send(key, { prompt: "a" });
+  const other = await post(key, { prompt: "b" });
+  assert.equal(other.status, 422);
+  assert.match(await other.text(), /idempotency_key_reused/);
+  const stranger = await platform.key({ scopes: ["predict"] });
+  const theirs = await send(key, { prompt: "b" }, { authorization: `Bearer ${stranger}` });
+  assert.equal(theirs.status, 200);
+  assert.notEqual(theirs.runId, first.runId);
+});
+
+test("a call that was refused leaves its key free, and so does a run that failed", async () => {
+  const key = randomUUID();
+  assert.equal((await post(key, { status: 422 })).status, 422);
+  assert.equal((await send(key, { prompt: "now it is right" })).status, 200);
+  const lost = randomUUID();
+  assert.equal((await post(lost, { die: "before" })).status, 502);
+  const again = await post(lost, { prompt: "another body, as nothing has succeeded" });
+  assert.notEqual(again.status, 422);
+  await again.text();
+});
+
+test("what a platform that was killed had begun is taken over; what it had answered is answered again", async () => {
+  const { db } = platform.store;
+  const [key, body] = [randomUUID(), JSON.stringify({ prompt: "left" })];
+  const asked = JSON.stringify(["POST", path, await modelId(), "application/json", false]);
+  const row = {
+    project_id: "default",
+    key_id: await keyId(),
+    key,
+    digest: createHash("sha256").update(asked).update(body).digest(),
+    run_id: randomUUID(),
+    platform_id: "killed",
+    leased_until: new Date(Date.now() - 1_000),
+    expires_at: new Date(Date.now() + 60_000),
+  };
+  await db.insertInto("idempotency_keys").values(row).execute();
+  const taken = await send(key, { prompt: "left" });
+  assert.deepEqual([taken.status, taken.replayed], [200, null]);
+  assert.notEqual(taken.runId, row.run_id);
+  assert.equal((await send(key, { prompt: "left" })).runId, taken.runId);
+});
+
+test("a call that is not waited for has one run, too", async () => {
+  const key = randomUUID();
+  const prefer = { prefer: "respond-async" };
+  const first = await send(key, { prompt: "later" }, prefer);
+  const again = await send(key, { prompt: "later" }, prefer);
+  assert.deepEqual([first.status, again.status], [202, 202]);
+  assert.deepEqual([again.runId, again.text, again.replayed], [first.runId, first.text, "true"]);
+});
+
+test("a key that nothing can be kept for, or that is none, is refused", async () => {
+  assert.equal((await post(randomUUID(), {}, { "x-corral-store": "false" })).status, 422);
+  assert.equal((await post("k".repeat(256), {})).status, 422);
+});
+
+// The last test: the database of `store/testing.ts` ends before any hook of this file.
+test("the platform ends", async () => {
+  await platform[Symbol.asyncDispose]();
+});
+
+function post(key: string, body: unknown, headers: Record<string, string> = {}): Promise<Response> {
+  return platform.post(path, body, { "idempotency-key": key, ...headers });
+}
+
+async function send(key: string, body: unknown, headers: Record<string, string> = {}) {
+  const response = await post(key, body, headers);
+  return {
+    status: response.status,
+    runId: response.headers.get("x-corral-run-id"),
+    replayed: response.headers.get("idempotent-replayed"),
+    type: response.headers.get("content-type"),
+    text: await response.text(),
+  };
+}
+
+async function modelId(): Promise<string> {
+  return (await platform.store.db.selectFrom("models").select("id").executeTakeFirstOrThrow()).id;
+}
+
+async function keyId(): Promise<string> {
+  const hash = createHash("sha256").update(platform.adminKey).digest();
+  const query = platform.store.db.selectFrom("api_keys").select("id").where("hash", "=", hash);
+  return (await query.executeTakeFirstOrThrow()).id;
+}
