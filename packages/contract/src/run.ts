@@ -35,6 +35,7 @@ export const timingsSchema = z.object({
     .nonnegative()
     .optional()
     .describe("From the call's arrival until its replica had all of it, without `load`."),
+  slot: z.number().nonnegative().optional().describe("Of `queue` what it waited in its replica."),
   prepare: z.number().nonnegative().optional().describe("Prompts rendered, tokenized and checked."),
   answer: z.number().nonnegative().optional().describe("What is left: the answer being made."),
 });

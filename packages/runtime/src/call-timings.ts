@@ -12,7 +12,7 @@ export interface CallTimes {
   readonly nowMs: number;
 }
 
-/** They sum to `total`: what is not of a phase that was measured is `answer`, the making of the answer. */
+/** They sum to `total`, `slot` being a part of `queue`: what is not of a phase that was measured is `answer`, the making of the answer. */
 export function callTimings(
   { queueMs, prefillMs, decodeMs }: GenerationTimings,
   { loadMs, queuedMs, arrivedAtMs }: Pick<ForwardedCall, "loadMs" | "queuedMs" | "arrivedAtMs">,
@@ -31,6 +31,7 @@ export function callTimings(
     decode: milliseconds(decodeMs),
     total: milliseconds(inQueueMs + loadMs + admissionMs + prepareMs + engineMs + answerMs),
     admission: milliseconds(admissionMs),
+    slot: milliseconds(queueMs),
     prepare: milliseconds(prepareMs),
     answer: milliseconds(answerMs),
   };

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash, randomUUID } from "node:crypto";
 import { before, test } from "node:test";
+import { until } from "../testing/until.ts";
 import { startTestPlatform, type TestPlatform } from "../testing/start-test-platform.ts";
 
 let platform: TestPlatform;
@@ -51,17 +52,6 @@ test("a key stands for one call of one caller", async () => {
   assert.notEqual(theirs.runId, first.runId);
 });
 
-test("a call that was refused leaves its key free, and so does a run that failed", async () => {
-  const key = randomUUID();
-  assert.equal((await post(key, { status: 422 })).status, 422);
-  assert.equal((await send(key, { prompt: "now it is right" })).status, 200);
-  const lost = randomUUID();
-  assert.equal((await post(lost, { die: "before" })).status, 502);
-  const again = await post(lost, { prompt: "another body, as nothing has succeeded" });
-  assert.notEqual(again.status, 422);
-  await again.text();
-});
-
 test("what a platform that was killed had begun is taken over; what it had answered is answered again", async () => {
   const { db } = platform.store;
   const [key, body] = [randomUUID(), JSON.stringify({ prompt: "left" })];
@@ -95,6 +85,17 @@ test("a call that is not waited for has one run, too", async () => {
 test("a key that nothing can be kept for, or that is none, is refused", async () => {
   assert.equal((await post(randomUUID(), {}, { "x-corral-store": "false" })).status, 422);
   assert.equal((await post("k".repeat(256), {})).status, 422);
+});
+
+test("a call that was refused leaves its key free, and so does a run that failed", async () => {
+  const key = randomUUID();
+  assert.equal((await post(key, { status: 422 })).status, 422);
+  assert.equal((await send(key, { prompt: "now it is right" })).status, 200);
+  const lost = randomUUID();
+  assert.equal((await post(lost, { die: "before" })).status, 502);
+  // Its replica is started again.
+  const again = { prompt: "another body, as nothing has succeeded" };
+  await until("it is carried out", async () => (await send(lost, again)).status === 200);
 });
 
 // The last test: the database of `store/testing.ts` ends before any hook of this file.

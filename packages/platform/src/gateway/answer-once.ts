@@ -43,6 +43,7 @@ export interface OnceOptions {
 
 const lookAgainMs = 200;
 const renewEveryMs = 10_000;
+const yieldMs = 1_000;
 const longestKey = 255;
 
 /** Null: the call has none. Fails with `invalid_parameter`. */
@@ -110,11 +111,14 @@ async function claimOrWait(
     if (await claimKey(store, claim)) return null;
     const held = await readKey(store, claim);
     if (held !== null) {
-      if (!held.digest.equals(claim.digest)) throw reused(claim.key);
+      const isOver = held.status === null ? !held.leased : isTerminal(held.status);
+      const isFree = isOver && held.status !== "succeeded" && held.asynchronous !== true;
+      if (isFree && (await takeOverKey(store, claim, held.run_id))) return null;
+      // One that was refused gives its key up a moment after its answer.
+      const mayYield = held.status === null && waitMs - leftMs < yieldMs;
+      if (!isFree && !mayYield && !held.digest.equals(claim.digest)) throw reused(claim.key);
       if (held.answer_status !== null || held.asynchronous === true) return held;
       if (held.status === "succeeded") throw tooLong(held.run_id);
-      const isOver = held.status === null ? !held.leased : isTerminal(held.status);
-      if (isOver && (await takeOverKey(store, claim, held.run_id))) return null;
     }
     if (reply.raw.destroyed) throw new ServingError("client_closed", "The caller closed the connection.");
     if (leftMs <= 0) throw inUse(claim.key);

@@ -59,8 +59,9 @@ export async function claimKey({ db, pool }: Database, claim: KeyClaim): Promise
 export async function takeOverKey({ db, pool }: Database, claim: KeyClaim, from: string): Promise<boolean> {
   const { rowCount } = await withRetry(db, () =>
     pool.query(
-      `update idempotency_keys set run_id = $5, platform_id = $6, leased_until = ${leased}, expires_at = ${kept}
-        where ${placed} and digest = $4 and run_id in ($5, $7)`,
+      `update idempotency_keys set digest = $4, run_id = $5, platform_id = $6, leased_until = ${leased},
+          expires_at = ${kept}
+        where ${placed} and run_id in ($5, $7)`,
       [...placeOf(claim), claim.digest, claim.runId, claim.platformId, from],
     ),
   );

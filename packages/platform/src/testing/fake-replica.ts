@@ -183,6 +183,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     follows_text: wanted["stream"] === true,
     ...(isStored ? {} : { stored: false }),
   });
+  const keepsAnswer = request.headers["x-corral-keep-answer"] === "1";
   let answered: string | Buffer = "first last";
   let textLength = 0;
   const reportText = (text: string) => {
@@ -208,6 +209,15 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
       error: code === null ? null : { code, detail: "It is so." },
       usage: { prompt_tokens: 3, cached_tokens: 0, generated_tokens: 2 },
       timings_ms: { queue: queuedMs, load: loadMs, prefill: 1, decode: 1, total: 2 + loadMs + queuedMs },
+      ...(keepsAnswer
+        ? {
+            answer: {
+              status: 200,
+              content_type: String(response.getHeader("content-type") ?? "text/plain"),
+              body_base64: Buffer.from(answered).toString("base64"),
+            },
+          }
+        : {}),
     });
   const failure = wanted["fail"] as { readonly code: ErrorCode; readonly times: number } | undefined;
   if (failure !== undefined && attempt <= failure.times) {
@@ -265,7 +275,6 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
         : body;
     response.write(answered);
   }
-  const keepsAnswer = request.headers["x-corral-keep-answer"] === "1";
   await finish("succeeded", null);
   response.end();
   callCount += 1;

@@ -58,17 +58,18 @@ function phasesOf(row: ExplainedRow, wallMs: number): RunExplanation["phases"] {
   if (timings === null) return [];
   const inReplica = timings.load + timings.queue + timings.prefill + timings.decode;
   const { admission = 0, prepare = 0 } = timings;
+  const slot = Math.min(timings.queue, timings.slot ?? timings.queue);
   // Where the total has more than its parts, the answer was being made.
   const answer = timings.answer ?? Math.max(0, timings.total - inReplica - admission - prepare);
   const known = inReplica + admission + prepare + answer;
   const rest = Math.max(0, wallMs - known);
   const ms: Record<RunPhase, number> = {
     admission,
-    // What is not of the call itself is the queue's where it was in one; its commit is a few milliseconds of that.
-    queue: asynchronous ? rest : 0,
+    // Attempts that failed before are of the queue's time, too; its commit is a few milliseconds of that.
+    queue: timings.queue - slot + (asynchronous ? rest : 0),
     load: timings.load,
     prepare,
-    slot: timings.queue,
+    slot,
     prefill: timings.prefill,
     decode: timings.decode,
     answer,
