@@ -329,7 +329,7 @@ export async function startPlatform(
       queueLength: config.queueLength,
     });
     const predict: PredictServices = {
-        idempotent: { store, platformId, waitMs: config.loadWaitSeconds * 1000 },
+      idempotent: { store, platformId, waitMs: config.loadWaitSeconds * 1000 },
       egress,
       ...calls,
       adapterNamesOf: (projectId) => adapterNamesOf(db, projectId),

@@ -17,7 +17,10 @@ const list: CommandDefinition = {
     { flags: "--status <status>", summary: "in this state", choices: runStatuses },
     { flags: "--dialect <family>", summary: "that came by this family of calls", choices: dialects },
     { flags: "--key <id>", summary: "of one API key" },
-    { flags: "--since <time>", summary: "that came then or later: 2027-01-31, a time, or 90s, 15m, 2h, 7d ago" },
+    {
+      flags: "--since <time>",
+      summary: "that came then or later: 2027-01-31, a time, or 90s, 15m, 2h, 7d ago",
+    },
     { flags: "--until <time>", summary: "that came before" },
     { flags: "--asynchronous", summary: "only those that were answered with their id at once" },
     { flags: "--limit <count>", summary: "how many, 1 to 500 (default: 20)" },
@@ -79,7 +82,8 @@ const follow: CommandDefinition = {
     for await (const event of events) {
       if (context.format === "json") context.write(`${JSON.stringify(event)}\n`);
       else if (event.event === "token") context.write(String(event.data["text"]));
-      else if (event.event === "attempt") context.note(`It is tried again, attempt ${String(event.data["attempt"])}.`);
+      else if (event.event === "attempt")
+        context.note(`It is tried again, attempt ${String(event.data["attempt"])}.`);
       if (event.event === "done") status = String(event.data["status"]);
     }
     if (context.format === "text") context.write("\n");
@@ -163,7 +167,9 @@ export function timeOf(flag: string, text: string, nowMs: number): string {
   const [, count, unit = ""] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
   const time = count === undefined ? Date.parse(text) : nowMs - Number(count) * (unitMs[unit] ?? 0);
   if (!Number.isNaN(time)) return new Date(time).toISOString();
-  throw new UsageError(`${flag} is ${JSON.stringify(text)}; it must be a date, a time, or such as 15m, 2h or 7d.`);
+  throw new UsageError(
+    `${flag} is ${JSON.stringify(text)}; it must be a date, a time, or such as 15m, 2h or 7d.`,
+  );
 }
 
 function describe(found: Run): string {
@@ -198,8 +204,6 @@ function explanation(told: RunExplanation, terminal: boolean): string {
   return [
     told.summary,
     ...(rows.length === 0 ? [] : ["", table(["phase", "ms", "share"], rows, terminal)]),
-    ...(parameters.length === 0
-      ? []
-      : ["", table(["parameter", "value", "set by"], parameters, terminal)]),
+    ...(parameters.length === 0 ? [] : ["", table(["parameter", "value", "set by"], parameters, terminal)]),
   ].join("\n");
 }

@@ -6,7 +6,7 @@ import { startTestPlatform, type TestPlatform } from "../testing/start-test-plat
 
 let platform: TestPlatform;
 before(async () => {
-  platform = await startTestPlatform({ waitMs: 1_000 });
+  platform = await startTestPlatform({ waitMs: 600 });
   await platform.deploy("once");
 });
 
@@ -31,9 +31,9 @@ test("a call that comes while the first is carried out waits for its answer", as
 
 test("a call that waits too long is told to come back", async () => {
   const key = randomUUID();
-  const first = send(key, { pause_ms: 2_500 });
+  const first = send(key, { pause_ms: 1_300 });
   await new Promise((resolve) => setTimeout(resolve, 200));
-  const refused = await post(key, { pause_ms: 2_500 });
+  const refused = await post(key, { pause_ms: 1_300 });
   assert.equal(refused.status, 409);
   assert.equal(refused.headers.get("retry-after"), "5");
   assert.match(await refused.text(), /idempotency_key_in_use/);

@@ -21,7 +21,9 @@ test("the phases of a run sum to its wall time, within 1 % or 2 ms", () => {
     fc.property(measured, ms, fc.boolean(), (timings, restMs, asynchronous) => {
       const total = Object.values(timings).reduce((sum, one) => sum + one, 0);
       const finished_at = new Date(Math.round(start.getTime() + total + restMs));
-      const { phases, wall_ms } = explainRun(row({ timings_ms: { ...timings, total }, finished_at, asynchronous }));
+      const { phases, wall_ms } = explainRun(
+        row({ timings_ms: { ...timings, total }, finished_at, asynchronous }),
+      );
       const sum = phases.reduce((all, phase) => all + phase.ms, 0);
       assert.ok(wall_ms !== null && Math.abs(sum - wall_ms) <= Math.max(2, wall_ms / 100));
       assert.ok(Math.abs(wall_ms - (total + restMs)) <= 1);
@@ -32,7 +34,10 @@ test("the phases of a run sum to its wall time, within 1 % or 2 ms", () => {
 test("the sentence names what took most of the time", () => {
   const cases: readonly [Readonly<Record<string, number>>, RegExp][] = [
     [{ load: 9_000 }, /^It succeeded after 9\.\d s, \d+ % of it while its model was loaded: /],
-    [{ prefill: 4_000 }, /reading its prompt: 60 of 100 tokens were computed at 15\.0 a second; calls that begin/],
+    [
+      { prefill: 4_000 },
+      /reading its prompt: 60 of 100 tokens were computed at 15\.0 a second; calls that begin/,
+    ],
     [{ decode: 2_000 }, /generating 21 tokens at 10\.0 a second; a smaller length/],
     [{ queue: 5_000 }, /waiting for a slot beside other calls/],
     [{ admission: 5_000 }, /until its body had arrived/],
