@@ -26,7 +26,7 @@ test("a call that comes while the first is carried out waits for its answer", as
   const both = await Promise.all([send(key, { pause_ms: 300 }), send(key, { pause_ms: 300 })]);
   assert.equal(both[0].runId, both[1].runId);
   assert.equal(both[0].text, both[1].text);
-  assert.deepEqual(both.map(({ replayed }) => replayed).toSorted(), ["true", null].toSorted());
+  assert.deepEqual(new Set(both.map(({ replayed }) => replayed)), new Set([null, "true"]));
 });
 
 test("a call that waits too long is told to come back", async () => {
