@@ -57,6 +57,8 @@ export interface PlatformConfig {
   readonly egressAllow: string;
   /** Most runs of a project that are in the queue, waiting or being carried out. */
   readonly queueLength: number;
+  /** Where so many calls are in flight at an engine, no queued run is added. */
+  readonly queueConcurrency: number;
   readonly logLevel: LogLevel;
   /** Logs of replicas are kept so long. */
   readonly logDays: number;
@@ -227,6 +229,14 @@ const settings: readonly Setting[] = [
     "bytes, from 65536 on, that the logs of one deployment may take",
     { flag: null },
   ),
+  setting(
+    "queue_concurrency",
+    "CORRAL_QUEUE_CONCURRENCY",
+    z.coerce.number().int().min(1).max(256),
+    8,
+    "a number of calls from 1 to 256",
+    { flag: null },
+  ),
   setting("log_level", "LOG_LEVEL", z.enum(logLevels), "info", `one of ${logLevels.join(", ")}`),
 ];
 
@@ -322,6 +332,7 @@ export function readConfig(
     starvationSeconds: values["starvation_seconds"] as number,
     egressAllow: values["egress_allow"] as string,
     queueLength: values["queue_length"] as number,
+    queueConcurrency: values["queue_concurrency"] as number,
     logLevel: values["log_level"] as LogLevel,
     logDays: values["log_days"] as number,
     logBytes: values["log_bytes"] as number,

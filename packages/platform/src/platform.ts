@@ -327,6 +327,7 @@ export async function startPlatform(
       sealing,
       cancelInReplica: (replicaId, runId) => reconciler.cancelRun(replicaId, runId),
       queueLength: config.queueLength,
+      engineBound: config.queueConcurrency,
     });
     const predict: PredictServices = {
       idempotent: { store, platformId, waitMs: config.loadWaitSeconds * 1000 },

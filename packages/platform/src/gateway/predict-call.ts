@@ -105,13 +105,18 @@ const keptBack =
   /^(authorization|proxy-.*|x-api-key|cookie|host|connection|keep-alive|te|trailer|transfer-encoding|upgrade|expect|content-encoding|x-corral-.*|x-baseten-request-id)$/;
 
 /**
- * What the queue keeps of a caller's headers for its replica: no key and no cookie, and nothing of what depends on the
- * connection, on the body's form or on an answer that somebody reads.
+ * What the queue keeps of a caller's headers for its replica: no key and no cookie, and nothing that depends on the
+ * connection, on the body's form or on who reads the answer.
  */
-export function headersForQueue(headers: IncomingHttpHeaders): Record<string, string> {
+export function headersForQueue(
+  headers: IncomingHttpHeaders,
+  { isOwnRequest }: Pick<CallContext, "isOwnRequest">,
+): Record<string, string> {
+  const names = isOwnRequest ? Object.keys(headers).filter((name) => !keptBack.test(name)) : passedOn;
   const kept: Record<string, string> = {};
-  for (const [name, value] of Object.entries(headers)) {
-    if (value === undefined || keptBack.test(name) || unqueued.test(name)) continue;
+  for (const name of ["content-type", ...names]) {
+    const value = headers[name];
+    if (value === undefined || unqueued.test(name)) continue;
     kept[name] = Array.isArray(value) ? value.join(", ") : value;
   }
   return kept;

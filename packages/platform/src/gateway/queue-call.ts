@@ -71,7 +71,7 @@ export async function answerQueued(
     keyId,
     dialect,
     path,
-    headers: headersForQueue(request.headers),
+    headers: headersForQueue(request.headers, { isOwnRequest: isBare }),
     body,
     isBare,
     isStored: readRunWishes(request.headers).isStored,

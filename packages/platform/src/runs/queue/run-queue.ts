@@ -31,6 +31,8 @@ export interface RunQueueOptions extends Omit<CarryOutServices, "pool" | "princi
   readonly cancelInReplica: (replicaId: string, runId: string) => boolean;
   /** Most runs of a project in the queue. */
   readonly queueLength?: number;
+  /** Where so many calls are in flight at an engine, no queued run is added. */
+  readonly engineBound?: number;
   /** Shorter in tests. */
   readonly times?: Partial<QueueTimes> & { readonly orphanMs?: number };
 }
@@ -58,14 +60,15 @@ export interface RunQueue {
   close(): Promise<void>;
 }
 
-/** Queued runs beside which an engine's callers still find it quick. */
-const engineBound = 8;
+/** An engine's callers still find it quick beside so many. */
+const defaultEngineBound = 8;
 /** A deployment has been run here for longer than a replica that another process ran may take to end. */
 const defaultOrphanMs = 30_000;
 
 /** Takes back what a former process of this id had, then begins. */
 export async function openRunQueue(options: RunQueueOptions): Promise<RunQueue> {
   const { store, platformId, log, now, deployments, cancelInReplica, queueLength, times = {} } = options;
+  const { engineBound = defaultEngineBound } = options;
   const { db, pool } = store;
   const { orphanMs = defaultOrphanMs, ...workerTimes } = times;
   /** When this process was first seen to run a deployment. */
@@ -76,7 +79,7 @@ export async function openRunQueue(options: RunQueueOptions): Promise<RunQueue> 
     pool,
     platformId,
     log,
-    rooms: () => deployments().map(roomOf),
+    rooms: () => deployments().map((one) => roomOf(one, engineBound)),
     carryOut: (run, signals) =>
       carryOut(
         {
@@ -144,6 +147,9 @@ export async function openRunQueue(options: RunQueueOptions): Promise<RunQueue> 
 }
 
 /** Code is given what it carries out at once: what waited there would wait before the calls that come after. */
-function roomOf({ deploymentId, inFlightCount, concurrency }: RunningDeployment): DeploymentRoom {
+function roomOf(
+  { deploymentId, inFlightCount, concurrency }: RunningDeployment,
+  engineBound: number,
+): DeploymentRoom {
   return { deploymentId, inFlightCount, bound: concurrency ?? engineBound };
 }

@@ -46,6 +46,7 @@ create index queue_waiting on queue (priority, available_at, run_id) where lease
 create index queue_leased on queue (leased_until) where leased_until is not null;
 create index queue_by_deployment on queue (deployment_id);
 create index queue_by_project on queue (project_id);
+create index queue_expiring on queue (expires_at);
 
 -- The end of a queued run, whoever writes it: it is tried again where that is allowed, else it leaves the queue.
 -- It mirrors `ended` in `runs/run-state.ts`.
