@@ -46,6 +46,7 @@ export const errorTable = {
   version_not_found: client(404, "No such version"),
   deployment_not_found: client(404, "No such deployment"),
   run_not_found: client(404, "No such run"),
+  delivery_not_found: client(404, "No such delivery"),
   key_not_found: client(404, "No such API key"),
   secret_not_found: client(404, "No such secret"),
   weights_not_found: client(404, "No such weights"),

@@ -28,6 +28,7 @@ import { openReplicaEntry, type ReplicaEntry } from "./gateway/replica-entry.ts"
 import { isDatabaseOfHome, lockHome, prepareHome, readPlatformId } from "./home.ts";
 import { startPostgres, type EmbeddedPostgres } from "./postgres/start-postgres.ts";
 import type { Progress } from "./progress.ts";
+import { createEgress } from "./egress/post.ts";
 import { createQuickstart } from "./quickstart.ts";
 import { Reconciler } from "./reconcile.ts";
 import { createClaims } from "./replica/claims.ts";
@@ -62,6 +63,7 @@ import { sweepAdapters } from "./weights/adapter-file.ts";
 import { createPreparationDriver } from "./weights/process.ts";
 import { removeUnused } from "./build/remove-unused.ts";
 import { placesOf } from "./weights/services.ts";
+import { createDeliverySender } from "./webhook/sender.ts";
 import { readModelMemory } from "./memory.ts";
 import { followTls, readTls, type TlsFiles } from "./tls.ts";
 import { WeightsSupervisor } from "./weights/supervisor.ts";
@@ -305,6 +307,18 @@ export async function startPlatform(
     };
 
     const egress = readEgressRules(config.egressAllow);
+    const door = createEgress({ rules: egress, now: Date.now });
+    cleanups.push(async () => door[Symbol.asyncDispose]());
+    const sender = createDeliverySender({
+      db,
+      platformId,
+      sealing,
+      egress: door,
+      log,
+      now,
+      chance: Math.random,
+    });
+    cleanups.push(() => sender.close());
     const calls = {
       addresses: createAddressBook(loadAddresses(store), catalogue),
       replicasOf: (id: string) => directory.replicasOf(id),
@@ -369,6 +383,7 @@ export async function startPlatform(
         uploads,
         uploadSecret: await readUploadSecret(home),
         sealing,
+        deliveriesChanged: () => sender.wake(),
         weights,
         now,
         memory,
@@ -406,6 +421,7 @@ export async function startPlatform(
         (message) => progress({ event: "notice", message }),
       );
     }
+    sender.start();
     await reconciler.wake();
     await announce();
 

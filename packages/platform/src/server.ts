@@ -22,6 +22,7 @@ import { registerSocketRoutes, takeUpgrades } from "./gateway/socket-routes.ts";
 import { validatorCompiler } from "./routes/check-input.ts";
 import { registerAdapterRoutes } from "./routes/adapters.ts";
 import { registerCatalogueRoutes } from "./routes/catalogue.ts";
+import { registerDeliveryRoutes } from "./routes/deliveries.ts";
 import { registerDeploymentRoutes } from "./routes/deployments.ts";
 import { registerHealthRoutes, type Readiness } from "./routes/health.ts";
 import { registerKeyRoutes } from "./routes/keys.ts";
@@ -36,6 +37,7 @@ import { registerSecretRoutes } from "./routes/secrets.ts";
 import type { ManagementServices } from "./routes/services.ts";
 import { registerUsageRoutes } from "./routes/usage.ts";
 import { registerPushRoute, registerVersionRoutes } from "./routes/versions.ts";
+import { registerWebhookSecretRoutes } from "./routes/webhook-secret.ts";
 import { registerWeightsRoutes } from "./routes/weights.ts";
 import type { TlsFiles } from "./tls.ts";
 
@@ -146,6 +148,8 @@ export async function buildServer(services: ServerServices): Promise<CorralServe
   registerPatchRoutes(app, services.management);
   registerRunRoutes(app, services.management);
   registerRunStreamRoutes(app, services.management);
+  registerDeliveryRoutes(app, services.management);
+  registerWebhookSecretRoutes(app, services.management);
   registerKeyRoutes(app, services.management);
   registerUsageRoutes(app, services.management);
   registerLogRoutes(app, services.management);

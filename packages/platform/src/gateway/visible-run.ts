@@ -10,10 +10,14 @@ export function seesAllRuns(principal: Principal): boolean {
   return hasScope(principal, "read") && principal.models === null;
 }
 
+/** @param keyId of the key that the run was called with */
+export function maySeeRun(principal: Principal, keyId: string | null): boolean {
+  return seesAllRuns(principal) || (principal.keyId !== null && keyId === principal.keyId);
+}
+
 /** Fails with `run_not_found`, also where it is somebody else's. */
 export async function visibleRun(db: Db, principal: Principal, id: string): Promise<RunRow> {
   const row = await getRun(db, principal.projectId, id);
-  const isOwn = row !== null && principal.keyId !== null && row.key_id === principal.keyId;
-  if (row !== null && (isOwn || seesAllRuns(principal))) return row;
+  if (row !== null && maySeeRun(principal, row.key_id)) return row;
   throw new ServingError("run_not_found", `There is no run ${JSON.stringify(id.slice(0, 100))}.`);
 }

@@ -22,6 +22,8 @@ export interface ManagementServices {
   readonly uploadSecret: Buffer;
   /** For values that the database keeps and must not show. */
   readonly sealing: LiveSealing;
+  /** Looks for deliveries that are due. */
+  readonly deliveriesChanged: () => void;
   readonly weights: WeightsServices;
   readonly now: () => Date;
   /** What models may take of memory now; null: not known. */

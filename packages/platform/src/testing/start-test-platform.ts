@@ -16,6 +16,7 @@ import { createAddressBook } from "../gateway/address-book.ts";
 import { callerOfRun } from "../gateway/caller-of-run.ts";
 import { createAuthenticator } from "../gateway/authenticate.ts";
 import type { PredictServices } from "../gateway/forward-call.ts";
+import { createEgress } from "../egress/post.ts";
 import { ownNames, type OwnNames } from "../gateway/hosts.ts";
 import { loadAddresses } from "../gateway/load-addresses.ts";
 import { openReplicaEntry, type ReplicaEntry } from "../gateway/replica-entry.ts";
@@ -52,6 +53,7 @@ import type { TlsFiles } from "../tls.ts";
 import { openTestStore, type TestStore, type TestStoreOptions } from "../store/testing.ts";
 import { insertVersion, isBundleReferenced } from "../store/versions.ts";
 import { createPreparationDriver } from "../weights/process.ts";
+import { createDeliverySender } from "../webhook/sender.ts";
 import { WeightsSupervisor } from "../weights/supervisor.ts";
 import { until } from "./until.ts";
 
@@ -240,6 +242,18 @@ export async function startTestPlatform({
     replicasOf: (id) => directory.replicasOf(id),
     log,
   });
+  const egress = readEgressRules(egressAllow);
+  const door = createEgress({ rules: egress, now: Date.now });
+  const sender = createDeliverySender({
+    db,
+    platformId,
+    sealing,
+    egress: door,
+    log,
+    now,
+    chance: () => 0,
+    pollMs: 50,
+  });
   const calls = {
     addresses: createAddressBook(loadAddresses(store)),
     replicasOf: (id: string) => directory.replicasOf(id),
@@ -266,7 +280,7 @@ export async function startTestPlatform({
   });
   const predict: PredictServices = {
     idempotent: { store, platformId, waitMs: waitMs },
-    egress: readEgressRules(egressAllow),
+    egress,
     ...calls,
     adapterNamesOf: (projectId) => adapterNamesOf(db, projectId),
     newRunId: randomUUID,
@@ -300,6 +314,7 @@ export async function startTestPlatform({
       uploads: createUploadStore(join(home, "uploads"), 8 * 1024 * 1024),
       uploadSecret: Buffer.alloc(32, 7),
       sealing,
+      deliveriesChanged: () => sender.wake(),
       weights: {
         roots: [join(home, "models")],
         catalogue,
@@ -320,6 +335,7 @@ export async function startTestPlatform({
     },
     sampleDeployments: () => reconciler.samples(),
   });
+  sender.start();
   await server.app.listen({ host: "127.0.0.1", port: 0 });
   const address = server.app.server.address();
   const port = typeof address === "object" && address !== null ? address.port : 0;
@@ -347,6 +363,8 @@ export async function startTestPlatform({
   let stopped: Promise<void> | null = null;
   const stop = () => (stopped ??= stopAll());
   async function stopAll(): Promise<void> {
+    await sender.close();
+    await door[Symbol.asyncDispose]();
     await preparations.close();
     queue.stop();
     residency.close();
