@@ -253,11 +253,21 @@ test("the OpenAPI document names every documented route, and the route table its
   assert.deepEqual(routes.find(({ path }) => path === "/healthz")?.scope, null);
   for (const { path, method, scope } of routes) {
     const operation = (
-      document.paths[path] as Record<string, { security?: unknown[]; requestBody?: object }>
+      document.paths[path] as Record<
+        string,
+        { security?: unknown[]; requestBody?: object; responses: Record<string, object> }
+      >
     )[method.toLowerCase()];
     assert.equal(
       operation?.security?.length,
       scope === null || scope === "signature" ? 0 : 1,
+      `${method} ${path}`,
+    );
+    const statuses = Object.keys(operation?.responses ?? {});
+    assert.ok(statuses.includes("404") && statuses.includes("503"), `${method} ${path}: ${statuses.join()}`);
+    assert.equal(statuses.includes("401"), scope !== null && scope !== "signature", `${method} ${path}`);
+    assert.ok(
+      statuses.some((status) => status.startsWith("2")),
       `${method} ${path}`,
     );
     const takesBody =

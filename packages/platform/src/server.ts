@@ -12,6 +12,7 @@ import { answerError } from "./gateway/answer-error.ts";
 import { registerAsyncRoutes } from "./dialects/baseten/async-routes.ts";
 import { registerTrussRoutes } from "./dialects/truss/register.ts";
 import type { Authenticate } from "./gateway/authenticate.ts";
+import { documentedErrors, errorSchemas } from "./gateway/document-errors.ts";
 import { expectProject, type PredictServices } from "./gateway/forward-call.ts";
 import { collectGuards, requireScope, type GuardedRoute } from "./gateway/guard.ts";
 import { isForUs, readTarget, type OwnNames } from "./gateway/hosts.ts";
@@ -115,6 +116,7 @@ export async function buildServer(services: ServerServices): Promise<CorralServe
         version: "0.1.0",
       },
       components: {
+        schemas: errorSchemas,
         securitySchemes: {
           apiKey: {
             type: "apiKey",
@@ -130,7 +132,17 @@ export async function buildServer(services: ServerServices): Promise<CorralServe
       const { schema, url } = jsonSchemaTransform(route);
       const guard = route.route.config?.guard;
       const isPublic = guard === "public" || guard === "signature";
-      return { schema: { ...schema, security: isPublic ? [] : [{ apiKey: [] }] }, url };
+      const { dialect = "corral", errorAnswer } = route.route.config ?? {};
+      const errors = documentedErrors({
+        method: [route.route.method].flat().join(),
+        url,
+        guard: guard ?? "public",
+        dialect,
+        ownForm: errorAnswer !== undefined,
+        takesBody: [route.route.method].flat().some((method) => ["POST", "PUT", "PATCH"].includes(method)),
+      });
+      const response = { ...errors, ...(schema["response"] ?? { "2xx": { description: "It worked." } }) };
+      return { schema: { ...schema, response, security: isPublic ? [] : [{ apiKey: [] }] }, url };
     },
   });
   registerHealthRoutes(app, services.readiness);
