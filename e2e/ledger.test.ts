@@ -127,6 +127,7 @@ test("the ledger is what the engine counted: streams, callers who leave, beams, 
   assert.match(csv.stdout, /^day,model_id,.*,currency\r\n,,,\w+,every-path,12,0,/);
   const text = await corral.cli("usage", "--key", "every-path", "--by", "model");
   assert.match(text.stdout, new RegExp(`^${name}\\t12\\t${used.prompt_tokens}\\t.*EUR\\ntotal\\t12`));
+  assert.equal((await corral.request("/api/v1/usage?from=0000-01-01&to=0000-01-02")).status, 422);
   const wrong = await corral.request("/api/v1/usage?from=2027-02-31&group_by=week");
   assert.equal(wrong.status, 422);
   assert.deepEqual(

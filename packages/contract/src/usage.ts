@@ -2,14 +2,16 @@
 
 import { z } from "zod";
 
+/** Whether a time is of this era: PostgreSQL's years and JavaScript's end elsewhere. */
+const isOurEra = (time: number) => time >= Date.UTC(2000, 0, 1) && time < Date.UTC(9999, 0, 1);
 const isDay = (text: string) => {
   const time = Date.parse(`${text}T00:00:00Z`);
-  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(text);
+  return isOurEra(time) && new Date(time).toISOString().startsWith(text);
 };
 const day = z
   .string()
   .regex(/^\d{4}-\d{2}-\d{2}$/, "must be a day such as 2027-01-31")
-  .refine(isDay, "must be a day of the calendar");
+  .refine(isDay, "must be a day of the calendar from the year 2000 on");
 
 export const usageGroups = ["day", "model", "key"] as const;
 export type UsageGroup = (typeof usageGroups)[number];
@@ -81,6 +83,7 @@ export const putPriceSchema = z.strictObject({
   per_ms: price.default("0").describe("For a millisecond of `run_time_ms`. Default: 0."),
   valid_from: z.iso
     .datetime({ offset: true })
+    .refine((text) => isOurEra(Date.parse(text)), "must be from the year 2000 on and before 9999")
     .optional()
     .describe("Runs that end from then on have this price, until the next. Default: now."),
 });

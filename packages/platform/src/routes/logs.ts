@@ -76,11 +76,11 @@ export function registerLogRoutes(plain: FastifyInstance, { db, logs }: Manageme
     const { before, stop } = await logs.follow(deploymentId, filter, query.tail, (line) => stream.send(line));
     stream.onEnd(stop);
     for (const line of before) stream.send(line);
-    return (await reply
+    return await reply
       .type(isEvents ? "text/event-stream" : "application/x-ndjson")
       .header("cache-control", "no-cache, no-transform")
       .header("x-accel-buffering", "no")
-      .send(stream.body)) as never;
+      .send(stream.body);
   }
 }
 
