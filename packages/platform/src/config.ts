@@ -59,6 +59,8 @@ export interface PlatformConfig {
   readonly queueLength: number;
   /** Where so many calls are in flight at an engine, no queued run is added. */
   readonly queueConcurrency: number;
+  /** So many days after its end a run is removed; its counts stay. */
+  readonly runRetentionDays: number;
   readonly logLevel: LogLevel;
   /** Logs of replicas are kept so long. */
   readonly logDays: number;
@@ -206,6 +208,14 @@ const settings: readonly Setting[] = [
     { flag: null, inFile: false },
   ),
   setting(
+    "run_retention_days",
+    "CORRAL_RUN_RETENTION_DAYS",
+    z.coerce.number().int().min(1).max(36_500),
+    7,
+    "a number of days from 1 to 36500",
+    { flag: null },
+  ),
+  setting(
     "queue_length",
     "CORRAL_QUEUE_LENGTH",
     z.coerce.number().int().min(1).max(1_000_000),
@@ -333,6 +343,7 @@ export function readConfig(
     egressAllow: values["egress_allow"] as string,
     queueLength: values["queue_length"] as number,
     queueConcurrency: values["queue_concurrency"] as number,
+    runRetentionDays: values["run_retention_days"] as number,
     logLevel: values["log_level"] as LogLevel,
     logDays: values["log_days"] as number,
     logBytes: values["log_bytes"] as number,

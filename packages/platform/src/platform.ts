@@ -48,6 +48,7 @@ import { openRunQueue, type RunQueue } from "./runs/queue/run-queue.ts";
 import { createRunRecorder } from "./runs/recorder.ts";
 import { sealingKeyFile } from "./secrets/keys.ts";
 import { openLiveSealing } from "./secrets/live-sealing.ts";
+import { startRetention } from "./runs/retention.ts";
 import { createRunStreams } from "./runs/stream/follow-run.ts";
 import { createReadSecrets } from "./secrets/declared.ts";
 import { buildServer } from "./server.ts";
@@ -343,6 +344,9 @@ export async function startPlatform(
       queueLength: config.queueLength,
       engineBound: config.queueConcurrency,
     });
+    const retention = startRetention({ store, keepDays: config.runRetentionDays, log, now });
+    cleanups.push(async () => retention[Symbol.asyncDispose]());
+
     const predict: PredictServices = {
       idempotent: { store, platformId, waitMs: config.loadWaitSeconds * 1000 },
       egress,

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { before, test } from "node:test";
+import { sql } from "kysely";
+import { removeOldRuns } from "../runs/retention.ts";
 import { startTestPlatform, type TestPlatform } from "../testing/start-test-platform.ts";
 
 let platform: TestPlatform;
@@ -78,6 +80,34 @@ test("a run is listed by model, key, family, time and kind, and a word that is n
   assert.equal((await platform.request("/api/v1/runs?since=yesterday")).status, 422);
   assert.equal((await platform.post(call, {}, { "x-corral-store": "maybe" })).status, 422);
 });
+
+test("a run over the time that runs are kept is removed, unless its result is still to be sent; its counts stay", async () => {
+  const { db } = platform.store;
+  const runs = await Promise.all(
+    Array.from(
+      { length: 3 },
+      async () => (await platform.post(call, {})).headers.get("x-corral-run-id") ?? "",
+    ),
+  );
+  const [old = "", owed = "", fresh = ""] = runs;
+  const before = await usedRuns();
+  const ended = new Date(Date.now() - 8 * 86_400_000);
+  await db.updateTable("runs").set({ finished_at: ended }).where("id", "in", [old, owed]).execute();
+  await sql`insert into deliveries (run_id, project_id, url, dialect, status, next_attempt_at, expires_at)
+    values (${owed}::uuid, 'default', 'https://test/', 'corral', 'pending', now() + interval '1 hour',
+      now() + interval '2 hours')`.execute(db);
+  const options = { store: platform.store, keepDays: 7, now: () => new Date() };
+  assert.equal(await removeOldRuns(options), 1);
+  assert.equal(await removeOldRuns(options), 0);
+  const statuses = await Promise.all(runs.map(async (id) => (await platform.request(`/runs/${id}`)).status));
+  assert.deepEqual([statuses, fresh], [[404, 200, 200], runs[2]]);
+  assert.equal(await usedRuns(), before);
+});
+
+async function usedRuns(): Promise<number> {
+  const report = (await (await platform.request("/api/v1/usage")).json()) as { total: { runs: number } };
+  return report.total.runs;
+}
 
 // The last test: the database of `store/testing.ts` ends before any hook of this file.
 test("the platform ends", async () => {
