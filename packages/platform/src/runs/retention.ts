@@ -53,8 +53,11 @@ export async function removeOldRuns(
   while (signal?.aborted !== true) {
     const { rows } = await withRetry(db, () =>
       pool.query<{ id: string }>(
-        `select id from runs where finished_at < $1 and status not in ('queued', 'running')
-          and not exists (select from deliveries where deliveries.run_id = runs.id and deliveries.status = 'pending')
+        `select old.id from projects, lateral (
+            select id from runs where project_id = projects.id and finished_at < $1
+              and status not in ('queued', 'running') and not exists (
+                select from deliveries where deliveries.run_id = runs.id and deliveries.status = 'pending')
+            order by finished_at limit ${most}) as old
           limit ${most}`,
         [before],
       ),
