@@ -23,7 +23,8 @@ TRUSS = str(pathlib.Path(sys.executable).parent / "truss")
 HOME = pathlib.Path(tempfile.mkdtemp(prefix="corral-truss-"))
 LABEL = "truss " + importlib.metadata.version("truss") + (" over TLS" if CA_FILE else "")
 
-CODE = """import os
+CODE = """import importlib.util
+import os
 
 
 class Model:
@@ -34,7 +35,8 @@ class Model:
         print("loaded")
 
     def predict(self, model_input):
-        return {"mark": "MARK", "variable": os.environ.get("MINE"), "input": model_input}
+        six = "six is here" if importlib.util.find_spec("six") else None
+        return {"mark": "MARK", "variable": os.environ.get("MINE"), "six": six, "input": model_input}
 """
 
 
@@ -139,6 +141,26 @@ def check_watch():
         (directory / "model/model.py").write_text(CODE.replace("MARK", "third"))
         arrived = until(lambda: '"set"' in predict(directory))
         report("an edit of the environment arrives", arrived, said())
+    finally:
+        watch.terminate()
+        watch.wait(20)
+    if not CA_FILE:
+        check_watch_alone(directory)
+
+
+def check_watch_alone(directory):
+    """What was edited while nobody watched arrives first, then an edit of the requirements."""
+    (directory / "model/model.py").write_text(CODE.replace("MARK", "fourth"))
+    log = (HOME / "watch-alone.log").open("w+")
+    words = [TRUSS, "watch", str(directory), "--remote", "proxied"]
+    watch = subprocess.Popen(words, env=environment(True), cwd=HOME, stdout=log, stderr=subprocess.STDOUT)
+    said = lambda: (HOME / "watch-alone.log").read_text()  # noqa: E731
+    try:
+        report("watch begins with what was edited before", until(lambda: '"fourth"' in predict(directory)), said())
+        report("watch watches", until(lambda: "Watching" in said()), said())
+        time.sleep(1)
+        (directory / "config.yaml").write_text(f"model_name: {directory.name}\nrequirements: [six==1.17.0]\n")
+        report("an edit of the requirements arrives", until(lambda: "six is here" in predict(directory), 60), said())
     finally:
         watch.terminate()
         watch.wait(20)
