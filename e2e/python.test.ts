@@ -72,6 +72,41 @@ test(
 );
 
 test(
+  "a Python model reads the project's secret, a default, and says which one is missing",
+  { skip },
+  async () => {
+    const set = await corral.request("/api/v1/secrets/token", {
+      method: "PUT",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ value: "of the project" }),
+    });
+    assert.equal(set.status, 200);
+    const pushed = await push(
+      "keeper",
+      `import os
+
+
+class Model:
+    def __init__(self, **kwargs):
+        self._secrets = kwargs["secrets"]
+
+    def predict(self, inputs):
+        return {"value": self._secrets[inputs], "in_environment": "of the project" in str(dict(os.environ))}
+`,
+      "secrets: {token: a default, other: another default, absent: null}\n",
+    );
+    assert.equal(pushed.code, 0, pushed.stderr);
+    const ask = (name: string) => corral.post("/model/keeper/production/predict", JSON.stringify(name));
+    assert.deepEqual(await json(await ask("token")), { value: "of the project", in_environment: false });
+    assert.deepEqual(await json(await ask("other")), { value: "another default", in_environment: false });
+    const missing = await ask("absent");
+    assert.equal(missing.status, 500);
+    await missing.text();
+    assert.match((await corral.cli("logs", "keeper")).stdout, /Secret 'absent' not found/);
+  },
+);
+
+test(
   "generators stream through the Baseten route, plain and async, and a failure ends them",
   { skip },
   async () => {
