@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { before, test } from "node:test";
 import type { Delivery } from "@corral/contract";
 import OpenAI from "openai";
 import { startTestPlatform, type TestPlatform } from "../testing/start-test-platform.ts";
@@ -12,10 +12,6 @@ let receiver: Receiver;
 before(async () => {
   platform = await startTestPlatform({ egressAllow: "127.0.0.1" });
   receiver = await startReceiver();
-});
-after(async () => {
-  await platform[Symbol.asyncDispose]();
-  await receiver[Symbol.asyncDispose]();
 });
 
 const read = async <Body>(path: string, key = platform.adminKey) =>
@@ -117,4 +113,9 @@ test("what cannot be sent again says why", async () => {
   }
   const bad = await platform.request("/api/v1/deliveries?status=lost&run_id=x");
   assert.equal(bad.status, 422);
+});
+
+test("server and receiver end", async () => {
+  await platform[Symbol.asyncDispose]();
+  await receiver[Symbol.asyncDispose]();
 });
