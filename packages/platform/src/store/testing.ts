@@ -8,7 +8,6 @@ import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after } from "node:test";
 import pg from "pg";
 import type { PoolConfig } from "pg";
 import { startPostgres, type EmbeddedPostgres } from "../postgres/start-postgres.ts";
@@ -28,11 +27,15 @@ interface Server {
 let server: Promise<Server> | null = null;
 const open = new Set<TestStore>();
 
-// Registered when the file is imported: at the root, whichever test asks for the first store.
-after(async () => {
-  for (const store of open) await store.close();
-  await (await server)?.stop();
-});
+// Registered when the file is imported: at the root, whichever test asks for the first store. A measurement must not
+// even import the test runner, whose hooks follow every promise.
+if (process.argv[1]?.endsWith(".test.ts") === true) {
+  const { after } = await import("node:test");
+  after(async () => {
+    for (const store of open) await store.close();
+    await (await server)?.stop();
+  });
+}
 
 export interface TestStoreOptions {
   /** Commits survive a power cut, as in the product; for measurements. The first store of a process decides. */
