@@ -15,8 +15,10 @@ export interface Acknowledged {
   readonly runId: string;
   /** As the answer told it; null where it tells none. */
   readonly usage: Usage | null;
-  /** Answered later: its result goes to the receiver. */
+  /** Accepted only; what it computes is read later. */
   readonly isLater: boolean;
+  /** Its result goes to the receiver. */
+  readonly isDelivered: boolean;
 }
 
 export interface Refused {
@@ -41,6 +43,7 @@ interface Answer {
 interface Call {
   readonly kind: string;
   readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
   readonly body: Readonly<Record<string, unknown>>;
   /** What the answer acknowledges; null: nothing. */
   readonly read: (answer: Answer) => Omit<Acknowledged, "kind"> | null;
@@ -50,12 +53,11 @@ const question = { messages: [{ role: "user", content: "What is beam search?" }]
 
 /** Of every way to call: whole, streamed and later, weights and code. `code` is a deployment of code. */
 function callsOf(code: string, receiverUrl: string): readonly Call[] {
-  const whole = (body: unknown): { run_id: string; usage?: Usage } =>
-    (body as { model_output: { run_id: string; usage?: Usage } }).model_output;
-  const later = (id: (body: Record<string, string>) => string | undefined, accepted: number) => {
+  const whole = { isLater: false, isDelivered: false };
+  const later = (id: (body: Record<string, string>) => string | undefined, accepted: number, isDelivered = true) => {
     return ({ status, text }: Answer) => {
       if (status !== accepted) return null;
-      return { runId: uuidOf(id(JSON.parse(text) as Record<string, string>)), usage: null, isLater: true };
+      return { runId: uuidOf(id(JSON.parse(text) as Record<string, string>)), usage: null, isLater: true, isDelivered };
     };
   };
   const webhook = { webhook_endpoint: receiverUrl };
@@ -66,8 +68,9 @@ function callsOf(code: string, receiverUrl: string): readonly Call[] {
       body: { ...question, num_beams: 1 },
       read({ status, text }) {
         if (status !== 200) return null;
-        const { run_id: runId, usage = null } = whole(JSON.parse(text));
-        return { runId, usage, isLater: false };
+        const { model_output: told } = JSON.parse(text) as { model_output: { run_id: string; usage?: Usage } };
+        const { run_id: runId, usage = null } = told;
+        return { runId, usage, ...whole };
       },
     },
     {
@@ -78,7 +81,7 @@ function callsOf(code: string, receiverUrl: string): readonly Call[] {
         const done = /event: done\n(?:id: .*\n)?data: (.*)\n\n$/.exec(text)?.[1];
         if (status !== 200 || done === undefined) return null;
         const { run_id: runId, usage } = JSON.parse(done) as { run_id: string; usage: Usage };
-        return { runId, usage, isLater: false };
+        return { runId, usage, ...whole };
       },
     },
     {
@@ -87,8 +90,15 @@ function callsOf(code: string, receiverUrl: string): readonly Call[] {
       body: { text: "to be or not to be" },
       read({ status, text }) {
         if (status !== 200) return null;
-        return { runId: (JSON.parse(text) as { run_id: string }).run_id, usage: null, isLater: false };
+        return { runId: (JSON.parse(text) as { run_id: string }).run_id, usage: null, ...whole };
       },
+    },
+    {
+      kind: "later, ours",
+      path: "/api/v1/deployments/corral-tiny-3/generate",
+      headers: { prefer: "respond-async" },
+      body: { ...question, num_beams: 1 },
+      read: later(({ run_id: id }) => id, 202, false),
     },
     {
       kind: "later, Baseten's",
@@ -128,9 +138,9 @@ export function startCallers(
   const acknowledged: Acknowledged[] = [];
   const refused: Refused[] = [];
   let going = true;
-  const loop = async ({ kind, path, body, read }: Call) => {
+  const loop = async ({ kind, path, headers = {}, body, read }: Call) => {
     while (going) {
-      const answer = await ask(now(), path, body);
+      const answer = await ask(now(), path, headers, body);
       const told = read(answer);
       if (told === null) refused.push({ kind, ...answer });
       else acknowledged.push({ kind, ...told });
@@ -149,9 +159,14 @@ export function startCallers(
   };
 }
 
-async function ask(corral: Corral, path: string, body: unknown): Promise<Answer> {
+async function ask(
+  corral: Corral,
+  path: string,
+  headers: Readonly<Record<string, string>>,
+  body: unknown,
+): Promise<Answer> {
   try {
-    const response = await corral.post(path, body, { signal: AbortSignal.timeout(30_000) });
+    const response = await corral.post(path, body, { headers, signal: AbortSignal.timeout(30_000) });
     return { status: response.status, text: await response.text() };
   } catch (error) {
     return { status: 0, text: String(error) };

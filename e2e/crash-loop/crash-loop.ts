@@ -10,7 +10,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { freePort, json, startCorral, waitUntil, type Corral } from "../harness.ts";
 import { processes } from "../processes.ts";
-import { startCallers } from "./callers.ts";
+import { startCallers, type Refused } from "./callers.ts";
 import { findingsOf, totalOf, type Delivery, type KeptRun } from "./findings.ts";
 import { killOne, startReceiver, victims, type Victim } from "./victims.ts";
 
@@ -188,16 +188,14 @@ async function usageFindings(corral: Corral, runs: ReadonlyMap<string, KeptRun>)
 }
 
 /** Killed processes may cost a call its connection, or 502 and 503; nothing else is an answer to that. */
-function refusedFindings(refused: readonly { kind: string; status: number; text: string }[]): string[] {
-  return refused
-    .filter(
-      ({ status, text }) =>
-        ![0, 502, 503].includes(status) && !(status === 200 && /event: error\n/.test(text)),
-    )
-    .filter(
-      ({ status, text, kind }) => !(kind === "stream" && status === 200 && !text.includes("event: done")),
-    )
-    .map(({ kind, status, text }) => `${kind} was answered ${status}: ${text.slice(0, 200)}`);
+function refusedFindings(refused: readonly Refused[]): string[] {
+  const odd = refused.filter(({ kind, status, text }) => {
+    if ([0, 502, 503].includes(status)) return false;
+    // A stream that has begun can only break off.
+    return !(kind === "stream" && status === 200 && !text.includes("event: done"));
+  });
+  const alike = Map.groupBy(odd, ({ kind, status }) => `${kind} was answered ${status}`);
+  return [...alike].map(([what, all]) => `${what}, ${all.length} times: ${all[0]?.text.slice(0, 300)}`);
 }
 
 function countBy<Item>(items: readonly Item[], key: (item: Item) => string): Record<string, number> {

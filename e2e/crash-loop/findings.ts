@@ -25,7 +25,7 @@ export function findingsOf(
   const findings: string[] = [];
   const idsByRun = Map.groupBy(deliveries, ({ runId }) => runId);
   const seen = new Set<string>();
-  for (const { kind, runId, usage, isLater } of acknowledged) {
+  for (const { kind, runId, usage, isLater, isDelivered } of acknowledged) {
     if (seen.has(runId)) findings.push(`run ${runId} was acknowledged twice`);
     seen.add(runId);
     const run = runs.get(runId);
@@ -40,7 +40,7 @@ export function findingsOf(
       findings.push(
         `${kind}: run ${runId} told ${JSON.stringify(usage)} and kept ${JSON.stringify(run.usage)}`,
       );
-    if (!isLater) continue;
+    if (!isDelivered) continue;
     const ids = new Set((idsByRun.get(runId) ?? []).map(({ id }) => id));
     if (ids.size === 0) findings.push(`${kind}: the result of run ${runId} (${run.status}) never arrived`);
     if (ids.size > 1) findings.push(`${kind}: the result of run ${runId} came under ${ids.size} ids`);
