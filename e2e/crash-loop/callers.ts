@@ -130,7 +130,7 @@ function uuidOf(id = ""): string {
   return id.replace(/^(.{8})-?(.{4})-?(.{4})-?(.{4})-?(.{12})$/, "$1-$2-$3-$4-$5");
 }
 
-/** `now` is whoever answers at the time: after a restart another one. Two callers of each kind, a pause after each call. */
+/** `now` is whoever answers at the time: after a restart another one. One caller of each kind; after each call a pause, after one in vain a longer one. */
 export function startCallers(
   now: () => Corral,
   { code, receiverUrl, pauseMs }: { code: string; receiverUrl: string; pauseMs: number },
@@ -144,11 +144,10 @@ export function startCallers(
       const told = read(answer);
       if (told === null) refused.push({ kind, ...answer });
       else acknowledged.push({ kind, ...told });
-      await sleep(pauseMs);
+      await sleep(told === null ? 3 * pauseMs : pauseMs);
     }
   };
-  const calls = callsOf(code, receiverUrl);
-  const loops = [...calls, ...calls].map(loop);
+  const loops = callsOf(code, receiverUrl).map(loop);
   return {
     acknowledged,
     refused,

@@ -50,7 +50,7 @@ export async function runCrashLoop({ rounds, seed, log }: CrashLoopOptions): Pro
     const callers = startCallers(() => corral, {
       code: "words",
       receiverUrl: `http://127.0.0.1:${receiverPort}/results`,
-      pauseMs: 50,
+      pauseMs: 100,
     });
     for (let round = 1; round <= rounds; round += 1) {
       const victim = victims[Math.floor(chance() * victims.length)] ?? "platform";
