@@ -54,10 +54,19 @@ const question = { messages: [{ role: "user", content: "What is beam search?" }]
 /** Of every way to call: whole, streamed and later, weights and code. `code` is a deployment of code. */
 function callsOf(code: string, receiverUrl: string): readonly Call[] {
   const whole = { isLater: false, isDelivered: false };
-  const later = (id: (body: Record<string, string>) => string | undefined, accepted: number, isDelivered = true) => {
+  const later = (
+    id: (body: Record<string, string>) => string | undefined,
+    accepted: number,
+    isDelivered = true,
+  ) => {
     return ({ status, text }: Answer) => {
       if (status !== accepted) return null;
-      return { runId: uuidOf(id(JSON.parse(text) as Record<string, string>)), usage: null, isLater: true, isDelivered };
+      return {
+        runId: uuidOf(id(JSON.parse(text) as Record<string, string>)),
+        usage: null,
+        isLater: true,
+        isDelivered,
+      };
     };
   };
   const webhook = { webhook_endpoint: receiverUrl };
@@ -68,7 +77,9 @@ function callsOf(code: string, receiverUrl: string): readonly Call[] {
       body: { ...question, num_beams: 1 },
       read({ status, text }) {
         if (status !== 200) return null;
-        const { model_output: told } = JSON.parse(text) as { model_output: { run_id: string; usage?: Usage } };
+        const { model_output: told } = JSON.parse(text) as {
+          model_output: { run_id: string; usage?: Usage };
+        };
         const { run_id: runId, usage = null } = told;
         return { runId, usage, ...whole };
       },
