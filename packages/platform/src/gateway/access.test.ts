@@ -63,6 +63,7 @@ function parametersOf(path: string): Readonly<Record<string, string>> {
     version: owned.version,
     deployment: owned.deployment,
     run: owned.run,
+    request: owned.run,
     key: owned.key,
     prefix: `corral_${owned.key}`,
     name: path.includes("/secrets/") ? owned.secret : "owned-model",
@@ -94,6 +95,13 @@ const bodies: Readonly<Record<string, () => unknown>> = {
   "POST /v1/embeddings": () => ({ model: "owned-model", input: "" }),
   "POST /v1/messages": () => ({ model: "owned-model" }),
   "POST /v1/responses": () => ({ model: "owned-model" }),
+  ...Object.fromEntries(
+    ["production", "development", "environments/:environment", "deployment/:deployment"].map((address) => [
+      `POST /model/:model/${address}/async_predict`,
+      () => ({ model_input: {} }),
+    ]),
+  ),
+  "POST /v1/models/:model/environments/:environment/promote": () => ({ deployment_id: owned.deployment }),
   "POST /graphql": () => ({ query: "{models{id name}}" }),
   "POST /graphql/": () => ({ query: "{models{id name}}" }),
 };
