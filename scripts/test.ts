@@ -25,7 +25,7 @@ export const groups = [
   {
     title: "Tests",
     patterns: ["packages/*/src/**/*.test.ts", "scripts/**/*.test.ts", "bench/**/*.test.ts"],
-    concurrency: 2,
+    concurrency: 3,
   },
   { title: "End-to-end stories", patterns: ["e2e/**/*.test.ts"], concurrency: 2 },
 ];
