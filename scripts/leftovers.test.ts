@@ -34,3 +34,16 @@ test("a process that ends within the grace is no leftover", { skip }, async () =
   spawn("sleep", ["0.3"], { stdio: "ignore" });
   assert.deepEqual(await watch.finish(5_000), []);
 });
+
+test("what ran before the tests, and what it starts, is no leftover of theirs", { skip }, async () => {
+  const server = spawn("sh", ["-c", "sleep 0.4; sleep 60 & echo started; wait"]);
+  try {
+    const watch = new LeftoverWatch(`leftover-${process.pid}-before`);
+    await once(server.stdout, "data");
+    assert.deepEqual(await watch.finish(0), []);
+  } finally {
+    const below = listProcesses().filter(({ parent }) => parent === server.pid);
+    for (const { pid } of below) process.kill(pid, "SIGKILL");
+    server.kill("SIGKILL");
+  }
+});

@@ -36,14 +36,17 @@ function readProcess(pid: number): ProcessInfo | null {
 /**
  * Watches this process's descendants while tests run. A process counts as left over when it was seen as a descendant
  * once, or carries `marker` (a directory name of this test run) in its environment, command line or working directory.
+ * What ran before, and what that starts, is none of the tests'.
  */
 export class LeftoverWatch {
   readonly #marker: string;
   readonly #seen = new Map<string, ProcessInfo>();
+  readonly #before: readonly number[];
   readonly #timer: NodeJS.Timeout;
 
   constructor(marker: string, intervalMs = 400) {
     this.#marker = marker;
+    this.#before = descendants(listProcesses(), process.pid).map(({ pid }) => pid);
     this.#timer = setInterval(() => this.#look(), intervalMs);
     this.#timer.unref();
   }
@@ -60,17 +63,29 @@ export class LeftoverWatch {
   }
 
   #look(): void {
-    for (const found of descendants(listProcesses(), process.pid)) this.#seen.set(key(found), found);
+    const live = listProcesses();
+    const ignored = this.#ignored(live);
+    for (const found of descendants(live, process.pid))
+      if (!ignored.has(found.pid)) this.#seen.set(key(found), found);
   }
 
   #left(): ProcessInfo[] {
     const live = listProcesses();
+    const ignored = this.#ignored(live);
     const below = new Set(descendants(live, process.pid).map(key));
     return live.filter(
       (found) =>
         found.pid !== process.pid &&
+        !ignored.has(found.pid) &&
         (below.has(key(found)) || this.#seen.has(key(found)) || this.#carriesMarker(found)),
     );
+  }
+
+  #ignored(live: readonly ProcessInfo[]): ReadonlySet<number> {
+    return new Set([
+      ...this.#before,
+      ...this.#before.flatMap((pid) => descendants(live, pid).map((found) => found.pid)),
+    ]);
   }
 
   #carriesMarker(found: ProcessInfo): boolean {

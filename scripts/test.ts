@@ -39,6 +39,7 @@ async function main(filters: readonly string[]): Promise<number> {
   const timer = setTimeout(() => giveUp.abort(), totalMs - 10_000);
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => giveUp.abort());
 
+  let database: Database | null = null;
   try {
     if (filters.length === 0) {
       console.log("Check");
@@ -50,6 +51,11 @@ async function main(filters: readonly string[]): Promise<number> {
         (file) => filters.length === 0 || filters.some((word) => file.includes(word)),
       );
       if (chosen.length === 0 || giveUp.signal.aborted) continue;
+      // One for all files: the start of a server is most of what a small test of the platform takes.
+      if (chosen.some((file) => file.startsWith("packages/platform/"))) {
+        database ??= await startDatabase();
+        Object.assign(process.env, database.environment);
+      }
       console.log(`\n${title}`);
       const options = { home, concurrency, signal: giveUp.signal, totals };
       const random = process.env["CORRAL_LONG_TESTS"] === "1" ? [] : chosen.filter(drawsInput);
@@ -69,10 +75,19 @@ async function main(filters: readonly string[]): Promise<number> {
     }
   } finally {
     clearTimeout(timer);
+    await database?.[Symbol.asyncDispose]();
     rmSync(home, { recursive: true, force: true, maxRetries: 5 });
   }
   printSummary(totals, Date.now() - started);
   return totals.failed === 0 ? 0 : 1;
+}
+
+type Database = AsyncDisposable & { readonly environment: Readonly<Record<string, string>> };
+
+/** Loaded when it is needed: by then everything is installed. */
+async function startDatabase(): Promise<Database> {
+  const { startSharedServer } = await import("@corral/platform/testing/database");
+  return startSharedServer();
 }
 
 const propertySeed = pathToFileURL(join(repository, "scripts/property-seed.ts")).href;

@@ -64,18 +64,41 @@ export async function openTestStore({ durable = false }: TestStoreOptions = {}):
   return testStore;
 }
 
-async function startServer(durable: boolean): Promise<Server> {
-  const external = process.env["CORRAL_TEST_DATABASE_URL"];
-  const started = external === undefined ? await startEmbedded(durable) : null;
-  const connection = started?.postgres.connection ?? configOf(external ?? "");
+/** One server for many test files, which find it by these variables of their environment. */
+export async function startSharedServer(): Promise<AsyncDisposable & { readonly environment: Record<string, string> }> {
+  // Each file has a few platforms with pools of their own.
+  const { postgres, directory } = await startEmbedded(false, { max_connections: "400" });
+  const { host, user, password, database } = postgres.connection;
+  const url = `postgres://${user}:${String(password)}@localhost/${database}?host=${encodeURIComponent(host ?? "")}`;
+  const template = await makeTemplate(postgres.connection);
+  return {
+    environment: { CORRAL_TEST_DATABASE_URL: url, CORRAL_TEST_TEMPLATE: template },
+    async [Symbol.asyncDispose]() {
+      await postgres.stop();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+async function makeTemplate(connection: PoolConfig): Promise<string> {
   const template = `template_${randomUUID().replaceAll("-", "")}`;
   await administer(connection, `create database ${template}`);
   const store = await openStore({ connection: { ...connection, database: template } });
   await store.close();
+  return template;
+}
+
+async function startServer(durable: boolean): Promise<Server> {
+  const external = durable ? undefined : process.env["CORRAL_TEST_DATABASE_URL"];
+  const started = external === undefined ? await startEmbedded(durable) : null;
+  const connection = started?.postgres.connection ?? configOf(external ?? "");
+  const shared = external === undefined ? undefined : process.env["CORRAL_TEST_TEMPLATE"];
+  const template = shared ?? (await makeTemplate(connection));
   return {
     connection,
     template,
     async stop() {
+      if (shared !== undefined) return;
       if (started === null) return administer(connection, `drop database ${template} with (force)`);
       await started.postgres.stop();
       await rm(started.directory, { recursive: true, force: true });
@@ -83,11 +106,14 @@ async function startServer(durable: boolean): Promise<Server> {
   };
 }
 
-async function startEmbedded(durable: boolean): Promise<{ postgres: EmbeddedPostgres; directory: string }> {
+async function startEmbedded(
+  durable: boolean,
+  more: Readonly<Record<string, string>> = {},
+): Promise<{ postgres: EmbeddedPostgres; directory: string }> {
   const directory = await mkdtemp(join(tmpdir(), "corral-test-"));
   // What a test writes has to survive no power cut.
   const hasty = { fsync: "off", synchronous_commit: "off", full_page_writes: "off", shared_buffers: "32MB" };
-  const settings = durable ? {} : hasty;
+  const settings = durable ? more : { ...hasty, ...more };
   return { postgres: await startPostgres({ dataDirectory: directory, settings }), directory };
 }
 
