@@ -188,10 +188,10 @@ for (const family of families) {
       assert.match(message, /\b3\b/);
     });
 
-    test("more beams than slots are refused, and webhooks until they exist", async () => {
+    test("more beams than slots are refused, and webhooks to addresses of this machine", async () => {
       assert.match((await refused({ prompt: "Hi", num_beams: 1e9 })).message, /num_beams.*1000000000/);
       if (family.name === "cerebrium") {
-        const { message } = await refused({ prompt: "Hi", webhook_endpoint: "https://example.com/hook" });
+        const { message } = await refused({ prompt: "Hi", webhook_endpoint: "http://127.0.0.1:9/hook" });
         assert.match(message, /webhook_endpoint/);
       }
     });

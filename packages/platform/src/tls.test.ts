@@ -65,7 +65,8 @@ test("a renewed certificate is served without a restart, and half of one changes
   try {
     assert.equal(await servedName(), "first");
     const second = makeCertificate("second");
-    await writeFile(paths().cert, second.cert);
+    await writeFile(`${paths().cert}.new`, second.cert);
+    await rename(`${paths().cert}.new`, paths().cert);
     await until("half of it is told", () => lines.some((line) => line.includes("stays as it is")));
     assert.equal(await servedName(), "first");
     await writeFile(`${paths().key}.new`, second.key);

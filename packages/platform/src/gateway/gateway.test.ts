@@ -116,7 +116,7 @@ test("a caller who leaves while sending is forgotten, and nobody else notices", 
   const inFlight = () => platform.reconciler.replicasOf(deploymentId)?.[0]?.inFlightCount;
   const socket = connect(platform.port, "127.0.0.1");
   socket.write(
-    `POST /fake/predict HTTP/1.1\r\nHost: 127.0.0.1:${platform.port}\r\nAuthorization: ${platform.adminKey}\r\nContent-Length: 1000\r\n\r\n{`,
+    `POST /models/fake/predict HTTP/1.1\r\nHost: 127.0.0.1:${platform.port}\r\nAuthorization: ${platform.adminKey}\r\nContent-Length: 1000\r\n\r\n{`,
   );
   await until("the call is on its way", () => inFlight() === 1);
   socket.destroy();

@@ -109,6 +109,22 @@ export async function releaseDelivery(
   );
 }
 
+/**
+ * What a former process of this id was sending when it ended may be sent at once. The receiver may have it already: it
+ * knows it by its id.
+ */
+export async function releaseDeliveriesOf(db: Db, platformId: string): Promise<void> {
+  await withRetry(db, () =>
+    db
+      .updateTable("deliveries")
+      .set({ platform_id: null, leased_until: null })
+      .where("platform_id", "=", platformId)
+      .where("status", "=", "pending")
+      .where("leased_until", "is not", null)
+      .execute(),
+  );
+}
+
 /** Ends those whose day is over: a receiver that stays away gets no more attempts. Answers how many. */
 export async function expireDeliveries(db: Db): Promise<number> {
   const { rows } = await sql<{ id: string }>`

@@ -65,7 +65,9 @@ export async function openTestStore({ durable = false }: TestStoreOptions = {}):
 }
 
 /** One server for many test files, which find it by these variables of their environment. */
-export async function startSharedServer(): Promise<AsyncDisposable & { readonly environment: Record<string, string> }> {
+export async function startSharedServer(): Promise<
+  AsyncDisposable & { readonly environment: Record<string, string> }
+> {
   // Each file has a few platforms with pools of their own.
   const { postgres, directory } = await startEmbedded(false, { max_connections: "400" });
   const { host, user, password, database } = postgres.connection;

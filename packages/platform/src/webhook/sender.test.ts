@@ -37,10 +37,10 @@ async function setUp(t: TestContext, { allowed = "127.0.0.1" } = {}) {
   return {
     receiver,
     logLines,
-    startSender: () => {
+    startSender: (platformId: string = randomUUID()) => {
       const sender = createDeliverySender({
         ...services,
-        platformId: randomUUID(),
+        platformId,
         egress,
         log: pino({ level: "debug" }, { write: (line: string) => void logLines.push(line) }),
         chance: () => 0,
@@ -299,6 +299,15 @@ test("an attempt that the end of the process cuts off does not count, and is due
     { status, attempts, leased_until },
     { status: "pending", attempts: 0, leased_until: null },
   );
+});
+
+test("what a process was sending when it was killed is sent by the next one of its id, without waiting", async (t) => {
+  const { receiver, startSender } = await setUp(t);
+  const runId = await insertTestRun(db, { ...success, webhook: target(receiver) });
+  const claim = { platformId: "killed", limit: 1, leaseMs: 60_000, freeByOrigin: new Map(), freeOfOthers: 4 };
+  assert.equal((await claimDeliveries(db, claim)).length, 1);
+  startSender("killed");
+  await until("it arrives", async () => (await deliveryOf(runId)).status === "succeeded");
 });
 
 test("while a secret is replaced both sign, in Baseten's header too, and after a day the new one alone", async (t) => {

@@ -19,6 +19,7 @@ import {
   claimDeliveries,
   expireDeliveries,
   readDeliveredRun,
+  releaseDeliveriesOf,
   releaseDelivery,
   settleDelivery,
 } from "../store/deliveries.ts";
@@ -73,6 +74,10 @@ export function createDeliverySender(options: DeliverySenderOptions): DeliverySe
   const endpointOf = (origin: string) => endpoints.get(origin) ?? newEndpoint;
 
   async function work(): Promise<void> {
+    await releaseDeliveriesOf(db, platformId).catch((error: unknown) =>
+      // Their leases lapse.
+      log.warn({ err: String(error) }, "webhooks: what was being sent is not taken back"),
+    );
     while (!isClosed) {
       let takenCount = 0;
       try {
