@@ -52,8 +52,12 @@ export interface FollowTlsOptions {
 export function followTls({ paths, files, use, everyMs, log }: FollowTlsOptions): Disposable {
   let served = digestOf(files);
   let problem = "";
+  // One look at a time: an older one that ends later would tell of what is not so any more.
+  let isLooking = false;
   const timer = setInterval(() => {
-    void readTls(paths).then(
+    if (isLooking) return;
+    isLooking = true;
+    const looked = readTls(paths).then(
       (found) => {
         problem = "";
         const digest = digestOf(found);
@@ -68,6 +72,7 @@ export function followTls({ paths, files, use, everyMs, log }: FollowTlsOptions)
         problem = message;
       },
     );
+    void looked.finally(() => (isLooking = false));
   }, everyMs);
   timer.unref();
   return { [Symbol.dispose]: () => clearInterval(timer) };
