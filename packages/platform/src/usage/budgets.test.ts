@@ -9,6 +9,7 @@ import { openStore } from "../store/store.ts";
 import { openTestStore } from "../store/testing.ts";
 import { insertModel } from "../testing/insert-model.ts";
 import { readBudget, reserveBudget, setBudget } from "./budgets.ts";
+import { readUsage } from "./report.ts";
 
 const store = await openTestStore();
 const { db, pool } = store;
@@ -75,6 +76,34 @@ test("calls of two platform processes at a time never take more than the budget,
   }
 });
 
+test("what the attempts of a queued run use counts, however often it is tried, and the run counts once", async () => {
+  const keyId = await makeKey();
+  await setBudget(db, "default", keyId, { tokens: 100, period: "total" });
+  const runId = randomUUID();
+  await beginRun(runId, keyId, await makeReplica());
+  await pool.query("update runs set asynchronous = true where id = $1", [runId]);
+  await pool.query(
+    `insert into queue (run_id, project_id, deployment_id, path, headers, body, available_at, expires_at, max_attempts,
+      initial_delay_ms, max_delay_ms) values ($1, 'default', $2, '/', '{}', '', now(), now() + interval '1 hour', 3, 0, 0)`,
+    [runId, deployment.id],
+  );
+  for (const [attempt, used] of [20, 40, 30].entries()) {
+    const replicaId = await makeReplica();
+    const asked = { runId, keyId, replicaId, tokenCount: 40 };
+    assert.equal(await reserveBudget(db, asked, now), null);
+    await pool.query(attemptEnds, [runId, replicaId, attempt + 1, used]);
+    const budget = await readBudget(db, keyId);
+    assert.deepEqual([budget?.used, budget?.reserved], [[20, 60, 90][attempt], 0]);
+    if (attempt === 1)
+      assert.equal((await reserveBudget(db, { ...asked, tokenCount: 41 }, now))?.code, "budget_exceeded");
+  }
+  const today = new Date(Date.now() - 60_000).toISOString().slice(0, 10);
+  const to = new Date(Date.now() + 2 * 86_400_000).toISOString().slice(0, 10);
+  const query = { from: today, to, groupBy: ["key" as const], key: keyId };
+  const { total } = (await readUsage(db, "default", query)) ?? assert.fail("too many items");
+  assert.deepEqual([total.runs, total.generated_tokens, total.run_time_ms], [1, 90, 15]);
+});
+
 test("a replica's end gives back what it reserved for calls that it never began", async () => {
   const keyId = await makeKey();
   await setBudget(db, "default", keyId, { tokens: 100, period: "day" });
@@ -139,6 +168,9 @@ test("a run that ended meanwhile reserves nothing, and a key whose budget was ta
 const progress = "update runs set generated_tokens = $2 where id = $1";
 const ending =
   "update runs set generated_tokens = $3, status = $2, usage_complete = true, finished_at = now() where id = $1";
+
+const attemptEnds = `update runs set replica_id = $2, attempt = $3, generated_tokens = $4, run_time_ms = 5,
+  status = 'failed', may_retry = true, usage_complete = true, finished_at = now() where id = $1`;
 
 async function withinBudget(keyId: string): Promise<void> {
   const budget = await readBudget(db, keyId);

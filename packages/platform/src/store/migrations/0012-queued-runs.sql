@@ -67,7 +67,8 @@ begin
       next_at := now() + interval '1 millisecond'
         * least(waiting.max_delay_ms::double precision, waiting.initial_delay_ms * power(2.0, greatest(0, new.attempt - 1)));
       if new.attempt < waiting.max_attempts and next_at < waiting.expires_at then
-        -- What the failed attempt used is nobody's; its error stays until the next one has an end.
+        -- What the failed attempt used counts at once, the run itself when it ends; its error stays until then.
+        perform count_attempt(new);
         new.status := 'queued';
         new.replica_id := null;
         new.finish_reasons := '{}';

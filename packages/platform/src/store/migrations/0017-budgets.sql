@@ -86,25 +86,32 @@ begin
 end
 $$;
 
--- A run's end gives back what it reserved and takes what it used, with the same commit, whoever ends it.
-create function settle_budget() returns trigger language plpgsql as $$
+-- Gives back what the run reserved and takes what it, or an attempt of it, used.
+create function settle_tokens(run uuid, owner text, tokens bigint) returns void language plpgsql as $$
 declare
   own budgets;
   held bigint;
   began timestamptz;
 begin
-  select * into own from budgets where key_id = new.key_id for update;
+  select * into own from budgets where budgets.key_id = owner for update;
   if not found then
-    return null;
+    return;
   end if;
   -- Looked for under the lock: one that was just made is seen.
-  delete from budget_reservations where run_id = new.id and key_id = new.key_id returning tokens into held;
+  delete from budget_reservations where run_id = run and key_id = owner returning budget_reservations.tokens into held;
   began := budget_period_start(own.period, clock_timestamp());
   update budgets set
-    used = case when own.period_start < began then 0 else own.used end + new.prompt_tokens + new.generated_tokens,
+    used = case when own.period_start < began then 0 else own.used end + settle_tokens.tokens,
     period_start = greatest(own.period_start, began),
     reserved = own.reserved - coalesce(held, 0)
-  where key_id = new.key_id;
+  where key_id = owner;
+end
+$$;
+
+-- With the commit that ends the run, whoever ends it.
+create function settle_budget() returns trigger language plpgsql as $$
+begin
+  perform settle_tokens(new.id, new.key_id, new.prompt_tokens + new.generated_tokens);
   return null;
 end
 $$;
@@ -114,6 +121,28 @@ create trigger settle_inserted_run after insert on runs for each row
 create trigger settle_ended_run after update of status on runs for each row
   when (new.key_id is not null and new.status not in ('queued', 'running') and old.status in ('queued', 'running'))
   execute function settle_budget();
+
+-- An attempt of a queued run that is tried again: what it used stays, in the budget and in the sums of its day. It is no
+-- run, so a run counts once however often it is tried. Called by `end_or_retry_run`, with the counts of the attempt.
+create function count_attempt(attempt runs) returns void language plpgsql as $$
+begin
+  perform settle_tokens(attempt.id, attempt.key_id, attempt.prompt_tokens + attempt.generated_tokens);
+  if attempt.prompt_tokens = 0 and attempt.generated_tokens = 0 and coalesce(attempt.run_time_ms, 0) = 0 then
+    return;
+  end if;
+  insert into usage_days (project_id, day, model_id, key_id, price_from, runs, incomplete_runs, prompt_tokens,
+    cached_tokens, generated_tokens, run_time_us)
+  select attempt.project_id, (now() at time zone 'UTC')::date, model_id, attempt.key_id, price_at(model_id, now()),
+    0, 0, attempt.prompt_tokens, attempt.cached_tokens, attempt.generated_tokens,
+    coalesce(round(attempt.run_time_ms::numeric * 1000), 0)
+  from deployments where id = attempt.deployment_id
+  on conflict on constraint usage_days_row do update set
+    prompt_tokens = usage_days.prompt_tokens + excluded.prompt_tokens,
+    cached_tokens = usage_days.cached_tokens + excluded.cached_tokens,
+    generated_tokens = usage_days.generated_tokens + excluded.generated_tokens,
+    run_time_us = usage_days.run_time_us + excluded.run_time_us;
+end
+$$;
 
 -- What a replica reserved for calls that it never began is free again when it ends. Runs that it did begin are settled
 -- when they end, which is with it.
