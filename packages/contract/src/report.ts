@@ -200,6 +200,8 @@ export const forwardedHeaders = {
   depth: "x-corral-depth",
   /** `0`: counts and timings of the run are kept, its output is not. */
   store: "x-corral-store",
+  /** `1`: its output is sent on from the run's record, which has to have it however long it is. */
+  keepOutput: "x-corral-keep-output",
   /** `1`: its text is reported as it comes, though the call does not stream: somebody may follow it. */
   followed: "x-corral-followed",
   /** How often the run was tried before; the texts of two attempts are told apart by it. Absent: 0. */

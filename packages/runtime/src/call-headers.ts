@@ -30,6 +30,8 @@ export interface ForwardedCall {
   readonly depth: number;
   /** False: the run's output is not kept. */
   readonly isStored: boolean;
+  /** Its result is sent to somebody who has nothing but the run's output. */
+  readonly keepsOutput: boolean;
   /** Somebody may follow the run's text though its call does not stream. */
   readonly isFollowed: boolean;
   /** How often the run was tried before. */
@@ -72,6 +74,7 @@ export function readForwardedCall(headers: IncomingHttpHeaders): ForwardedCall {
     isBare: readText(headers, forwardedHeaders.bare) === "1",
     depth: readInteger(headers, forwardedHeaders.depth) ?? 0,
     isStored: readText(headers, forwardedHeaders.store) !== "0",
+    keepsOutput: readText(headers, forwardedHeaders.keepOutput) === "1",
     isFollowed: readText(headers, forwardedHeaders.followed) === "1",
     attempt: readInteger(headers, forwardedHeaders.attempt) ?? 0,
     keepsAnswer: readText(headers, forwardedHeaders.keepAnswer) === "1",

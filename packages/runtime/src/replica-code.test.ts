@@ -11,12 +11,20 @@ interface CodeReplica extends Pick<TestReplica, "call" | "open" | "platform" | "
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-async function startCode(text: string, options: TestReplicaOptions = {}): Promise<CodeReplica> {
+interface CodeReplicaOptions extends TestReplicaOptions {
+  readonly answerBytes?: number;
+}
+
+async function startCode(
+  text: string,
+  { answerBytes = 1024 ** 2, ...options }: CodeReplicaOptions = {},
+): Promise<CodeReplica> {
   const directory = mkdtempSync(join(tmpdir(), "corral-code-test-"));
   const remove = () => rmSync(directory, { recursive: true, force: true });
   mkdirSync(join(directory, "model"));
   writeFileSync(join(directory, "model/model.ts"), text);
-  const config = { code: testCode(directory), ...options.config };
+  const { limits, ...code } = testCode(directory);
+  const config = { code: { ...code, limits: { ...limits, answer_bytes: answerBytes } }, ...options.config };
   const replica = await startTestReplica({ hasModel: false, ...options, config }).catch((error: unknown) => {
     remove();
     throw error;
@@ -48,6 +56,8 @@ export async function predict({ do: what }: { do: string }) {
     case "cycle": { const value: Record<string, unknown> = {}; value.self = value; return value; }
     case "respond": return new Response("not here", { status: 404, headers: { "x-own": "yes" } });
     case "bytes": return new Uint8Array([1, 2, 255]);
+    case "long": return { text: "x".repeat(300_000) };
+    case "long stream": return (async function* () { yield "x".repeat(300_000); })();
     case "exit": process.exit(3);
     default: return { what };
   }
@@ -135,6 +145,37 @@ test("a generator streams, is collected for callers that want JSON, and a broken
   const finished = await replica.platform.until("finished", broken.runId);
   assert.deepEqual([finished.status, finished.error?.code], ["failed", "code_failed"]);
   await assert.rejects(replica.call({ body: { do: "break" } }), "a part is not taken for the whole");
+});
+
+test("what nobody waits for is kept whole, whatever it is", async () => {
+  await using replica = await startCode(every);
+  const outputOf = async (what: string, headers: Record<string, string>) => {
+    const { runId } = await replica.call({ body: { do: what }, headers });
+    const finished = await replica.platform.until("finished", runId);
+    assert.equal(finished.status, "succeeded");
+    return finished.output;
+  };
+  const queued = { "x-corral-queued-ms": "5" };
+  assert.deepEqual(await outputOf("long", queued), { text: "x".repeat(300_000) });
+  assert.equal(await outputOf("long stream", { "x-corral-keep-output": "1" }), "x".repeat(300_000));
+  assert.equal(await outputOf("respond", queued), "not here");
+  assert.deepEqual(await outputOf("bytes", queued), {
+    content_type: "application/octet-stream",
+    base64: "AQL/",
+  });
+  assert.equal(await outputOf("long", {}), null, "its caller has it");
+});
+
+test("a result that nobody waits for and that is too long for its record is no success", async () => {
+  // Each of its bytes is six characters of JSON.
+  const growing = `export const predict = () => new Uint8Array(9_000_000).fill(1);`;
+  await using replica = await startCode(growing, { answerBytes: 10_000_000 });
+  const { runId, status } = await replica.call({ body: {}, headers: { "x-corral-queued-ms": "5" } });
+  const finished = await replica.platform.until("finished", runId);
+  assert.deepEqual(
+    [status, finished.status, finished.error?.code, finished.output],
+    [500, "failed", "code_failed", null],
+  );
 });
 
 test("a crash costs the calls of the code alone, and the next call is answered", async () => {

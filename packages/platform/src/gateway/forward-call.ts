@@ -128,6 +128,7 @@ export async function forwardCall(
       depth,
       ...wishes,
       keepsAnswer: call.runId !== undefined,
+      keepsOutput: webhook !== undefined,
     }),
     ...(call.method === undefined ? {} : { method: call.method }),
     answerHeaders,

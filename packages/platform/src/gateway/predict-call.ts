@@ -67,6 +67,8 @@ export interface CallContext {
   readonly keepsAnswer?: boolean;
   /** Somebody may follow its text though it does not stream. Default false. */
   readonly isFollowed?: boolean;
+  /** Its result is sent on from the run's record. Default false. */
+  readonly keepsOutput?: boolean;
   /** How often its run was tried before. Default 0. */
   readonly attempt?: number;
   /** When it may be given up, from `nowMs`; default: as a call whose caller waits. */
@@ -152,6 +154,7 @@ export function headersForReplica(
   if (context.isStored === false) told[forwardedHeaders.store] = "0";
   if (context.outlivesCaller === true) told[forwardedHeaders.onDisconnect] = "continue";
   if (context.keepsAnswer === true) told[forwardedHeaders.keepAnswer] = "1";
+  if (context.keepsOutput === true) told[forwardedHeaders.keepOutput] = "1";
   if (context.isFollowed === true) told[forwardedHeaders.followed] = "1";
   if ((context.attempt ?? 0) > 0) told[forwardedHeaders.attempt] = String(context.attempt);
   if (context.isBare) told[forwardedHeaders.bare] = "1";

@@ -8,13 +8,10 @@ import type { AnswerSink, CallFailure, RunningCall } from "./worker-calls.ts";
 
 export type CodeOutcome =
   | { readonly kind: "value"; readonly head: AnswerMessage; readonly body: Buffer }
-  /** `text`: what was sent, where it is not too long to be kept. */
-  | { readonly kind: "streamed"; readonly head: AnswerMessage; readonly text: string | null }
+  /** `body`: what was sent, where it is not too long to be kept. */
+  | { readonly kind: "streamed"; readonly head: AnswerMessage; readonly body: Buffer | null }
   /** `begun`: a part of an answer was sent before. */
   | { readonly kind: "failed"; readonly failure: CallFailure; readonly begun: boolean };
-
-/** Of a stream, for its run's record. */
-const mostKeptBytes = 256 * 1024;
 
 export interface SinkOptions {
   readonly response: ServerResponse;
@@ -22,6 +19,8 @@ export interface SinkOptions {
   readonly headersOf: (head: AnswerMessage) => Record<string, string | string[]>;
   /** What may pass between two pieces. */
   readonly pieceMs: number;
+  /** Of a stream, for its run's record. */
+  readonly mostKeptBytes: number;
   /** Text of a stream as it is sent, whole characters at a time. */
   readonly onText?: (text: string) => void;
 }
@@ -36,6 +35,7 @@ export function createResponseSink({
   response,
   headersOf,
   pieceMs,
+  mostKeptBytes,
   onText = () => {},
 }: SinkOptions): ResponseSink {
   const { promise: outcome, resolve } = Promise.withResolvers<CodeOutcome>();
@@ -95,7 +95,7 @@ export function createResponseSink({
     end() {
       if (head === null) return;
       if (decoder !== null) onText(decoder.end());
-      settle({ kind: "streamed", head, text: kept === null ? null : Buffer.concat(kept).toString("utf8") });
+      settle({ kind: "streamed", head, body: kept === null ? null : Buffer.concat(kept) });
     },
     fail,
   };

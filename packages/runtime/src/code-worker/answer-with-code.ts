@@ -2,8 +2,10 @@
 // byte sent.
 
 import { ServingError, type WholeAnswer } from "@corral/contract";
+import { isUtf8 } from "node:buffer";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { milliseconds, type CallService, type CarryOut, type ReceivedCall } from "../answer-call.ts";
+import type { ForwardedCall } from "../call-headers.ts";
 import { callTimings } from "../call-timings.ts";
 import { isCommitted, notCommitted } from "../commitment.ts";
 import type { ControlChannel } from "../control-channel.ts";
@@ -44,6 +46,7 @@ export function answerWithCode(method: CodeMethod): CarryOut<CodeService, Buffer
       response,
       headersOf,
       pieceMs: service.limits.pieceMs,
+      mostKeptBytes: mostRecordedBytes(service, forwarded),
       onText: (text) => void (active === null ? null : service.ledger.addText(active, text)),
     });
     const run = new CodeRun(forwarded, receivedAtMs, service.budgets.open(forwarded), () => {
@@ -87,7 +90,10 @@ async function finish(
   response.once("close", leave);
   if (response.destroyed) leave();
 
-  const ended = await outcome;
+  const outcomeOfCode = await outcome;
+  const output = outputOf(outcomeOfCode, mostRecordedBytes(service, forwarded));
+  const isLost = output === null && outcomeOfCode.kind !== "failed" && isOutputOwed(forwarded);
+  const ended = isLost ? withoutRecord(outcomeOfCode) : outcomeOfCode;
   run.end();
   runs.delete(runId);
   const error = ended.kind === "failed" ? errorOf(ended.failure) : null;
@@ -111,7 +117,7 @@ async function finish(
   };
   const kept = keepsAnswer ? wholeOf(ended, context) : null;
   const result = { usage: run.usage, error, sequences: [] };
-  const number = ledger.finish(active, result, outputOf(ended), timings, kept);
+  const number = ledger.finish(active, result, output?.value ?? null, timings, kept);
   // Acknowledged means committed: no last byte before it.
   const committed = await isCommitted(service, number, deadlineAtMs);
   if (response.destroyed) return;
@@ -137,9 +143,9 @@ function bodyOf(
 
 /** Null where it is too long to be kept, or the code failed. */
 function wholeOf(ended: CodeOutcome, context: AnswerContext): WholeAnswer | null {
-  if (ended.kind === "failed" || (ended.kind === "streamed" && ended.text === null)) return null;
+  if (ended.kind === "failed" || ended.body === null) return null;
   const type = headersOf(ended.head)["content-type"];
-  const body = ended.kind === "value" ? bodyOf(ended, context) : (ended.text ?? "");
+  const body = ended.kind === "value" ? bodyOf(ended, context) : ended.body;
   return wholeAnswer(ended.head.status, [type ?? "application/json"].flat()[0] ?? "", Buffer.from(body));
 }
 
@@ -170,22 +176,50 @@ function send(response: ServerResponse, ended: CodeOutcome, context: SendContext
 
 const longestRecord = 256 * 1024;
 const deepestRecord = 200;
+/** The platform reads lines of 64 MiB; the rest of a report is an answer of 4 MiB at most. */
+const longestReportedOutput = 48 * 1024 * 1024;
+/** Most characters that one byte of an answer may become in a report: a control character in a string. */
+const mostGrowth = 6;
 
-/** For the run's record: the value where it is JSON, the text of a stream; nothing of what is too long to be kept. */
-function outputOf(ended: CodeOutcome): unknown {
-  if (ended.kind === "failed") return null;
-  if (ended.kind === "streamed") return ended.text;
-  const { head, body } = ended;
-  if (body.length > longestRecord || !isJson(head)) return null;
+/** Nobody has the result but the run's record: no caller waits for it, or it is sent on from there. */
+function isOutputOwed({ isStored, queuedMs, keepsOutput, outlivesCaller }: ForwardedCall): boolean {
+  return isStored && (queuedMs !== null || keepsOutput || outlivesCaller);
+}
+
+function mostRecordedBytes({ config }: CodeService, forwarded: ForwardedCall): number {
+  const most = config.code?.limits.answer_bytes ?? longestRecord;
+  return isOutputOwed(forwarded) ? Math.max(most, longestRecord) : longestRecord;
+}
+
+/** For the run's record; null: there is none, or it is too long to be kept. */
+function outputOf(ended: CodeOutcome, mostBytes: number): { readonly value: unknown } | null {
+  if (ended.kind === "failed" || ended.body === null || ended.body.length > mostBytes) return null;
+  const value = recordOf(ended, ended.body);
+  const isShort = ended.body.length * mostGrowth <= longestReportedOutput;
+  return isShort || Buffer.byteLength(JSON.stringify(value)) <= longestReportedOutput ? { value } : null;
+}
+
+/** The value where it is JSON, the text where it is text, and anything else as base64. */
+function recordOf({ kind, head }: Exclude<CodeOutcome, { kind: "failed" }>, body: Buffer): unknown {
+  if (!isUtf8(body)) {
+    const type = [headersOf(head)["content-type"]].flat()[0] ?? "application/octet-stream";
+    return { content_type: type, base64: body.toString("base64") };
+  }
   const text = body.toString("utf8");
   // Deeper values can be read, but writing them again takes more stack than there is.
-  if (jsonDepth(body) > deepestRecord) return text;
+  if (kind === "streamed" || !isJson(head) || jsonDepth(body) > deepestRecord) return text;
   try {
     return JSON.parse(text);
   } catch {
     // Python writes NaN, which is no JSON.
     return text;
   }
+}
+
+/** Who is owed a result must not be told that it is there. */
+function withoutRecord(ended: CodeOutcome): CodeOutcome {
+  const message = "The answer is too long to be kept, and its caller does not wait for it.";
+  return { kind: "failed", failure: { reason: "too_large", message }, begun: ended.kind === "streamed" };
 }
 
 function isJson({ headers }: AnswerMessage): boolean {

@@ -183,6 +183,7 @@ function outsideRuns(projectId: string): ForwardedCall {
     deadlineAtMs: null,
     loadMs: 0,
     queuedMs: null,
+    keepsOutput: false,
     modelId: null,
     deploymentId: null,
     tokenCap: null,

@@ -52,7 +52,7 @@ async function outcomesOf(said: readonly Said[], raw: Uint8Array | null) {
   });
   const ends = [1, 2, 3].map((id) => {
     const response = new ServerResponse(new IncomingMessage(new Socket()));
-    const sink = createResponseSink({ response, headersOf, pieceMs: 10_000 });
+    const sink = createResponseSink({ response, headersOf, pieceMs: 10_000, mostKeptBytes: 2 ** 20 });
     let endCount = 0;
     const counted: AnswerSink = {
       answer: (head, body) => {
