@@ -105,7 +105,8 @@ export async function forwardCall(
   const body = waited?.body ?? call.body;
   if (webhook !== undefined) {
     const { projectId, keyId } = principal;
-    const own = { runId, projectId, keyId, dialect, deploymentId: target.id, replicaId: replica.id, webhook };
+    const [deploymentId, replicaId, { isStored }] = [target.id, replica.id, wishes];
+    const own = { runId, projectId, keyId, dialect, deploymentId, replicaId, isStored, webhook };
     await services.queue.expect(own);
   }
   let refusal: ServingError | null = null;
@@ -127,6 +128,8 @@ export async function forwardCall(
       isBare,
       depth,
       ...wishes,
+      // Its delivery needs the output, and takes it out of the row.
+      isStored: wishes.isStored || webhook !== undefined,
       keepsAnswer: call.runId !== undefined,
       keepsOutput: webhook !== undefined,
     }),

@@ -49,7 +49,7 @@ export function prefersAsync({ prefer }: IncomingHttpHeaders): boolean {
   return preferences.some((one) => one.split(";")[0]?.trim().toLowerCase() === "respond-async");
 }
 
-/** Fails while nothing was answered, with `body_too_large`, `invalid_json` or `queue_full`. */
+/** Fails while nothing was answered, with `body_too_large`, `invalid_json`, `invalid_parameter` or `queue_full`. */
 export async function answerQueued(
   { queue, newRunId }: Pick<PredictServices, "queue" | "newRunId">,
   request: FastifyRequest,
@@ -62,6 +62,8 @@ export async function answerQueued(
   const body = read ?? (await readBody(request.raw));
   if (body.length > queuedBodyBytes) throw bodyTooLarge(queuedBodyBytes);
   requireReadable(request.headers["content-type"], body);
+  const { isStored } = readRunWishes(request.headers);
+  if (!isStored && wish.webhook === undefined) throw notReadable();
   const { projectId, keyId } = principalOf(request);
   const { priority = defaultPriority, retry = defaultRetry, queueSeconds = defaultQueueSeconds } = wish;
   await queue.enqueue({
@@ -74,7 +76,7 @@ export async function answerQueued(
     headers: headersForQueue(request.headers, { isOwnRequest: isBare }),
     body,
     isBare,
-    isStored: readRunWishes(request.headers).isStored,
+    isStored,
     priority,
     retry,
     queueSeconds,
@@ -93,6 +95,13 @@ export function acceptedAnswer(runId: string): AcceptedAnswer {
     headers: { location: `/runs/${runId}`, "preference-applied": "respond-async" },
     body: { run_id: runId, status: "queued" },
   };
+}
+
+function notReadable(): ServingError {
+  return new ServingError(
+    "invalid_parameter",
+    "Nobody could ever read the result of a call that is not waited for, has x-corral-store: false and no webhook; leave the header out, or name a webhook.",
+  );
 }
 
 /** What nobody can read is refused now: its caller is not there when a replica finds it. */

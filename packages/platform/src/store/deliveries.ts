@@ -82,14 +82,16 @@ export function settleDelivery(
   );
 }
 
-/** Of a run that is not to be stored, the output was kept for its delivery alone. */
+/** Of a run that is not to be stored, everything was kept for its delivery alone. */
 async function forgetOutput(db: Db, runId: string): Promise<void> {
-  await db
+  const forgotten = await db
     .updateTable("runs")
-    .set({ output: null })
+    .set({ output: null, parameters: null })
     .where("id", "=", runId)
     .where("stored", "=", false)
-    .execute();
+    .returning("id")
+    .executeTakeFirst();
+  if (forgotten !== undefined) await db.deleteFrom("run_texts").where("run_id", "=", runId).execute();
 }
 
 /** What was claimed and not tried goes back as it was. */

@@ -340,6 +340,11 @@ test("of a run that is not to be stored the output is kept for its delivery alon
   const { receiver, startSender } = await setUp(t);
   const kept = await insertTestRun(db, { ...success, webhook: target(receiver) });
   const not = await insertTestRun(db, { ...success, webhook: target(receiver), stored: false });
+  await pool.query("update runs set parameters = '{}' where id = $1", [not]);
+  await pool.query(
+    "insert into run_texts (run_id, attempt, at_offset, length, pieces) values ($1, 0, 0, 5, '[[0,0,\"hello\"]]')",
+    [not],
+  );
   startSender();
   for (const id of [kept, not]) await settled(id);
   assert.ok(receiver.received.every(({ body }) => body.includes("hello")));
@@ -351,6 +356,9 @@ test("of a run that is not to be stored the output is kept for its delivery alon
       [not, null],
     ]),
   );
+  const run = await db.selectFrom("runs").select("parameters").where("id", "=", not).executeTakeFirst();
+  assert.equal(run?.parameters, null);
+  assert.deepEqual((await pool.query("select * from run_texts")).rows, []);
   await assert.rejects(redeliver(db, (await deliveryOf(not)).id), { code: "conflict" });
 });
 

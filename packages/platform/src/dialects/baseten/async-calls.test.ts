@@ -163,6 +163,23 @@ test("Cerebrium's async and webhookEndpoint in the query, alone and together", a
   await until("its end is written", async () => (await webhookOf(refusedId))?.status === "failed");
 });
 
+test("what is not to be stored is kept for its webhook, and refused where nobody could read it", async () => {
+  const unstored = { "x-corral-store": "false" };
+  const path = "/model/fake/production/async_predict";
+  const later = await platform.post(path, { model_input: {}, webhook_endpoint: hook }, unstored);
+  assert.equal(later.status, 201);
+  const query = `webhookEndpoint=${encodeURIComponent(hook)}`;
+  const waited = await platform.post(`/fake/predict?${query}`, {}, unstored);
+  await waited.text();
+  for (const response of [later, waited]) {
+    const id = response.headers.get("x-corral-run-id") ?? "";
+    await until("it has succeeded", async () => (await webhookOf(id))?.status === "succeeded");
+    const { rows } = await platform.store.pool.query("select stored, output from runs where id = $1", [id]);
+    assert.deepEqual(rows, [{ stored: false, output: '"done"' }]);
+  }
+  assert.equal((await platform.post(path, { model_input: {} }, unstored)).status, 422);
+});
+
 test("bad wishes are refused in Cerebrium's envelope", async () => {
   for (const [path, body] of [
     ["/fake/predict?async=yes", {}],

@@ -107,7 +107,8 @@ async function attempt(services: CarryOutServices, run: LeasedRun, signals: RunS
         queuedMs: Math.max(0, Math.round(run.queuedMs + nowMs() - takenAtMs - loadMs)),
         // Below every call whose caller waits.
         priority: -1 - run.priority,
-        isStored: run.isStored,
+        // Its delivery needs the output, and takes it out of the row.
+        isStored: run.isStored || run.hasWebhook,
         attempt,
         // Whoever asked for it may read its text as it comes; and this process may end before it does.
         isFollowed: true,

@@ -14,6 +14,8 @@ export interface ExpectedRun {
   readonly replicaId: string;
   readonly keyId: string | null;
   readonly dialect: Dialect;
+  /** False: its output is kept until it is delivered. */
+  readonly isStored: boolean;
   readonly webhook: NewTarget;
 }
 
@@ -28,8 +30,8 @@ export async function expectRun(
     name: "expect-run",
     query_timeout: callQueryMs,
     text: `insert into runs (id, project_id, deployment_id, replica_id, key_id, dialect, status, attempt, webhook,
-        webhook_secret, created_at)
-      values ($1, $2, $3, $4, $5, $6, 'queued', 1, $7::json, $8, now())`,
+        webhook_secret, created_at, stored)
+      values ($1, $2, $3, $4, $5, $6, 'queued', 1, $7::json, $8, now(), $9)`,
     values: [
       run.runId,
       run.projectId,
@@ -39,6 +41,7 @@ export async function expectRun(
       run.dialect,
       webhook,
       secret,
+      run.isStored,
     ],
   };
   await pool.query(statement).catch((error: unknown) => {

@@ -22,6 +22,8 @@ export interface LeasedRun {
   readonly body: Buffer;
   readonly isBare: boolean;
   readonly isStored: boolean;
+  /** Its result is sent somewhere. */
+  readonly hasWebhook: boolean;
   /** When it came, in milliseconds since the epoch by the database's clock. */
   readonly createdAtMs: number;
   /** How long it may still wait for a replica, from the moment it was taken. */
@@ -35,7 +37,8 @@ export interface LeasedRun {
 /** Columns of `runs` and `queue` by the names of `LeasedRun`. */
 const leasedColumns = `queue.run_id as "runId", queue.project_id as "projectId", queue.deployment_id as "deploymentId",
   runs.key_id as "keyId", runs.dialect, queue.priority, queue.path, queue.headers, queue.body,
-  queue.is_bare as "isBare", runs.stored as "isStored", extract(epoch from runs.created_at) * 1000 as "createdAtMs",
+  queue.is_bare as "isBare", runs.stored as "isStored",
+  runs.webhook is not null as "hasWebhook", extract(epoch from runs.created_at) * 1000 as "createdAtMs",
   extract(epoch from queue.expires_at - now()) * 1000 as "waitMs",
   extract(epoch from now() - runs.created_at) * 1000 as "queuedMs", queue.fence`;
 
