@@ -10,7 +10,12 @@ export interface Claims {
   close(): void;
 }
 
-const lockKey = "hashtextextended('corral/deployment/' || $1, 0)";
+/** In SQL, of an expression that gives a deployment's id. */
+export function claimKey(deploymentId: string): string {
+  return `hashtextextended('corral/deployment/' || ${deploymentId}, 0)`;
+}
+
+const lockKey = claimKey("$1");
 
 export function createClaims(pool: Pool): Claims {
   let client: PoolClient | null = null;

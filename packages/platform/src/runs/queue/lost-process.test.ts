@@ -3,8 +3,10 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { startTestPlatform } from "../../testing/start-test-platform.ts";
 import { until } from "../../testing/until.ts";
+import { createClaims } from "../../replica/claims.ts";
 import { getRun } from "../../store/runs.ts";
 
 const times = { pollMs: 50, sweepMs: 50, foreignMs: 100, orphanMs: 0 };
@@ -43,6 +45,31 @@ test("runs in a replica of a process that is gone are carried out by the one tha
   assert.equal((await getRun(db, "default", queued))?.attempt, 2);
   await until("the other one has failed", async () => (await statusOf(waited)) === "failed");
   assert.equal((await getRun(db, "default", waited))?.error?.code, "replica_lost");
+});
+
+test("runs in a replica of a process that is gone end though nobody wants its deployment any more", async () => {
+  const claims = createClaims(pool);
+  using _closing = { [Symbol.dispose]: () => claims.close() };
+  assert.equal(await claims.hold("unwanted"), true);
+  const id = randomUUID();
+  await pool.query(
+    `with unwanted as (
+        insert into deployments (id, project_id, model_id, version_id, name, settings, desired, status)
+        select 'unwanted', project_id, model_id, version_id, 'unwanted', settings, 'stopped', 'stopped'
+        from deployments where id = $1 returning id, project_id
+      ), replica as (
+        insert into replicas (id, project_id, deployment_id, platform_id, address, status)
+        select 'left', project_id, id, 'gone', 'unix:/nowhere', 'ready' from unwanted returning id
+      )
+      insert into runs (id, project_id, deployment_id, replica_id, dialect, status)
+      select $2::uuid, project_id, unwanted.id, replica.id, 'corral', 'running' from unwanted, replica`,
+    [deployment.id, id],
+  );
+  await sleep(6 * times.sweepMs);
+  assert.equal((await getRun(db, "default", id))?.status, "running", "its process may still end it");
+  await claims.release("unwanted");
+  await until("it has failed", async () => (await getRun(db, "default", id))?.status === "failed");
+  assert.equal((await getRun(db, "default", id))?.error?.code, "replica_lost");
 });
 
 test("a run that is to end is ended though its replica's process never heard of it", async () => {

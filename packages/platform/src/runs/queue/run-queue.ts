@@ -15,7 +15,7 @@ import { defaultQueueLength, enqueue, type QueuedCall } from "./enqueue.ts";
 import { endUnbegun, expectRun, type ExpectedRun } from "./expected.ts";
 import type { DeploymentRoom } from "./room.ts";
 import { openSignals } from "./signals.ts";
-import { findOrphans, takeBackLapsed } from "./sweep.ts";
+import { findOrphans, findUnheld, takeBackLapsed } from "./sweep.ts";
 import { startQueueWorker, type QueueTimes } from "./worker.ts";
 
 export interface RunQueueOptions extends Omit<CarryOutServices, "pool" | "principalOf"> {
@@ -73,6 +73,8 @@ export async function openRunQueue(options: RunQueueOptions): Promise<RunQueue> 
   const { orphanMs = defaultOrphanMs, ...workerTimes } = times;
   /** When this process was first seen to run a deployment. */
   const runSince = new Map<string, number>();
+  /** When replicas of deployments that nobody wants were first seen to be held by no process. */
+  const unheldSince = new Map<string, number>();
   await takeBackLapsed(pool, platformId);
 
   const worker = startQueueWorker({
@@ -116,7 +118,8 @@ export async function openRunQueue(options: RunQueueOptions): Promise<RunQueue> 
     for (const id of runSince.keys()) if (!ids.has(id)) runSince.delete(id);
     for (const id of ids) if (!runSince.has(id)) runSince.set(id, at);
     const settled = [...runSince].filter(([, since]) => at - since >= orphanMs).map(([id]) => id);
-    for (const id of await findOrphans(pool, { platformId, deploymentIds: settled })) {
+    const orphans = await findOrphans(pool, { platformId, deploymentIds: settled });
+    for (const id of [...orphans, ...(await findAbandoned(at))]) {
       const ended = await endReplica(db, id, {
         now: now(),
         detail: "Its platform process is gone.",
@@ -124,6 +127,15 @@ export async function openRunQueue(options: RunQueueOptions): Promise<RunQueue> 
       });
       log.warn({ replica: id, runs: ended.length }, "a replica of another platform process was given up");
     }
+  }
+
+  /** A live process may lose its hold for a moment with its connection: what is unheld at two looks is nobody's. */
+  async function findAbandoned(at: number): Promise<string[]> {
+    const unheld = new Set(await findUnheld(pool, platformId));
+    for (const id of unheldSince.keys()) if (!unheld.has(id)) unheldSince.delete(id);
+    const abandoned = [...unheldSince].filter(([, since]) => at - since >= orphanMs).map(([id]) => id);
+    for (const id of unheld) if (!unheldSince.has(id)) unheldSince.set(id, at);
+    return abandoned;
   }
 
   return {

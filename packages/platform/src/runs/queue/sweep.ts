@@ -3,6 +3,7 @@
 
 import type { RunError } from "@corral/contract";
 import type { Pool } from "pg";
+import { claimKey } from "../../replica/claims.ts";
 
 const expired: RunError = {
   code: "expired",
@@ -77,4 +78,24 @@ export async function findOrphans(
     values: [platformId, deploymentIds],
   });
   return rows.map(({ id }) => id);
+}
+
+/**
+ * Replicas of other processes, of deployments that are not wanted any more and that no process holds now: whoever ran
+ * them has let go of them, for the moment or because it is gone. Gives their ids.
+ */
+export async function findUnheld(pool: Pick<Pool, "query">, platformId: string): Promise<string[]> {
+  const { rows } = await pool.query<{ id: string; free: boolean }>({
+    name: "unheld-replicas",
+    // The locks end with the statement.
+    text: `with unwanted as materialized (
+        select replicas.id, replicas.deployment_id
+        from replicas join deployments on deployments.id = replicas.deployment_id
+        where replicas.status <> 'ended' and replicas.platform_id <> $1
+          and (deployments.desired <> 'running' or deployments.deleted_at is not null)
+      )
+      select id, pg_try_advisory_xact_lock(${claimKey("deployment_id")}) as free from unwanted`,
+    values: [platformId],
+  });
+  return rows.filter(({ free }) => free).map(({ id }) => id);
 }
