@@ -78,7 +78,7 @@ export async function answerOnce(
     projectId,
     keyId: keyId ?? "",
     key,
-    digest: digestOf(request, call, body),
+    digest: digestOf(request, call, call.digestBody ?? body),
     runId: newRunId(),
     platformId,
   };

@@ -49,6 +49,8 @@ export interface AddressedCall {
   readonly target: AddressedDeployment;
   /** The body where it was read already; else it is passed on as it comes. */
   readonly body?: Buffer;
+  /** What the caller sent, where `body` is only part of it: an idempotency key stands for all of it. */
+  readonly digestBody?: Buffer;
   /** Whether it is kept and found by an id; default true. */
   readonly isRun?: boolean;
   /** Default `POST`. */

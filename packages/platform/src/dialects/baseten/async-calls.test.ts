@@ -119,6 +119,15 @@ test("bad calls are refused as Baseten does it", async () => {
   assert.equal((await platform.request(`/async_request/${sync.headers.get("x-corral-run-id")}`)).status, 404);
 });
 
+test("an idempotency key stands for the whole of a call, its wishes included", async () => {
+  const send = (body: Record<string, unknown>) =>
+    platform.post("/model/fake/production/async_predict", body, { "idempotency-key": "whole" });
+  const bodies = [{ model_input: 1 }, { model_input: 1 }, { model_input: 1, priority: 2 }];
+  const statuses: number[] = [];
+  for (const body of bodies) statuses.push((await send(body)).status);
+  assert.deepEqual(statuses, [201, 201, 422]);
+});
+
 test("a webhook in Cerebrium's body is answered at once, as in 2023, and is no part of the call", async () => {
   const response = await platform.post("/fake-webhook/predict?result=text", {
     wait_ms: 1,

@@ -95,6 +95,7 @@ export function registerAsyncRoutes(
           path: "/predict",
           target: await target(request),
           body: call.modelInput,
+          digestBody: bytes,
           isBare: true,
           queued: {
             priority: call.priority,
