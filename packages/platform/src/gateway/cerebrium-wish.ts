@@ -30,12 +30,14 @@ export async function readCerebriumWish(
   const parameters = new URLSearchParams(queryOf(request.raw.url));
   const isAsync = readAsync(parameters.get("async"));
   const inQuery = parameters.get("webhookEndpoint");
+  const urlInQuery = inQuery === null ? null : checkWebhookUrl(inQuery, egress, "webhookEndpoint");
   const secret = readSecret(request);
   // A longer one is the model's to read, which says that the name is not for it.
   const body = lengthOf(request.raw) <= queuedBodyBytes ? await readBody(request.raw) : undefined;
   const inBody = body?.includes(name) === true ? endpointIn(body) : null;
   if (inBody !== null) {
     const url = checkWebhookUrl(inBody, egress);
+    if (urlInQuery !== null && urlInQuery !== url) throw twoEndpoints();
     const webhook: NewTarget = { url, dialect: "cerebrium", secret };
     const accepted = isAsync ? acceptedAsync : acceptedWithWebhook;
     return {
@@ -45,9 +47,7 @@ export async function readCerebriumWish(
     };
   }
   const webhook: NewTarget | null =
-    inQuery === null
-      ? null
-      : { url: checkWebhookUrl(inQuery, egress, "webhookEndpoint"), dialect: "cerebrium", secret };
+    urlInQuery === null ? null : { url: urlInQuery, dialect: "cerebrium", secret };
   return {
     query: queryWithout(request),
     ...(body === undefined ? {} : { body }),
@@ -87,6 +87,13 @@ function endpointIn(body: Buffer): string | null {
   const { webhook_endpoint: given = null } = parseBody(body);
   if (given === null || typeof given === "string") return given;
   throw invalid("/webhook_endpoint", `webhook_endpoint is a ${typeof given}; it must be a URL, as a text.`);
+}
+
+function twoEndpoints() {
+  return invalid(
+    "/webhook_endpoint",
+    "webhook_endpoint is another address than webhookEndpoint in the query; a result is sent to one, so leave one out.",
+  );
 }
 
 /** As the caller spelled it, but for what is not the model's. */

@@ -195,6 +195,8 @@ test("bad wishes are refused in Cerebrium's envelope", async () => {
     ["/fake/predict?webhookEndpoint=ftp://x", {}],
     ["/fake/predict", { webhook_endpoint: "http://10.0.0.1/" }],
     ["/fake/predict", { webhook_endpoint: 5 }],
+    ["/fake/predict?webhookEndpoint=ftp://x", { webhook_endpoint: hook }],
+    [`/fake/predict?webhookEndpoint=${encodeURIComponent(`${hook}/other`)}`, { webhook_endpoint: hook }],
   ] as const) {
     const response = await platform.post(path, body);
     assert.equal(response.status, 422, path);
