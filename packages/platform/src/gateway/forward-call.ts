@@ -98,7 +98,8 @@ export async function forwardCall(
   const runId = call.runId ?? newRunId();
   const answerHeaders = runHeaders(dialect, isRun ? runId : null);
   const ready = selectReplica(await replicasOf(target.id));
-  const waited =
+  // Its place ends with it, whatever fails: a place that stays keeps the model for good.
+  using waited =
     ready === null ? await waitForLoad(services, request, reply, checked(call), answerHeaders) : null;
   const replica = ready ?? waited?.replica;
   // It was answered while it waited.
