@@ -236,6 +236,8 @@ export interface QueueTable {
   is_bare: Generated<boolean>;
   available_at: Date;
   expires_at: Date;
+  /** For each attempt. */
+  queue_seconds: Generated<number>;
   /** 1 to 10. */
   max_attempts: number;
   /** Between the first and the second; doubled from attempt to attempt, at most `max_delay_ms`. */

@@ -59,8 +59,9 @@ const text = `
     returning id
   )
   insert into queue (run_id, project_id, deployment_id, priority, path, headers, body, is_bare, available_at,
-    expires_at, max_attempts, initial_delay_ms, max_delay_ms)
-  select id, $2, $3, $8, $9, $10::json, $11, $12, now(), now() + $13::integer * interval '1 second', $14, $15, $16
+    expires_at, queue_seconds, max_attempts, initial_delay_ms, max_delay_ms)
+  select id, $2, $3, $8, $9, $10::json, $11, $12, now(), now() + $13::integer * interval '1 second',
+    $13::integer, $14, $15, $16
   from run`;
 const statement = { name: "enqueue-run", text, query_timeout: callQueryMs };
 

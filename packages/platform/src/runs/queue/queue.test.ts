@@ -176,6 +176,23 @@ test("pauses grow from attempt to attempt", async () => {
   assert.deepEqual(pauses, [10, 20, 30]);
 });
 
+test("a run that takes longer than it may wait is tried again all the same, and may wait as long again", async () => {
+  const of = await makeDeployment();
+  const runId = await add(of, { queueSeconds: 60 });
+  for (let attempt = 1; attempt <= 2; attempt += 1) {
+    const [run] = await take(of);
+    assert.ok(run);
+    await give(pool, run, await makeReplica(of));
+    await pool.query("update queue set expires_at = now() - interval '5 minutes' where run_id = $1", [runId]);
+    await endUnstarted(pool, run, { ...refused, mayRetry: true });
+    const { rows } = await pool.query<{ seconds: number }>(
+      "select extract(epoch from expires_at - available_at)::float8 seconds from queue where run_id = $1",
+      [runId],
+    );
+    assert.deepEqual(rows, [{ seconds: 60 }]);
+  }
+});
+
 type Step =
   | "claim"
   | "give"

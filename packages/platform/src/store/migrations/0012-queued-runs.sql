@@ -32,6 +32,8 @@ create table queue (
   -- When it may be taken, and until when it may wait. Not rounded: what is put in now may be taken now.
   available_at timestamptz not null,
   expires_at timestamptz not null,
+  -- How long it may wait for each attempt.
+  queue_seconds integer not null default 43200,
   -- The pause after an attempt is twice the one before, at most the last of these.
   max_attempts smallint not null,
   initial_delay_ms integer not null,
@@ -66,7 +68,7 @@ begin
     else
       next_at := now() + interval '1 millisecond'
         * least(waiting.max_delay_ms::double precision, waiting.initial_delay_ms * power(2.0, greatest(0, new.attempt - 1)));
-      if new.attempt < waiting.max_attempts and next_at < waiting.expires_at then
+      if new.attempt < waiting.max_attempts then
         -- What the failed attempt used counts at once, the run itself when it ends; its error stays until then.
         perform count_attempt(new);
         new.status := 'queued';
@@ -82,7 +84,9 @@ begin
         new.first_token_at := null;
         new.finished_at := null;
         new.may_retry := false;
-        update queue set available_at = next_at, platform_id = null, leased_until = null, fence = fence + 1
+        -- The time that the failed attempt took is no waiting.
+        update queue set available_at = next_at, expires_at = next_at + waiting.queue_seconds * interval '1 second',
+          platform_id = null, leased_until = null, fence = fence + 1
         where run_id = new.id;
         return new;
       end if;
