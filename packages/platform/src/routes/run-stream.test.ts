@@ -96,8 +96,13 @@ test("a run over the time that runs are kept is removed, unless its result is st
   await sql`insert into deliveries (run_id, project_id, url, dialect, status, next_attempt_at, expires_at)
     values (${owed}::uuid, 'default', 'https://test/', 'corral', 'pending', now() + interval '1 hour',
       now() + interval '2 hours')`.execute(db);
+  await sql`insert into idempotency_keys (project_id, key_id, key, digest, run_id, platform_id, leased_until, expires_at)
+    values ('default', '', 'old', '', ${old}::uuid, 'p', now(), now() - interval '1 second'),
+      ('default', '', 'fresh', '', ${fresh}::uuid, 'p', now(), now() + interval '1 hour')`.execute(db);
   const options = { store: platform.store, keepDays: 7, now: () => new Date() };
   assert.equal(await removeOldRuns(options), 1);
+  const keys = await db.selectFrom("idempotency_keys").select("key").where("platform_id", "=", "p").execute();
+  assert.deepEqual(keys, [{ key: "fresh" }]);
   assert.equal(await removeOldRuns(options), 0);
   const statuses = await Promise.all(runs.map(async (id) => (await platform.request(`/runs/${id}`)).status));
   assert.deepEqual([statuses, fresh], [[404, 200, 200], runs[2]]);

@@ -1,8 +1,10 @@
 // Runs are kept for some days, then removed: their text, answers and outputs go with them, their counts stay in the sums
-// of usage. One process at a time need not do it: a run that another removed is not there any more.
+// of usage. Idempotency keys that have had their day go with the same pass. One process at a time need not do it: a run
+// that another removed is not there any more.
 
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
+import { removeOldKeys } from "../store/idempotency.ts";
 import { withRetry } from "../store/retry.ts";
 import type { Store } from "../store/store.ts";
 import { foldRuns } from "../usage/fold-runs.ts";
@@ -50,6 +52,7 @@ export async function removeOldRuns(
 ): Promise<number> {
   const before = new Date(now().getTime() - keepDays * 86_400_000);
   let count = 0;
+  await removeOldKeys({ db, pool });
   while (signal?.aborted !== true) {
     const { rows } = await withRetry(db, () =>
       pool.query<{ id: string }>(

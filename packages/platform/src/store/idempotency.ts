@@ -104,10 +104,14 @@ export async function settleKey({ db, pool }: Database, place: KeyPlace, runId: 
   );
 }
 
-/** At the start of a platform process: what the one before it was at is nobody's now. Old keys are forgotten. */
+/** At the start of a platform process: what the one before it was at is nobody's now. */
 export async function sweepKeys({ db, pool }: Database, platformId: string): Promise<void> {
   await withRetry(db, () =>
     pool.query("update idempotency_keys set leased_until = now() where platform_id = $1", [platformId]),
   );
+}
+
+/** A key that stands for nothing any more. */
+export async function removeOldKeys({ db, pool }: Database): Promise<void> {
   await withRetry(db, () => pool.query("delete from idempotency_keys where expires_at < now()"));
 }
