@@ -25,8 +25,6 @@ type Created = ColumnType<Date, Date | undefined, never>;
 export interface ProjectsTable {
   id: string;
   name: string;
-  /** False: outputs of its runs are not kept. */
-  stores_runs: Generated<boolean>;
   created_at: Created;
 }
 

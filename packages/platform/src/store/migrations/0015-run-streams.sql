@@ -41,8 +41,5 @@ create table idempotency_keys (
 );
 create index idempotency_keys_by_end on idempotency_keys (expires_at);
 
--- False: of the project's runs counts and timings are kept, outputs are not.
-alter table projects add column stores_runs boolean not null default true;
-
 create index runs_by_status on runs (project_id, status, created_at, id) where status in ('queued', 'running', 'failed');
 create index runs_by_key on runs (project_id, key_id, created_at, id);
