@@ -41,6 +41,14 @@ test("a success between failures starts the count anew, and a pause that the rec
   assert.equal(freeCount(throttled, 60_000), 1);
 });
 
+test("a receiver is forgotten some time after its last failure, however few there were", () => {
+  for (const count of [1, failureCount - 1]) {
+    assert.equal(isForgettable(failing(count), mostOpenMs), false);
+    assert.equal(isForgettable(failing(count), mostOpenMs + 1), true);
+  }
+  assert.equal(isForgettable(failing(failureCount), firstOpenMs + mostOpenMs), false);
+});
+
 test("in every order of events calls stay within the bound, no pause is longer than the most, and none lasts", () => {
   const event = fc.record({
     kind: fc.constantFrom("begin", "fail", "succeed"),
@@ -58,10 +66,7 @@ test("in every order of events calls stay within the bound, no pause is longer t
         assert.ok(endpoint.inFlightCount >= 0 && endpoint.inFlightCount <= inFlightCount);
         assert.ok((endpoint.openUntilMs ?? 0) <= nowMs + mostOpenMs);
         if (endpoint.inFlightCount === 0) assert.ok(freeCount(endpoint, nowMs + mostOpenMs) > 0);
-        assert.ok(
-          isForgettable({ ...endpoint, inFlightCount: 0 }, nowMs + 3 * mostOpenMs) ||
-            endpoint.openUntilMs === null,
-        );
+        assert.ok(isForgettable({ ...endpoint, inFlightCount: 0 }, nowMs + 3 * mostOpenMs));
       }
     }),
   );

@@ -7,6 +7,8 @@ export interface Endpoint {
   readonly inFlightCount: number;
   /** Failures since the last success. */
   readonly failureCount: number;
+  /** When the last of them was; null: there was none. */
+  readonly lastFailedMs: number | null;
   /** No call before that; null: closed. */
   readonly openUntilMs: number | null;
   /** Of the last pause. */
@@ -29,7 +31,13 @@ export const endpointLimits: EndpointLimits = {
   mostOpenMs: 10 * 60_000,
 };
 
-export const newEndpoint: Endpoint = { inFlightCount: 0, failureCount: 0, openUntilMs: null, openMs: 0 };
+export const newEndpoint: Endpoint = {
+  inFlightCount: 0,
+  failureCount: 0,
+  lastFailedMs: null,
+  openUntilMs: null,
+  openMs: 0,
+};
 
 /** How many calls may begin now. */
 export function freeCount(endpoint: Endpoint, nowMs: number, limits = endpointLimits): number {
@@ -63,12 +71,18 @@ export function ended(
   const nextOpenMs = opens ? Math.min(limits.mostOpenMs, Math.max(limits.firstOpenMs, openMs * 2)) : openMs;
   const asked = pauseMs === null || pauseMs <= 0 ? null : nowMs + Math.min(pauseMs, limits.mostOpenMs);
   const until = Math.max(opens ? nowMs + nextOpenMs : (openUntilMs ?? 0), asked ?? 0);
-  return { inFlightCount, failureCount, openUntilMs: until === 0 ? null : until, openMs: nextOpenMs };
+  return {
+    inFlightCount,
+    failureCount,
+    lastFailedMs: nowMs,
+    openUntilMs: until === 0 ? null : until,
+    openMs: nextOpenMs,
+  };
 }
 
-/** Whether nothing would change if it were forgotten. */
+/** Whether nothing is under way, and what it failed at is so long ago that it counts no more. */
 export function isForgettable(endpoint: Endpoint, nowMs: number, limits = endpointLimits): boolean {
-  const { inFlightCount, failureCount, openUntilMs } = endpoint;
+  const { inFlightCount, lastFailedMs, openUntilMs } = endpoint;
   if (inFlightCount > 0) return false;
-  return failureCount === 0 || (openUntilMs !== null && openUntilMs + limits.mostOpenMs < nowMs);
+  return lastFailedMs === null || Math.max(lastFailedMs, openUntilMs ?? 0) + limits.mostOpenMs < nowMs;
 }
