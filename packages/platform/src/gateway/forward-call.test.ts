@@ -75,3 +75,12 @@ test("a call whose run cannot be written down gives up its place among those who
   await assert.rejects(forward(), { code: "database_unavailable" });
   assert.equal(state.places, 0);
 });
+
+test("a run that goes on without its caller is not ended when its caller leaves, any other one is", async () => {
+  const staying = setUp({ headers: { "x-corral-on-disconnect": "continue" } });
+  await staying.forward();
+  assert.deepEqual(staying.ended, []);
+  const leaving = setUp();
+  await leaving.forward();
+  assert.deepEqual(leaving.ended, ["run"]);
+});

@@ -149,7 +149,20 @@ export async function forwardCall(
   waited?.[Symbol.dispose]();
   await answered;
   loads.ended(target.id);
-  if (webhook !== undefined) await endUnbegun(services, request, runId, refusal, reply.raw.statusCode);
+  if (webhook === undefined) return;
+  const status = reply.raw.statusCode;
+  // A caller that left before its body was whole left before its replica could begin.
+  if (isUnbegun(refusal, status, wishes.outlivesCaller && (call.body !== undefined || request.raw.complete)))
+    await endUnbegun(services, request, runId, refusal, status);
+}
+
+/**
+ * Whether its replica cannot have it any more. A run that may have begun, and goes on, is ended by its replica's reports,
+ * by the end of its replica, or by the queue's sweep: `503` may be the answer to one whose start is still to be written.
+ */
+function isUnbegun(refusal: ServingError | null, status: number, goesOn: boolean): boolean {
+  if (refusal === null) return status !== 503;
+  return refusal.code === "client_closed" ? !goesOn : refusal.code !== "replica_lost";
 }
 
 /** Its replica refused it before it began, or its caller left before that: nobody else says how it ended. */
