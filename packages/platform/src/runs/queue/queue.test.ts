@@ -15,8 +15,9 @@ import { createRunRecorder } from "../recorder.ts";
 import { nextRunState, waitingRun, type RunEvent, type RunState } from "../run-state.ts";
 import { requestCancel } from "./cancel.ts";
 import { enqueue, type QueuedCall } from "./enqueue.ts";
+import { expectRun } from "./expected.ts";
 import { claim, endUnstarted, give, putBack, renew, type LeasedRun } from "./leases.ts";
-import { expireRuns, takeBackLapsed } from "./sweep.ts";
+import { endForgotten, expireRuns, takeBackLapsed } from "./sweep.ts";
 
 const store = await openTestStore();
 const { db, pool } = store;
@@ -119,6 +120,27 @@ test("what waits too long expires, also while a process waits for its model; wha
     ],
   );
   assert.deepEqual(await queuedIds(of), [given]);
+});
+
+test("a run whose caller waited, and that nobody began or ended, fails when its call must be over", async () => {
+  const of = await makeDeployment();
+  const webhook = { url: "https://example.com/", dialect: "corral", secret: null } as const;
+  const own = { projectId: "default", deploymentId: of, keyId: null, dialect: "corral" } as const;
+  const [old, young] = [randomUUID(), randomUUID()];
+  for (const runId of [old, young])
+    await expectRun(
+      pool,
+      { ...own, runId, replicaId: await makeReplica(of), isStored: true, webhook },
+      sealing,
+    );
+  await pool.query("update runs set created_at = now() - interval '26 minutes' where id = $1", [old]);
+  const waiting = await add(of);
+  await pool.query("update runs set created_at = now() - interval '26 minutes' where id = $1", [waiting]);
+  assert.equal(await endForgotten(pool), 1);
+  const { rows } = await pool.query("select id from runs where id = any ($1) and status = 'failed'", [
+    [old, young, waiting],
+  ]);
+  assert.deepEqual(rows, [{ id: old }]);
 });
 
 test("the runs of a process that has begun anew are taken back at once", async () => {

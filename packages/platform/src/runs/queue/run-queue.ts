@@ -8,6 +8,7 @@ import type { LiveReplica } from "../../replica/live-replica.ts";
 import { lostRun } from "../../replica/records.ts";
 import type { Sealing } from "../../secrets/sealing.ts";
 import { endReplica } from "../../store/replicas.ts";
+import { withRetry } from "../../store/retry.ts";
 import type { Store } from "../../store/store.ts";
 import { findCanceling, requestCancel, type CanceledRun, type CancelOptions } from "./cancel.ts";
 import { carryOut, type CarryOutServices } from "./carry-out.ts";
@@ -144,7 +145,7 @@ export async function openRunQueue(options: RunQueueOptions): Promise<RunQueue> 
       signals.work();
     },
     expect: (run) => expectRun(pool, run, options.sealing),
-    endUnbegun: (runId, error) => endUnbegun(pool, runId, error),
+    endUnbegun: (runId, error) => withRetry(db, () => endUnbegun(pool, runId, error)),
     async cancel(projectId, runId, cancelOptions) {
       const canceled = await requestCancel(pool, projectId, runId, cancelOptions);
       if (canceled !== null && canceled.replicaId !== null) signals.cancel(canceled.replicaId, runId);

@@ -3,6 +3,7 @@
 
 import type { RunError } from "@corral/contract";
 import type { Pool } from "pg";
+import { callLimitMs } from "../../gateway/predict-call.ts";
 import { claimKey } from "../../replica/claims.ts";
 
 const expired: RunError = {
@@ -13,6 +14,12 @@ const lost: RunError = {
   code: "replica_lost",
   detail: "The process that carried the run out ended before a replica began with it.",
 };
+const forgotten: RunError = {
+  code: "replica_lost",
+  detail: "Its call is over, and no replica told that it began.",
+};
+/** After the last moment at which a call may be answered: so long a report may take. */
+const forgottenMs = 5 * 60_000;
 
 /** Ends runs that no replica was given in time. Gives their number. */
 export async function expireRuns(pool: Pick<Pool, "query">): Promise<number> {
@@ -22,6 +29,20 @@ export async function expireRuns(pool: Pick<Pool, "query">): Promise<number> {
       from queue
       where queue.run_id = runs.id and queue.expires_at <= now() and runs.status = 'queued' and runs.replica_id is null`,
     values: [JSON.stringify(expired)],
+  });
+  return rowCount ?? 0;
+}
+
+/**
+ * Ends runs whose callers waited, which no replica began with in the time of a call: what would have ended them was lost
+ * on its way to the database. Gives their number.
+ */
+export async function endForgotten(pool: Pick<Pool, "query">): Promise<number> {
+  const { rowCount } = await pool.query({
+    name: "end-forgotten-runs",
+    text: `update runs set status = 'failed', error = $1::json, finished_at = now()
+      where not asynchronous and status = 'queued' and created_at < now() - $2::integer * interval '1 millisecond'`,
+    values: [JSON.stringify(forgotten), callLimitMs + forgottenMs],
   });
   return rowCount ?? 0;
 }

@@ -7,7 +7,7 @@ import type { RunSignals } from "./carry-out.ts";
 import { claim, leaseMs, renew, type LeasedRun } from "./leases.ts";
 import { repeat } from "./repeat.ts";
 import { planClaim, type DeploymentRoom } from "./room.ts";
-import { expireRuns, takeBackLapsed } from "./sweep.ts";
+import { endForgotten, expireRuns, takeBackLapsed } from "./sweep.ts";
 
 export interface QueueWorkerOptions {
   readonly pool: Pick<Pool, "query">;
@@ -76,6 +76,7 @@ export function startQueueWorker(options: QueueWorkerOptions): QueueWorker {
   const sweeping = guarded(times.sweepMs, async () => {
     await takeBackLapsed(pool);
     await expireRuns(pool);
+    await endForgotten(pool);
     await onSweep();
     return times.sweepMs;
   });

@@ -16,6 +16,8 @@ alter table runs add column cancel_requested_at timestamptz(3);
 alter table runs add column may_retry boolean not null default false;
 create index runs_canceling on runs (replica_id) where cancel_requested_at is not null and status = 'running';
 create index runs_waiting on runs (deployment_id) where asynchronous and status in ('queued', 'running');
+-- Runs whose callers wait and that no replica has begun with: few, and looked at by each sweep.
+create index runs_expected on runs (created_at) where not asynchronous and status = 'queued';
 
 create table queue (
   run_id uuid primary key references runs (id) on delete cascade,
