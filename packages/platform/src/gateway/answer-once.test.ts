@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash, randomUUID } from "node:crypto";
 import { before, test } from "node:test";
+import { settleKey } from "../store/idempotency.ts";
 import { until } from "../testing/until.ts";
 import { startTestPlatform, type TestPlatform } from "../testing/start-test-platform.ts";
 
@@ -53,24 +54,36 @@ test("a key stands for one call of one caller", async () => {
 });
 
 test("what a platform that was killed had begun is taken over; what it had answered is answered again", async () => {
-  const { db } = platform.store;
-  const [key, body] = [randomUUID(), JSON.stringify({ prompt: "left" })];
-  const asked = JSON.stringify(["POST", path, await modelId(), "application/json", false]);
-  const row = {
-    project_id: "default",
-    key_id: await keyId(),
-    key,
-    digest: createHash("sha256").update(asked).update(body).digest(),
-    run_id: randomUUID(),
-    platform_id: "killed",
-    leased_until: new Date(Date.now() - 1_000),
-    expires_at: new Date(Date.now() + 60_000),
-  };
-  await db.insertInto("idempotency_keys").values(row).execute();
+  const key = randomUUID();
+  const row = await hold(key, { prompt: "left" }, -1_000);
   const taken = await send(key, { prompt: "left" });
   assert.deepEqual([taken.status, taken.replayed], [200, null]);
   assert.notEqual(taken.runId, row.run_id);
   assert.equal((await send(key, { prompt: "left" })).runId, taken.runId);
+});
+
+test("who waits for a run that somebody cancels is told so, and the next call is carried out", async () => {
+  const { db } = platform.store;
+  const [key, body] = [randomUUID(), { prompt: "canceled" }];
+  const row = await hold(key, body, 60_000);
+  const deployment = await db.selectFrom("deployments").select("id").executeTakeFirstOrThrow();
+  await platform.store.pool.query(
+    `insert into runs (id, project_id, deployment_id, dialect, status)
+      values ($1, 'default', $2, 'corral', 'running')`,
+    [row.run_id, deployment.id],
+  );
+  const waiting = post(key, body);
+  await new Promise((resolve) => setTimeout(resolve, 250));
+  await platform.store.pool.query(
+    "update runs set status = 'canceled', cancel_requested_at = now(), finished_at = now() where id = $1",
+    [row.run_id],
+  );
+  const place = { projectId: row.project_id, keyId: row.key_id, key };
+  await settleKey(platform.store, place, row.run_id);
+  const told = await waiting;
+  assert.match(await told.text(), /"aborted"/);
+  const next = await send(key, body);
+  assert.deepEqual([next.status, next.replayed], [200, null]);
 });
 
 test("a call that is not waited for has one run, too", async () => {
@@ -102,6 +115,23 @@ test("a call that was refused leaves its key free, and so does a run that failed
 test("the platform ends", async () => {
   await platform[Symbol.asyncDispose]();
 });
+
+/** As another process that carries the call out, or did. */
+async function hold(key: string, body: unknown, leaseMs: number) {
+  const asked = JSON.stringify(["POST", path, await modelId(), "application/json", false]);
+  const row = {
+    project_id: "default",
+    key_id: await keyId(),
+    key,
+    digest: createHash("sha256").update(asked).update(JSON.stringify(body)).digest(),
+    run_id: randomUUID(),
+    platform_id: "another",
+    leased_until: new Date(Date.now() + leaseMs),
+    expires_at: new Date(Date.now() + 60_000),
+  };
+  await platform.store.db.insertInto("idempotency_keys").values(row).execute();
+  return row;
+}
 
 function post(key: string, body: unknown, headers: Record<string, string> = {}): Promise<Response> {
   return platform.post(path, body, { "idempotency-key": key, ...headers });

@@ -112,6 +112,9 @@ async function claimOrWait(
     const held = await readKey(store, claim);
     if (held !== null) {
       const isOver = held.status === null ? !held.leased : isTerminal(held.status);
+      // Who waited for it asked for what somebody has put an end to; who comes later asks anew.
+      const isEnded = held.status === "canceled" && held.cancel_requested_at !== null;
+      if (isEnded && leftMs < waitMs) throw new ServingError("aborted", "The run was canceled.");
       const isFree = isOver && held.status !== "succeeded" && held.asynchronous !== true;
       if (isFree && (await takeOverKey(store, claim, held.run_id))) return null;
       // One that was refused gives its key up a moment after its answer.

@@ -26,6 +26,7 @@ export interface HeldKey {
   /** Null: no such run has begun. */
   readonly status: RunStatus | null;
   readonly asynchronous: boolean | null;
+  readonly cancel_requested_at: Date | null;
   readonly answer_status: number | null;
   readonly content_type: string | null;
   readonly body: Buffer | null;
@@ -73,7 +74,7 @@ export async function readKey({ db, pool }: Database, place: KeyPlace): Promise<
   const { rows } = await withRetry(db, () =>
     pool.query<HeldKey>(
       `select digest, idempotency_keys.run_id, leased_until > now() as leased, runs.status, runs.asynchronous,
-          run_answers.status as answer_status, content_type, run_answers.body
+          runs.cancel_requested_at, run_answers.status as answer_status, content_type, run_answers.body
         from idempotency_keys left join runs on runs.id = idempotency_keys.run_id
           left join run_answers on run_answers.run_id = idempotency_keys.run_id
         where idempotency_keys.project_id = $1 and idempotency_keys.key_id = $2 and idempotency_keys.key = $3`,
@@ -93,12 +94,16 @@ export async function renewKey({ db, pool }: Database, place: KeyPlace, runId: s
   );
 }
 
-/** Once its call is over: a run that has not succeeded, or never began, leaves the key free. */
+/**
+ * Once its call is over: a run that has not succeeded, or never began, leaves the key free. One that somebody ended keeps it,
+ * so that those who wait for it hear of that; the next call takes the key over.
+ */
 export async function settleKey({ db, pool }: Database, place: KeyPlace, runId: string): Promise<void> {
   await withRetry(db, () =>
     pool.query(
       `delete from idempotency_keys where ${placed} and run_id = $4 and not exists (
-        select from runs where id = $4 and status in ('queued', 'running', 'succeeded'))`,
+        select from runs where id = $4 and (status in ('queued', 'running', 'succeeded')
+          or (status = 'canceled' and cancel_requested_at is not null)))`,
       [...placeOf(place), runId],
     ),
   );
