@@ -1,6 +1,7 @@
 // `corral truss setup`: lets the Truss command push here, and says which of its commands work how.
 
-import { chmod, readFile, writeFile } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { readFile, realpath, rename, rm, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import type { Scope } from "@corral/contract";
@@ -48,9 +49,7 @@ const setup: CommandDefinition = {
     const { key } = await context
       .client()
       .keys.create({ name: `truss (${name})`, scopes }, { signal: context.signal });
-    await writeFile(path, withRemote(before, name, { apiKey: key, url }), { mode: 0o600 });
-    // A file that was there keeps its mode otherwise, and a key is in it now.
-    await chmod(path, 0o600);
+    await replaceFile(path, withRemote(before, name, { apiKey: key, url }));
     context.print({ path, remote: name, remote_url: url, replaced: old !== null }, () =>
       [
         `Wrote the remote ${name} to ${path}.`,
@@ -90,6 +89,18 @@ function wholeText(name: string, url: string): string[] {
       ? []
       : ["The command does not check a proxy's certificate: use this where nobody can be in between."]),
   ];
+}
+
+/** Whole or not at all, and readable by its owner alone: keys are in it. A link stays one. */
+async function replaceFile(path: string, text: string): Promise<void> {
+  const target = await realpath(path).catch(() => path);
+  const incoming = `${target}.${randomUUID()}`;
+  try {
+    await writeFile(incoming, text, { mode: 0o600, flag: "wx" });
+    await rename(incoming, target);
+  } finally {
+    await rm(incoming, { force: true });
+  }
 }
 
 function pathOf({ environment }: Context): string {

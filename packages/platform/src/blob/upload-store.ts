@@ -168,6 +168,8 @@ export function createUploadStore(directory: string, maxBytes: number): UploadSt
         bytes += part.bytes;
         files.push(part.name);
       }
+      // Parts that came at the same time did not see each other.
+      if (bytes > maxBytes) throw tooLarge(maxBytes);
       const etag = `${md5.digest("hex")}-${wanted.length}`;
       return { kind: "complete", archive: await finish(upload, { attempt, files, etag, bytes }) };
     },

@@ -8,10 +8,19 @@ type Level = (typeof levels)[number];
 
 const texts = z.array(z.string().max(1_000)).max(20);
 
+/** One value in an address is no list there. */
+function listOf(schema: typeof texts) {
+  return z.preprocess((value) => (typeof value === "string" ? [value] : value), schema.optional());
+}
+
 export const logsBodySchema = z.looseObject({
   start_epoch_millis: z.number().optional(),
   end_epoch_millis: z.number().optional(),
-  min_level: z.string().max(20).optional(),
+  min_level: z
+    .string()
+    .transform((text) => (text.toLowerCase() === "warn" ? "warning" : text.toLowerCase()))
+    .pipe(z.enum(levels))
+    .optional(),
   replica: z.string().max(100).optional(),
   request_id: z.string().max(200).optional(),
   search_pattern: z.string().max(1_000).optional(),
@@ -19,6 +28,15 @@ export const logsBodySchema = z.looseObject({
   excludes: texts.optional(),
   direction: z.enum(["asc", "desc"]).default("desc"),
   limit: z.int().min(1).max(1_000).default(500),
+});
+/** The same in an address. */
+export const logsQuerySchema = z.object({
+  ...logsBodySchema.shape,
+  start_epoch_millis: z.coerce.number().optional(),
+  end_epoch_millis: z.coerce.number().optional(),
+  limit: z.coerce.number().int().min(1).max(1_000).default(500),
+  includes: listOf(texts),
+  excludes: listOf(texts),
 });
 export type LogsQuery = z.output<typeof logsBodySchema>;
 

@@ -27,9 +27,9 @@ export async function promoteDeployment(
   }
   const previous = await productionOf(db, model);
   if (row.desired === "stopped") await setDesired(db, row.project_id, row.id, "running");
-  const promoted = await redeploy(db, row, { promote: true, ...withoutScaleDown(row) });
+  // First, and harmless alone: after a crash in between, a repetition would not find the previous one any more.
   if (scaleDownPrevious && previous?.id !== row.id) await scaleDown(db, previous);
-  return promoted ?? row;
+  return (await redeploy(db, row, { promote: true, ...withoutScaleDown(row) })) ?? row;
 }
 
 export async function productionOf(db: Db, model: ModelRow): Promise<DeploymentRow | null> {

@@ -7,7 +7,7 @@ import { receiveVersion } from "../../build/receive-version.ts";
 import { deploy, deployAnew } from "../../build/create-deployment.ts";
 import { requireName } from "../../build/version-content.ts";
 import { requireModel, requirePush } from "../../gateway/guard.ts";
-import { redeploy } from "../../store/deployments.ts";
+import { changeSettings, redeploy } from "../../store/deployments.ts";
 import { findModel, getOrCreateModel, setTitle } from "../../store/models.ts";
 import type { DeploymentRow, ModelRow, VersionRow } from "../../store/schema.ts";
 import { findUpload, useUpload } from "../../store/uploads.ts";
@@ -113,21 +113,26 @@ async function deploymentOf(
   const { db, principal, weights, memory } = context;
   const { projectId } = principal;
   const options = { db, projectId, places: placesOf(db, weights, projectId), memory };
+  // What the last push said of it counts, also where nothing else changed.
+  const said = {
+    ...(push.labels === null ? {} : { labels: push.labels }),
+    noDownload: !push.allowDownload,
+  } satisfies PushedSettings;
   if (push.kind === "development") {
     const wanted = { version_id: version.id, development: true };
     const may = {
       requireModel: (modelName: string) => requireModel(principal, modelName),
       requirePush: (manifest: Manifest | null) => requirePush(principal, manifest),
     };
-    return (await deploy(wanted, { ...options, ...may, by: "caller" })).row;
+    const { row } = await deploy(wanted, { ...options, ...may, by: "caller" });
+    return (await changeSettings(db, row, said)) ?? row;
   }
   const settings: PushedSettings & Readonly<Record<string, unknown>> = {
     precision: null,
     made_by: "caller",
     promote: push.promote,
     ...(push.deploymentTitle === null ? {} : { title: push.deploymentTitle }),
-    ...(push.labels === null ? {} : { labels: push.labels }),
-    ...(push.allowDownload ? {} : { noDownload: true }),
+    ...said,
   };
   const same = (await deploymentsOf(db, model)).find(
     (row) =>
@@ -138,7 +143,9 @@ async function deploymentOf(
       (push.deploymentTitle === null || pushedSettings(row).title === push.deploymentTitle),
   );
   if (same !== undefined) {
-    const row = push.promote ? await redeploy(db, same, { ...settings, ...withoutScaleDown(same) }) : same;
+    const row = push.promote
+      ? await redeploy(db, same, { ...settings, ...withoutScaleDown(same) })
+      : await changeSettings(db, same, said);
     if (row !== null) return row;
   }
   return await deployAnew(version, settings, options);

@@ -25,7 +25,7 @@ import {
   statusOf,
   titleOf,
 } from "./deployed.ts";
-import { logLines, logsBodySchema } from "./logs.ts";
+import { logLines, logsBodySchema, logsQuerySchema } from "./logs.ts";
 import { promoteDeployment } from "./promotion.ts";
 import { restErrorAnswer } from "./rest-error.ts";
 import { contextOf, type TrussContext, type TrussServices } from "./services.ts";
@@ -172,8 +172,16 @@ export function registerRestRoutes(plain: FastifyInstance, services: TrussServic
   );
   app.get(
     "/v1/models/:model/deployments/:deployment/logs",
-    { config: read, schema: { summary: "Baseten: a deployment's last lines, newest first", tags, params } },
-    async (request) => logs(contextOf(services, request), request.params, {}),
+    {
+      config: read,
+      schema: {
+        summary: "Baseten: a deployment's last lines, newest first",
+        tags,
+        params,
+        querystring: logsQuerySchema,
+      },
+    },
+    async (request) => logs(contextOf(services, request), request.params, request.query),
   );
 
   app.get(

@@ -77,6 +77,10 @@ export async function watchState(context: TrussContext, model: ModelRow) {
   };
 }
 
+/** Patches that wait to be synced. */
+const mostStaged = 100;
+const mostStagedCharacters = 32 * 1024 * 1024;
+
 /** Keeps a patch until it is synced. */
 export async function stagePatch(
   context: TrussContext,
@@ -94,7 +98,11 @@ export async function stagePatch(
   }
   const unsupported = addChanges(patch, layoutOf(development.manifest), new Map());
   if (unsupported !== null) return outcome(model, row, fullPush(`A change of ${unsupported.unsupported}`));
-  await putState(context, development, [...(isNext ? staged : []), patch]);
+  const all = [...(isNext ? staged : []), patch];
+  // Each look at the deployment reads all of them.
+  if (all.length > mostStaged || JSON.stringify(all).length > mostStagedCharacters)
+    return outcome(model, row, fullPush("So many changes"));
+  await putState(context, development, all);
   return outcome(model, row, {});
 }
 
