@@ -171,6 +171,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   const loadMs = Number(request.headers["x-corral-load-ms"] ?? 0);
   const isStored = request.headers["x-corral-store"] !== "0";
   const queuedMs = Number(request.headers["x-corral-queued-ms"] ?? 0);
+  const arrivedMs = request.headers["x-corral-arrived-ms"];
   void report({
     kind: "started",
     run_id: runId,
@@ -179,7 +180,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     dialect: "corral",
     prompt_tokens: 3,
     sequence_count: 1,
-    arrived_ms: Number(request.headers["x-corral-arrived-ms"]),
+    ...(arrivedMs === undefined ? {} : { arrived_ms: Number(arrivedMs) }),
     follows_text: wanted["stream"] === true,
     ...(isStored ? {} : { stored: false }),
   });
