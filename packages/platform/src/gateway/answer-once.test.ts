@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { createHash, randomUUID } from "node:crypto";
 import { before, test } from "node:test";
-import { settleKey } from "../store/idempotency.ts";
+import { readKey, settleKey } from "../store/idempotency.ts";
 import { until } from "../testing/until.ts";
+import { answerOnce } from "./answer-once.ts";
 import { startTestPlatform, type TestPlatform } from "../testing/start-test-platform.ts";
 
 let platform: TestPlatform;
@@ -84,6 +85,23 @@ test("who waits for a run that somebody cancels is told so, and the next call is
   assert.match(await told.text(), /"aborted"/);
   const next = await send(key, body);
   assert.deepEqual([next.status, next.replayed], [200, null]);
+});
+
+test("a call that goes on without its caller keeps its key, though its run is not written down yet", async () => {
+  const leaves = async (headers: Record<string, string>) => {
+    const key = randomUUID();
+    const calls = { store: platform.store, platformId: "another", waitMs: 0 };
+    const forward = () => Promise.resolve();
+    const once = { calls, newRunId: randomUUID, forward, accepted: () => assert.fail() };
+    const principal = { projectId: "default", keyId: await keyId() };
+    const request = { headers, raw: { method: "POST", url: path }, principal };
+    const reply = { raw: { destroyed: true, writableFinished: false } };
+    const call = { dialect: "corral", path, target: { modelId: await modelId() }, body: Buffer.from("{}") };
+    await answerOnce(once, request as never, reply as never, call as never, key);
+    return (await readKey(platform.store, { ...principal, key })) !== null;
+  };
+  assert.equal(await leaves({ "x-corral-on-disconnect": "continue" }), true);
+  assert.equal(await leaves({}), false);
 });
 
 test("a call that is not waited for has one run, too", async () => {

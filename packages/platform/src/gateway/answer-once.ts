@@ -70,7 +70,8 @@ export async function answerOnce(
   call: AddressedCall,
   key: string,
 ): Promise<void> {
-  if (!readRunWishes(request.headers).isStored) throw notKept();
+  const { isStored, outlivesCaller } = readRunWishes(request.headers);
+  if (!isStored) throw notKept();
   const body = call.body ?? (await readBody(request.raw));
   const { projectId, keyId } = principalOf(request);
   const { store, platformId } = calls;
@@ -95,9 +96,12 @@ export async function answerOnce(
     await forward({ ...call, body, runId: claim.runId });
   } finally {
     clearInterval(renewal);
-    await settleKey(store, claim, claim.runId).catch((error: unknown) =>
-      request.log.warn({ err: String(error) }, "an idempotency key stays until it is looked at again"),
-    );
+    // Its run may go on, and be written down only after this: the key is free once nobody has renewed it for a while.
+    const goesOn = outlivesCaller && reply.raw.destroyed && !reply.raw.writableFinished;
+    if (!goesOn)
+      await settleKey(store, claim, claim.runId).catch((error: unknown) =>
+        request.log.warn({ err: String(error) }, "an idempotency key stays until it is looked at again"),
+      );
   }
 }
 
