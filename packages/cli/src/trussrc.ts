@@ -25,9 +25,9 @@ export function withRemote(text: string, name: string, { apiKey, url }: TrussRem
   return [...lines, ...(lines.length === 0 ? [] : [""]), ...own].join("\n");
 }
 
-/** Lines `[start, end)` of a section, its head included. */
+/** Lines `[start, end)` of a section, its head included. As Python's configparser reads heads: what follows is a comment. */
 function sectionOf(lines: readonly string[], name: string) {
-  const head = (line: string) => /^\[([^\]]*)\]\s*$/.exec(line)?.[1];
+  const head = (line: string) => /^\[(.+)\]/.exec(line)?.[1];
   const start = lines.findIndex((line) => head(line) === name);
   if (start === -1) return null;
   const next = lines.findIndex((line, at) => at > start && head(line) !== undefined);

@@ -109,6 +109,8 @@ export function createClient(options: ClientOptions) {
         const text = decoder.decode(piece, { stream: true });
         if (text !== "") yield text;
       }
+      const rest = decoder.decode();
+      if (rest !== "") yield rest;
     },
   };
 }`;

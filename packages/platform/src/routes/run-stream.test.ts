@@ -4,6 +4,7 @@ import { before, test } from "node:test";
 import { sql } from "kysely";
 import { removeOldRuns } from "../runs/retention.ts";
 import { startTestPlatform, type TestPlatform } from "../testing/start-test-platform.ts";
+import { until } from "../testing/until.ts";
 
 let platform: TestPlatform;
 before(async () => {
@@ -16,6 +17,8 @@ const call = "/api/v1/deployments/teller/generate";
 test("a run is followed while it goes on, left, gone on with at the place seen last, and read again afterwards", async () => {
   const answer = await platform.post(call, { stream: true, pause_ms: 400 });
   const runId = answer.headers.get("x-corral-run-id") ?? "";
+  // Its first piece may arrive before its start is written down.
+  await until("it is kept", async () => (await platform.request(`/runs/${runId}`)).status === 200);
   const first = await follow(runId, undefined, 1);
   assert.deepEqual(first, [{ id: "0-6", event: "token", data: { sequence: 0, text: "first " } }]);
   const rest = await follow(runId, first[0]?.id);
@@ -37,8 +40,7 @@ test("a run is followed while it goes on, left, gone on with at the place seen l
 });
 
 test("a run that did not stream is told as one text from its output", async () => {
-  const answer = await platform.post(call, {});
-  const events = await follow(answer.headers.get("x-corral-run-id") ?? "", undefined);
+  const events = await follow(await answeredRun(), undefined);
   assert.deepEqual(
     events.map(({ event }) => event),
     ["token", "done"],
@@ -66,6 +68,7 @@ test("a run is listed by model, key, family, time and kind, and a word that is n
   const since = new Date().toISOString();
   const answer = await platform.post("/teller/predict", {}, { authorization: `Bearer ${key}` });
   const runId = answer.headers.get("x-corral-run-id");
+  await answer.text();
   const { key_id } = (await (await platform.request(`/runs/${runId}`)).json()) as { key_id: string };
   const found = async (query: string) => {
     const response = await platform.request(`/api/v1/runs?${query}`);
@@ -83,12 +86,7 @@ test("a run is listed by model, key, family, time and kind, and a word that is n
 
 test("a run over the time that runs are kept is removed, unless its result is still to be sent; its counts stay", async () => {
   const { db } = platform.store;
-  const runs = await Promise.all(
-    Array.from(
-      { length: 3 },
-      async () => (await platform.post(call, {})).headers.get("x-corral-run-id") ?? "",
-    ),
-  );
+  const runs = await Promise.all(Array.from({ length: 3 }, answeredRun));
   const [old = "", owed = "", fresh = ""] = runs;
   const before = await usedRuns();
   const ended = new Date(Date.now() - 8 * 86_400_000);
@@ -108,6 +106,13 @@ test("a run over the time that runs are kept is removed, unless its result is st
   assert.deepEqual([statuses, fresh], [[404, 200, 200], runs[2]]);
   assert.equal(await usedRuns(), before);
 });
+
+/** A run is kept once the last byte of its answer is here. */
+async function answeredRun(): Promise<string> {
+  const answer = await platform.post(call, {});
+  await answer.text();
+  return answer.headers.get("x-corral-run-id") ?? "";
+}
 
 async function usedRuns(): Promise<number> {
   const report = (await (await platform.request("/api/v1/usage")).json()) as { total: { runs: number } };

@@ -7,8 +7,10 @@ const layout = {
   packagesDirectory: "packages",
   requirementsFile: "requirements.txt",
 };
+const hashes = (requirements: string | null): Record<string, string> =>
+  requirements === null ? {} : { "requirements.txt": requirements };
 const signature = (config: string, requirements: string | null = null) => ({
-  content_hashes_by_path: requirements === null ? {} : { "requirements.txt": requirements },
+  content_hashes_by_path: hashes(requirements),
   config,
   requirements_file_requirements: requirements === null ? [] : ["requests==2", "numpy"],
 });
@@ -62,6 +64,22 @@ test("the config is the text that the author wrote, and a requirements file has 
 test("what no file holds takes a full push", () => {
   const data = patch([{ type: "data", body: {} }]);
   assert.deepEqual(addChanges(data, layout, new Map()), { unsupported: "data" });
+});
+
+test("an edited pyproject.toml takes a full push: the command tells its dependencies alone", () => {
+  const edited = (hash: string) => ({
+    ...signature("a"),
+    content_hashes_by_path: { "pyproject.toml": hash },
+    requirements_file_requirements: ["numpy"],
+  });
+  const changes: FileChanges = new Map();
+  const outcome = addChanges(
+    patch([], edited("1"), edited("2")),
+    { ...layout, requirementsFile: "pyproject.toml" },
+    changes,
+  );
+  assert.deepEqual(outcome, { unsupported: "pyproject.toml" });
+  assert.equal(changes.size, 0);
 });
 
 test("a removed directory is all below it, and what is not there is not removed", () => {

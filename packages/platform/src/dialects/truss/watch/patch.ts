@@ -99,10 +99,17 @@ export function addChanges(
   if (after.config !== before.config) changes.set("config.yaml", Buffer.from(after.config, "utf8"));
   const file = layout.requirementsFile;
   if (file !== null && after.content_hashes_by_path[file] !== before.content_hashes_by_path[file]) {
+    // Of these the command tells the dependencies alone, of which no file can be made again.
+    if (isProjectFile(file)) return { unsupported: file };
     const lines = after.requirements_file_requirements.map((line) => `${line}\n`);
     changes.set(file, Buffer.from(lines.join(""), "utf8"));
   }
   return null;
+}
+
+/** What `requirements_file` may be besides a list of requirements. */
+function isProjectFile(path: string): boolean {
+  return /(^|\/)(pyproject\.toml|uv\.lock)$/.test(path);
 }
 
 /** Whether the command asked to keep the living object. */
