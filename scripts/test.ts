@@ -10,7 +10,7 @@ import { runChecks } from "./check.ts";
 import { LeftoverWatch } from "./leftovers.ts";
 import { repository } from "./repository.ts";
 
-const totalMs = 15 * 60_000;
+const totalMs = 18 * 60_000;
 const fileMs = 4 * 60_000;
 
 interface Totals {
