@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { before, test } from "node:test";
 import { startTestPlatform, type TestPlatform } from "./testing/start-test-platform.ts";
 import { describeServer } from "./describe-server.ts";
@@ -209,6 +210,15 @@ test("every bad field of a body is named, with its pointer", async () => {
     "/name missing_parameter",
     "/scopes/0 invalid_parameter",
   ]);
+});
+
+test("a route without a body takes a request that names JSON and sends nothing; another one says what is missing", async () => {
+  const headers = { "content-type": "application/json" };
+  const cancel = await platform.request(`/runs/${randomUUID()}/cancel`, { method: "POST", headers });
+  assert.equal(cancel.status, 404);
+  const key = await platform.request("/api/v1/keys", { method: "POST", headers });
+  assert.equal(key.status, 400);
+  assert.match(await key.text(), /The body is empty/);
 });
 
 test("names of routes and names that lead elsewhere cannot be deployed", async () => {

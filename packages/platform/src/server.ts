@@ -98,7 +98,9 @@ export async function buildServer(services: ServerServices): Promise<CorralServe
   app.decorateRequest("expected", null);
   app.removeContentTypeParser("text/plain");
   app.removeContentTypeParser("application/json");
-  app.addContentTypeParser("application/json", { parseAs: "string" }, (_request, body, done) => {
+  app.addContentTypeParser("application/json", { parseAs: "string" }, (request, body, done) => {
+    // Many clients name a type where they send nothing.
+    if (body === "" && request.routeOptions.schema?.body === undefined) return done(null, undefined);
     try {
       done(null, parseJson(body as string));
     } catch (error) {
