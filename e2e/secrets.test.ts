@@ -88,9 +88,11 @@ test("neither secret, key nor the key of all secrets is found in what Corral wro
   const wanted = [value, other, key.split("_")[2] ?? "", corral.key.split("_")[2] ?? ""]
     .flatMap((text) => formsOf(Buffer.from(text)))
     .concat(formsOf(sealingKey));
+  const adminSecret = corral.key.split("_")[2] ?? "";
   const mayHold = new Map([
-    ["admin-key", corral.key.split("_")[2] ?? ""],
-    ["secret-key", sealingKey.toString("base64")],
+    ["admin-key", new Set([adminSecret])],
+    // Without `+` and `/` in it, a key's base64url is the beginning of its base64.
+    ["secret-key", new Set(formsOf(sealingKey).map(String))],
   ]);
   const files = (await readdir(corral.home, { recursive: true, withFileTypes: true })).filter((file) =>
     file.isFile(),
@@ -99,7 +101,7 @@ test("neither secret, key nor the key of all secrets is found in what Corral wro
   for (const file of files) {
     const content = await readFile(join(file.parentPath, file.name)).catch(() => Buffer.alloc(0));
     for (const text of wanted) {
-      if (mayHold.get(file.name) === text.toString()) continue;
+      if (mayHold.get(file.name)?.has(text.toString()) === true) continue;
       assert.ok(
         !content.includes(text),
         `${join(file.parentPath, file.name)} holds ${text.toString("latin1")}`,
@@ -110,7 +112,7 @@ test("neither secret, key nor the key of all secrets is found in what Corral wro
   assert.ok(searched > 500, `${searched} files, PostgreSQL's among them`);
   const output = Buffer.from(corral.output());
   for (const text of wanted)
-    if (mayHold.get("admin-key") !== text.toString()) assert.ok(!output.includes(text), "the output");
+    if (text.toString() !== adminSecret) assert.ok(!output.includes(text), "the output");
 });
 
 function formsOf(bytes: Buffer): Buffer[] {
