@@ -4,7 +4,8 @@
 import type { RunError } from "@corral/contract";
 import { inTransaction, withRetry } from "./retry.ts";
 import { endOpenRunsOfReplica } from "./runs.ts";
-import type { Db, ReplicaRow, ReplicaStatus } from "./schema.ts";
+import type { Db, ReplicaRow } from "./schema.ts";
+import type { ReplicaStatus } from "./tables/models.ts";
 import { storable } from "./text.ts";
 
 export interface NewReplica {

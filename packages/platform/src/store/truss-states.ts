@@ -3,7 +3,8 @@
 
 import type { Selectable } from "kysely";
 import { withRetry } from "./retry.ts";
-import type { Db, TrussStatesTable } from "./schema.ts";
+import type { Db } from "./schema.ts";
+import type { TrussStatesTable } from "./tables/models.ts";
 
 export type TrussStateRow = Selectable<TrussStatesTable>;
 

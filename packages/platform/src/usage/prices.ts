@@ -3,7 +3,8 @@
 import { ServingError, type Price, type PutPrice } from "@corral/contract";
 import type { Selectable } from "kysely";
 import { inTransaction, withRetry } from "../store/retry.ts";
-import type { Db, PricesTable } from "../store/schema.ts";
+import type { Db } from "../store/schema.ts";
+import type { PricesTable } from "../store/tables/usage.ts";
 import { currencyOf } from "./report.ts";
 
 export type PriceRow = Selectable<PricesTable> & { readonly model_name: string };

@@ -8,7 +8,7 @@ import { mostAttempts } from "../domain/delivery.ts";
 import { createEgress } from "../egress/post.ts";
 import { createSealing } from "../secrets/sealing.ts";
 import { claimDeliveries, expireDeliveries, redeliver, settleDelivery } from "../store/deliveries.ts";
-import type { WebhookTarget } from "../store/schema.ts";
+import type { WebhookTarget } from "../store/tables/runs.ts";
 import { openTestStore } from "../store/testing.ts";
 import { until } from "../testing/until.ts";
 import { rotateSecret, signingSecrets } from "./secret.ts";

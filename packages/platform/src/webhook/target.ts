@@ -4,7 +4,7 @@ import type { Dialect } from "@corral/contract";
 import { placeOf } from "../secrets/live-sealing.ts";
 import type { SealedColumn } from "../secrets/sealed-columns.ts";
 import type { Sealing } from "../secrets/sealing.ts";
-import type { WebhookTarget } from "../store/schema.ts";
+import type { WebhookTarget } from "../store/tables/runs.ts";
 
 export const callerSecret = {
   table: "runs",

@@ -4,7 +4,8 @@ import { randomUUID } from "node:crypto";
 import type { RunError, RunStatus } from "@corral/contract";
 import { createDeployment } from "../../store/deployments.ts";
 import { getOrCreateModel } from "../../store/models.ts";
-import type { Db, WebhookTarget } from "../../store/schema.ts";
+import type { Db } from "../../store/schema.ts";
+import type { WebhookTarget } from "../../store/tables/runs.ts";
 import { insertVersion } from "../../store/versions.ts";
 
 export interface TestRun {
