@@ -6,12 +6,9 @@ import { ServingError } from "@corral/contract";
 import { settingsFrom } from "./build/deployment-settings.ts";
 import type { ReplicaPlan } from "./build/replica-config.ts";
 import { idleSecondsOf, type DeploymentRecords } from "./reconcile.ts";
-import {
-  activateDeployment,
-  listAllDeployments,
-  listWanted,
-  setDeploymentStatus,
-} from "./store/deployments.ts";
+import { listAllDeployments, listWanted } from "./store/deployments.ts";
+import { activateDeployment } from "./store/model-name.ts";
+import { setDeploymentStatus } from "./store/change-deployments.ts";
 import type { Db, VersionRow } from "./store/schema.ts";
 import { memoryNeeds } from "./residency/memory-needs.ts";
 import { getVersion } from "./store/versions.ts";

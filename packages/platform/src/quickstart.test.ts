@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { createQuickstart } from "./quickstart.ts";
-import { createDeployment, deleteDeployment, findDeploymentByName } from "./store/deployments.ts";
+import { findDeploymentByName } from "./store/deployments.ts";
+import { deleteDeployment } from "./store/model-name.ts";
+import { createDeployment } from "./store/change-deployments.ts";
 import { getOrCreateModel } from "./store/models.ts";
 import { openTestStore } from "./store/testing.ts";
 import { insertVersion } from "./store/versions.ts";

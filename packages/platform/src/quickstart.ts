@@ -4,7 +4,8 @@
 import { ServingError, asServingError } from "@corral/contract";
 import { deploy, type DeployOptions } from "./build/create-deployment.ts";
 import type { ContentPlaces } from "./build/version-content.ts";
-import { deleteDeployment, findDeploymentByName } from "./store/deployments.ts";
+import { findDeploymentByName } from "./store/deployments.ts";
+import { deleteDeployment } from "./store/model-name.ts";
 import type { Db } from "./store/schema.ts";
 
 export interface Quickstart {

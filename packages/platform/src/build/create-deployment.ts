@@ -4,14 +4,13 @@ import type { Manifest } from "@corral/bundle";
 import { asServingError, type CreateDeployment, ServingError } from "@corral/contract";
 import type { FitMachine } from "@corral/weights";
 import {
-  createDeployment,
   findDeploymentById,
   findDeploymentByName,
   findDevelopment,
   listDeployments,
-  moveDeployment,
-  redeploy,
 } from "../store/deployments.ts";
+import { redeploy } from "../store/model-name.ts";
+import { createDeployment, moveDeployment } from "../store/change-deployments.ts";
 import { findModel, getOrCreateModel } from "../store/models.ts";
 import type { Db, DeploymentRow, VersionRow } from "../store/schema.ts";
 import { getVersion, insertVersion } from "../store/versions.ts";

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { createDeployment } from "../store/deployments.ts";
+import { createDeployment } from "../store/change-deployments.ts";
 import { getOrCreateModel } from "../store/models.ts";
 import { findReplica, insertReplica, listAliveReplicas } from "../store/replicas.ts";
 import { openTestStore } from "../store/testing.ts";

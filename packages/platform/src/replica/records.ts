@@ -1,7 +1,7 @@
 // How supervisors write replicas down: the store's functions behind the supervisor's port.
 
 import type { Report } from "@corral/contract";
-import { setMeasured } from "../store/deployments.ts";
+import { setMeasured } from "../store/change-deployments.ts";
 import { endReplica, insertReplica, updateReplica } from "../store/replicas.ts";
 import { setCodeInterface } from "../store/versions.ts";
 import type { Db } from "../store/schema.ts";

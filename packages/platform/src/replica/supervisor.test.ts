@@ -105,7 +105,7 @@ test("a deleted deployment loses its replica and its name, and keeps its runs", 
 test("the newest deployment that became active answers for its model", async () => {
   const first = await platform.deploy("twice", { load_ms: 1 });
   const models = (await (await platform.request("/api/v1/models/twice")).json()) as { id: string };
-  const { createDeployment } = await import("../store/deployments.ts");
+  const { createDeployment } = await import("../store/change-deployments.ts");
   const second = await createDeployment(platform.store.db, {
     projectId: "default",
     modelId: models.id,

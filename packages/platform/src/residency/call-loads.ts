@@ -4,7 +4,7 @@ import { createForeignLoads } from "./foreign-loads.ts";
 import type { CallLoads } from "../gateway/wait-for-load.ts";
 import { defaultLimits } from "../build/replica-config.ts";
 import type { LiveReplica } from "../replica/live-replica.ts";
-import { wantDeployment } from "../store/deployments.ts";
+import { wantDeployment } from "../store/change-deployments.ts";
 import type { Db } from "../store/schema.ts";
 import type { Residency } from "./residency.ts";
 

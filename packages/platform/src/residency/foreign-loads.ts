@@ -3,7 +3,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { ServingError } from "@corral/contract";
-import type { WantedDeployment } from "../store/deployments.ts";
+import type { WantedDeployment } from "../store/change-deployments.ts";
 import { createAnnouncement, type Announcement, type LoadPlace } from "./place.ts";
 
 export interface ForeignLoadsOptions {

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { test } from "node:test";
 import type { Report, ReportBody, Usage } from "@corral/contract";
 import fc from "fast-check";
-import { createDeployment } from "../store/deployments.ts";
+import { createDeployment } from "../store/change-deployments.ts";
 import { randomId } from "../store/ids.ts";
 import { getOrCreateModel } from "../store/models.ts";
 import { endReplica, findReplica, insertReplica } from "../store/replicas.ts";

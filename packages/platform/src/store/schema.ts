@@ -2,9 +2,30 @@
 // the wire's shapes are made from them by `to…` functions, one beside each resource.
 
 import type { Kysely, Selectable } from "kysely";
-import type { ProjectsTable, ApiKeysTable, SecretsTable, AcceptedLicensesTable, SchemaMigrationsTable } from "./tables/projects.ts";
-import type { ModelsTable, VersionsTable, DeploymentsTable, AdaptersTable, ReplicasTable, TrussStatesTable } from "./tables/models.ts";
-import type { RunsTable, RunTextsTable, RunAnswersTable, IdempotencyKeysTable, QueueTable, DeliveriesTable, WebhookSecretsTable } from "./tables/runs.ts";
+import type {
+  ProjectsTable,
+  ApiKeysTable,
+  SecretsTable,
+  AcceptedLicensesTable,
+  SchemaMigrationsTable,
+} from "./tables/projects.ts";
+import type {
+  ModelsTable,
+  VersionsTable,
+  DeploymentsTable,
+  AdaptersTable,
+  ReplicasTable,
+  TrussStatesTable,
+} from "./tables/models.ts";
+import type {
+  RunsTable,
+  RunTextsTable,
+  RunAnswersTable,
+  IdempotencyKeysTable,
+  QueueTable,
+  DeliveriesTable,
+  WebhookSecretsTable,
+} from "./tables/runs.ts";
 import type { BudgetsTable, PricesTable, UsageDaysTable } from "./tables/usage.ts";
 import type { WeightsTable, UploadsTable, UploadRequestsTable } from "./tables/files.ts";
 

@@ -5,18 +5,14 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { deploymentSchema, keySchema, modelSchema, redact, versionSchema } from "@corral/contract";
 import {
-  activateDeployment,
-  createDeployment,
-  deleteDeployment,
   findDeploymentById,
   findDeploymentByIdentifier,
   findDeploymentByName,
   listDeployments,
-  redeploy,
-  setDeploymentStatus,
-  setDesired,
   toDeployment,
 } from "./deployments.ts";
+import { activateDeployment, deleteDeployment, redeploy } from "./model-name.ts";
+import { createDeployment, setDeploymentStatus, setDesired } from "./change-deployments.ts";
 import { randomId } from "./ids.ts";
 import {
   createKey,

@@ -1,6 +1,6 @@
 // A model with one deployment and one replica, as rows alone: for tests of the tables.
 
-import { createDeployment } from "../store/deployments.ts";
+import { createDeployment } from "../store/change-deployments.ts";
 import { randomId } from "../store/ids.ts";
 import { getOrCreateModel } from "../store/models.ts";
 import { insertReplica } from "../store/replicas.ts";

@@ -2,7 +2,8 @@
 // it may give its memory back.
 
 import { ServingError } from "@corral/contract";
-import { changeSettings, redeploy, setDesired } from "../../store/deployments.ts";
+import { redeploy } from "../../store/model-name.ts";
+import { changeSettings, setDesired } from "../../store/change-deployments.ts";
 import type { Db, DeploymentRow, ModelRow } from "../../store/schema.ts";
 import { deploymentsOf, isProduction, pushedSettings } from "./deployed.ts";
 

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import type { Report, ReportBody } from "@corral/contract";
 import fc from "fast-check";
 import { createSealing } from "../../secrets/sealing.ts";
-import { createDeployment } from "../../store/deployments.ts";
+import { createDeployment } from "../../store/change-deployments.ts";
 import { randomId } from "../../store/ids.ts";
 import { getOrCreateModel } from "../../store/models.ts";
 import { endReplica, insertReplica } from "../../store/replicas.ts";

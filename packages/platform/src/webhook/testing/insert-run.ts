@@ -2,7 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import type { RunError, RunStatus } from "@corral/contract";
-import { createDeployment } from "../../store/deployments.ts";
+import { createDeployment } from "../../store/change-deployments.ts";
 import { getOrCreateModel } from "../../store/models.ts";
 import type { Db } from "../../store/schema.ts";
 import type { WebhookTarget } from "../../store/tables/runs.ts";
