@@ -48,8 +48,7 @@ export async function answerCall<Service extends CallService, Body>(
     const forwarded = readForwardedCall(request.headers);
     runId = forwarded.runId;
     const body = await readBody(request, config.limits.body_bytes);
-    const query = new URL(request.url ?? "/", "http://replica").searchParams;
-    await carryOut(admit, { forwarded, body, query, receivedAtMs, request, response });
+    await carryOut(admit, { forwarded, body, query: queryOf(request.url), receivedAtMs, request, response });
   } catch (error) {
     request.resume();
     const { code } = asServingError(error);
@@ -58,6 +57,11 @@ export async function answerCall<Service extends CallService, Body>(
     else log.debug("a call was refused", { run_id: runId, refused_with: code });
     sendError(request, response, asServingError(error), runId);
   }
+}
+
+function queryOf(url = "/"): URLSearchParams {
+  const at = url.indexOf("?");
+  return new URLSearchParams(at < 0 ? "" : url.slice(at + 1));
 }
 
 /** Of the cause where there is one, for the log. */

@@ -16,6 +16,8 @@ import { Outbox } from "./outbox.ts";
 const longestLine = 64 * 1024;
 /** Of one write, about. */
 const mostWrittenLength = 64 * 1024;
+/** A short run's start goes out together with its end: one write, and one row, for both. */
+const unhurriedMs = 5;
 
 export interface ControlChannelOptions {
   readonly log: Log;
@@ -38,6 +40,7 @@ export class ControlChannel {
   #blocked = false;
   /** Reports of one turn of the event loop go out together. */
   #flushing: NodeJS.Immediate | null = null;
+  #flushingLater: NodeJS.Timeout | null = null;
   #closed = false;
 
   constructor(options: ControlChannelOptions) {
@@ -81,10 +84,15 @@ export class ControlChannel {
     this.#flush();
   }
 
-  /** Queues a report and gives its number. */
-  report(body: ReportBody): number {
+  /**
+   * Queues a report and gives its number.
+   *
+   * @param isUnhurried nobody waits for it: it may go out a few milliseconds later, or with the next one that hurries
+   */
+  report(body: ReportBody, isUnhurried = false): number {
     const number = this.#outbox.add(body);
-    this.#flushing ??= setImmediate(() => this.#flush());
+    if (isUnhurried) this.#flushingLater ??= setTimeout(() => this.#flush(), unhurriedMs);
+    else this.#flushing ??= setImmediate(() => this.#flush());
     return number;
   }
 
@@ -109,7 +117,8 @@ export class ControlChannel {
 
   #flush(): void {
     if (this.#flushing !== null) clearImmediate(this.#flushing);
-    this.#flushing = null;
+    if (this.#flushingLater !== null) clearTimeout(this.#flushingLater);
+    this.#flushing = this.#flushingLater = null;
     while (this.#socket !== null && !this.#blocked) {
       const lines = this.#takeLines();
       if (lines === "") return;

@@ -57,7 +57,7 @@ export interface ActiveRun<Handle extends RunHandle = RunHandle> extends RunStar
 }
 
 export interface LedgerChannel {
-  report(body: ReportBody): number;
+  report(body: ReportBody, isUnhurried?: boolean): number;
   readonly unacknowledgedCount: number;
 }
 
@@ -90,7 +90,7 @@ export class RunLedger {
       text: start.isFollowed === true && start.isStored ? new RunTextBuffer() : null,
     };
     this.#active.set(run.runId, run);
-    this.#channel.report({
+    const started: ReportBody = {
       kind: "started",
       run_id: run.runId,
       project_id: run.projectId,
@@ -103,7 +103,8 @@ export class RunLedger {
       ...(run.text === null ? {} : { follows_text: true }),
       // Stop strings and their like are the caller's own words.
       ...(run.parameters === undefined || !run.isStored ? {} : { parameters: run.parameters }),
-    });
+    };
+    this.#channel.report(started, true);
     // Ticks twice within the time that a report may be old.
     this.#timer ??= setInterval(() => this.#reportAll(), progressReportMs / 2).unref();
     if (this.#foreseen.delete(run.runId)) run.handle.abort();

@@ -233,15 +233,18 @@ function requestOf({ request, forwarded }: ReceivedCall<Buffer>) {
 }
 
 export function requestHeaders(request: IncomingMessage, runId: string): [string, string][] {
-  const headers = Object.entries(request.headers).flatMap(([name, value]): [string, string][] => {
-    if (value === undefined || hiddenHeader.test(name)) return [];
-    return [value].flat().map((one) => [name, one]);
-  });
+  const headers: [string, string][] = [];
+  for (const name of Object.keys(request.headers)) {
+    const value = request.headers[name];
+    if (value === undefined || hiddenHeaders.has(name) || name.startsWith("x-corral-")) continue;
+    if (typeof value === "string") headers.push([name, value]);
+    else for (const one of value) headers.push([name, one]);
+  }
   headers.push(["x-baseten-request-id", runId]);
   return headers;
 }
 
-const hiddenHeader = /^(authorization|cookie|x-corral-.*|x-baseten-request-id)$/;
+const hiddenHeaders: ReadonlySet<string> = new Set(["authorization", "cookie", "x-baseten-request-id"]);
 
 function timeLeft(service: CodeService, { forwarded }: ReceivedCall<Buffer>): number {
   const { callMs } = service.limits;
