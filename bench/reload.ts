@@ -3,11 +3,13 @@
 
 import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { startCorral, startWatch, type Corral } from "../e2e/harness.ts";
 import { benchHome } from "../scripts/bench-home.ts";
+import { cpuUseBetween, describeCommit, describeMachine, readCpuTimes } from "./machine.ts";
 import { codeKinds, directoryOf, type CodeKind } from "./reload-code.ts";
 import { startLoad } from "./reload-load.ts";
 
@@ -17,6 +19,7 @@ const { values } = parseArgs({
     edits: { type: "string", default: "100" },
     callers: { type: "string", default: "2" },
     model: { type: "string", default: join(benchHome(), "models", "1b-q4_0-1.gguf") },
+    save: { type: "boolean", default: false },
   },
 });
 const kinds = values.kinds.split(",").map((given) => {
@@ -30,12 +33,17 @@ const pauseMs = 1_000;
 /** Of one edit: more is no reload. */
 const patienceMs = 60_000;
 
+const machine = describeMachine();
 const folder = mkdtempSync(join(tmpdir(), "corral-reload-"));
 const corral = await startCorral({ quickstart: false, env: { CORRAL_MODEL_ROOTS: dirname(model) } });
 try {
   for (const kind of kinds) {
-    const result = await measure(kind, corral);
+    const before = readCpuTimes(process.pid, process.pid);
+    const { samplesMs, ...figures } = await measure(kind, corral);
+    const { foreignCores } = cpuUseBetween(before, readCpuTimes(process.pid, process.pid));
+    const result = { ...figures, foreign_cores: foreignCores };
     process.stdout.write(`${JSON.stringify(result)}\n`);
+    if (values.save) saveResult(kind, { ...result, samples_ms: samplesMs });
   }
 } finally {
   await corral[Symbol.asyncDispose]();
@@ -95,7 +103,23 @@ async function measure(kind: CodeKind, { url, key }: Corral) {
     streams,
     streams_broken_off: brokenOff,
     calls_failed: failed + probesFailed,
+    samplesMs: millis.map(Math.round),
   };
+}
+
+/** One file a kind: each may be measured again by itself. */
+function saveResult(kind: CodeKind, result: object): void {
+  const place = fileURLToPath(new URL(`results/reload-${kind}.json`, import.meta.url));
+  const about = {
+    bench: "reload",
+    ...describeCommit(fileURLToPath(new URL("..", import.meta.url))),
+    machine,
+    node: process.version,
+    model: basename(model),
+    callers: Number(values.callers),
+  };
+  mkdirSync(dirname(place), { recursive: true });
+  writeFileSync(place, `${JSON.stringify({ ...about, result }, null, 2)}\n`);
 }
 
 /** As editors save. */
