@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { clientFile } from "./client-file.ts";
 import { schemaType } from "./schema-type.ts";
 
@@ -82,6 +82,30 @@ const answers = documentOf(
   },
 );
 const streams = documentOf({ "application/octet-stream": {} }, { Input: {}, Output: {} });
+const generates = documentOf(
+  { "application/json": {}, "text/event-stream": {} },
+  {
+    Input: {
+      type: "object",
+      properties: { prompt: text, stream: { type: "boolean" } },
+      required: ["prompt"],
+    },
+    Output: { $ref: "#/components/schemas/Output_Loop" },
+    Output_Loop: { anyOf: [{ $ref: "#/components/schemas/Output_Back" }, { type: "null" }] },
+    Output_Back: { allOf: [{ $ref: "#/components/schemas/Output_Loop" }] },
+    Output_Self: { $ref: "#/components/schemas/Output_Self" },
+    Output_List: {
+      type: "array",
+      items: {
+        anyOf: [
+          { $ref: "#/components/schemas/Output_List" },
+          { $ref: "#/components/schemas/Output_Self" },
+          text,
+        ],
+      },
+    },
+  },
+);
 
 /** Of the text of a file that a test writes. */
 const importLine = (what: string, from: string) => `import { ${what} } from "./${from}.ts";`;
@@ -93,18 +117,24 @@ test("a client compiles with right calls, and wrong ones are found in their line
     writeFileSync(join(directory, "package.json"), '{"type":"module"}');
     writeFileSync(join(directory, "shop.ts"), clientFile(answers, options));
     writeFileSync(join(directory, "words.ts"), clientFile(streams, options));
+    writeFileSync(join(directory, "llama.ts"), clientFile(generates, options));
     writeFileSync(
       join(directory, "calls.ts"),
       `${importLine("createClient", "shop")}
 ${importLine("createClient as createWords", "words")}
+${importLine("createClient as createLlama, type OutputList", "llama")}
 const shop = createClient({ key: "k" });
 const { total } = await shop.predict({ items: [{ name: "a", parts: [{ name: "b" }] }], mode: "fast" });
 export const sum: number = total;
 for await (const piece of createWords({ key: "k" }).predict("anything")) piece.toUpperCase();
+const llama = createLlama({ key: "k" });
+export const nested: OutputList = [[["a"], "b"]];
+for await (const { event, data } of llama.stream({ prompt: "a" })) if (event === "token") data.text.toUpperCase();
 await shop.predict({ items: [{ name: 1 }] });
 await shop.predict({ items: [], mode: "medium" });
 await shop.predict({ items: [], other: true });
 (await shop.predict({ items: [] })).totals;
+await llama.predict({ prompt: "a", stream: true });
 `,
     );
     const { stdout } = spawnSync(
@@ -125,7 +155,46 @@ await shop.predict({ items: [], other: true });
       .split("\n")
       .filter((line) => line.includes("error TS"))
       .map((line) => /^(\w+\.ts)\((\d+)/.exec(line)?.slice(1).join(":") ?? line);
-    assert.deepEqual(lines, ["calls.ts:7", "calls.ts:8", "calls.ts:9", "calls.ts:10"], stdout);
+    assert.deepEqual(
+      lines,
+      ["calls.ts:11", "calls.ts:12", "calls.ts:13", "calls.ts:14", "calls.ts:15"],
+      stdout,
+    );
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+});
+
+test("the client of a model of weights reads events until the last one, and says where they break off", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "corral-client-"));
+  try {
+    const path = join(directory, "llama.ts");
+    writeFileSync(path, clientFile(generates, { url: "http://127.0.0.1:1", command: "corral client llama" }));
+    const { createClient } = (await import(pathToFileURL(path).href)) as {
+      createClient: (options: object) => {
+        stream(input: object): AsyncIterable<{ event: string; data: unknown }>;
+      };
+    };
+    const read = async (answer: string) => {
+      const sent: unknown[] = [];
+      const bodies = async (_url: string, { body }: { body: string }) => {
+        sent.push(JSON.parse(body));
+        return new Response(answer);
+      };
+      const events: string[] = [];
+      for await (const { event } of createClient({ key: "k", fetch: bodies }).stream({ prompt: "a" }))
+        events.push(event);
+      assert.deepEqual(sent, [{ prompt: "a", stream: true }]);
+      return events;
+    };
+    const token = 'event: token\ndata: {"text":"a"}\nid: 1\n\n';
+    assert.deepEqual(await read(`: ping\n\n${token}${token}event: done\ndata: {}\n\n`), [
+      "token",
+      "token",
+      "done",
+    ]);
+    await assert.rejects(read(token), /broke off before its end/);
+    await assert.rejects(read(`${token}event: error\ndata: {"error":{"code":"internal"}}\n\n`), /internal/);
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }

@@ -1,5 +1,7 @@
 // The OpenAPI document of a deployment → a TypeScript file with its types and the call, which needs nothing but `fetch`. Pure.
 
+import { callFrame, createClientText } from "./client-frame.ts";
+import { circular } from "./circular.ts";
 import { schemaType, type Schema } from "./schema-type.ts";
 
 export interface ClientFileOptions {
@@ -11,109 +13,41 @@ export interface ClientFileOptions {
 
 interface Operation {
   readonly path: string;
-  /** Text, piece by piece. */
-  readonly streams: boolean;
+  /** `text`: piece by piece. `choice`: JSON, and events for `stream: true`. */
+  readonly answer: "json" | "text" | "choice";
 }
 
 /** Fails with a `TypeError` for a document that is not of a deployment. */
 export function clientFile(document: Schema, { url, command }: ClientFileOptions): string {
-  const { path, streams } = operationOf(document);
+  const { path, answer } = operationOf(document);
   const { title, version } = object(document["info"]);
   const schemas = object(object(document["components"])["schemas"]);
   const names = typeNames(Object.keys(schemas));
-  const nameOf = (reference: string) => {
-    const [, name] = /^#\/components\/schemas\/([^/]+)$/.exec(reference) ?? [];
-    return name === undefined ? null : (names.get(name) ?? null);
-  };
+  const loops = circular(schemas, partOf);
+  const typeOf = (name: string, schema: unknown) =>
+    schemaType(schema, (reference, isDirect) => {
+      const part = partOf(reference);
+      if (part === null || (isDirect && loops.get(name)?.has(part) === true)) return null;
+      return names.get(part) ?? null;
+    });
   const types = Object.entries(schemas)
-    .filter(([name]) => name !== "Error" && !(streams && name.startsWith("Output")))
-    .map(([name, schema]) => `export type ${names.get(name) ?? name} = ${schemaType(schema, nameOf)};`);
+    .filter(([name]) => name !== "Error" && !(answer === "text" && name.startsWith("Output")))
+    .map(([name, schema]) => `export type ${names.get(name) ?? name} = ${typeOf(name, schema)};`);
   return [
     `// The deployment ${comment(title)}, version ${comment(version)}. Made by \`${comment(command)}\`; make it again when the model changes.`,
     "",
     ...types,
     "",
-    frame(url, path),
-    streams ? streamingCall : jsonCall,
+    callFrame(url, path),
+    createClientText[answer],
     "",
   ].join("\n");
 }
 
-function frame(url: string, path: string): string {
-  return `export interface ClientOptions {
-  readonly key: string;
-  /** Of the platform; default: where this file was made from. */
-  readonly url?: string;
-  readonly fetch?: typeof fetch;
+/** Of a component; null for any other reference. */
+function partOf(reference: string): string | null {
+  return /^#\/components\/schemas\/([^/]+)$/.exec(reference)?.[1] ?? null;
 }
-
-export interface CallOptions {
-  readonly signal?: AbortSignal;
-}
-
-/** An answer that is none: \`body\` is what came, as JSON where it is. */
-export class PredictError extends Error {
-  override readonly name = "PredictError";
-  readonly status: number;
-  readonly body: unknown;
-
-  constructor(status: number, body: unknown) {
-    super(\`The call was answered \${status}: \${typeof body === "string" ? body : JSON.stringify(body)}\`);
-    this.status = status;
-    this.body = body;
-  }
-}
-
-const path = ${JSON.stringify(path)};
-
-async function call(input: Input, options: ClientOptions, { signal }: CallOptions): Promise<Response> {
-  const response = await (options.fetch ?? fetch)(\`\${options.url ?? ${JSON.stringify(url)}}\${path}\`, {
-    method: "POST",
-    headers: { authorization: \`Bearer \${options.key}\`, "content-type": "application/json" },
-    body: JSON.stringify(input),
-    ...(signal === undefined ? {} : { signal }),
-  });
-  if (response.ok) return response;
-  const text = await response.text();
-  throw new PredictError(response.status, asJson(text));
-}
-
-function asJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
-}
-`;
-}
-
-const jsonCall = `/** Fails with a \`PredictError\` for every answer that is none. */
-export function createClient(options: ClientOptions) {
-  return {
-    async predict(input: Input, callOptions: CallOptions = {}): Promise<Output> {
-      return (await (await call(input, options, callOptions)).json()) as Output;
-    },
-  };
-}`;
-
-const streamingCall = `/** Fails with a \`PredictError\` for every answer that is none. */
-export function createClient(options: ClientOptions) {
-  return {
-    /** Text as it is made. */
-    async *predict(input: Input, callOptions: CallOptions = {}): AsyncGenerator<string, void, undefined> {
-      const { body } = await call(input, options, callOptions);
-      if (body === null) return;
-      const decoder = new TextDecoder();
-      for await (const piece of body as unknown as AsyncIterable<Uint8Array>) {
-        const text = decoder.decode(piece, { stream: true });
-        if (text !== "") yield text;
-      }
-      const rest = decoder.decode();
-      if (rest !== "") yield rest;
-    },
-  };
-}`;
 
 function operationOf(document: Schema): Operation {
   const [entry] = Object.entries(object(document["paths"]));
@@ -121,12 +55,13 @@ function operationOf(document: Schema): Operation {
   const [path, methods] = entry;
   const responses = object(object(object(methods)["post"])["responses"]);
   const content = object(object(responses["200"])["content"]);
-  return { path, streams: !Object.hasOwn(content, "application/json") };
+  if (!Object.hasOwn(content, "application/json")) return { path, answer: "text" };
+  return { path, answer: Object.hasOwn(content, "text/event-stream") ? "choice" : "json" };
 }
 
 /** `Input_Some.Part` → `InputSomePart`, each another one. */
 function typeNames(names: readonly string[]): ReadonlyMap<string, string> {
-  const taken = new Set<string>(["ClientOptions", "CallOptions", "PredictError"]);
+  const taken = new Set<string>(["ClientOptions", "CallOptions", "PredictError", "StreamEvent"]);
   return new Map(
     names.map((name) => {
       const plain = name.replace(

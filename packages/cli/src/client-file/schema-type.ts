@@ -9,21 +9,25 @@ export type Schema = Readonly<Record<string, unknown>>;
 const deepest = 64;
 
 /**
- * @param nameOf the type's name for a reference; null: there is none
+ * The type's name for a reference; null: there is none. `isDirect`: the type would be that one, or a union or intersection
+ * with it, which TypeScript refuses of a type that leads to itself; in fields and lists it does not.
  */
-export function schemaType(schema: unknown, nameOf: (reference: string) => string | null, depth = 0): string {
+export type NameOf = (reference: string, isDirect: boolean) => string | null;
+
+export function schemaType(schema: unknown, nameOf: NameOf, depth = 0): string {
   if (schema === false) return "never";
   if (!isSchema(schema) || depth > deepest) return "unknown";
   const inner = (one: unknown) => schemaType(one, nameOf, depth + 1);
+  const below = (one: unknown) => schemaType(one, (reference) => nameOf(reference, false), depth + 1);
   const { $ref, anyOf, oneOf, allOf } = schema;
-  if (typeof $ref === "string") return nameOf($ref) ?? "unknown";
+  if (typeof $ref === "string") return nameOf($ref, true) ?? "unknown";
   if ("const" in schema) return literal(schema["const"]);
   if (Array.isArray(schema["enum"])) return union(schema["enum"].map(literal));
   const parts: string[] = [];
   for (const several of [anyOf, oneOf])
     if (Array.isArray(several) && several.length > 0) parts.push(union(several.map(inner)));
   if (Array.isArray(allOf) && allOf.length > 0) parts.push(...allOf.map(inner));
-  const own = ownType(schema, inner);
+  const own = ownType(schema, below);
   if (own !== null) parts.push(own);
   const known = [...new Set(parts)].filter((part) => part !== "unknown");
   if (known.length === 0) return "unknown";

@@ -10,7 +10,7 @@ test("parts of a schema become components, and references lead to them", () => {
     $schema: "x",
     ...node,
     default: { $ref: "#/$defs/data" },
-    $defs: { "a~1b": { $ref: "#/$defs/a~1b" } },
+    $defs: { "a/b": { $ref: "#/$defs/a~1b" } },
   });
   assert.deepEqual(parts, {
     Input: {
@@ -26,6 +26,22 @@ test("parts of a schema become components, and references lead to them", () => {
   let deep: Record<string, unknown> = {};
   for (let level = 0; level < 20_000; level += 1) deep = { items: deep };
   JSON.stringify(named("Input", deep));
+});
+
+test("names of properties mean nothing, and parts whose names look alike stay apart", () => {
+  const part = { $ref: "#/$defs/a~1b" };
+  const properties = { default: part, enum: { items: part }, $ref: part, const: { $ref: "#/$defs/a%20b" } };
+  const parts = named("Input", { properties, $defs: { "a/b": { const: 1 }, a_b: {}, "a b": {} } });
+  const [own] = Object.values(parts) as { properties: Record<string, unknown> }[];
+  const moved = { $ref: "#/components/schemas/Input_a_b_2" };
+  assert.deepEqual(own?.properties, {
+    default: moved,
+    enum: { items: moved },
+    $ref: moved,
+    const: { $ref: "#/components/schemas/Input_a_b_3" },
+  });
+  assert.deepEqual(parts["Input_a_b_2"], { const: 1 });
+  assert.deepEqual(Object.keys(parts).toSorted(), ["Input", "Input_a_b", "Input_a_b_2", "Input_a_b_3"]);
 });
 
 test("code has its schemas, code that is not known and code without any take anything", () => {

@@ -118,7 +118,10 @@ function weightsParts(id: string): Parts {
     summary: "Generate with Hugging Face's parameters and defaults",
     answer: {
       description: "What was generated; with stream: true text/event-stream instead.",
-      content: { "application/json": { schema: { $ref: "#/components/schemas/Output" } } },
+      content: {
+        "application/json": { schema: { $ref: "#/components/schemas/Output" } },
+        "text/event-stream": { schema: { type: "string" } },
+      },
     },
     schemas: {
       ...named("Input", describeZod(predictBodySchema("corral"), "input")),
@@ -157,37 +160,83 @@ const deepest = 64;
 /** A JSON schema as components of a document: its `$defs` beside it, and references to where they are then. */
 export function named(name: string, schema: Json): Json {
   const { $defs, $schema: _, definitions, ...own } = schema;
+  const parts = { ...asObject(definitions), ...asObject($defs) };
+  const places = componentNames(name, Object.keys(parts));
   const moved = (reference: string) => {
-    const [, place, inner = ""] = /^#\/(?:\$defs|definitions)\/([^/]+)(.*)$/.exec(reference) ?? [];
-    if (place !== undefined) return `#/components/schemas/${name}_${componentName(place)}${inner}`;
+    const [, written, inner = ""] = /^#\/(?:\$defs|definitions)\/([^/]+)(.*)$/.exec(reference) ?? [];
+    const place = written === undefined ? undefined : places.get(nameInPointer(written));
+    if (place !== undefined) return `#/components/schemas/${place}${inner}`;
     return reference.startsWith("#") ? `#/components/schemas/${name}${reference.slice(1)}` : reference;
   };
-  const parts = { ...asObject(definitions), ...asObject($defs) };
   return {
-    [name]: move(own, moved, 0),
+    [name]: moveSchema(own, moved, 0),
     ...Object.fromEntries(
-      Object.entries(parts).map(([part, inner]) => [`${name}_${componentName(part)}`, move(inner, moved, 0)]),
+      Object.entries(parts).map(([part, inner]) => [places.get(part), moveSchema(inner, moved, 0)]),
     ),
   };
 }
 
-/** As OpenAPI writes the names of components. */
-function componentName(name: string): string {
-  return name.replace(/~1|~0|[^A-Za-z0-9._-]/g, "_");
+/** Of each part, as OpenAPI lets components be named; parts whose names differ have names that differ. */
+function componentNames(name: string, parts: readonly string[]): ReadonlyMap<string, string> {
+  const taken = new Set<string>();
+  // Those that stay as they are have the first choice, whatever comes before them.
+  const plainFirst = parts.toSorted((one, other) => Number(isPlain(other)) - Number(isPlain(one)));
+  return new Map(
+    plainFirst.map((part) => {
+      const plain = `${name}_${part.replace(notPlain, "_")}`;
+      let unique = plain;
+      for (let number = 2; taken.has(unique); number += 1) unique = `${plain}_${number}`;
+      taken.add(unique);
+      return [part, unique];
+    }),
+  );
+}
+
+const notPlain = /[^A-Za-z0-9._-]/g;
+const isPlain = (part: string) => part.search(notPlain) === -1;
+
+/** Of a JSON pointer in a fragment of a URL. Source: RFC 6901, section 6. */
+function nameInPointer(written: string): string {
+  return decoded(written).replaceAll("~1", "/").replaceAll("~0", "~");
+}
+
+function decoded(written: string): string {
+  try {
+    return decodeURIComponent(written);
+  } catch {
+    return written;
+  }
 }
 
 /** Values of these are data, not schemas. */
 const data: ReadonlySet<string> = new Set(["const", "enum", "default", "examples", "example"]);
+/** Values of these are schemas by names that mean nothing here, `default` and `$ref` among them. */
+const byName: ReadonlySet<string> = new Set([
+  "properties",
+  "patternProperties",
+  "dependentSchemas",
+  "$defs",
+  "definitions",
+]);
 
-function move(schema: unknown, moved: (reference: string) => string, depth: number): unknown {
+type Moved = (reference: string) => string;
+
+function moveSchema(schema: unknown, moved: Moved, depth: number): unknown {
   if (typeof schema !== "object" || schema === null) return schema;
   if (depth > deepest) return {};
-  if (Array.isArray(schema)) return schema.map((one) => move(one, moved, depth + 1));
+  if (Array.isArray(schema)) return schema.map((one) => moveSchema(one, moved, depth + 1));
   return Object.fromEntries(
     Object.entries(schema).map(([key, value]) => {
       if (key === "$ref" && typeof value === "string") return [key, moved(value)];
-      return [key, data.has(key) ? value : move(value, moved, depth + 1)];
+      if (data.has(key)) return [key, value];
+      return [key, byName.has(key) ? moveEach(value, moved, depth + 1) : moveSchema(value, moved, depth + 1)];
     }),
+  );
+}
+
+function moveEach(schemas: unknown, moved: Moved, depth: number): unknown {
+  return Object.fromEntries(
+    Object.entries(asObject(schemas)).map(([name, schema]) => [name, moveSchema(schema, moved, depth)]),
   );
 }
 
