@@ -72,10 +72,10 @@ export async function runCrashLoop({ rounds, seed, log }: CrashLoopOptions): Pro
       log(`round ${round}: ${victim}; ${callers.acknowledged.length} calls acknowledged`);
     }
     await callers.stop();
-    const later = callers.acknowledged.filter(({ isLater }) => isLater);
+    const sent = callers.acknowledged.filter(({ isDelivered }) => isDelivered);
     await settled(
       corral,
-      later.map(({ runId }) => runId),
+      sent.map(({ runId }) => runId),
       () => readDeliveries(received),
     );
     const runs = await readRuns(corral);
