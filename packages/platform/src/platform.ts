@@ -63,6 +63,8 @@ import { readCatalogue } from "./weights/operator-catalogue.ts";
 import { sweepAdapters } from "./weights/adapter-file.ts";
 import { createPreparationDriver } from "./weights/process.ts";
 import { removeUnused } from "./build/remove-unused.ts";
+import { openPresence } from "./presence/presence.ts";
+import { startTakeOver } from "./presence/take-over.ts";
 import { placesOf } from "./weights/services.ts";
 import { createDeliverySender } from "./webhook/sender.ts";
 import { readModelMemory } from "./memory.ts";
@@ -293,6 +295,17 @@ export async function startPlatform(
       log,
     });
     cleanups.push(() => directory.close());
+    // Ends after everything that others would take over.
+    const presence = openPresence({
+      pool: store.pool,
+      platformId,
+      log,
+      onGivenUp: () => {
+        log.warn("other platform processes took this one for dead; its replicas are started anew");
+        reconciler.hurry();
+      },
+    });
+    cleanups.push(() => presence.close());
     let queue: RunQueue | null = null;
     // After the replicas: what they had was given back with them.
     cleanups.push(() => queue?.close());
@@ -426,6 +439,8 @@ export async function startPlatform(
       );
     }
     sender.start();
+    const takeOver = startTakeOver({ store, platformId, log, now });
+    cleanups.push(() => takeOver.close());
     await reconciler.wake();
     await announce();
 

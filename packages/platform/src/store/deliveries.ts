@@ -112,10 +112,15 @@ export async function releaseDelivery(
 }
 
 /**
- * What a former process of this id was sending when it ended may be sent at once. The receiver may have it already: it
- * knows it by its id.
+ * What a process of this id was sending when it ended, or got and never heard of, may be sent at once. The receiver may
+ * have it already: it knows it by its id.
+ * @param except what it is sending
  */
-export async function releaseDeliveriesOf(db: Db, platformId: string): Promise<void> {
+export async function releaseDeliveriesOf(
+  db: Db,
+  platformId: string,
+  except: readonly string[] = [],
+): Promise<void> {
   await withRetry(db, () =>
     db
       .updateTable("deliveries")
@@ -123,6 +128,7 @@ export async function releaseDeliveriesOf(db: Db, platformId: string): Promise<v
       .where("platform_id", "=", platformId)
       .where("status", "=", "pending")
       .where("leased_until", "is not", null)
+      .where(sql<boolean>`id <> all (${except}::uuid[])`)
       .execute(),
   );
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { test, type TestContext } from "node:test";
 import { readEgressRules } from "@corral/weights";
+import type { KyselyPlugin } from "kysely";
 import OpenAI from "openai";
 import { pino } from "pino";
 import { mostAttempts } from "../domain/delivery.ts";
@@ -37,9 +38,10 @@ async function setUp(t: TestContext, { allowed = "127.0.0.1" } = {}) {
   return {
     receiver,
     logLines,
-    startSender: (platformId: string = randomUUID()) => {
+    startSender: (platformId: string = randomUUID(), database = db) => {
       const sender = createDeliverySender({
         ...services,
+        db: database,
         platformId,
         egress,
         log: pino({ level: "debug" }, { write: (line: string) => void logLines.push(line) }),
@@ -309,6 +311,29 @@ test("what a process was sending when it was killed is sent by the next one of i
   startSender("killed");
   await until("it arrives", async () => (await deliveryOf(runId)).status === "succeeded");
 });
+
+test("what was claimed with a lost answer is sent at once, as the lease is this process' own", async (t) => {
+  const { receiver, startSender } = await setUp(t);
+  const runId = await insertTestRun(db, { ...success, webhook: target(receiver) });
+  startSender(randomUUID(), db.withPlugin(losesFirstClaim()));
+  await until("it arrives", async () => (await deliveryOf(runId)).status === "succeeded");
+  const { attempts, fence } = await deliveryOf(runId);
+  assert.deepEqual([attempts, Number(fence), receiver.received.length], [2, 2, 1]);
+});
+
+/** The statement is committed; its answer is lost with the connection. */
+function losesFirstClaim(): KyselyPlugin {
+  let isLost = false;
+  return {
+    transformQuery: ({ node }) => node,
+    async transformResult({ result }) {
+      const [row] = result.rows as { fence?: number }[];
+      if (isLost || row?.fence === undefined) return result;
+      isLost = true;
+      throw new Error("Connection terminated unexpectedly");
+    },
+  };
+}
 
 test("while a secret is replaced both sign, in Baseten's header too, and after a day the new one alone", async (t) => {
   const { receiver, startSender } = await setUp(t);

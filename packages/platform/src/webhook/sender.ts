@@ -62,7 +62,10 @@ const pauseAfterErrorMs = 1_000;
 export function createDeliverySender(options: DeliverySenderOptions): DeliverySender {
   const { db, platformId, egress, log, now, chance, pollMs = 500, graceMs = 2_000 } = options;
   const endpoints = new Map<string, Endpoint>();
-  const inFlight = new Set<Promise<void>>();
+  /** By the deliveries' ids. */
+  const inFlight = new Map<string, Promise<void>>();
+  /** Rows may be leased to this process that it does not send: of one before it, or whose claim's answer was lost. */
+  let mayHoldMore = true;
   const closing = new AbortController();
   let endPause = () => {};
   /** Something happened since the last look. */
@@ -74,10 +77,6 @@ export function createDeliverySender(options: DeliverySenderOptions): DeliverySe
   const endpointOf = (origin: string) => endpoints.get(origin) ?? newEndpoint;
 
   async function work(): Promise<void> {
-    await releaseDeliveriesOf(db, platformId).catch((error: unknown) =>
-      // Their leases lapse.
-      log.warn({ err: String(error) }, "webhooks: what was being sent is not taken back"),
-    );
     while (!isClosed) {
       let takenCount = 0;
       try {
@@ -109,6 +108,10 @@ export function createDeliverySender(options: DeliverySenderOptions): DeliverySe
 
   /** Answers how many it took: more may be due then. */
   async function take(): Promise<number> {
+    if (mayHoldMore && !isClosed) {
+      await releaseDeliveriesOf(db, platformId, [...inFlight.keys()]);
+      mayHoldMore = false;
+    }
     const limit = mostInFlight - inFlight.size;
     if (limit === 0 || isClosed) return 0;
     const nowMs = now().getTime();
@@ -119,15 +122,19 @@ export function createDeliverySender(options: DeliverySenderOptions): DeliverySe
       leaseMs,
       freeByOrigin: new Map([...endpoints].map(([origin, endpoint]) => [origin, freeCount(endpoint, nowMs)])),
       freeOfOthers: endpointLimits.inFlightCount,
+    }).catch((error: unknown) => {
+      mayHoldMore = true;
+      throw error;
     });
     for (const row of rows) {
       endpoints.set(row.origin, begun(endpointOf(row.origin)));
-      const sent = deliver(row).catch((error: unknown) =>
-        log.error({ err: error, delivery: row.id }, "webhooks: an attempt could not be written down"),
-      );
-      inFlight.add(sent);
+      const sent = deliver(row).catch((error: unknown) => {
+        mayHoldMore = true;
+        log.error({ err: error, delivery: row.id }, "webhooks: an attempt could not be written down");
+      });
+      inFlight.set(row.id, sent);
       void sent.finally(() => {
-        inFlight.delete(sent);
+        inFlight.delete(row.id);
         wake();
       });
     }
@@ -206,10 +213,10 @@ export function createDeliverySender(options: DeliverySenderOptions): DeliverySe
       if (isClosed) return;
       isClosed = true;
       wake();
-      await Promise.race([Promise.all(inFlight), sleep(graceMs, null, { ref: false })]);
+      await Promise.race([Promise.all(inFlight.values()), sleep(graceMs, null, { ref: false })]);
       closing.abort(new Error("The server is shutting down"));
       await working;
-      await Promise.all(inFlight);
+      await Promise.all(inFlight.values());
     },
   };
 }

@@ -33,6 +33,8 @@ export interface RunSignals {
   readonly closing: AbortSignal;
   /** A replica has it from now on. */
   readonly onGiven: () => void;
+  /** What became of it could not be written down: its lease is still this process'. */
+  readonly onLeft: () => void;
 }
 
 /** A queued run may be carried out for so long. Source: Baseten's limit. */
@@ -68,10 +70,10 @@ export async function carryOut(
         : endUnstarted(pool, run, endingOf(error));
     if (error.code === "internal")
       log.error({ err: error.cause, run: run.runId }, "a queued run is given back");
-    // Its lease lapses, and another process takes it.
-    await after.catch((lost: unknown) =>
-      log.warn({ err: String(lost), run: run.runId }, "a queued run is left"),
-    );
+    await after.catch((lost: unknown) => {
+      signals.onLeft();
+      log.warn({ err: String(lost), run: run.runId }, "a queued run is left");
+    });
   }
 }
 

@@ -3,6 +3,8 @@ import { randomUUID } from "node:crypto";
 import { test } from "node:test";
 import type { Report, ReportBody } from "@corral/contract";
 import fc from "fast-check";
+import type { Pool, QueryConfig } from "pg";
+import { pino } from "pino";
 import { createSealing } from "../../secrets/sealing.ts";
 import { createDeployment } from "../../store/change-deployments.ts";
 import { randomId } from "../../store/ids.ts";
@@ -18,6 +20,7 @@ import { enqueue, type QueuedCall } from "./enqueue.ts";
 import { expectRun } from "./expected.ts";
 import { claim, endUnstarted, give, putBack, renew, type LeasedRun } from "./leases.ts";
 import { endForgotten, expireRuns, takeBackLapsed } from "./sweep.ts";
+import { startQueueWorker } from "./worker.ts";
 
 const store = await openTestStore();
 const { db, pool } = store;
@@ -148,11 +151,38 @@ test("the runs of a process that has begun anew are taken back at once", async (
   const runId = await add(of);
   await take(of, { platformId: "gone" });
   assert.equal((await take(of)).length, 0);
-  assert.equal(await takeBackLapsed(pool, "gone"), 1);
+  assert.equal(await takeBackLapsed(pool, { platformId: "gone" }), 1);
   assert.deepEqual(
     (await take(of)).map((run) => run.runId),
     [runId],
   );
+});
+
+test("a run that was taken with a lost answer is taken again at once, as the lease is this process' own", async () => {
+  const deploymentId = await makeDeployment();
+  const runId = await add(deploymentId);
+  let isLost = false;
+  const carried = Promise.withResolvers<LeasedRun>();
+  const worker = startQueueWorker({
+    pool: {
+      async query(asked: QueryConfig) {
+        const answer = await pool.query(asked);
+        // The statement is committed; its answer is lost with the connection.
+        if (asked.name !== "claim-runs" || isLost || answer.rowCount === 0) return answer;
+        isLost = true;
+        throw new Error("Connection terminated unexpectedly");
+      },
+    } as unknown as Pool,
+    platformId: "unlucky",
+    log: pino({ level: "silent" }),
+    rooms: () => [{ deploymentId, inFlightCount: 0, bound: 8 }],
+    carryOut: async (run) => carried.resolve(run),
+    onSweep: async () => {},
+    times: { pollMs: 20, leaseMs: 3_600_000, foreignMs: 3_600_000 },
+  });
+  const run = await carried.promise;
+  await worker.close();
+  assert.deepEqual([isLost, run.runId], [true, runId]);
 });
 
 test("the queue of a project has an end, another's is not touched by it", async () => {
@@ -341,7 +371,7 @@ async function checkAgainstMachine(maxAttempts: number, taken: readonly Step[]):
         break;
       case "worker_lost":
         if (lease === null || !(await isMine(lease))) break;
-        await takeBackLapsed(pool, "p");
+        await takeBackLapsed(pool, { platformId: "p" });
         apply({ kind: "worker_lost" });
         break;
       case "cancel":

@@ -76,7 +76,7 @@ export async function openRunQueue(options: RunQueueOptions): Promise<RunQueue> 
   const runSince = new Map<string, number>();
   /** When replicas of deployments that nobody wants were first seen to be held by no process. */
   const unheldSince = new Map<string, number>();
-  await takeBackLapsed(pool, platformId);
+  await takeBackLapsed(pool, { platformId });
 
   const worker = startQueueWorker({
     pool,

@@ -47,20 +47,24 @@ export async function endForgotten(pool: Pick<Pool, "query">): Promise<number> {
   return rowCount ?? 0;
 }
 
+export interface LeasesOf {
+  readonly platformId: string;
+  /** Runs that it carries out. Default: none. */
+  readonly except?: readonly string[];
+}
+
 /**
- * Takes leases back that were not renewed, or all of one process that has just begun. A run that no replica was given
- * waits again; one that was given and never started has had its attempt. What has started stays: it ends by its
- * replica's reports, or with its replica. Gives the number of runs.
+ * Takes leases back that were not renewed, and those that a process holds no more: it has just begun, is gone, or never
+ * heard that it got them. A run that no replica was given waits again; one that was given and never started has had its
+ * attempt. What has started stays: it ends by its replica's reports, or with its replica. Gives the number of runs.
  */
-export async function takeBackLapsed(
-  pool: Pick<Pool, "query">,
-  ofPlatform: string | null = null,
-): Promise<number> {
+export async function takeBackLapsed(pool: Pick<Pool, "query">, of: LeasesOf | null = null): Promise<number> {
   const { rowCount } = await pool.query({
     name: "take-back-runs",
     text: `with lapsed as (
         select run_id, fence from queue
-        where leased_until is not null and (leased_until < now() or platform_id = $1)
+        where leased_until is not null
+          and (leased_until < now() or (platform_id = $1 and run_id <> all ($3::uuid[])))
       ), failed as (
         update runs set status = 'failed', error = $2::json, may_retry = true, finished_at = now()
         from lapsed
@@ -78,7 +82,7 @@ export async function takeBackLapsed(
         returning queue.run_id
       )
       select id from failed union all select run_id from freed`,
-    values: [ofPlatform, JSON.stringify(lost)],
+    values: [of?.platformId ?? null, JSON.stringify(lost), of?.except ?? []],
   });
   return rowCount ?? 0;
 }

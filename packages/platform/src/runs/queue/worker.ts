@@ -60,6 +60,8 @@ export function startQueueWorker(options: QueueWorkerOptions): QueueWorker {
   const carrying = new Set<Promise<void>>();
   const closing = new AbortController();
   let foreignAt = 0;
+  /** Rows may be leased to this process that it does not carry out: an answer of the database was lost. */
+  let mayHoldMore = false;
 
   const guarded = (pauseMs: number, step: () => Promise<number>) =>
     repeat(() =>
@@ -68,7 +70,14 @@ export function startQueueWorker(options: QueueWorkerOptions): QueueWorker {
         return pauseMs;
       }),
     );
-  const taking = guarded(times.pollMs, async () => ((await take()) ? 0 : times.pollMs));
+  const taking = guarded(times.pollMs, async () => {
+    try {
+      return (await take()) ? 0 : times.pollMs;
+    } catch (error) {
+      mayHoldMore = true;
+      throw error;
+    }
+  });
   const heartbeat = guarded(times.leaseMs / 3, async () => {
     await keepLeases();
     return times.leaseMs / 3;
@@ -84,6 +93,10 @@ export function startQueueWorker(options: QueueWorkerOptions): QueueWorker {
   /** Whether there may be more to take at once. */
   async function take(): Promise<boolean> {
     if (closing.signal.aborted) return false;
+    if (mayHoldMore) {
+      await takeBackLapsed(pool, { platformId, except: [...active.keys()] });
+      mayHoldMore = false;
+    }
     const own = rooms();
     const plan = planClaim(own.map(withUngiven), mostRuns - active.size);
     let isMore = false;
@@ -125,13 +138,13 @@ export function startQueueWorker(options: QueueWorkerOptions): QueueWorker {
     const entry: ActiveRun = { run, lost: new AbortController(), isGiven: false };
     active.set(run.runId, entry);
     const onGiven = () => void (entry.isGiven = true);
-    const carried = carryOut(run, { lost: entry.lost.signal, closing: closing.signal, onGiven }).finally(
-      () => {
-        if (active.get(run.runId) === entry) active.delete(run.runId);
-        carrying.delete(carried);
-        taking.wake();
-      },
-    );
+    const onLeft = () => void (mayHoldMore = true);
+    const signals = { lost: entry.lost.signal, closing: closing.signal, onGiven, onLeft };
+    const carried = carryOut(run, signals).finally(() => {
+      if (active.get(run.runId) === entry) active.delete(run.runId);
+      carrying.delete(carried);
+      taking.wake();
+    });
     carrying.add(carried);
   }
 
