@@ -7,44 +7,25 @@ import { randomUUID } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { bundleConfig, createManifest, manifestDigest } from "@corral/bundle";
 import type { CreateKey, IntegrityChecks } from "@corral/contract";
-import { builtInCatalogue, readEgressRules, type Catalogue } from "@corral/weights";
+import { builtInCatalogue, type Catalogue } from "@corral/weights";
 import { pino } from "pino";
 import { createBundleStore } from "../blob/bundle-store.ts";
 import { createUploadStore } from "../blob/upload-store.ts";
-import { createDeploymentRecords } from "../deployment-records.ts";
-import { createAddressBook } from "../gateway/address-book.ts";
-import { callerOfRun } from "../gateway/caller-of-run.ts";
-import { createAuthenticator } from "../gateway/authenticate.ts";
-import type { PredictServices } from "../gateway/forward-call.ts";
-import { createEgress } from "../egress/post.ts";
 import { ownNames, type OwnNames } from "../gateway/hosts.ts";
-import { loadAddresses } from "../gateway/load-addresses.ts";
-import { openReplicaEntry, type ReplicaEntry } from "../gateway/replica-entry.ts";
-import { createKeyUse } from "../gateway/key-use.ts";
-import { findKeyRecords } from "../gateway/load-keys.ts";
-import { Reconciler } from "../reconcile.ts";
-import { createClaims } from "../replica/claims.ts";
-import { createLogStore } from "../logs/log-store.ts";
-import { LogBook } from "../replica/log-book.ts";
-import { createReplicaDirectory } from "../replica/directory.ts";
+import type { ReplicaEntry } from "../gateway/replica-entry.ts";
+import { createClosing } from "../parts/closing.ts";
+import { openCalls } from "../parts/open-calls.ts";
+import { openReplicas } from "../parts/open-replicas.ts";
+import { openServer } from "../parts/open-server.ts";
+import type { Reconciler } from "../reconcile.ts";
 import { createProcessDriver } from "../replica/process.ts";
-import { createReplicaRecords } from "../replica/records.ts";
-import { DeploymentSupervisor } from "../replica/supervisor.ts";
-import { createPatches } from "../build/patch-deployment.ts";
-import { createTellAdapters } from "../replica/tell-adapters.ts";
-import { createCallLoads } from "../residency/call-loads.ts";
-import { Residency, type ResidencyOptions } from "../residency/residency.ts";
-import { openRunQueue, type RunQueueOptions } from "../runs/queue/run-queue.ts";
-import { createRunRecorder } from "../runs/recorder.ts";
+import type { Residency, ResidencyOptions } from "../residency/residency.ts";
+import type { RunQueueOptions } from "../runs/queue/run-queue.ts";
 import { sealingKeyFile } from "../secrets/keys.ts";
 import { openLiveSealing } from "../secrets/live-sealing.ts";
-import { createRunStreams } from "../runs/stream/follow-run.ts";
-import { createReadSecrets } from "../secrets/declared.ts";
-import { buildServer } from "../server.ts";
-import { adapterNamesOf, readReplicaAdapters } from "../store/adapters.ts";
-import { findDeploymentById } from "../store/deployments.ts";
+import type { CorralServer } from "../server.ts";
 import { createDeployment } from "../store/change-deployments.ts";
-import { randomId } from "../store/ids.ts";
+import { findDeploymentById } from "../store/deployments.ts";
 import { createKey } from "../store/keys.ts";
 import { getOrCreateModel } from "../store/models.ts";
 import type { ManagementServices } from "../routes/services.ts";
@@ -54,7 +35,6 @@ import type { TlsFiles } from "../tls.ts";
 import { openTestStore, type TestStore, type TestStoreOptions } from "../store/testing.ts";
 import { insertVersion, isBundleReferenced } from "../store/versions.ts";
 import { createPreparationDriver } from "../weights/process.ts";
-import { createDeliverySender } from "../webhook/sender.ts";
 import { WeightsSupervisor } from "../weights/supervisor.ts";
 import { until } from "./until.ts";
 
@@ -67,7 +47,7 @@ export interface TestPlatform extends AsyncDisposable {
   readonly home: string;
   readonly reconciler: Reconciler;
   readonly residency: Residency;
-  readonly server: Awaited<ReturnType<typeof buildServer>>;
+  readonly server: CorralServer;
   /** Lines that replicas wrote, and warnings of the platform. */
   readonly logLines: readonly string[];
   readonly adminKey: string;
@@ -134,20 +114,9 @@ export async function startTestPlatform({
   const now = () => new Date();
   const logLines: string[] = [];
   const log = pino({ level: "debug" }, { write: (line: string) => void logLines.push(line) });
+  const closing = createClosing(log);
   const platformId = randomUUID();
-  const recorder = createRunRecorder({ store, now });
-  const records = createReplicaRecords({
-    db,
-    platformId,
-    now,
-    record: (id, reports) => recorder.record(id, reports),
-  });
-  const driver = createProcessDriver({
-    runDirectory: join(home, "run"),
-    logLevel: "info",
-    environment: process.env,
-    main: replicaMain,
-  });
+  const runDirectory = join(home, "run");
   const preparations = new WeightsSupervisor({
     db,
     platformId,
@@ -170,152 +139,82 @@ export async function startTestPlatform({
   });
   // Platforms of one database have one key.
   const sealing = await openLiveSealing({ given: [Buffer.alloc(32, 9)], file: sealingKeyFile(home) });
-  const readSecrets = createReadSecrets(db, sealing);
-  const logs = createLogStore({
-    directory: join(home, "logs"),
-    deploymentBytes: 1024 ** 2,
-    keepDays: 1,
-    now: Date.now,
-    onProblem: (error) => logLines.push(`logs: ${String(error)}`),
-  });
-  const logBook = new LogBook((deploymentId, line) => logs.append(deploymentId, line));
-  const residency = new Residency({
-    capBytes: Number.MAX_SAFE_INTEGER,
-    starvationMs: 2_000,
-    idleMs: null,
-    ...residencyOptions,
-    now: Date.now,
-    log,
-  });
   let entry: ReplicaEntry | null = null;
-  const reconciler = new Reconciler({
-    records: createDeploymentRecords(db, join(home, "bundles"), residencyOptions.capBytes ?? Infinity),
-    claims: createClaims(store.pool),
-    log,
-    drainMs: 1_000,
-    residency,
-    supervise: (plan, state, onState) =>
-      new DeploymentSupervisor({
-        plan,
-        driver,
-        records,
-        log,
-        host: {
-          logLevel: "info",
-          device: "auto",
-          threadsDirectory: null,
-          prefixes: { directory: "/nowhere", limitBytes: 0 },
-          integrityChecks,
-          home,
-        },
-        newId: randomId,
-        ...(entry === null ? {} : { admitCalls: entry.admit }),
-        readAdapters: () => readReplicaAdapters(db, plan.deploymentId),
-        readSecrets: () => readSecrets(plan.projectId, plan.manifest),
-        onReady: () => void tellAdapters(plan.deploymentId).catch(() => undefined),
-        now: Date.now,
-        chance: () => 0.5,
-        state,
-        onState,
-        onResidency: () => residency.changed(),
-        onLine: (replicaId, line) =>
-          logBook.append(plan.deploymentId, { at: now().toISOString(), replica_id: replicaId, line }),
-      }),
-    onState: () => {},
-    onVersion: (row) => patches.bring(row),
-  });
-  const directory = createReplicaDirectory({
-    db,
-    platformId,
-    ownReplicas: (id) => reconciler.replicasOf(id),
-  });
-  const patches = createPatches({
-    db,
-    bundles,
-    replicasOf: (id) => directory.replicasOf(id),
-    deploymentsChanged: () => void reconciler.wake(),
-    restart: (id) => reconciler.restart(id),
-    readSecrets,
-    log,
-  });
-  const tellAdapters = createTellAdapters({
-    read: (id) => readReplicaAdapters(db, id),
-    replicasOf: (id) => directory.replicasOf(id),
-    log,
-  });
-  const egress = readEgressRules(egressAllow);
-  const door = createEgress({ rules: egress, now: Date.now });
-  const sender = createDeliverySender({
-    db,
-    platformId,
-    sealing,
-    egress: door,
-    log,
-    now,
-    chance: () => 0,
-    pollMs: 50,
-  });
-  const calls = {
-    addresses: createAddressBook(loadAddresses(store)),
-    replicasOf: (id: string) => directory.replicasOf(id),
-    nowMs: Date.now,
-    loads: createCallLoads({
-      db,
-      residency,
-      replicasOf: (id) => directory.replicasOf(id),
-      now: Date.now,
-      waitMs,
-      pingMs: 100,
-    }),
-  };
-  const queue = await openRunQueue({
-    ...calls,
+  const replicas = openReplicas({
     store,
     platformId,
     log,
     now,
-    deployments: () => reconciler.runningDeployments(),
-    sealing,
-    cancelInReplica: (replicaId, runId) => reconciler.cancelRun(replicaId, runId),
-    ...queueOptions,
-  });
-  const predict: PredictServices = {
-    idempotent: { store, platformId, waitMs: waitMs },
-    egress,
-    ...calls,
-    adapterNamesOf: (projectId) => adapterNamesOf(db, projectId),
-    newRunId: randomUUID,
-    queue,
-  };
-  entry = await openReplicaEntry({
-    directory: join(home, "run"),
-    services: predict,
-    callerOfRun: callerOfRun(db, now),
-    log,
-  });
-  const opened = entry;
-  const keyUse = createKeyUse({ db, now, log });
-  let names: OwnNames = { authorities: new Set(["localhost:80"]), forwarded: new Set(), url: null };
-  const server = await buildServer({
-    log,
-    tls: tls ?? null,
-    names: () => names,
-    authenticate: createAuthenticator({
-      findKeys: findKeyRecords(store),
-      environmentKey: null,
-      onUse: (keyId) => keyUse.note(keyId),
-      now,
+    chance: () => 0.5,
+    closing,
+    driver: createProcessDriver({
+      runDirectory,
+      logLevel: "info",
+      environment: process.env,
+      main: replicaMain,
     }),
+    host: {
+      logLevel: "info",
+      device: "auto",
+      threadsDirectory: null,
+      prefixes: { directory: "/nowhere", limitBytes: 0 },
+      integrityChecks,
+      home,
+    },
+    bundles,
+    sealing,
+    logs: {
+      directory: join(home, "logs"),
+      deploymentBytes: 1024 ** 2,
+      keepDays: 1,
+      onProblem: (error) => logLines.push(`logs: ${String(error)}`),
+    },
+    residency: {
+      capBytes: Number.MAX_SAFE_INTEGER,
+      starvationMs: 2_000,
+      idleMs: null,
+      ...residencyOptions,
+    },
+    mayExceedMemory: false,
+    drainMs: 1_000,
+    onState: () => {},
+    entry: () => entry,
+  });
+  const { reconciler, residency } = replicas;
+  const calls = await openCalls({
+    store,
+    platformId,
+    log,
+    now,
+    closing,
+    sealing,
+    catalogue,
+    replicas,
+    egressAllow,
+    loads: { waitMs, pingMs: 100 },
+    queue: queueOptions,
+    sender: { chance: () => 0, pollMs: 50 },
+    runDirectory,
+  });
+  ({ entry } = calls);
+  let names: OwnNames = { authorities: new Set(["localhost:80"]), forwarded: new Set(), url: null };
+  const server = await openServer({
+    store,
+    log,
+    now,
+    closing,
+    tls: tls ?? null,
+    replicas,
+    calls,
+    environmentKey: null,
+    names: () => names,
     readiness: async () => null,
     isShuttingDown: () => false,
-    predict,
-    management: {
-      db,
+    files: {
       bundles,
       uploads: createUploadStore(join(home, "uploads"), 8 * 1024 * 1024),
       uploadSecret: Buffer.alloc(32, 7),
       sealing,
-      deliveriesChanged: () => sender.wake(),
       weights: {
         roots: [join(home, "models")],
         catalogue,
@@ -323,20 +222,10 @@ export async function startTestPlatform({
         preparations,
         adaptersDirectory: join(home, "adapters"),
       },
-      now,
       memory,
-      deploymentsChanged: () => void reconciler.wake(),
-      logBook,
-      logs,
-      tellAdapters,
-      patches,
-      replicasOf: (id) => directory.replicasOf(id),
-      runStreams: createRunStreams(store),
-      queue,
     },
-    sampleDeployments: () => reconciler.samples(),
   });
-  sender.start();
+  calls.sender.start();
   await server.app.listen({ host: "127.0.0.1", port: 0 });
   const address = server.app.server.address();
   const port = typeof address === "object" && address !== null ? address.port : 0;
@@ -364,21 +253,16 @@ export async function startTestPlatform({
   let stopped: Promise<void> | null = null;
   const stop = () => (stopped ??= stopAll());
   async function stopAll(): Promise<void> {
-    await sender.close();
-    await door[Symbol.asyncDispose]();
+    await calls.sender.close();
     await preparations.close();
-    queue.stop();
+    calls.queue.stop();
     residency.close();
     await reconciler.close(200);
-    await queue.close();
+    await calls.queue.close();
     const closed = server.app.close();
     server.app.server.closeAllConnections();
     await closed;
-    await opened[Symbol.asyncDispose]();
-    await directory.close();
-    await recorder.close();
-    await logs.close();
-    await keyUse.close();
+    await closing.close();
   }
 
   return {
