@@ -166,6 +166,13 @@ export const replicaSecretsSchema = z.strictObject({
 });
 export type ReplicaSecrets = z.infer<typeof replicaSecretsSchema>;
 
+/** What a replica's `/environment` takes: where its deployment is by now. Answered once the code was told. */
+export const replicaEnvironmentSchema = z.strictObject({
+  /** As in `replicaCodeSchema`. */
+  environment: z.record(z.string(), z.unknown()).nullable(),
+});
+export type ReplicaEnvironment = z.infer<typeof replicaEnvironmentSchema>;
+
 /** What a replica's `/code` takes. */
 export const replicaCodeChangeSchema = z.strictObject({
   code: replicaCodeSchema,

@@ -29,7 +29,7 @@ export function createDeploymentRecords(
 ): DeploymentRecords {
   return {
     list: () => listAllDeployments(db),
-    async plan(row) {
+    async plan(row, environment) {
       const version = await getVersion(db, row.project_id, row.version_id);
       if (version === null)
         throw new ServingError("version_not_found", `There is no version ${row.version_id}.`);
@@ -38,6 +38,7 @@ export function createDeploymentRecords(
         deploymentName: row.name,
         versionId: row.version_id,
         development: row.development,
+        environment,
         projectId: row.project_id,
         modelId: row.model_id,
         modelName: row.model_name,

@@ -20,7 +20,8 @@ function setUp({ rows, records = {} }: FakeWorld) {
   const reconciler = new Reconciler({
     records: {
       list: async () => rows,
-      plan: async ({ id, version_id }) => ({ deploymentId: id, versionId: version_id }) as ReplicaPlan,
+      plan: async ({ id, version_id }, environment) =>
+        ({ deploymentId: id, versionId: version_id, environment }) as ReplicaPlan,
       wanted: async () => [],
       setState: async () => {},
       activate: async () => {},
@@ -39,6 +40,7 @@ function setUp({ rows, records = {} }: FakeWorld) {
     },
     onState: () => {},
     onVersion: () => {},
+    onEnvironment: () => {},
     supervise: (plan) =>
       ({
         plan,

@@ -3,6 +3,7 @@
 
 import { ServingError, type DeploymentStatus } from "@corral/contract";
 import type { Logger } from "pino";
+import { environmentOf } from "./domain/model-name.ts";
 import { becameActive, idleDeployment, newDeployment, type DeploymentState } from "./domain/deployment.ts";
 import { deletedError } from "./residency/foreign-loads.ts";
 import { sameEngine, type ReplicaPlan } from "./build/replica-config.ts";
@@ -18,7 +19,7 @@ import type { DeploymentRow } from "./store/schema.ts";
 export interface DeploymentRecords {
   /** Every deployment that is not deleted. */
   list(): Promise<readonly DeploymentRow[]>;
-  plan(row: DeploymentRow): Promise<ReplicaPlan>;
+  plan(row: DeploymentRow, environment: string | null): Promise<ReplicaPlan>;
   /** Ids of deployments for which calls wait at other platform processes. */
   wanted(): Promise<readonly string[]>;
   setState(row: DeploymentRow, state: DeploymentState): Promise<void>;
@@ -40,6 +41,8 @@ export interface ReconcilerOptions {
   readonly onState: (row: DeploymentRow, state: DeploymentState) => void;
   /** A deployment's version is another one of the same engine: its replica is to be given the code, unless it has it. */
   readonly onVersion: (row: DeploymentRow) => void;
+  /** Called in every pass: whoever is not told yet which environment it is in, is told. */
+  readonly onEnvironment: (plan: ReplicaPlan) => void;
   /** How long a replica may finish what runs when its deployment is deleted. */
   readonly drainMs: number;
 }
@@ -172,32 +175,34 @@ export class Reconciler {
       else if (!(await claims.hold(id))) this.#stop(id, one, movedError(one.row.name));
     }
     for (const row of rows) {
-      await this.#compare(row).catch((error: unknown) => {
+      await this.#compare(row, environmentOf(row, rows)).catch((error: unknown) => {
         // The others are not to wait for it.
         log.warn({ err: String(error), deployment: row.name }, "a deployment cannot be compared");
       });
     }
   }
 
-  async #compare(row: DeploymentRow): Promise<void> {
+  async #compare(row: DeploymentRow, environment: string | null): Promise<void> {
     const { records, claims, residency } = this.#options;
     const one = this.#supervised.get(row.id);
     if (one !== undefined) {
       one.row = row;
       residency.setIdleSeconds(row.id, idleSecondsOf(row));
-      if (one.stopping === null && one.supervisor.plan.versionId !== row.version_id) await this.#move(one);
+      if (one.stopping === null && one.supervisor.plan.versionId !== row.version_id)
+        await this.#move(one, environment);
       else this.#repairStatus(one);
+      this.#tellEnvironment(one, environment);
     } else if (row.desired === "running") {
-      if (await claims.hold(row.id)) await this.#start(row);
+      if (await claims.hold(row.id)) await this.#start(row, environment);
     } else if (row.status !== "stopped" && (await claims.hold(row.id))) {
       await records.setState(row, { status: "stopped", detail: null, failureCount: 0 });
       await claims.release(row.id);
     }
   }
 
-  async #start(row: DeploymentRow): Promise<void> {
+  async #start(row: DeploymentRow, environment: string | null): Promise<void> {
     const { records, residency, supervise, log } = this.#options;
-    const plan = await records.plan(row);
+    const plan = await records.plan(row, environment);
     if (this.#closed) return;
     const state = row.status === "idle" ? idleDeployment : newDeployment;
     const supervisor = supervise(plan, state, (before, after) => {
@@ -221,11 +226,11 @@ export class Reconciler {
   }
 
   /** Its version is another one. Where the engine stays, so does its replica, which is given the code. */
-  async #move(one: Supervised): Promise<void> {
+  async #move(one: Supervised, environment: string | null): Promise<void> {
     const { records, onVersion } = this.#options;
     const { row, supervisor } = one;
     const before = supervisor.plan;
-    const plan = await records.plan(row);
+    const plan = await records.plan(row, environment);
     if (this.#closed || one.stopping !== null) return;
     const { phase } = supervisor;
     const stays = phase === "resident" || (phase === "unloaded" && row.status === "idle");
@@ -236,6 +241,14 @@ export class Reconciler {
     }
     one.isMoving = true;
     this.#stop(row.id, one, versionError(row.name));
+  }
+
+  /** Replicas that are started from now on begin with it. */
+  #tellEnvironment({ supervisor, stopping }: Supervised, environment: string | null): void {
+    if (stopping !== null) return;
+    const { plan } = supervisor;
+    if (plan.environment !== environment) supervisor.replan({ ...plan, environment });
+    this.#options.onEnvironment(supervisor.plan);
   }
 
   #stop(id: string, one: Supervised, reason: ServingError): void {

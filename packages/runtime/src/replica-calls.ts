@@ -5,6 +5,7 @@ import type { AdapterTable } from "./adapter-table.ts";
 import { answerAdapters } from "./adapters-call.ts";
 import { answerCall, stackOf, type CallService, type CarryOut, type ReadBody } from "./answer-call.ts";
 import { answerCode } from "./code-call.ts";
+import { answerEnvironment } from "./environment-call.ts";
 import { answerWithCode } from "./code-worker/answer-with-code.ts";
 import type { CodeMethod } from "./code-worker/protocol.ts";
 import { websocketWithCode } from "./code-worker/websocket-with-code.ts";
@@ -145,7 +146,8 @@ function codeCalls(options: ReplicaCallsOptions, model: Calls): Calls {
     return [path, (request, response) => (isTheirs() ? theirs : byModel)(request, response)];
   });
   const change: AnswerRequest = (request, response) => answerCode(code(), request, response, log);
-  return { ...Object.fromEntries(calls), "/code": change };
+  const tell: AnswerRequest = (request, response) => answerEnvironment(code(), request, response, log);
+  return { ...Object.fromEntries(calls), "/code": change, "/environment": tell };
 }
 
 function answerer<Service extends CallService, Body>(

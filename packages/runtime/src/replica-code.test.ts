@@ -265,3 +265,21 @@ test("a caller that leaves ends what the code computes", async () => {
   const finished = await replica.platform.until("finished", call.runId);
   assert.deepEqual([finished.status, finished.error?.code], ["canceled", "client_closed"]);
 });
+
+test("code is told of the environment it comes into, and begins in it when it is started again", async () => {
+  await using replica = await startCode(`
+    const heard: string[] = [];
+    export const setupEnvironment = ({ name }: { name: string }) => void heard.push(name);
+    export const load = ({ environment }: any) => void heard.push("load " + environment?.name);
+    export const predict = ({ exit }: { exit?: boolean }) => exit ? process.exit(3) : heard;
+  `);
+  const tell = (environment: unknown) => replica.call({ path: "/environment", body: { environment } });
+  const heard = async () => (await replica.call({ body: {} })).json.result;
+  assert.deepEqual(await heard(), ["load undefined"]);
+  for (const name of ["production", "production", null, "production"])
+    assert.equal((await tell(name === null ? null : { name })).status, 200);
+  assert.deepEqual(await heard(), ["load undefined", "production"]);
+  assert.equal((await tell("production")).status, 422);
+  await replica.call({ body: { exit: true } });
+  assert.deepEqual(await heard(), ["production", "load production"]);
+});

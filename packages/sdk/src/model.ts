@@ -53,6 +53,8 @@ export interface ModelDefinition<Input, Output> {
   /** A value that does not fit is the code's own mistake: a 500. Pieces of a stream are not checked. */
   readonly output?: Schema<Output>;
   load?(context: LoadContext): Awaitable<void>;
+  /** Before `load` where the deployment is in an environment, and whenever it comes into another one: `{name}`. */
+  setupEnvironment?(environment: Readonly<Record<string, unknown>>): Awaitable<void>;
   /** Outside the limit of `predict_concurrency`. */
   // oxlint-disable-next-line typescript/no-explicit-any -- what predict is given
   preprocess?(input: Input, call: CallContext): Awaitable<any>;

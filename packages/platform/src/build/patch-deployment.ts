@@ -227,7 +227,12 @@ function codeAs(
   home: string,
   values: SecretValues,
 ): ReplicaCode {
-  const code = codeOf({ manifest, bundleDirectory: directory, development: true }, replicaId, home, values);
+  const code = codeOf(
+    { manifest, bundleDirectory: directory, development: true, environment: null },
+    replicaId,
+    home,
+    values,
+  );
   if (code === null || code === undefined) throw new TypeError("A development deployment has code.");
   return code;
 }

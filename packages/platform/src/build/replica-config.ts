@@ -6,6 +6,7 @@ import type {
   DeviceChoice,
   Precision,
   ReplicaAdapters,
+  ReplicaEnvironment,
   ReplicaConfig,
   IntegrityChecks,
 } from "@corral/contract";
@@ -40,6 +41,8 @@ export interface ReplicaPlan {
   readonly versionId: string;
   /** Patches may give its replica other code while it runs. */
   readonly development: boolean;
+  /** Of Baseten's environments the one that it is in; null: none. */
+  readonly environment: string | null;
   readonly projectId: string;
   readonly modelId: string;
   readonly modelName: string;
@@ -82,12 +85,19 @@ export function codeOf(
     manifest,
     bundleDirectory,
     development,
-  }: Pick<ReplicaPlan, "manifest" | "bundleDirectory" | "development">,
+    environment,
+  }: Pick<ReplicaPlan, "manifest" | "bundleDirectory" | "development" | "environment">,
   replicaId: string,
   home: string,
   values: SecretValues,
 ): ReplicaConfig["code"] | null {
-  return replicaCode(manifest, bundleDirectory, home, development ? replicaId : null, values);
+  const code = replicaCode(manifest, bundleDirectory, home, development ? replicaId : null, values);
+  return code === null ? null : { ...code, environment: environmentValue(environment) };
+}
+
+/** As code is told it. */
+export function environmentValue(name: string | null): ReplicaEnvironment["environment"] {
+  return name === null ? null : { name };
 }
 
 /** Whether a replica of one plan only needs the code of the other to be one of it. */

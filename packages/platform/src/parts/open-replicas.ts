@@ -14,6 +14,7 @@ import { LogBook } from "../replica/log-book.ts";
 import type { ReplicaDriver } from "../replica/process.ts";
 import { createReplicaRecords } from "../replica/records.ts";
 import { DeploymentSupervisor } from "../replica/supervisor.ts";
+import { createTellEnvironment } from "../replica/tell-environment.ts";
 import { createTellAdapters, type TellAdapters } from "../replica/tell-adapters.ts";
 import { Residency, type ResidencyOptions } from "../residency/residency.ts";
 import { createRunRecorder } from "../runs/recorder.ts";
@@ -108,6 +109,7 @@ export function openReplicas(options: ReplicaPartsOptions): ReplicaParts {
       });
     },
     onVersion: (row) => patches.bring(row),
+    onEnvironment: createTellEnvironment({ replicasOf: (id) => reconciler.replicasOf(id) ?? [], log }),
     onState: options.onState,
   });
   const directory = createReplicaDirectory({

@@ -1,6 +1,7 @@
 // Which deployment answers a model's name: it moves when one becomes active, is asked for again, or is deleted.
 
 import { sql } from "kysely";
+import { takesName } from "../domain/model-name.ts";
 import { findDeploymentById } from "./deployments.ts";
 import { inTransaction, withRetry } from "./retry.ts";
 import type { Db, DeploymentRow } from "./schema.ts";
@@ -27,20 +28,9 @@ export function activateDeployment(db: Db, { id, model_id }: Pick<DeploymentRow,
         .where("id", "=", holderId)
         .where("deleted_at", "is", null)
         .executeTakeFirst();
-      // A truss that was pushed without being promoted answers beside the one that has the name.
-      if (holder?.development === false && row.settings["promote"] === false) return;
-      if (holder === undefined || takesNameFrom(row, holder)) await leadTo(transaction, model_id, id);
+      if (takesName(row, holder)) await leadTo(transaction, model_id, id);
     }),
   );
-}
-
-/** A development deployment has its model's name only where there is no other; of others, the later one has it. */
-function takesNameFrom(
-  one: Pick<DeploymentRow, "deployed_at" | "development">,
-  holder: Pick<DeploymentRow, "deployed_at" | "development">,
-): boolean {
-  if (one.development !== holder.development) return holder.development;
-  return one.deployed_at >= holder.deployed_at;
 }
 
 /**

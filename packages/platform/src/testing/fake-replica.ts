@@ -7,13 +7,21 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
 // Types alone: reading the schemas would be most of its start.
-import type { ErrorCode, ReplicaCodeChange, ReplicaConfig, ReportBody } from "@corral/contract";
+import type {
+  ErrorCode,
+  ReplicaCodeChange,
+  ReplicaConfig,
+  ReplicaEnvironment,
+  ReportBody,
+} from "@corral/contract";
 
 const config = JSON.parse(readFileSync(process.argv[3] ?? "", "utf8")) as ReplicaConfig;
 const controlPath = "/_corral/control";
 /** The text of its code. */
 let served =
   config.code === undefined ? null : readFileSync(join(config.code.directory, config.code.file), "utf8");
+/** With which its code began, and what it was told since. */
+const environments: unknown[] = [config.code?.environment ?? null];
 /** Tests say how it behaves by the model's defaults. */
 const behaviour = config.defaults as { exit?: string; load_ms?: number };
 
@@ -139,6 +147,10 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     response.writeHead(200, { "content-type": "application/json" });
     response.end('{"names":[],"problems":[]}');
     return;
+  }
+  if (request.url === "/environment") {
+    environments.push((JSON.parse(body.toString()) as ReplicaEnvironment).environment);
+    return void response.writeHead(200).end("{}");
   }
   if (request.url === "/code") {
     const { code, keep_state: keepsState } = JSON.parse(body.toString()) as ReplicaCodeChange;
@@ -272,7 +284,11 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     await new Promise((resolve) => setTimeout(resolve, Number(wanted["pause_ms"] ?? 0)));
     answered =
       wanted["echo"] === undefined && body.length < 65_536
-        ? JSON.stringify({ pid: process.pid, ...(served === null ? {} : { served }) })
+        ? JSON.stringify({
+            pid: process.pid,
+            ...(served === null ? {} : { served }),
+            ...(wanted["environments"] === true ? { environments } : {}),
+          })
         : body;
     response.write(answered);
   }

@@ -1,6 +1,7 @@
 // The author's code behind a replica for as long as the replica lives: one worker at a time, started again after a
 // crash, replaced by new code on request. Knows no HTTP and no language.
 
+import { isDeepStrictEqual } from "node:util";
 import { ServingError } from "@corral/contract";
 import type { Log } from "../log.ts";
 import { codeNotLoaded } from "./code-errors.ts";
@@ -65,6 +66,8 @@ export interface CodeWorker {
    * where its files are, and is what the process is started with from then on.
    */
   reload(source: CodeSource): Promise<ReloadOutcome>;
+  /** Where the deployment is by now: told to the code that runs, and to all that is started from then on. */
+  setEnvironment(environment: StartMessage["environment"]): void;
   /** Takes no more calls and ends those that run. */
   stop(): Promise<void>;
 }
@@ -93,6 +96,7 @@ class SupervisedCode implements CodeWorker {
   readonly #calls: PlacedCalls;
   readonly #lives = new Map<WorkerLife, CodeSource>();
   #source: CodeSource;
+  #environment: StartMessage["environment"];
   #current: WorkerLife | null = null;
   #loaded: LoadedMessage | null = null;
   #restartCount = 0;
@@ -108,6 +112,7 @@ class SupervisedCode implements CodeWorker {
     this.#options = options;
     this.#log = options.log;
     this.#source = options.source;
+    this.#environment = options.source.start.environment;
     this.#calls = createPlacedCalls({
       queueLength: options.queueLength,
       current: () => this.#current,
@@ -155,6 +160,12 @@ class SupervisedCode implements CodeWorker {
 
   reload(source: CodeSource): Promise<ReloadOutcome> {
     return this.#inTurn(() => this.#reload(source));
+  }
+
+  setEnvironment(environment: StartMessage["environment"]): void {
+    if (isDeepStrictEqual(environment, this.#environment)) return;
+    this.#environment = environment;
+    this.#current?.setEnvironment(environment);
   }
 
   #inTurn<Outcome>(change: () => Promise<Outcome>): Promise<Outcome> {
@@ -219,12 +230,13 @@ class SupervisedCode implements CodeWorker {
     const { openLlm } = this.#options;
     const { start, process, loadTimeoutMs, cancelGraceMs } = source;
     const spare = await this.#spare.take(process);
+    const environment = this.#environment;
     const life = await startWorkerLife(
       {
         process,
         loadTimeoutMs,
         cancelGraceMs,
-        start: { kind: "start", protocol: 1, ...start, is_restart: isRestart },
+        start: { kind: "start", protocol: 1, ...start, environment, is_restart: isRestart },
         openLlm,
         log: this.#log,
         onAccepting: () => this.#calls.placeWaiting(),
@@ -236,9 +248,11 @@ class SupervisedCode implements CodeWorker {
     void life.ended.then((end) => this.#lost(life, end));
     if (this.#isStopped) life.kill("The replica is shutting down.");
     const outcome = await life.load;
-    if (outcome.kind === "loaded")
+    if (outcome.kind === "loaded") {
       for (const warning of outcome.loaded.warnings) this.#log.warn(warning, { from: "code" });
-    else await life.ended;
+      // It changed while the code was loaded for the one before.
+      if (this.#environment !== environment) life.setEnvironment(this.#environment);
+    } else await life.ended;
     if (source.hasSpare === true) this.#spare.prepare(source.process);
     return { outcome, life };
   }

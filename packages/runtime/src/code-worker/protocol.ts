@@ -345,7 +345,10 @@ export type ReplicaMessage =
   | z.infer<typeof end>
   | ErrorMessage
   | { readonly kind: "ping"; readonly number: number }
-  /** The environment that the deployment is promoted to has changed: `setup_environment` is called. */
+  /**
+   * The environment that the deployment is promoted to has changed: `setup_environment` is called, as in Truss unless it is
+   * null or the one that it was called with last.
+   */
   | { readonly kind: "environment"; readonly environment: Readonly<Record<string, unknown>> | null }
   | ReloadMessage
   | { readonly kind: "shutdown" };

@@ -70,6 +70,8 @@ export interface WorkerLife {
   call(call: CodeCall, timeoutMs?: number | null): RunningCall;
   /** Takes new files and keeps the state, or goes on as it is. One at a time; never rejects. */
   reload(place: Omit<ReloadMessage, "kind">): Promise<ReloadOutcome>;
+  /** The code is told after what was sent before; nothing says when it has taken it. */
+  setEnvironment(environment: StartMessage["environment"]): void;
   /** Calls of which none of the author's code has run, for another worker. */
   giveBack(): CodeCall[];
   /** Takes no more calls; ends when those that run and are wanted have. */
@@ -236,6 +238,10 @@ class RunningWorker implements WorkerLife {
     };
     this.#connection.send({ kind: "reload", ...place });
     return promise;
+  }
+
+  setEnvironment(environment: StartMessage["environment"]): void {
+    if (!this.#isOver) this.#connection.send({ kind: "environment", environment });
   }
 
   giveBack(): CodeCall[] {

@@ -90,6 +90,32 @@ test("a push that promotes scales the last production down, unless it shall be p
   assert.equal(await idleSeconds(third.id), undefined);
 });
 
+test("code is told that it is in production: at its start where it will be, else when it is promoted", async () => {
+  const first = await versionOf(push(platform, createModel("told")), "create_model_from_truss");
+  const model = first.oracle.id;
+  await active(model, first.id);
+  const second = await versionOf(
+    push(platform, createVersion(model), modelFiles("2")),
+    "create_model_version_from_truss",
+  );
+  await active(model, second.id);
+  const heard = async (id: string) => {
+    const answer = await platform.post(`/model/${model}/deployment/${id}/predict`, { environments: true });
+    return ((await answer.json()) as { environments: unknown[] }).environments;
+  };
+  const production = { name: "production" };
+  assert.deepEqual((await heard(first.id))[0], production, "before it answered anybody");
+  assert.deepEqual((await heard(second.id))[0], null, "it was not promoted");
+  const promoted = await platform.post(`/v1/models/${model}/environments/production/promote`, {
+    deployment_id: second.id,
+  });
+  assert.equal(promoted.status, 200);
+  const isLast = async (id: string, wanted: object | null) =>
+    JSON.stringify((await heard(id)).at(-1)) === JSON.stringify(wanted);
+  await until("the promoted one is told", () => isLast(second.id, production));
+  await until("the one before is told", () => isLast(first.id, null));
+});
+
 test("what was just pushed counts as primary before it is loaded, and production once there is one", async () => {
   const primaryOf = async (model: string) => {
     const { data } = await ask(platform, `{ model(id: "${model}") { versions { id is_primary } } }`);

@@ -169,7 +169,8 @@ class Model:
     { start: { environment: { name: "staging" } } },
   );
   assert.equal(textOf(await worker.call("is_healthy").done), "true");
-  worker.send({ kind: "environment", environment: { name: "production" } });
+  for (const name of ["staging", null, "production"])
+    worker.send({ kind: "environment", environment: name === null ? null : { name } });
   const seen = async () => textOf(await worker.call("predict").done);
   while (!(await seen()).includes("production")) await sleep(10);
   assert.equal(await seen(), `[{"name": "staging"}, {"name": "production"}]`);

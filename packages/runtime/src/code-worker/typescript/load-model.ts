@@ -5,6 +5,7 @@ import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { z } from "zod";
 import type { CallContext } from "@corral/model";
+import { createToldEnvironment, type ToldEnvironment } from "./told-environment.ts";
 import type { CodeMethod, CodeSchemas, FailedMessage, StartMessage } from "../protocol.ts";
 
 export type AuthorFunction = (input: unknown, call: CallContext) => unknown;
@@ -13,6 +14,7 @@ export interface AuthorModel {
   readonly methods: ReadonlyMap<CodeMethod, AuthorFunction>;
   readonly preprocess: AuthorFunction | null;
   readonly postprocess: AuthorFunction | null;
+  readonly environment: ToldEnvironment;
   readonly input: z.ZodType | null;
   readonly output: z.ZodType | null;
   readonly schemas: CodeSchemas | null;
@@ -46,7 +48,7 @@ const loadRetryMs = 1_000;
 /** Fails with `ModelNotLoaded`. */
 export async function loadModel(
   start: StartMessage,
-  onStage: (stage: "import" | "construct" | "load") => void,
+  onStage: (stage: "import" | "construct" | "setup_environment" | "load") => void,
 ): Promise<{ readonly model: AuthorModel; readonly loadMs: number; readonly warnings: readonly string[] }> {
   onStage("import");
   const url = pathToFileURL(resolve(start.directory, start.file)).href;
@@ -60,6 +62,10 @@ export async function loadModel(
   };
   const object = await at("construct", () => definition.make(context));
   const model = await at("definition", () => readModel(object, exported, start.file));
+  if (start.environment !== null) {
+    onStage("setup_environment");
+    await at("setup_environment", () => model.environment.tell(start.environment));
+  }
   onStage("load");
   const { load } = object;
   let loadMs = 0;
@@ -134,8 +140,10 @@ function readModel(object: Members, exported: Members, file: string): AuthorMode
   }
   const input = readSchema(object["input"] ?? exported["input"], "input", file);
   const output = readSchema(object["output"] ?? exported["output"], "output", file);
+  const setUp = member("setupEnvironment") as ((environment: object) => unknown) | null;
   return {
     methods,
+    environment: createToldEnvironment(setUp),
     preprocess: member("preprocess"),
     postprocess: member("postprocess"),
     input,

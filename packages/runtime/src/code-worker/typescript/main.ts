@@ -17,6 +17,7 @@ channel.onClose(() => process.exit(0));
 
 const started = Promise.withResolvers<StartMessage>();
 let runner: CallRunner | null = null;
+let tellEnvironment: ((environment: StartMessage["environment"]) => void) | null = null;
 const llm = createLlmClient(channel);
 
 channel.onMessage((message, body) => {
@@ -56,6 +57,7 @@ channel.onMessage((message, body) => {
       runner?.inputEnd(message.id, message.close_code);
       return;
     case "environment":
+      tellEnvironment?.(message.environment);
       return;
   }
 });
@@ -80,6 +82,11 @@ try {
   const { model, loadMs, warnings } = await loadModel(start, (stage) =>
     channel.send({ kind: "stage", stage }),
   );
+  tellEnvironment = (environment) => {
+    model.environment.tell(environment).catch((error: unknown) => {
+      channel.log("error", `setupEnvironment failed: ${tracebacks.of(error)}`, null);
+    });
+  };
   runner = createCallRunner({ channel, model, start, tracebacks });
   channel.send({
     kind: "loaded",

@@ -31,6 +31,9 @@ class Serving:
         self._log = log
         self._slots = asyncio.Semaphore(predict_concurrency)
         self._read_timeout = streaming_read_timeout
+        #: What `setup_environment` was called with last.
+        self._environment: Optional[Mapping[str, Any]] = None
+        self._environment_turn = asyncio.Lock()
 
     async def answer(self, exchange: Exchange) -> None:
         """Sends the whole answer into the sink. Raises Failure, UserCodeError, or whatever could not be sent."""
@@ -127,6 +130,13 @@ class Serving:
             await method.call(environment)
         else:
             await self.threads.run(method.call, environment)
+        self._environment = environment
+
+    async def change_environment(self, environment: Optional[Mapping[str, Any]]) -> None:
+        """Of code that is loaded. As Truss, tells it of no environment that it was told last, and not that it has left one."""
+        async with self._environment_turn:
+            if environment is not None and environment != self._environment:
+                await self.setup_environment(environment)
 
 
 def _no_postprocess(what: str) -> ModelDefinitionError:

@@ -168,7 +168,7 @@ class Worker:
         if self._model is None:
             return
         try:
-            await self._model.serving.setup_environment(environment)
+            await self._model.serving.change_environment(environment)
         except Exception as error:
             self._log.error("Exception while setting up environment: %s" % error, error=error)
 
