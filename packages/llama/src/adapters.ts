@@ -8,7 +8,8 @@ import { join } from "node:path";
 import { ServingError } from "@corral/contract";
 import { checkAdapter, type AdapterBase, type CheckedAdapter } from "@corral/weights";
 
-import { callAsync, type LlamaAbi, type Pointer } from "./abi.ts";
+import { callAsync } from "./abi.ts";
+import type { LlamaAbi, Pointer } from "./abi-types.ts";
 import { widenAdapter } from "./widen-adapter.ts";
 
 export interface LoadAdapterOptions {

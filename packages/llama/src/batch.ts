@@ -3,7 +3,8 @@
 
 import type { StepPlan } from "@corral/engine";
 
-import { allocate, type BatchStruct, free } from "./abi.ts";
+import { allocate, free } from "./abi.ts";
+import type { BatchStruct } from "./abi-types.ts";
 
 /** Bytes of one token over all columns: id, position, sequence count, sequence id, its address, output flag. */
 const tokenBytes = 4 + 4 + 4 + 4 + 8 + 1;

@@ -5,16 +5,8 @@ import { availableParallelism } from "node:os";
 
 import { type CacheType, ServingError } from "@corral/contract";
 
-import {
-  callAsync,
-  type ContextParams,
-  flashAttention,
-  ggmlType,
-  maxSequenceCount,
-  maxThreadCount,
-  type Pointer,
-  poolingType,
-} from "./abi.ts";
+import { callAsync, flashAttention, ggmlType, maxSequenceCount, maxThreadCount, poolingType } from "./abi.ts";
+import type { ContextParams, Pointer } from "./abi-types.ts";
 import { expectedContextParams } from "./release.ts";
 import type { LlamaModel, ModelInfo } from "./model.ts";
 import { maxRowCountOf } from "./row-count.ts";

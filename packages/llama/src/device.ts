@@ -1,6 +1,7 @@
 // The devices that llama.cpp has found: their names and memory, and which of them would hold a model's layers.
 
-import { deviceType, type LlamaAbi } from "./abi.ts";
+import { deviceType } from "./abi.ts";
+import type { LlamaAbi } from "./abi-types.ts";
 
 export interface Device {
   /** llama.cpp's own: "CUDA0", "Vulkan0", "CPU". */

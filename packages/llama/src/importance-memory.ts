@@ -4,7 +4,8 @@
 
 import type { ImportanceMatrix } from "@corral/weights";
 
-import { allocate, free, type Pointer } from "./abi.ts";
+import { allocate, free } from "./abi.ts";
+import type { Pointer } from "./abi-types.ts";
 
 /** `name`, `data`, `size`: eight bytes each. */
 const entryBytes = 24;

@@ -6,15 +6,8 @@ import { basename, join } from "node:path";
 
 import { type DeviceChoice, isServingError, ServingError } from "@corral/contract";
 
-import {
-  bindLlama,
-  findLoadProblem,
-  type LibraryPaths,
-  type LlamaAbi,
-  type Pointer,
-  silentLogSink,
-  structSizesBytes,
-} from "./abi.ts";
+import { bindLlama, findLoadProblem, type LibraryPaths, silentLogSink, structSizesBytes } from "./abi.ts";
+import type { LlamaAbi, Pointer } from "./abi-types.ts";
 import { type Device, layerDevices, readDevices } from "./device.ts";
 import {
   type Backend,

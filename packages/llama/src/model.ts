@@ -6,17 +6,8 @@ import { basename, resolve } from "node:path";
 import { ServingError } from "@corral/contract";
 import { checkGguf } from "@corral/weights";
 
-import {
-  allocate,
-  callAsync,
-  free,
-  type LlamaAbi,
-  type ModelParams,
-  type Pointer,
-  registerProgressCallback,
-  unregisterCallback,
-  vocabType,
-} from "./abi.ts";
+import { allocate, callAsync, free, registerProgressCallback, unregisterCallback, vocabType } from "./abi.ts";
+import type { LlamaAbi, ModelParams, Pointer } from "./abi-types.ts";
 import { type Adapters, createAdapters } from "./adapters.ts";
 import { expectedModelParams } from "./release.ts";
 import { diagnoseWeights, refuseUnreadableFile } from "./weights-file.ts";

@@ -7,7 +7,8 @@ import { dirname } from "node:path";
 import { ServingError } from "@corral/contract";
 import { checkGguf, checkGgufParts, type CheckedGguf } from "@corral/weights";
 
-import { callAsync, type LlamaAbi, type QuantizeParams } from "./abi.ts";
+import { callAsync } from "./abi.ts";
+import type { LlamaAbi, QuantizeParams } from "./abi-types.ts";
 import { fileTypeNumbers, tensorTypeNumbers } from "./file-types.ts";
 import { copyImportance } from "./importance-memory.ts";
 import { openLibrary, type OpenLibrary } from "./library.ts";

@@ -1,7 +1,8 @@
 // What the one release of llama.cpp that this package is written for says of itself: the gate of `library.ts` compares
 // it with what was loaded, and every parameter that is not set on purpose is taken from here.
 
-import type { ContextParams, ModelParams, QuantizeParams, structSizesBytes } from "./abi.ts";
+import type { structSizesBytes } from "./abi.ts";
+import type { ContextParams, ModelParams, QuantizeParams } from "./abi-types.ts";
 
 /** Sizes in bytes that the structs of `abi.ts` must come to. */
 export const expectedStructSizesBytes = {

@@ -12,7 +12,8 @@ import type {
 } from "@corral/engine";
 
 import type { Adapters, AdapterUser } from "./adapters.ts";
-import { callAsync, type LlamaAbi, type Pointer, viewMemory } from "./abi.ts";
+import { callAsync, viewMemory } from "./abi.ts";
+import type { LlamaAbi, Pointer } from "./abi-types.ts";
 import { NativeBatch } from "./batch.ts";
 import {
   type ContextOptions,

@@ -5,7 +5,7 @@ import { basename } from "node:path";
 
 import { ServingError } from "@corral/contract";
 
-import type { LlamaAbi } from "./abi.ts";
+import type { LlamaAbi } from "./abi-types.ts";
 
 /** GGUF versions that llama.cpp reads; 1 has been dropped. */
 const readableVersions: readonly number[] = [2, 3];

@@ -5,26 +5,29 @@ import {
   channelLossGraceMs,
   isServingError,
   ServingError,
-  type Compute,
   type ControlMessage,
   type ReplicaConfig,
 } from "@corral/contract";
 import { createMonotonicClock, type Clock } from "@corral/engine";
 import type { Server } from "node:http";
-import { createAdapterTable, type AdapterTable } from "./adapter-table.ts";
+import type { AdapterTable } from "./adapter-table.ts";
 import { bind, closeServer } from "./address.ts";
-import { parseChatTemplate } from "./chat-template.ts";
 import { codeInterfaceOf } from "./code-worker/code-interface.ts";
 import { ControlChannel } from "./control-channel.ts";
 import type { CallService } from "./answer-call.ts";
-import type { Engines } from "./engines.ts";
 import { KeyLimits } from "./key-limits.ts";
 import { loadReport } from "./load-report.ts";
 import type { LoadedModel, LoadModel, ModelReplicaConfig } from "./loaded-model.ts";
-import type { Log, LogFields } from "./log.ts";
+import type { Log } from "./log.ts";
+import {
+  loadAdapters,
+  readyFields,
+  readyReport,
+  servedModel,
+  startModelRenderer,
+} from "./model-of-replica.ts";
 import type { PredictService } from "./predict.ts";
-import { vocabularyBounds } from "./prompt.ts";
-import { startRenderer, type Renderer } from "./renderer.ts";
+import type { Renderer } from "./renderer.ts";
 import { replicaCalls } from "./replica-calls.ts";
 import { startReplicaCode, type RunningCode } from "./replica-code.ts";
 import { createHttpServer, type Health } from "./routes.ts";
@@ -178,7 +181,9 @@ class RunningReplica implements Replica {
     this.#loadProgress = 1;
     this.#status = "ready";
     const loadMs = Math.round(this.#clock.now() - startedAtMs);
-    this.#reportReady(model, loadMs);
+    const codeInterface = this.#code === null ? null : codeInterfaceOf(this.#code.service.worker.loaded);
+    this.#channel.report(readyReport(this.#config, model, codeInterface, loadMs));
+    this.#log.info("ready", readyFields(model, loadMs));
     this.#reportTimer = setInterval(() => this.#reportLoad(), 1_000);
     // A channel that was lost during the load has its shorter time already.
     if (!this.#channel.connected && this.#lossTimer === undefined) {
@@ -196,7 +201,7 @@ class RunningReplica implements Replica {
     });
     this.#model = model;
     if (this.#status !== "loading") return null;
-    const adapters = await this.#loadAdapters(model);
+    const adapters = await loadAdapters(this.#config, model, this.#log);
     if (this.#status !== "loading") return null;
     const engines = startEngines(config, model, {
       clock: this.#clock,
@@ -204,7 +209,23 @@ class RunningReplica implements Replica {
       onFailure: (error) => this.#fail(error),
     });
     this.#adapters = adapters;
-    this.#service = this.#createService(config, model, engines, adapters);
+    const served = servedModel(config, model);
+    this.#renderer = startModelRenderer(config, model, this.#log);
+    this.#service = {
+      config,
+      loadedDraftModels: new Set(model.draftRunners.keys()),
+      engines,
+      adapters,
+      model: served,
+      channel: this.#channel,
+      ledger: this.#ledger,
+      keyLimits: new KeyLimits(),
+      budgets: this.#budgets,
+      renderer: this.#renderer,
+      clock: this.#clock,
+      log: this.#log,
+      acknowledgementMs: this.#graces.acknowledgementMs,
+    };
     return model;
   }
 
@@ -223,67 +244,6 @@ class RunningReplica implements Replica {
       },
       this.#loadAbort.signal,
     );
-  }
-
-  #reportReady(model: LoadedModel | null, loadMs: number): void {
-    const { weights, precision } = this.#config;
-    const code = this.#code?.service.worker.loaded;
-    this.#channel.report({
-      kind: "ready",
-      weights_sha256: weights?.sha256 ?? null,
-      precision,
-      load_ms: loadMs,
-      ...(model === null
-        ? {}
-        : { context_length: model.runner.limits.contextLength, compute: model.compute }),
-      ...(code === undefined ? {} : { code: codeInterfaceOf(code) }),
-    });
-    this.#log.info("ready", {
-      load_ms: loadMs,
-      ...(model === null
-        ? {}
-        : { context_length: model.runner.limits.contextLength, ...describeCompute(model.compute) }),
-    });
-  }
-
-  async #loadAdapters(model: LoadedModel): Promise<AdapterTable> {
-    const { adapters: own = [], added_adapters: added } = this.#config;
-    const table = createAdapterTable({ load: (adapter) => model.loadAdapter(adapter), log: this.#log });
-    await table.loadOwn(own);
-    if (added !== undefined) await table.setAdded(added);
-    return table;
-  }
-
-  #createService(
-    config: ModelReplicaConfig,
-    model: LoadedModel,
-    engines: Engines,
-    adapters: AdapterTable,
-  ): PredictService {
-    vocabularyBounds(model.vocabulary);
-    const { specialTokens } = model;
-    const template = model.chatTemplate ?? config.chat_template ?? null;
-    const chatTemplate = template === null ? null : parseChatTemplate(template, specialTokens);
-    this.#renderer = template === null ? null : startRenderer({ template, specialTokens, log: this.#log });
-    return {
-      config,
-      loadedDraftModels: new Set(model.draftRunners.keys()),
-      engines,
-      adapters,
-      model: {
-        vocabulary: model.vocabulary,
-        chatTemplate,
-        contextLength: model.runner.limits.contextLength,
-      },
-      channel: this.#channel,
-      ledger: this.#ledger,
-      keyLimits: new KeyLimits(),
-      budgets: this.#budgets,
-      renderer: this.#renderer,
-      clock: this.#clock,
-      log: this.#log,
-      acknowledgementMs: this.#graces.acknowledgementMs,
-    };
   }
 
   #admit<Service extends CallService>(service: Service | null): Service {
@@ -390,18 +350,6 @@ async function within(timeoutMs: number, work: Promise<unknown>): Promise<void> 
   const timeout = new Promise<void>((resolve) => (timer = setTimeout(resolve, timeoutMs).unref()));
   await Promise.race([work, timeout]);
   clearTimeout(timer);
-}
-
-function describeCompute({ backend, devices, gpu_layers, layer_count, threads }: Compute): LogFields {
-  const device = devices.map(
-    ({ name, description, free_bytes, memory_bytes }) =>
-      `${name} (${description}), ${mebibytes(free_bytes)} of ${mebibytes(memory_bytes)} MiB free`,
-  );
-  return { backend, device: device.join("; "), gpu_layers, layer_count, threads };
-}
-
-function mebibytes(bytes: number): number {
-  return Math.round(bytes / 1024 ** 2);
 }
 
 function describe(error: unknown): string {
