@@ -6,6 +6,7 @@ export * from "./error-envelope.ts";
 export * from "./code-interface.ts";
 export * from "./errors.ts";
 export * from "./evaluation.ts";
+export * from "./gc.ts";
 export * from "./generate.ts";
 export * from "./generate-call.ts";
 export * from "./generation-caps.ts";
