@@ -82,6 +82,14 @@ export {
   type HubTuning,
 } from "./hub/fetch.ts";
 export { fetchFilesFromHub, type HubFilesRequest } from "./hub/fetch-files.ts";
+export {
+  readCachedContents,
+  removeCachedBlob,
+  removeCachedRevision,
+  type CachedContents,
+} from "./hub/cached-contents.ts";
+export { readReference, repositoryCache } from "./hub/cache-layout.ts";
+export { readHubSettings } from "./hub/settings.ts";
 export { placeOfProcesses } from "./hub/owner.ts";
 export type { FetchedRepository } from "./hub/cached-snapshot.ts";
 export type { RepositoryDescription, RepositoryFile, RepositoryLicense } from "./hub/listing.ts";

@@ -18,6 +18,7 @@ import {
   rm,
   stat,
   symlink,
+  utimes,
   writeFile,
 } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
@@ -127,6 +128,12 @@ export async function isInSnapshot(
 export async function sizeOf(path: string): Promise<number | null> {
   const found = await stat(path).catch(() => null);
   return found?.isFile() === true ? found.size : null;
+}
+
+/** To be called before a snapshot is looked at: what was touched is not collected. One that cannot be touched is not there. */
+export async function touchSnapshot(cache: RepositoryCache, commit: string): Promise<void> {
+  const now = new Date();
+  await utimes(snapshotDirectory(cache, commit), now, now).catch(() => undefined);
 }
 
 /**

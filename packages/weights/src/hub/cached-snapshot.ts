@@ -3,7 +3,14 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ServingError } from "@corral/contract";
-import { readReference, readTree, sizeOf, snapshotDirectory, type RepositoryCache } from "./cache-layout.ts";
+import {
+  readReference,
+  readTree,
+  sizeOf,
+  snapshotDirectory,
+  touchSnapshot,
+  type RepositoryCache,
+} from "./cache-layout.ts";
 import { selectFiles, shardsOfIndex, withShards, type ListedFile, type Selection } from "./select-files.ts";
 
 export interface FetchedRepository {
@@ -29,6 +36,7 @@ export async function readCached(
   const commit = await readReference(cache, revision);
   if (commit === null) throw missing(cache, `${repository} at ${revision}`);
   const directory = snapshotDirectory(cache, commit);
+  await touchSnapshot(cache, commit);
   const present = await listSnapshot(directory);
   if (present.length === 0) throw missing(cache, `${repository} at ${commit}`);
   // Without a list of the commit, what lies there is all that can be known of it.

@@ -7,6 +7,7 @@ import {
   readTree,
   repositoryCache,
   snapshotDirectory,
+  touchSnapshot,
   writeReference,
   type RepositoryCache,
 } from "./cache-layout.ts";
@@ -79,6 +80,7 @@ async function readCachedFiles(
   chosen: (files: readonly RepositoryFile[]) => readonly RepositoryFile[],
 ): Promise<Omit<FetchedRepository, "gguf"> | null> {
   const commit = await readReference(cache, revision);
+  if (commit !== null) await touchSnapshot(cache, commit);
   const tree = commit === null ? null : await readTree(cache, commit);
   if (commit === null || tree === null) return null;
   const files = chosen(tree);

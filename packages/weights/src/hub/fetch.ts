@@ -12,6 +12,7 @@ import {
   repositoryCache,
   sizeOf,
   snapshotDirectory,
+  touchSnapshot,
   writeReference,
   writeTree,
   type RepositoryCache,
@@ -217,6 +218,7 @@ function filesOf(work: Work, paths: readonly string[]): RepositoryFile[] {
 export async function fetchSelection(work: Work, selection: Selection): Promise<void> {
   const files = filesOf(work, selection.paths);
   const { cache, commit, repository, options } = work;
+  await touchSnapshot(cache, commit);
   const wanting: RepositoryFile[] = [];
   let presentBytes = 0;
   let partlyBytes = 0;
@@ -245,17 +247,20 @@ async function obtain(work: Work, files: readonly RepositoryFile[], progress: Pr
     connection.signal.throwIfAborted();
     if (await isInSnapshot(cache, commit, file)) continue;
     await makeFolders(cache);
-    await downloadBlob(
-      { repository, commit, file },
-      {
-        cache,
-        connection,
-        connectionCount,
-        ...(segmentBytes === undefined ? {} : { segmentBytes }),
-        onProgress: progress.file,
-      },
-    );
+    const remote = { repository, commit, file };
+    const blobOptions = {
+      cache,
+      connection,
+      connectionCount,
+      ...(segmentBytes === undefined ? {} : { segmentBytes }),
+      onProgress: progress.file,
+    };
+    await downloadBlob(remote, blobOptions);
     progress.fileEnd(file.sizeBytes);
+    await linkIntoSnapshot(cache, commit, file);
+    // Between the two a blob that no revision had yet may have been collected.
+    if (await isInSnapshot(cache, commit, file)) continue;
+    await downloadBlob(remote, blobOptions);
     await linkIntoSnapshot(cache, commit, file);
   }
 }
