@@ -3,7 +3,7 @@
 // refers to one is asked for, rows are not known here.
 
 import { randomUUID } from "node:crypto";
-import { link, mkdir, open, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { link, mkdir, open, readdir, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { ServingError } from "@corral/contract";
 import {
@@ -39,8 +39,12 @@ export interface BundleStore {
     files: readonly ManifestFile[],
     changed: ReadonlyMap<string, Uint8Array>,
   ): Promise<ReceivedBundle>;
-  /** Removes these bundles, but for what is referred to or counted on by a push that is under way. */
-  removeUnreferenced(digests: readonly string[]): Promise<void>;
+  /**
+   * Removes these bundles, but for what is referred to or counted on by a push that is under way. Gives those that it removed.
+   */
+  removeUnreferenced(digests: readonly string[]): Promise<readonly string[]>;
+  /** Of a bundle that is no longer used from now on: it was until this moment. */
+  touch(digest: string): Promise<void>;
   /** The same with every bundle that is there. */
   sweep(): Promise<void>;
 }
@@ -75,7 +79,7 @@ export function createBundleStore(options: BundleStoreOptions): BundleStore {
     else holders.delete(digest);
   }
 
-  async function removeUnreferenced(digest: string): Promise<void> {
+  async function removeUnreferenced(digest: string): Promise<boolean> {
     const removed = join(incoming, randomUUID());
     const moved = await inTurn(async () => {
       if (holders.has(digest) || !(await isDirectory(join(bundles, digest)))) return false;
@@ -85,12 +89,18 @@ export function createBundleStore(options: BundleStoreOptions): BundleStore {
       return true;
     });
     if (moved) await rm(removed, { recursive: true, force: true });
+    return moved;
   }
 
   return {
     directory: bundles,
     async removeUnreferenced(digests) {
-      for (const digest of digests) await removeUnreferenced(digest);
+      const removed: string[] = [];
+      for (const digest of digests) if (await removeUnreferenced(digest)) removed.push(digest);
+      return removed;
+    },
+    async touch(digest) {
+      await utimes(join(bundles, digest), new Date(), new Date()).catch(() => undefined);
     },
     async sweep() {
       for (const digest of await readdir(bundles).catch(() => [])) await removeUnreferenced(digest);

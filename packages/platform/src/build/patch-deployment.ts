@@ -290,7 +290,9 @@ function weightsOf(version: VersionRow, before: string, after: string) {
   };
 }
 
-function forgetLater({ id }: VersionRow, { db, bundles }: PatchOptions): void {
+function forgetLater({ id, bundle }: PatchableVersion, { db, bundles }: PatchOptions): void {
+  // Until then no collection takes it: its files were used just now.
+  void bundles.touch(bundle);
   setTimeout(() => {
     // What cannot be removed now is removed at the next start.
     void forgetPatched(db, { id })

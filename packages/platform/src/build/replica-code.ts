@@ -136,7 +136,11 @@ function pythonCode(
 /** Where Truss mounts a repository of `model_cache` with `use_volume`. */
 const volumeDirectory = "/app/model_cache";
 
-function hubFiles({ modelCache, weights }: TrussSettings): HubFiles[] {
+/** Repositories of the hub that a config names for its code. */
+export function hubFiles({
+  modelCache,
+  weights,
+}: Pick<TrussSettings, "modelCache" | "weights">): HubFiles[] {
   const cached = modelCache.map((repository) => ({
     field: "model_cache",
     repository: repository.repoId,

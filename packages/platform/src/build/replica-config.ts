@@ -120,6 +120,17 @@ function patched({ code, truss, config, generationConfig }: Manifest): PatchedBu
   return { code: code ?? null, truss: truss ?? null, config, generationConfig };
 }
 
+/** Name of the directory for saved prefixes: those of some weights in one precision and kind of cache. */
+export function prefixesName(
+  weightsSha256: string,
+  { config }: Pick<Manifest, "config">,
+  settings: Pick<DeploymentSettings, "precision" | "cacheType">,
+): string {
+  const precision = settings.precision ?? config.precision ?? "default";
+  const cacheType = settings.cacheType ?? config.limits.cacheType;
+  return `${weightsSha256.slice(0, 32)}-${cacheType === undefined ? precision : `${precision}-${cacheType}`}`;
+}
+
 export function replicaConfig(
   plan: ReplicaPlan,
   place: { readonly replicaId: string; readonly address: string; readonly token: string | null },
@@ -132,13 +143,12 @@ export function replicaConfig(
   const precision = plan.settings.precision ?? config.precision ?? "default";
   const cacheType = plan.settings.cacheType ?? limits.cacheType;
   const { directory, limitBytes } = host.prefixes;
-  const kind = cacheType === undefined ? precision : `${precision}-${cacheType}`;
   const { weights } = plan;
   const code = codeOf(plan, place.replicaId, host.home, secrets);
   const prefixStore =
     limitBytes === 0 || weights === null
       ? null
-      : { directory: join(directory, `${weights.sha256.slice(0, 32)}-${kind}`), limit_bytes: limitBytes };
+      : { directory: join(directory, prefixesName(weights.sha256, plan.manifest, plan.settings)), limit_bytes: limitBytes };
   return {
     replica_id: place.replicaId,
     deployment_id: plan.deploymentId,

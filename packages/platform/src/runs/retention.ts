@@ -45,21 +45,46 @@ async function look(options: RetentionOptions, signal: AbortSignal): Promise<voi
   }
 }
 
+/** Which may go; `$1`: they ended before that. */
+const isOld = `finished_at < $1 and status not in ('queued', 'running') and not exists (
+  select from deliveries where deliveries.run_id = runs.id and deliveries.status = 'pending')`;
+
+function endBefore({ keepDays, now }: Pick<RetentionOptions, "keepDays" | "now">): Date {
+  return new Date(now().getTime() - keepDays * 86_400_000);
+}
+
+/** How many there are that `removeOldRuns` would remove, and the bytes of their outputs, texts and answers. */
+export async function measureOldRuns({
+  store: { db, pool },
+  ...times
+}: Pick<RetentionOptions, "store" | "keepDays" | "now">): Promise<{ count: number; bytes: number }> {
+  const { rows } = await withRetry(db, () =>
+    pool.query<{ count: number; bytes: number }>(
+      `with old as (select id, output from runs where ${isOld})
+        select (select count(*) from old)::float8 as count,
+          ((select coalesce(sum(octet_length(output)), 0) from old)
+            + (select coalesce(sum(octet_length(pieces)), 0) from run_texts where run_id in (select id from old))
+            + (select coalesce(sum(octet_length(body)), 0) from run_answers where run_id in (select id from old))
+          )::float8 as bytes`,
+      [endBefore(times)],
+    ),
+  );
+  return rows[0] ?? { count: 0, bytes: 0 };
+}
+
 /** Of those that ended `keepDays` ago or earlier, but for runs whose result is still to be delivered. Answers how many. */
 export async function removeOldRuns(
   { store: { db, pool }, keepDays, now }: Pick<RetentionOptions, "store" | "keepDays" | "now">,
   signal?: AbortSignal,
 ): Promise<number> {
-  const before = new Date(now().getTime() - keepDays * 86_400_000);
+  const before = endBefore({ keepDays, now });
   let count = 0;
   await removeOldKeys({ db, pool });
   while (signal?.aborted !== true) {
     const { rows } = await withRetry(db, () =>
       pool.query<{ id: string }>(
         `select old.id from projects, lateral (
-            select id from runs where project_id = projects.id and finished_at < $1
-              and status not in ('queued', 'running') and not exists (
-                select from deliveries where deliveries.run_id = runs.id and deliveries.status = 'pending')
+            select id from runs where project_id = projects.id and ${isOld}
             order by finished_at limit ${most}) as old
           limit ${most}`,
         [before],

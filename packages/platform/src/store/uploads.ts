@@ -77,6 +77,14 @@ export function removeExpiredUploads(db: Db, before: Date): Promise<string[]> {
   });
 }
 
+/** True where it ended before `before`, and is forgotten now, or was before. */
+export function removeExpiredUpload(db: Db, id: string, before: Date): Promise<boolean> {
+  return withRetry(db, async () => {
+    await db.deleteFrom("uploads").where("id", "=", id).where("expires_at", "<", before).execute();
+    return (await findUpload(db, id)) === null;
+  });
+}
+
 /** Which of these there are. */
 export function knownUploads(db: Db, ids: readonly string[]): Promise<ReadonlySet<string>> {
   if (ids.length === 0) return Promise.resolve(new Set());

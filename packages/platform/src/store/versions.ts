@@ -55,7 +55,11 @@ export function insertVersion(db: Db, input: NewVersion): Promise<{ row: Version
     // What a patch made before is kept once it is pushed.
     if (inserted === undefined && input.patched !== true)
       await db.updateTable("versions").set({ patched: false }).where("id", "=", id).execute();
-    const row = await joined(db, input.projectId).where("versions.id", "=", id).executeTakeFirst();
+    // Held until the caller's transaction ends: a version that somebody is about to use is not forgotten.
+    const row = await joined(db, input.projectId)
+      .where("versions.id", "=", id)
+      .forKeyShare("versions")
+      .executeTakeFirst();
     if (row === undefined)
       throw new ServingError("conflict", "The model was deleted meanwhile; push or deploy again.");
     return { row, created: inserted !== undefined };

@@ -2,7 +2,7 @@
 // directory and kept by its content.
 
 import { createHash } from "node:crypto";
-import { lstat, mkdir, readdir, rm, stat } from "node:fs/promises";
+import { lstat, mkdir, readdir, rm, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { ServingError } from "@corral/contract";
 import {
@@ -44,6 +44,11 @@ export async function adapterFile(
 /** Of what is made here, finished or not; people may keep files of their own beside it. */
 const ownName = /^[0-9a-f]{64}\.gguf$|^\.[0-9a-f]{64}\.gguf\..*\.part$/;
 
+/** Whether a file of `adaptersDirectory` was made here. */
+export function isOwnAdapterFile(name: string): boolean {
+  return ownName.test(name);
+}
+
 /** Removes what was made for adapters that no deployment has any more, and what was left half made. */
 export async function sweepAdapters(db: Db, directory: string): Promise<void> {
   const wanted = new Set(await listAdapterPaths(db));
@@ -78,7 +83,11 @@ async function converted(
     content.update(`${name} ${await sha256OfFile(path)}`);
   }
   const target = join(adaptersDirectory, `${content.digest("hex")}.gguf`);
-  const isThere = (await stat(target).catch(() => null)) !== null;
+  // First, so that it is not collected before a deployment has it.
+  const isThere = await utimes(target, new Date(), new Date()).then(
+    () => true,
+    () => false,
+  );
   if (isThere) return target;
   await mkdir(adaptersDirectory, { recursive: true, mode: 0o700 });
   await convertLoraDirectory(directory, base, target);

@@ -4,9 +4,10 @@ import { rm } from "node:fs/promises";
 import type { Db } from "../store/schema.ts";
 import { deploymentsUsing, isContentWanted } from "../store/weights.ts";
 
-/** Leaves it where weights of any project have their file in it, or a deployment of any project runs from it. */
-export async function removeUnused(db: Db, platformId: string, directory: string): Promise<void> {
-  if (await isContentWanted(db, platformId, directory)) return;
-  if ((await deploymentsUsing(db, directory, null)).length > 0) return;
+/** Answers whether it went. Leaves it where weights of any project have their file in it, or a deployment of any project runs from it. */
+export async function removeUnused(db: Db, platformId: string, directory: string): Promise<boolean> {
+  if (await isContentWanted(db, platformId, directory)) return false;
+  if ((await deploymentsUsing(db, directory, null)).length > 0) return false;
   await rm(directory, { recursive: true, force: true });
+  return true;
 }

@@ -74,6 +74,7 @@ export class WeightsSupervisor {
   #current: Current | null = null;
   #loop: Promise<void> | null = null;
   #woken = Promise.withResolvers<void>();
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: WeightsSupervisorOptions) {
     this.#options = options;
@@ -105,6 +106,19 @@ export class WeightsSupervisor {
       const isOurs = /^[0-9a-f]{32}$/.test(name);
       if (isOurs) await removeUnused(db, platformId, path);
     }
+  }
+
+  /** Takes away what was made of that content, where no weights and no deployment have it. Answers whether it went. */
+  collect(contentKey: string): Promise<boolean> {
+    const { db, platformId } = this.#options;
+    return this.#inTurn(() => removeUnused(db, platformId, this.directoryOf(contentKey)));
+  }
+
+  /** A directory is not taken away between being found unwanted and being filled. */
+  #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+    const mine = this.#turn.then(work);
+    this.#turn = mine.catch(() => undefined);
+    return mine;
   }
 
   /** Asks it to look for weights that wait. */
@@ -201,7 +215,8 @@ export class WeightsSupervisor {
     const { start, log, threadCount } = this.#options;
     const { row } = current;
     const directory = this.directoryOf(row.content_key);
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    // Its row is there already: who collects in a later turn sees it.
+    await this.#inTurn(() => mkdir(directory, { recursive: true, mode: 0o700 }));
     const config = {
       ...row.preparation,
       target: join(directory, weightsFileName),
