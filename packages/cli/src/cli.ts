@@ -10,6 +10,7 @@ import { textOption } from "./command.ts";
 import { adapters } from "./commands/adapters.ts";
 import { client } from "./commands/client.ts";
 import { deploy } from "./commands/deploy.ts";
+import { gc } from "./commands/gc.ts";
 import { init } from "./commands/init.ts";
 import { keys } from "./commands/keys.ts";
 import { logs } from "./commands/logs.ts";
@@ -51,6 +52,7 @@ export const commands: readonly (CommandDefinition | CommandGroup)[] = [
   usage,
   prices,
   secrets,
+  gc,
   truss,
   rm,
 ];

@@ -5,6 +5,7 @@ import type {
   BasetenEnvelope,
   CatalogueItem,
   CerebriumAnswer,
+  CollectGarbage,
   CreateAdapter,
   CreateDeployment,
   CreateKey,
@@ -13,6 +14,7 @@ import type {
   Deployment,
   DeploymentFiles,
   Detokenized,
+  GarbageReport,
   Key,
   LogLine,
   Model,
@@ -216,6 +218,11 @@ export interface Client {
       options?: CallOptions,
     ) => Promise<Price>;
   };
+  /** Removes what nothing refers to any more. */
+  readonly collectGarbage: (
+    body?: Partial<CollectGarbage>,
+    options?: CallOptions,
+  ) => Promise<GarbageReport>;
   readonly secrets: {
     readonly list: (options?: ListOptions) => Promise<Page<Secret>>;
     readonly set: (name: string, value: string, options?: CallOptions) => Promise<Secret>;
@@ -344,6 +351,7 @@ export function createClient(options: ClientOptions): Client {
       put: (model, price, call = {}) =>
         transport.json(api("prices", model), { ...call, method: "PUT", json: price }),
     },
+    collectGarbage: (body = {}, call) => post("/api/v1/gc", body, call),
     secrets: {
       list: (call) => list("/api/v1/secrets", call),
       set: (name, value, call) =>

@@ -2,12 +2,14 @@
 
 import { defaultUnpackLimits } from "@corral/bundle";
 import { ServingError } from "@corral/contract";
+import { readHubSettings } from "@corral/weights";
 import { join } from "node:path";
 import type { Server as TlsServer } from "node:tls";
 import type { Logger } from "pino";
 import { ensureAdminKey } from "./admin-key.ts";
 import type { PlatformConfig } from "./config.ts";
 import { readUploadSecret } from "./dialects/truss/s3/credentials.ts";
+import { openCollector } from "./garbage/open-collector.ts";
 import { ownNames, type OwnNames } from "./gateway/hosts.ts";
 import { lockHome, prepareHome, readPlatformId } from "./home.ts";
 import { readModelMemory } from "./memory.ts";
@@ -111,7 +113,7 @@ async function start(
   const leftCount = await endLeftovers(db, platformId, runDirectory, now);
   if (leftCount > 0) log.info({ count: leftCount }, "replicas of a former process were ended");
   await sweepKeys(store, platformId);
-  const { bundles, uploads, preparations, weights } = await openFiles({
+  const { bundles, uploads, preparations, weights, areOurs } = await openFiles({
     home,
     db,
     platformId,
@@ -221,6 +223,17 @@ async function start(
   const retention = startRetention({ store, keepDays: config.runRetentionDays, log, now });
   closing.add(async () => retention[Symbol.asyncDispose]());
 
+  const garbage = openCollector({
+    store,
+    places: { home, hubDirectory: (await readHubSettings(process.env)).cacheDirectory },
+    bundles,
+    uploads,
+    preparations,
+    keepDays: config.runRetentionDays,
+    filesAreOurs: areOurs,
+    now,
+    log,
+  });
   let names: OwnNames = { authorities: new Set(), forwarded: new Set(), url: null };
   const { app } = await openServer({
     store,
@@ -234,7 +247,15 @@ async function start(
     names: () => names,
     readiness,
     isShuttingDown: () => isShuttingDown,
-    files: { bundles, uploads, uploadSecret: await readUploadSecret(home), sealing, weights, memory },
+    files: {
+      bundles,
+      garbage,
+      uploads,
+      uploadSecret: await readUploadSecret(home),
+      sealing,
+      weights,
+      memory,
+    },
   });
   closing.add(() => app.close());
   const port = await listen(app, config);

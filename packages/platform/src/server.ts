@@ -25,6 +25,7 @@ import { registerAdapterRoutes } from "./routes/adapters.ts";
 import { registerCatalogueRoutes } from "./routes/catalogue.ts";
 import { registerDeliveryRoutes } from "./routes/deliveries.ts";
 import { registerDeploymentRoutes } from "./routes/deployments.ts";
+import { registerGarbageRoutes } from "./routes/gc.ts";
 import { registerHealthRoutes, type Readiness } from "./routes/health.ts";
 import { registerKeyRoutes } from "./routes/keys.ts";
 import { registerLogRoutes } from "./routes/logs.ts";
@@ -169,6 +170,7 @@ export async function buildServer(services: ServerServices): Promise<CorralServe
   registerLogRoutes(app, services.management);
   registerPriceRoutes(app, services.management);
   registerSecretRoutes(app, services.management);
+  registerGarbageRoutes(app, services.management);
   registerMetricsRoute(app, services.sampleDeployments);
   await app.register(async (scope) => registerPushRoute(scope, services.management));
   await app.register(async (scope) => registerPredictRoutes(scope, services.predict));

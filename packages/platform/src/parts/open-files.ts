@@ -40,6 +40,8 @@ export interface FileParts {
   /** Not started. */
   readonly preparations: WeightsSupervisor;
   readonly weights: WeightsServices;
+  /** Whether they belong to this database: then what it does not refer to may go. */
+  readonly areOurs: boolean;
 }
 
 /** Ends with `closing`, but for the preparations: its caller starts and closes them. */
@@ -70,7 +72,8 @@ export async function openFiles(options: FilePartsOptions): Promise<FileParts> {
     threadCount: availableParallelism(),
   });
   const adaptersDirectory = join(home, "adapters");
-  if (await isDatabaseOfHome(join(home, "database-id"), await readDatabaseId(db))) {
+  const areOurs = await isDatabaseOfHome(join(home, "database-id"), await readDatabaseId(db));
+  if (areOurs) {
     await forgetPatched(db, { youngerMs: 10 * 60_000 });
     await bundles.sweep();
     await sweepUploads({ db, uploads, now });
@@ -87,5 +90,5 @@ export async function openFiles(options: FilePartsOptions): Promise<FileParts> {
     preparations,
     adaptersDirectory,
   };
-  return { bundles, uploads, preparations, weights };
+  return { bundles, uploads, preparations, weights, areOurs };
 }

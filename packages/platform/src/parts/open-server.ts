@@ -28,7 +28,7 @@ export interface ServerPartsOptions extends Pick<ServerServices, "readiness" | "
   readonly names: () => OwnNames;
   readonly files: Pick<
     ServerServices["management"],
-    "bundles" | "uploads" | "uploadSecret" | "sealing" | "weights" | "memory"
+    "bundles" | "garbage" | "uploads" | "uploadSecret" | "sealing" | "weights" | "memory"
   >;
 }
 

@@ -3,6 +3,7 @@
 import type { BundleStore } from "../blob/bundle-store.ts";
 import type { UploadStore } from "../blob/upload-store.ts";
 import type { Patches } from "../build/patch-deployment.ts";
+import type { Collector } from "../garbage/collector.ts";
 import type { LogStore } from "../logs/log-store.ts";
 import type { LogBook } from "../replica/log-book.ts";
 import type { LiveReplica } from "../replica/live-replica.ts";
@@ -30,6 +31,7 @@ export interface ManagementServices {
   readonly memory: () => FitMachine | null;
   /** Asks the reconciler to look. */
   readonly deploymentsChanged: () => void;
+  readonly garbage: Collector;
   readonly logBook: LogBook;
   readonly logs: LogStore;
   /** Tells a deployment's replicas what was added to it and taken from it. */

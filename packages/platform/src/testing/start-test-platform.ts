@@ -11,6 +11,7 @@ import { builtInCatalogue, type Catalogue } from "@corral/weights";
 import { pino } from "pino";
 import { createBundleStore } from "../blob/bundle-store.ts";
 import { createUploadStore } from "../blob/upload-store.ts";
+import { openCollector } from "../garbage/open-collector.ts";
 import { ownNames, type OwnNames } from "../gateway/hosts.ts";
 import type { ReplicaEntry } from "../gateway/replica-entry.ts";
 import { createClosing } from "../parts/closing.ts";
@@ -137,6 +138,7 @@ export async function startTestPlatform({
     limits: { fileCount: 100, fileBytes: 1 << 20, totalBytes: 1 << 20 },
     isReferenced: (digest) => isBundleReferenced(db, digest),
   });
+  const uploads = createUploadStore(join(home, "uploads"), 8 * 1024 * 1024);
   // Platforms of one database have one key.
   const sealing = await openLiveSealing({ given: [Buffer.alloc(32, 9)], file: sealingKeyFile(home) });
   let entry: ReplicaEntry | null = null;
@@ -212,7 +214,18 @@ export async function startTestPlatform({
     isShuttingDown: () => false,
     files: {
       bundles,
-      uploads: createUploadStore(join(home, "uploads"), 8 * 1024 * 1024),
+      garbage: openCollector({
+        store,
+        places: { home, hubDirectory: join(home, "hub") },
+        bundles,
+        uploads,
+        preparations,
+        keepDays: 7,
+        filesAreOurs: true,
+        now,
+        log,
+      }),
+      uploads,
       uploadSecret: Buffer.alloc(32, 7),
       sealing,
       weights: {
