@@ -219,10 +219,7 @@ export interface Client {
     ) => Promise<Price>;
   };
   /** Removes what nothing refers to any more. */
-  readonly collectGarbage: (
-    body?: Partial<CollectGarbage>,
-    options?: CallOptions,
-  ) => Promise<GarbageReport>;
+  readonly collectGarbage: (body?: Partial<CollectGarbage>, options?: CallOptions) => Promise<GarbageReport>;
   readonly secrets: {
     readonly list: (options?: ListOptions) => Promise<Page<Secret>>;
     readonly set: (name: string, value: string, options?: CallOptions) => Promise<Secret>;

@@ -35,17 +35,15 @@ export const collectGarbageSchema = z.strictObject({
     .describe(
       "What was used within so long stays, with all that it refers to. Runs have CORRAL_RUN_RETENTION_DAYS instead.",
     ),
-  kinds: z
-    .array(z.enum(garbageKinds))
-    .min(1)
-    .optional()
-    .describe("Of these kinds alone; default: of all."),
+  kinds: z.array(z.enum(garbageKinds)).min(1).optional().describe("Of these kinds alone; default: of all."),
 });
 export type CollectGarbage = z.infer<typeof collectGarbageSchema>;
 
 export const garbageItemSchema = z.object({
   kind: z.enum(garbageKinds),
-  id: z.string().describe("An id, a digest, or a path below its place: `docs/garbage-collection.md` says which."),
+  id: z
+    .string()
+    .describe("An id, a digest, or a path below its place: `docs/garbage-collection.md` says which."),
   bytes: z.int().describe("Of its files; what other files share is freed with the last of them."),
   last_used_at: z.string(),
   reason: z.string(),

@@ -64,7 +64,9 @@ export function openPrefixFiles(options: PrefixFilesOptions): PrefixStore | null
 /** Reads the headers of what is there; what does not belong or is damaged is removed. */
 function openDirectory(options: PrefixFilesOptions): PrefixStore {
   const { directory, identity, limitBytes, log } = options;
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  // What was touched is not collected.
+  if (mkdirSync(directory, { recursive: true, mode: 0o700 }) === undefined)
+    utimesSync(directory, new Date(), new Date());
   /** Least recently used first. */
   const entries = new Map<string, Entry>();
   for (const entry of readEntries(options)) entries.set(entry.stored.key, entry);

@@ -15,6 +15,7 @@ import { codeCanBeIsolated, codeSource, shownDirectories } from "./code-worker/c
 import { startCodeWorker } from "./code-worker/code-worker.ts";
 import { createLlm } from "./code-worker/llm-port.ts";
 import { createCallDeployment } from "./code-worker/other-deployments.ts";
+import { createNoteUsed } from "./code-worker/used-places.ts";
 import type { WorkerProgram } from "./code-worker/worker-process.ts";
 import type { Log } from "./log.ts";
 import type { PredictService } from "./predict.ts";
@@ -69,7 +70,8 @@ export async function startReplicaCode(
       hasModel: config.weights !== undefined,
       ...(generations === null ? {} : { visible: generations.directory }),
     };
-    const program = await prepareProgram(located, { own, scratchDirectory, log, signal });
+    const noteUsed = createNoteUsed(config.deployment_id);
+    const program = await prepareProgram(located, { own, scratchDirectory, log, noteUsed, signal });
     const place = { ...known, isolates: codeCanBeIsolated(located, { ...known, program }) };
     if (!place.isolates) refuseMounts(program);
     if (!place.isolates)
@@ -116,7 +118,8 @@ export async function startReplicaCode(
         generations,
         held,
         async prepare(next) {
-          const made = await prepareProgram(next, { own, scratchDirectory, log, signal: ended.signal });
+          const { signal: ending } = ended;
+          const made = await prepareProgram(next, { own, scratchDirectory, log, noteUsed, signal: ending });
           if (!place.isolates) refuseMounts(made);
           return made;
         },

@@ -55,7 +55,10 @@ function secondsOf(text: string): number {
   return seconds;
 }
 
-function textOf({ dry_run: isDry, kinds, items, items_left_out: leftOut }: GarbageReport, terminal: boolean): string {
+function textOf(
+  { dry_run: isDry, kinds, items, items_left_out: leftOut }: GarbageReport,
+  terminal: boolean,
+): string {
   const sums = table(
     ["kind", isDry ? "would go" : "removed", "size"],
     kinds.map(({ kind, count, bytes }) => [kind, String(count), byteText(bytes)]),

@@ -137,10 +137,7 @@ function pythonCode(
 const volumeDirectory = "/app/model_cache";
 
 /** Repositories of the hub that a config names for its code. */
-export function hubFiles({
-  modelCache,
-  weights,
-}: Pick<TrussSettings, "modelCache" | "weights">): HubFiles[] {
+export function hubFiles({ modelCache, weights }: Pick<TrussSettings, "modelCache" | "weights">): HubFiles[] {
   const cached = modelCache.map((repository) => ({
     field: "model_cache",
     repository: repository.repoId,

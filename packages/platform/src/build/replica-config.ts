@@ -148,7 +148,10 @@ export function replicaConfig(
   const prefixStore =
     limitBytes === 0 || weights === null
       ? null
-      : { directory: join(directory, prefixesName(weights.sha256, plan.manifest, plan.settings)), limit_bytes: limitBytes };
+      : {
+          directory: join(directory, prefixesName(weights.sha256, plan.manifest, plan.settings)),
+          limit_bytes: limitBytes,
+        };
   return {
     replica_id: place.replicaId,
     deployment_id: plan.deploymentId,

@@ -35,7 +35,8 @@ function reachedFrom(starts: readonly Thing[], all: readonly Thing[]): Set<strin
   const reached = new Set(starts.map(nameOf));
   for (let before = -1; before !== reached.size;) {
     before = reached.size;
-    for (const thing of all) if (reached.has(nameOf(thing))) thing.refersTo.forEach((name) => reached.add(name));
+    for (const thing of all)
+      if (reached.has(nameOf(thing))) thing.refersTo.forEach((name) => reached.add(name));
   }
   return reached;
 }

@@ -39,7 +39,9 @@ export function planGarbage(things: readonly Thing[], { kinds, usedSinceMs }: Ga
   const byName = new Map(things.map((thing) => [nameOf(thing), thing]));
   const kept = new Set<string>();
   const open = things
-    .filter(({ isRoot, kind, lastUsedMs }) => isRoot === true || !kinds.has(kind) || lastUsedMs >= usedSinceMs)
+    .filter(
+      ({ isRoot, kind, lastUsedMs }) => isRoot === true || !kinds.has(kind) || lastUsedMs >= usedSinceMs,
+    )
     .map(nameOf);
   for (let name = open.pop(); name !== undefined; name = open.pop()) {
     if (kept.has(name)) continue;

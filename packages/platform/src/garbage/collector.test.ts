@@ -92,7 +92,24 @@ async function begin(t: TestContext) {
       [randomUUID(), deploymentId, output, finishedAt],
     );
   const advance = (ms: number) => (nowMs += ms);
-  return { home, db, pool, bundles, options, collect, namesOf, file, isThere, touch, version, deployment, ended, run, now, advance };
+  return {
+    home,
+    db,
+    pool,
+    bundles,
+    options,
+    collect,
+    namesOf,
+    file,
+    isThere,
+    touch,
+    version,
+    deployment,
+    ended,
+    run,
+    now,
+    advance,
+  };
 }
 
 test("a dry run and a collection name the same, and what is referred to stays", async (t) => {
@@ -117,7 +134,11 @@ test("a dry run and a collection name the same, and what is referred to stays", 
   file(`adapters/${sha("d")}.gguf`);
   file("adapters/of-a-person.gguf");
   file("bundles/" + sha("e") + "/config.yaml", "0123456789");
-  const upload = await createUpload(db, { projectId, keyId: null, expiresAt: new Date(now().getTime() + dayMs) });
+  const upload = await createUpload(db, {
+    projectId,
+    keyId: null,
+    expiresAt: new Date(now().getTime() + dayMs),
+  });
   file(`uploads/${upload.id}/part`);
   file("uploads/forgotten/part");
 
@@ -171,7 +192,10 @@ test("what was used within the time stays, with what it refers to; a kind that i
   file("node-packages/installed/old/package.json");
   touch("node-packages/installed/young");
   assert.deepEqual(namesOf(await collect({ kinds: ["logs"] })), [], "its deployment's row refers to it");
-  assert.deepEqual(namesOf(await collect({ older_than_seconds: 25 * 86_400, kinds: ["logs", "deployments"] })), []);
+  assert.deepEqual(
+    namesOf(await collect({ older_than_seconds: 25 * 86_400, kinds: ["logs", "deployments"] })),
+    [],
+  );
   assert.deepEqual(namesOf(await collect({ kinds: ["environments"] })), [
     "environments:node-packages/installed/old",
   ]);
@@ -182,7 +206,9 @@ test("what was used within the time stays, with what it refers to; a kind that i
 test("files of a home that was used with another database stay", async (t) => {
   const { options, file, isThere } = await begin(t);
   file("logs/unknown/000000000000001.ndjson");
-  const report = await openCollector({ ...options, filesAreOurs: false }).collect(collectGarbageSchema.parse({}));
+  const report = await openCollector({ ...options, filesAreOurs: false }).collect(
+    collectGarbageSchema.parse({}),
+  );
   assert.deepEqual(report.items, []);
   assert.equal(report.warnings.length, 1);
   assert.deepEqual(
@@ -249,7 +275,13 @@ test("pushes of a bundle beside collections keep it, however old it is", async (
       await bundles.touch("nothing");
       const directory = await received.keep(digest);
       const own = { digest, manifest: received.bundle.manifest, bundle: digest };
-      await insertVersion(db, { projectId, modelId: model.id, weightsPath: "/w", weightsSha256: sha("a"), ...own });
+      await insertVersion(db, {
+        projectId,
+        modelId: model.id,
+        weightsPath: "/w",
+        weightsSha256: sha("a"),
+        ...own,
+      });
       await received.discard();
       return directory;
     };
@@ -278,14 +310,24 @@ test("a run, a deployment or a push that comes between a plan and its removal ke
   const again = await version("again", sha("c"), { patched: true });
   const doomed = await version("doomed", sha("d"));
   const since = now().getTime() - dayMs;
-  const thing = (kind: "deployments" | "versions", id: string) => ({ kind, id, bytes: 0, lastUsedMs: 0, refersTo: [] });
+  const thing = (kind: "deployments" | "versions", id: string) => ({
+    kind,
+    id,
+    bytes: 0,
+    lastUsedMs: 0,
+    refersTo: [],
+  });
   await run(first.id, now(), '"late"');
   await deployment("late", draft);
   await version("again", sha("c"));
   assert.equal(await deploymentSource(db).remove(thing("deployments", first.id), since), false);
   assert.equal(await versionSource(db).remove(thing("versions", draft.id), since), false);
   assert.equal(await versionSource(db).remove(thing("versions", again.id), since), false);
-  assert.equal(await versionSource(db).remove(thing("versions", doomed.id), since), false, "its model is there");
+  assert.equal(
+    await versionSource(db).remove(thing("versions", doomed.id), since),
+    false,
+    "its model is there",
+  );
   await deleteModel(db, projectId, doomed.model_id, new Date(since - dayMs));
   assert.equal(await versionSource(db).remove(thing("versions", doomed.id), since), true);
 });

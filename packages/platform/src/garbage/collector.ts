@@ -15,8 +15,6 @@ import { planGarbage, type PlannedThing, type Thing } from "../domain/garbage.ts
 import type { References } from "./references.ts";
 import type { GarbageSource } from "./source.ts";
 
-
-
 export interface CollectorOptions {
   readonly sources: Readonly<Record<Exclude<GarbageKind, "runs">, GarbageSource>>;
   readonly readReferences: () => Promise<References>;
@@ -42,9 +40,13 @@ export function createCollector(options: CollectorOptions): Collector {
   return {
     async collect(wanted) {
       if (isBusy)
-        throw new ServingError("conflict", "Garbage is being collected already; ask again when that is done.", {
-          retryAfterSeconds: 5,
-        });
+        throw new ServingError(
+          "conflict",
+          "Garbage is being collected already; ask again when that is done.",
+          {
+            retryAfterSeconds: 5,
+          },
+        );
       isBusy = true;
       try {
         return await collectOnce(options, wanted);
@@ -96,7 +98,9 @@ async function collectOnce(options: CollectorOptions, wanted: CollectGarbage): P
     kept: keptCount,
     warnings: filesAreOurs
       ? []
-      : ["CORRAL_HOME was used with another database before: no file in it is collected, as that one may need it."],
+      : [
+          "CORRAL_HOME was used with another database before: no file in it is collected, as that one may need it.",
+        ],
   };
 }
 

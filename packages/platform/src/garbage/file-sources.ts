@@ -64,7 +64,9 @@ export function weightsSource(
 export function adapterSource(places: GarbagePlaces, isReferredTo: IsReferredTo): GarbageSource {
   return {
     async survey() {
-      return (await thingsIn("adapters", inHome(places, "adapters"))).filter(({ id }) => isOwnAdapterFile(id));
+      return (await thingsIn("adapters", inHome(places, "adapters"))).filter(({ id }) =>
+        isOwnAdapterFile(id),
+      );
     },
     remove: untouched((id) => inHome(places, "adapters", id), isReferredTo),
   };
@@ -102,10 +104,7 @@ export function environmentSource(places: GarbagePlaces, isReferredTo: IsReferre
   };
 }
 
-function untouched(
-  pathOf: (id: string) => string,
-  isReferredTo: IsReferredTo,
-): GarbageSource["remove"] {
+function untouched(pathOf: (id: string) => string, isReferredTo: IsReferredTo): GarbageSource["remove"] {
   return async (thing, usedSinceMs) => {
     if (await isReferredTo(nameOf(thing))) return false;
     return await removeUntouched(pathOf(thing.id), usedSinceMs);

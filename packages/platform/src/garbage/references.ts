@@ -73,7 +73,9 @@ async function readDeployments(db: Db, places: GarbagePlaces): Promise<Thing[]> 
           || array(select one ->> 'path' from jsonb_array_elements(v.adapters) one)
           || array(select path from adapters where adapters.deployment_id = d.id) as paths
       from deployments d join versions v on v.id = d.version_id
-        left join used on used.deployment_id = d.id left join alive on alive.deployment_id = d.id`.execute(db),
+        left join used on used.deployment_id = d.id left join alive on alive.deployment_id = d.id`.execute(
+      db,
+    ),
   );
   const things: Thing[] = [];
   for (const row of rows) {
@@ -145,7 +147,13 @@ async function readVersions(db: Db): Promise<Thing[]> {
     db
       .selectFrom("versions")
       .innerJoin("models", "models.id", "versions.model_id")
-      .select(["versions.id", "versions.bundle", "versions.patched", "versions.created_at", "models.deleted_at"])
+      .select([
+        "versions.id",
+        "versions.bundle",
+        "versions.patched",
+        "versions.created_at",
+        "models.deleted_at",
+      ])
       .select(sql<string | null>`substring(versions.weights_path from '/bundles/([0-9a-f]+)/')`.as("inside"))
       .execute(),
   );
@@ -157,7 +165,9 @@ async function readVersions(db: Db): Promise<Thing[]> {
     // The files of a deleted model's versions went with it.
     refersTo:
       deletedAt === null
-        ? [...new Set([bundle, inside])].filter((one) => one !== null).map((one) => nameOf({ kind: "bundles", id: one }))
+        ? [...new Set([bundle, inside])]
+            .filter((one) => one !== null)
+            .map((one) => nameOf({ kind: "bundles", id: one }))
         : [],
     isRoot: deletedAt === null && !patched,
   }));
@@ -208,8 +218,14 @@ export async function readKnownRepositories(db: Db): Promise<string[]> {
   );
   type Named = Parameters<typeof hubFiles>[0];
   const named = rows.flatMap(({ cached, mounted }) =>
-    hubFiles({ modelCache: (cached ?? []) as Named["modelCache"], weights: (mounted ?? []) as Named["weights"] }),
+    hubFiles({
+      modelCache: (cached ?? []) as Named["modelCache"],
+      weights: (mounted ?? []) as Named["weights"],
+    }),
   );
-  const all = [...fetched.flatMap(({ repository }) => repository ?? []), ...named.map(({ repository }) => repository)];
+  const all = [
+    ...fetched.flatMap(({ repository }) => repository ?? []),
+    ...named.map(({ repository }) => repository),
+  ];
   return [...new Set(all)];
 }

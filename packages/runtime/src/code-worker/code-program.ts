@@ -9,6 +9,7 @@ import { preparePythonProgram } from "./python/prepare-program.ts";
 import { serverProgram } from "./server/program.ts";
 import { typescriptProgram } from "./typescript/program.ts";
 import { ownersHome } from "./code-source.ts";
+import type { NoteUsed } from "./used-places.ts";
 import type { WorkerProgram } from "./worker-process.ts";
 
 export interface ProgramPlace {
@@ -17,6 +18,7 @@ export interface ProgramPlace {
   /** The code's home, removed with the replica. */
   readonly scratchDirectory: string;
   readonly log: Log;
+  readonly noteUsed: NoteUsed;
   /** Gives up what takes long. */
   readonly signal: AbortSignal;
 }
@@ -48,7 +50,7 @@ export async function prepareProgram(code: ReplicaCode, place: ProgramPlace): Pr
 
 async function pythonOf(
   code: ReplicaCode,
-  { own, scratchDirectory, log, signal }: ProgramPlace,
+  { own, scratchDirectory, log, noteUsed, signal }: ProgramPlace,
   gpuCount: number,
 ): Promise<WorkerProgram> {
   const { python, directory, data_directory: data } = code;
@@ -58,13 +60,13 @@ async function pythonOf(
   const cudaOnCpu = code.accelerator !== undefined && gpuCount === 0;
   const hidden = [...code.hidden_directories, ...ownersHome()];
   const known = { directory, dataDirectory, scratchDirectory, secrets, cudaOnCpu, hidden };
-  return await preparePythonProgram(python, { ...known, own, log, signal });
+  return await preparePythonProgram(python, { ...known, own, log, noteUsed, signal });
 }
 
 /** Where the packages of the bundle's package.json are; null: it asks for none. */
 async function packagesOf(
   { directory, packages_home: home }: ReplicaCode,
-  { own, log, signal }: ProgramPlace,
+  { own, log, noteUsed, signal }: ProgramPlace,
 ): Promise<string | null> {
   if (home === undefined) return null;
   const packages = await prepareNodePackages(directory, {
@@ -73,5 +75,6 @@ async function packagesOf(
     onProgress: (line) => log.info(line, { from: "installation" }),
     signal,
   });
+  if (packages !== null) await noteUsed(home, [packages.directory]);
   return packages?.directory ?? null;
 }

@@ -38,9 +38,9 @@ export async function placeExternalData(
   for (const { url, localDataPath } of files) {
     const name = createHash("sha256").update(url).digest("hex");
     const kept = join(cacheDirectory, name);
-    if ((await stat(kept).catch(() => null)) === null) await fetchFile(url, kept, localDataPath, options);
-    // The age of what is unused tells what may be removed.
+    // The age of what is unused tells what may be removed. First, so that what is found to be there stays.
     await utimes(kept, new Date(), new Date()).catch(() => undefined);
+    if ((await stat(kept).catch(() => null)) === null) await fetchFile(url, kept, localDataPath, options);
     const own = join(ownDirectory, name);
     await placeSameFile(kept, own);
     const place = join(dataDirectory, localDataPath);

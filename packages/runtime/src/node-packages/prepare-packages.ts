@@ -50,11 +50,9 @@ export async function prepareNodePackages(
   const files = readPackageFiles(packageText, await readText(bundleDirectory, lockName));
   if (files === null) return null;
   const place = join(directory, "installed", await keyOf(files, bundleDirectory));
-  if (await isReady(place)) {
-    // The age of what is unused tells what may be removed.
-    await utimes(place, new Date(), new Date()).catch(() => undefined);
-    return { directory: place, reused: true };
-  }
+  // The age of what is unused tells what may be removed. First, so that what is found to be ready stays.
+  await utimes(place, new Date(), new Date()).catch(() => undefined);
+  if (await isReady(place)) return { directory: place, reused: true };
   for (const other of ["yarn.lock", "pnpm-lock.yaml", "npm-shrinkwrap.json"]) {
     if (files.lockText === null && (await exists(join(bundleDirectory, other))))
       onProgress(`${other} is not read: npm installs, from package.json and ${lockName}.`);

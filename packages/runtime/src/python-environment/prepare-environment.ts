@@ -53,6 +53,8 @@ export interface PrepareOptions {
 export interface PythonEnvironment {
   /** The program that runs the model. */
   readonly python: string;
+  /** Its directory. */
+  readonly place: string;
   /** Where its Python itself is installed. */
   readonly base: string;
   readonly version: string;
@@ -87,12 +89,10 @@ export async function preparePythonEnvironment(
   const place = join(environments, key);
   const version = choice.interpreter.version.join(".");
   const base = dirname(dirname(choice.interpreter.path));
-  const ready = { python: join(place, "bin", "python"), base, version, key, warnings };
-  if (await isReady(place)) {
-    // The age of what is unused tells what may be removed.
-    await utimes(place, new Date(), new Date()).catch(() => undefined);
-    return { ...ready, reused: true };
-  }
+  const ready = { python: join(place, "bin", "python"), place, base, version, key, warnings };
+  // The age of what is unused tells what may be removed. First, so that what is found to be ready stays.
+  await utimes(place, new Date(), new Date()).catch(() => undefined);
+  if (await isReady(place)) return { ...ready, reused: true };
 
   await mkdir(environments, { recursive: true });
   await removeLeftovers(environments);

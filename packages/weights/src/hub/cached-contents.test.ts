@@ -33,7 +33,10 @@ function makeRepository(repository: string) {
   writeFileSync(join(cache.directory, "refs", "main"), newCommit);
   writeFileSync(join(cache.directory, "refs", "v1"), oldCommit);
   writeFileSync(join(cache.directory, "trees", `${oldCommit}.json`), "{}");
-  return { cache, list: (folder: string) => readdirSync(join(cache.directory, folder)).toSorted((a, b) => (a < b ? -1 : 1)) };
+  return {
+    cache,
+    list: (folder: string) => readdirSync(join(cache.directory, folder)).toSorted((a, b) => (a < b ? -1 : 1)),
+  };
 }
 /** Links are as young as the test: whoever collects says that all until now is old. */
 const later = Date.now() + 3_600_000;

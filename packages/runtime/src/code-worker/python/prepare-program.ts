@@ -12,6 +12,7 @@ import {
   preparePythonEnvironment,
   type PrepareOptions,
 } from "../../python-environment/prepare-environment.ts";
+import type { NoteUsed } from "../used-places.ts";
 import type { WorkerProgram } from "../worker-process.ts";
 import { isolateInstallation } from "../../python-environment/isolate-installation.ts";
 import { pythonProgram } from "./program.ts";
@@ -30,6 +31,7 @@ export interface PrepareProgramOptions {
   /** The replica's own, with what an installer needs of the operator's. */
   readonly own: Readonly<Record<string, string | undefined>>;
   readonly log: Log;
+  readonly noteUsed: NoteUsed;
   readonly signal: AbortSignal;
   /** Of the platform and of whoever runs it: installations do not see them. */
   readonly hidden: readonly string[];
@@ -50,9 +52,9 @@ export async function preparePythonProgram(
   options: PrepareProgramOptions,
 ): Promise<WorkerProgram> {
   const { directory, dataDirectory, scratchDirectory, secrets, cudaOnCpu } = options;
-  const { own, log, signal, hidden, prepare = {} } = options;
+  const { own, log, noteUsed, signal, hidden, prepare = {} } = options;
   const onProgress = (line: string) => log.info(line, { from: "installation" });
-  const { python, base, warnings } = await preparePythonEnvironment(
+  const { python, place, base, warnings } = await preparePythonEnvironment(
     {
       bundleDirectory: directory,
       bundleDigest: code.bundle_digest,
@@ -72,6 +74,8 @@ export async function preparePythonProgram(
   );
   for (const warning of warnings) log.warn(warning, {});
   const ownDirectory = join(code.home, "files", code.bundle_digest.slice(0, 32));
+  // First, so that what is found there stays.
+  await utimes(ownDirectory, new Date(), new Date()).catch(() => undefined);
   await placeExternalData(
     code.external_data.map(({ url, local_data_path: localDataPath }) => ({ url, localDataPath })),
     {
@@ -95,6 +99,7 @@ export async function preparePythonProgram(
   });
   const hasFiles = code.external_data.length + code.hub_files.length > 0;
   if (hasFiles) await utimes(ownDirectory, new Date(), new Date());
+  await noteUsed(code.home, [place, ...(hasFiles ? [ownDirectory] : [])]);
   const program = pythonProgram(python, own, {
     directories: [base, ...(hasFiles ? [ownDirectory] : [])],
     cudaOnCpu,
