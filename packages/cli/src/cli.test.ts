@@ -679,6 +679,37 @@ describe("corral logs, keys and rm", () => {
     assert.equal((await corral(["secrets", "set", "api_token"], { stdin: "\n" })).code, 2);
   });
 
+  it("shows garbage and its reasons, and takes times as people write them", async () => {
+    const item = {
+      kind: "logs",
+      id: "d1",
+      bytes: 2_000,
+      last_used_at: "2026-11-01T00:00:00.000Z",
+      reason: "old",
+    };
+    platform.answers.set("POST /api/v1/gc", {
+      dry_run: true,
+      kinds: [{ kind: "logs", count: 1, bytes: 2_000 }],
+      items: [item],
+      items_left_out: 3,
+      kept: 0,
+      warnings: ["not all"],
+    });
+    const shown = await corral(["gc", "--dry-run", "--older-than", "2w", "--kind", "logs"]);
+    assert.equal(shown.code, 0, shown.stderr);
+    assert.equal(
+      shown.stdout,
+      "logs\t1\t2.0 kB\n\nlogs\td1\t2.0 kB\t2026-11-01T00:00:00.000Z\told\nand 3 more\n",
+    );
+    assert.match(shown.stderr, /not all/);
+    assert.equal(
+      platform.requests.at(-1)?.body.toString(),
+      '{"dry_run":true,"older_than_seconds":1209600,"kinds":["logs"]}',
+    );
+    assert.equal((await corral(["gc", "--older-than", "soon"])).code, 2);
+    assert.equal((await corral(["gc", "--kind", "models"])).code, 2);
+  });
+
   it("prints a new key alone on stdout", async () => {
     const { stdout, stderr } = await corral([
       "keys",
