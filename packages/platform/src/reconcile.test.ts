@@ -6,6 +6,7 @@ import { newDeployment } from "./domain/deployment.ts";
 import { Reconciler, type DeploymentRecords } from "./reconcile.ts";
 import type { DeploymentSupervisor } from "./replica/supervisor.ts";
 import type { DeploymentRow } from "./store/schema.ts";
+import { until } from "./testing/until.ts";
 
 const row = (id: string) => ({ id, name: id, desired: "running", status: "starting" }) as DeploymentRow;
 
@@ -17,17 +18,19 @@ interface FakeWorld {
 /** A reconciler of fakes; `started` are the deployments whose supervisors began. */
 function setUp({ rows, records = {} }: FakeWorld) {
   const started: string[] = [];
+  const released: string[] = [];
   const reconciler = new Reconciler({
     records: {
       list: async () => rows,
       plan: async ({ id, version_id }, environment) =>
         ({ deploymentId: id, versionId: version_id, environment }) as ReplicaPlan,
+      isHere: async () => true,
       wanted: async () => [],
       setState: async () => {},
       activate: async () => {},
       ...records,
     },
-    claims: { hold: async () => true, release: async () => {}, close: () => {} },
+    claims: { hold: async () => true, release: async (id) => void released.push(id), close: () => {} },
     log: pino({ level: "silent" }),
     drainMs: 0,
     residency: {
@@ -49,8 +52,25 @@ function setUp({ rows, records = {} }: FakeWorld) {
         stop: async () => {},
       }) as unknown as DeploymentSupervisor,
   });
-  return { reconciler, started };
+  return { reconciler, started, released };
 }
+
+test("a deployment is left to the process that has its bundle, and let go of when that of its next version is elsewhere", async () => {
+  const moving = { ...row("moving"), settings: {} } as { version_id: string } & DeploymentRow;
+  const { reconciler, started, released } = setUp({
+    rows: [{ ...row("foreign"), version_id: "theirs" }, moving],
+    records: { isHere: async ({ version_id: version }) => version !== "theirs" },
+  });
+  moving.version_id = "ours";
+  await reconciler.wake();
+  assert.deepEqual([started, released], [["moving"], []]);
+  moving.version_id = "theirs";
+  await reconciler.wake();
+  await until("it is let go", () => released.length > 0);
+  await reconciler.wake();
+  assert.deepEqual([started, released], [["moving"], ["moving"]]);
+  await reconciler.close(0);
+});
 
 test("a deployment that cannot be planned does not keep the others from starting", async () => {
   const { reconciler, started } = setUp({

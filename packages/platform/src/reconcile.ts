@@ -20,6 +20,8 @@ export interface DeploymentRecords {
   /** Every deployment that is not deleted. */
   list(): Promise<readonly DeploymentRow[]>;
   plan(row: DeploymentRow, environment: string | null): Promise<ReplicaPlan>;
+  /** Whether its bundle lies in this process' home; where several share a database, another one may have it. */
+  isHere(row: DeploymentRow): Promise<boolean>;
   /** Ids of deployments for which calls wait at other platform processes. */
   wanted(): Promise<readonly string[]>;
   setState(row: DeploymentRow, state: DeploymentState): Promise<void>;
@@ -76,6 +78,8 @@ interface Supervised {
 export class Reconciler {
   readonly #options: ReconcilerOptions;
   readonly #supervised = new Map<string, Supervised>();
+  /** Versions, by deployment, that this process cannot run. */
+  readonly #elsewhere = new Map<string, string>();
   #passing: Promise<void> | null = null;
   #again = false;
   #closed = false;
@@ -188,16 +192,30 @@ export class Reconciler {
     if (one !== undefined) {
       one.row = row;
       residency.setIdleSeconds(row.id, idleSecondsOf(row));
-      if (one.stopping === null && one.supervisor.plan.versionId !== row.version_id)
-        await this.#move(one, environment);
-      else this.#repairStatus(one);
+      if (one.stopping !== null || one.supervisor.plan.versionId === row.version_id) this.#repairStatus(one);
+      else if (await records.isHere(row)) await this.#move(one, environment);
+      else {
+        one.isMoving = true;
+        this.#stop(row.id, one, movedError(row.name));
+      }
       this.#tellEnvironment(one, environment);
     } else if (row.desired === "running") {
-      if (await claims.hold(row.id)) await this.#start(row, environment);
+      if (!(await records.isHere(row))) this.#noteElsewhere(row);
+      else if (await claims.hold(row.id)) await this.#start(row, environment);
     } else if (row.status !== "stopped" && (await claims.hold(row.id))) {
       await records.setState(row, { status: "stopped", detail: null, failureCount: 0 });
       await claims.release(row.id);
     }
+  }
+
+  /** Whoever has the bundle runs it; to hold it here would keep it from them. */
+  #noteElsewhere({ id, name, version_id: version }: DeploymentRow): void {
+    if (this.#elsewhere.get(id) === version) return;
+    this.#elsewhere.set(id, version);
+    this.#options.log.info(
+      { deployment: name, version },
+      "the bundle of a deployment is not in this home; it is left to the platform process that was given it",
+    );
   }
 
   async #start(row: DeploymentRow, environment: string | null): Promise<void> {
