@@ -47,12 +47,13 @@ export async function runCrashLoop(options: CrashLoopOptions): Promise<CrashRepo
   let callers: Callers | null = null;
   try {
     platforms = await startPlatforms({ ...options, directory });
-    const { all, next } = platforms;
+    const { all } = platforms;
     if (platforms.databaseVersion !== null) log(platforms.databaseVersion);
     await pushCode(firstOf(all), join(directory, "words"));
     await platforms.ready();
     const kinds: readonly Victim[] = [...platforms.victims, "receiver"];
-    callers = startCallers(next, {
+    const present = platforms;
+    callers = startCallers(() => present.next(), {
       code: "words",
       receiverUrl: `http://127.0.0.1:${receiverPort}/results`,
       pauseMs: 100,

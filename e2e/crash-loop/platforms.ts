@@ -74,7 +74,12 @@ export async function startPlatforms({
 
   return {
     all,
-    next: () => all[(turn += 1) % count] ?? (Promise.reject(new Error("There is no platform.")) as never),
+    next() {
+      turn = (turn + 1) % count;
+      const corral = all[turn];
+      if (corral === undefined) throw new Error(`There is no platform ${turn}.`);
+      return corral;
+    },
     victims: [
       "platform",
       "replica",

@@ -23,7 +23,7 @@ async function setUp(t: TestContext, lookMs = 50) {
   });
   return {
     /** A process with something of everything under way; gives the run that waits in the queue. */
-    async begin(platformId: string, onGivenUp = () => {}) {
+    begin: async (platformId: string, onGivenUp = () => {}) => {
       const presence = openPresence({ pool, platformId, log, onGivenUp });
       open.push(presence);
       await until("it is present", async () => (await count("platforms", "id", platformId)) === 1);
