@@ -9,6 +9,7 @@ import { pathToFileURL } from "node:url";
 import { runChecks } from "./check.ts";
 import { LeftoverWatch } from "./leftovers.ts";
 import { repository } from "./repository.ts";
+import { batchesOf, sharesProcess, writeBatch } from "./test-batches.ts";
 
 const totalMs = 18 * 60_000;
 const fileMs = 4 * 60_000;
@@ -93,7 +94,11 @@ async function startDatabase(): Promise<Database> {
 const propertySeed = pathToFileURL(join(repository, "scripts/property-seed.ts")).href;
 
 function drawsInput(file: string): boolean {
-  return readFileSync(join(repository, file), "utf8").includes('from "fast-check"');
+  return readTest(file).includes('from "fast-check"');
+}
+
+function readTest(file: string): string {
+  return readFileSync(join(repository, file), "utf8");
 }
 
 /** What a tester asks of the tests: the long ones, and those that run the real systems. */
@@ -131,7 +136,10 @@ interface RunOptions {
   readonly nodeOptions?: readonly string[];
 }
 
-/** Runs test files in processes of their own, prints a line for each, and fails for what they leave running. */
+/**
+ * Runs test files, those that need it in processes of their own and the others in batches, prints a line for each, and
+ * fails for what they leave running.
+ */
 async function runFiles(
   files: readonly string[],
   { home, concurrency, signal, totals, nodeOptions = [] }: RunOptions,
@@ -141,12 +149,22 @@ async function runFiles(
   const reports = new Map<string, FileReport>();
   const reportOf = (path: string | undefined) => {
     const file = relative(repository, path ?? "?");
-    const report = reports.get(file) ?? { passed: 0, failed: 0, skipped: 0, output: "" };
+    const report = reports.get(file) ?? { passed: 0, failed: 0, skipped: 0, durationMs: 0, output: "" };
     reports.set(file, report);
     return { file, report };
   };
+  const shared = files.filter((file) => sharesProcess(file, readTest(file)));
+  const directory = mkdtempSync(join(home, "b-"));
+  const batches = new Map(
+    batchesOf(shared).map((batch, index) => {
+      const paths = batch.map((file) => join(repository, file));
+      return [writeBatch(directory, `batch-${index}`, paths), batch];
+    }),
+  );
+  const alone = files.filter((file) => !shared.includes(file)).map((file) => join(repository, file));
   const stream = run({
-    files: files.map((file) => join(repository, file)),
+    // The long ones are among those alone: they begin first.
+    files: [...alone, ...batches.keys()],
     cwd: repository,
     execArgv: nodeOptions,
     concurrency,
@@ -166,6 +184,7 @@ async function runFiles(
         if (event.data.details.type === "suite" || event.data.name === "<root>") break;
         const { file, report } = reportOf(event.data.file);
         const { name, skip, todo } = event.data;
+        if (event.data.nesting === 0) report.durationMs += event.data.details.duration_ms;
         const isFile = name === event.data.file;
         if (skip !== undefined && skip !== false) {
           report.skipped += 1;
@@ -193,6 +212,16 @@ async function runFiles(
       }
       case "test:summary": {
         if (event.data.file === undefined) break;
+        const batch = batches.get(event.data.file);
+        for (const path of batch ?? []) {
+          const { file, report } = reportOf(join(repository, path));
+          if (report.passed + report.failed + report.skipped === 0) {
+            report.failed += 1;
+            count(totals, false, `${file}: has no tests, or its batch ended before them`);
+          }
+          printFile(file, report, report.durationMs);
+        }
+        if (batch !== undefined) break;
         const { file, report } = reportOf(event.data.file);
         printFile(file, report, event.data.duration_ms);
         break;
@@ -216,6 +245,8 @@ interface FileReport {
   passed: number;
   failed: number;
   skipped: number;
+  /** Of its tests, without the start of their process. */
+  durationMs: number;
   output: string;
 }
 
