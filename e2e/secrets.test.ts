@@ -2,16 +2,22 @@
 
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { createServer, type IncomingHttpHeaders } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { json, startCorral, type Corral } from "./harness.ts";
+import { json, startCorral, waitUntil, type Corral } from "./harness.ts";
 
 let corral: Corral;
 let directory: string;
 before(async () => {
-  corral = await startCorral({ quickstart: false, env: { LOG_LEVEL: "debug" } });
+  corral = await startCorral({
+    quickstart: false,
+    env: { LOG_LEVEL: "debug", CORRAL_EGRESS_ALLOW: "127.0.0.1/32" },
+  });
   directory = await mkdtemp(join(tmpdir(), "corral-secrets-"));
 });
 after(async () => {
@@ -20,6 +26,7 @@ after(async () => {
 });
 
 const value = `s3cret-${randomBytes(18).toString("hex")}`;
+const callersSecret = `callers-${randomBytes(18).toString("hex")}`;
 const other = `other-${randomBytes(18).toString("hex")}`;
 
 const code = `
@@ -76,7 +83,42 @@ test("code has the secrets that its config declares, says which is missing, and 
   }
 });
 
+/** Sent twice, with the project's signature and with a caller's own; gives all that signed, a replaced one among it. */
+async function signingSecrets(): Promise<string[]> {
+  const arrived: IncomingHttpHeaders[] = [];
+  const receiver = createServer((request, response) => {
+    arrived.push(request.headers);
+    request.resume();
+    response.end();
+  });
+  receiver.listen(0, "127.0.0.1");
+  await once(receiver, "listening");
+  const { port } = receiver.address() as AddressInfo;
+  const endpoint = encodeURIComponent(`http://127.0.0.1:${port}/results`);
+  const projectSecret = async () =>
+    (await json<{ secret: string }>(await corral.request("/api/v1/webhook-secret"))).secret;
+  try {
+    const before = await projectSecret();
+    await corral.post("/api/v1/webhook-secret/rotate", {});
+    for (const asynchronous of ["", "&async=true"]) {
+      const path = `/teller/predict?webhookEndpoint=${endpoint}${asynchronous}`;
+      const call = await corral.post(path, {}, { headers: { "x-webhook-secret": callersSecret } });
+      assert.ok(call.ok, await call.text());
+    }
+    await waitUntil("both results arrive", 30_000, () => arrived.length >= 2);
+    for (const headers of arrived) {
+      assert.match(String(headers["webhook-signature"]), /^v1,\S+ v1,\S+$/);
+      assert.ok(headers["x-cerebrium-webhook-signature"]);
+    }
+    return [before, await projectSecret()].map((secret) => secret.replace(/^whsec_/, ""));
+  } finally {
+    receiver.close();
+    receiver.closeAllConnections();
+  }
+}
+
 test("neither secret, key nor the key of all secrets is found in what Corral wrote", async () => {
+  const signing = await signingSecrets();
   const { key } = await json<{ key: string }>(
     await corral.post("/api/v1/keys", { name: "grep", scopes: ["predict"] }),
   );
@@ -85,8 +127,16 @@ test("neither secret, key nor the key of all secrets is found in what Corral wro
   await corral.request("/api/v1/models", { headers: { authorization: `${key}x` } });
   await corral.post("/api/v1/secret-key/rotate", {});
   const sealingKey = Buffer.from((await readFile(join(corral.home, "secret-key"), "utf8")).trim(), "base64");
-  const wanted = [value, other, key.split("_")[2] ?? "", corral.key.split("_")[2] ?? ""]
+  const wanted = [
+    value,
+    other,
+    callersSecret,
+    ...signing,
+    key.split("_")[2] ?? "",
+    corral.key.split("_")[2] ?? "",
+  ]
     .flatMap((text) => formsOf(Buffer.from(text)))
+    .concat(signing.flatMap((text) => formsOf(Buffer.from(text, "base64"))))
     .concat(formsOf(sealingKey));
   const adminSecret = corral.key.split("_")[2] ?? "";
   const mayHold = new Map([

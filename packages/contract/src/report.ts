@@ -173,6 +173,9 @@ export const controlMessageSchema = z.discriminatedUnion("kind", [
 ]);
 export type ControlMessage = z.infer<typeof controlMessageSchema>;
 
+/** `1` on a replica's answer: it began no run for the call, and will begin none. Callers never see it. */
+export const unbegunHeader = "x-corral-unbegun";
+
 /** Headers that the gateway puts on the bytes it forwards; never accepted from outside. */
 export const forwardedHeaders = {
   runId: "x-corral-run-id",

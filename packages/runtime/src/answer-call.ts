@@ -1,17 +1,19 @@
 // What every call to the replica has in common, whatever it asks: its headers and body are read, it is carried out, and
 // what fails is answered in the caller's family. Knows neither the engine nor a field of a body.
 
-import { asServingError, isServingError, type ReplicaConfig } from "@corral/contract";
+import { asServingError, isServingError, unbegunHeader, type ReplicaConfig } from "@corral/contract";
 import type { Clock } from "@corral/engine";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { readForwardedCall, type ForwardedCall } from "./call-headers.ts";
 import type { Log } from "./log.ts";
+import type { CallWatch, RunLedger } from "./run-ledger.ts";
 import { sendError } from "./send-answer.ts";
 
 /** What is needed of the service that answers. */
 export interface CallService {
   readonly config: ReplicaConfig;
   readonly clock: Clock;
+  readonly ledger: Pick<RunLedger, "watch">;
 }
 
 export interface ReceivedCall<Body = Readonly<Record<string, unknown>>> {
@@ -42,11 +44,13 @@ export async function answerCall<Service extends CallService, Body>(
   carryOut: CarryOut<Service, Body>,
 ): Promise<void> {
   let runId: string | null = null;
+  let watch: CallWatch | null = null;
   try {
-    const { clock, config } = admit();
+    const { clock, config, ledger } = admit();
     const receivedAtMs = clock.now();
     const forwarded = readForwardedCall(request.headers);
     runId = forwarded.runId;
+    watch = ledger.watch(runId);
     const body = await readBody(request, config.limits.body_bytes);
     await carryOut(admit, { forwarded, body, query: queryOf(request.url), receivedAtMs, request, response });
   } catch (error) {
@@ -55,7 +59,10 @@ export async function answerCall<Service extends CallService, Body>(
     if (!isServingError(error))
       log.error("a call failed unexpectedly", { run_id: runId, stack: stackOf(error) });
     else log.debug("a call was refused", { run_id: runId, refused_with: code });
-    sendError(request, response, asServingError(error), runId);
+    const isUnbegun = watch?.hasBegun !== true;
+    sendError(request, response, asServingError(error), runId, isUnbegun ? { [unbegunHeader]: "1" } : {});
+  } finally {
+    watch?.[Symbol.dispose]();
   }
 }
 

@@ -61,6 +61,12 @@ export interface LedgerChannel {
   readonly unacknowledgedCount: number;
 }
 
+/** Of a call while it is answered. */
+export interface CallWatch extends Disposable {
+  /** Whether its run was begun, or is to be. */
+  readonly hasBegun: boolean;
+}
+
 /** So many runs are remembered that were to end before they began. */
 const mostForeseen = 1_000;
 /** Above this backlog only what a run's record cannot do without is reported. */
@@ -69,6 +75,8 @@ const longestBacklog = 1_000;
 export class RunLedger {
   readonly #channel: LedgerChannel;
   readonly #active = new Map<string, ActiveRun>();
+  /** Calls that are being answered, by their runs. */
+  readonly #watched = new Map<string, { hasBegun: boolean }>();
   /** Runs that were to end and had not begun here: their bodies may be on their way. */
   readonly #foreseen = new Set<string>();
   #timer: NodeJS.Timeout | null = null;
@@ -81,6 +89,20 @@ export class RunLedger {
     return this.#active.size;
   }
 
+  /** To be called before anything is done for a call. */
+  watch(runId: string): CallWatch {
+    const watched = { hasBegun: false };
+    this.#watched.set(runId, watched);
+    return {
+      get hasBegun() {
+        return watched.hasBegun;
+      },
+      [Symbol.dispose]: () => {
+        if (this.#watched.get(runId) === watched) this.#watched.delete(runId);
+      },
+    };
+  }
+
   begin<Handle extends RunHandle>(start: RunStart<Handle>): ActiveRun<Handle> {
     const run: ActiveRun<Handle> = {
       ...start,
@@ -90,6 +112,8 @@ export class RunLedger {
       text: start.isFollowed === true && start.isStored ? new RunTextBuffer() : null,
     };
     this.#active.set(run.runId, run);
+    const watched = this.#watched.get(run.runId);
+    if (watched !== undefined) watched.hasBegun = true;
     const started: ReportBody = {
       kind: "started",
       run_id: run.runId,

@@ -26,6 +26,7 @@ export function sendError(
   response: ServerResponse,
   error: ServingError,
   runId: string | null,
+  headers: Readonly<Record<string, string>> = {},
 ): void {
   if (response.headersSent || response.destroyed) {
     response.destroy();
@@ -38,6 +39,10 @@ export function sendError(
     instance: runId === null ? null : `urn:uuid:${runId}`,
     source: "replica",
   });
-  response.writeHead(answer.status, { ...answer.headers, "content-length": Buffer.byteLength(answer.body) });
+  response.writeHead(answer.status, {
+    ...answer.headers,
+    ...headers,
+    "content-length": Buffer.byteLength(answer.body),
+  });
   response.end(answer.body);
 }

@@ -4,6 +4,7 @@ import { PassThrough } from "node:stream";
 import { test } from "node:test";
 import { ServingError } from "@corral/contract";
 import type { FastifyReply, FastifyRequest } from "fastify";
+import type { Dispatcher } from "undici";
 import { forwardCall, type AddressedCall, type PredictServices } from "./forward-call.ts";
 
 /** A call with a webhook, and nothing behind it but what is given. */
@@ -17,7 +18,7 @@ function setUp({ headers = {} }: { readonly headers?: Record<string, string> } =
   });
   const log = { warn: () => {}, error: () => {} };
   const principal = { projectId: "p", keyId: "k", models: null, tokenCap: null, hasBudget: false, weight: 1 };
-  const leave = () => {
+  const leave: (options?: unknown, handler?: Dispatcher.DispatchHandler) => void = () => {
     response.destroyed = true;
     response.emit("close");
   };
@@ -27,7 +28,10 @@ function setUp({ headers = {} }: { readonly headers?: Record<string, string> } =
     ready: true,
     inFlightCount: 0,
     // The caller leaves once the replica has the whole call.
-    upstream: { inFlightCount: 0, dispatcher: { dispatch: leave } },
+    upstream: {
+      inFlightCount: 0,
+      dispatcher: { dispatch: leave },
+    },
   };
   const ended: string[] = [];
   const state = { places: 0, replicas: [replica] };
@@ -63,7 +67,24 @@ function setUp({ headers = {} }: { readonly headers?: Record<string, string> } =
       { raw: response, hijack: () => {} } as unknown as FastifyReply,
       call as unknown as AddressedCall,
     );
-  return { services, state, ended, forward };
+  /** Instead of a caller who leaves: what the replica answers. */
+  const answer = (
+    status: number,
+    answered: Readonly<Record<string, string>>,
+    onHeaders: (headers: Record<string, unknown>) => void,
+  ) => {
+    Object.assign(response, {
+      statusCode: status,
+      writeHead: (_status: number, passed: Record<string, unknown>) => onHeaders(passed),
+      flushHeaders: () => {},
+      end: () => {},
+    });
+    replica.upstream.dispatcher.dispatch = (_options?: unknown, handler?: Dispatcher.DispatchHandler) => {
+      handler?.onResponseStart?.({} as Dispatcher.DispatchController, status, answered);
+      handler?.onResponseEnd?.({} as Dispatcher.DispatchController, {});
+    };
+  };
+  return { services, state, ended, forward, answer };
 }
 
 test("a call whose run cannot be written down gives up its place among those who wait", async () => {
@@ -74,6 +95,23 @@ test("a call whose run cannot be written down gives up its place among those who
   };
   await assert.rejects(forward(), { code: "database_unavailable" });
   assert.equal(state.places, 0);
+});
+
+test("a run that its replica says it never began is ended with its answer, any other 503 leaves it to its reports", async () => {
+  for (const [headers, ended] of [
+    [{ "x-corral-unbegun": "1" }, ["run"]],
+    [{}, []],
+  ] as const) {
+    const call = setUp();
+    const told: Record<string, unknown>[] = [];
+    call.answer(503, headers, (passed) => told.push(passed));
+    await call.forward();
+    assert.deepEqual(call.ended, ended);
+    assert.deepEqual(
+      Object.keys(told[0] ?? {}).filter((name) => name === "x-corral-unbegun"),
+      [],
+    );
+  }
 });
 
 test("a run that goes on without its caller is not ended when its caller leaves, any other one is", async () => {

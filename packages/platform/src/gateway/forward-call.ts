@@ -113,6 +113,7 @@ export async function forwardCall(
     await services.queue.expect(own);
   }
   let refusal: ServingError | null = null;
+  let isUnbegun = false;
   reply.hijack();
   const answered = proxyCall({
     request: request.raw,
@@ -144,6 +145,7 @@ export async function forwardCall(
       refusal = error;
       answerError(request, reply, error, isRun ? runId : null);
     },
+    onUnbegun: () => (isUnbegun = true),
   });
   // It is in flight from here on, which keeps the model as its place did.
   waited?.[Symbol.dispose]();
@@ -152,15 +154,18 @@ export async function forwardCall(
   if (webhook === undefined) return;
   const status = reply.raw.statusCode;
   // A caller that left before its body was whole left before its replica could begin.
-  if (isUnbegun(refusal, status, wishes.outlivesCaller && (call.body !== undefined || request.raw.complete)))
+  if (
+    isUnbegun ||
+    cannotBegin(refusal, status, wishes.outlivesCaller && (call.body !== undefined || request.raw.complete))
+  )
     await endUnbegun(services, request, runId, refusal, status);
 }
 
 /**
- * Whether its replica cannot have it any more. A run that may have begun, and goes on, is ended by its replica's reports,
+ * Whether its replica cannot have it any more, where that does not say so itself. A run that may have begun, and goes on, is ended by its replica's reports,
  * by the end of its replica, or by the queue's sweep: `503` may be the answer to one whose start is still to be written.
  */
-function isUnbegun(refusal: ServingError | null, status: number, goesOn: boolean): boolean {
+function cannotBegin(refusal: ServingError | null, status: number, goesOn: boolean): boolean {
   if (refusal === null) return status !== 503;
   return refusal.code === "client_closed" ? !goesOn : refusal.code !== "replica_lost";
 }

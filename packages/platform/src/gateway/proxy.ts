@@ -3,7 +3,7 @@
 
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import { Transform, type TransformCallback } from "node:stream";
-import { ServingError } from "@corral/contract";
+import { ServingError, unbegunHeader } from "@corral/contract";
 import type { Dispatcher } from "undici";
 import type { OpenedStream } from "./opened-stream.ts";
 
@@ -38,6 +38,8 @@ export interface ProxyCall {
   readonly opened?: OpenedStream | null;
   /** Called at most once, and only while nothing was answered. */
   readonly refuse: (error: ServingError) => void;
+  /** Called where the replica answers that it began no run. */
+  readonly onUnbegun?: () => void;
   /** Default 30,000; shorter in tests. */
   readonly bodyPauseMs?: number;
 }
@@ -52,6 +54,7 @@ const hopByHop: ReadonlySet<string> = new Set([
   "trailer",
   "transfer-encoding",
   "upgrade",
+  unbegunHeader,
 ]);
 
 /** Resolves when the answer is complete, refused, or the caller went away. Never rejects. */
@@ -117,6 +120,7 @@ export function proxyCall(call: ProxyCall): Promise<void> {
         onResponseStart(_controller, status, answered) {
           if (settled || status < 200) return;
           answering = true;
+          if (answered[unbegunHeader] !== undefined) call.onUnbegun?.();
           if (opened !== null) {
             if (status !== 200) refusal = [];
             return;
