@@ -59,7 +59,7 @@ async function measure(kind: CodeKind, { url, key }: Corral) {
   };
   write(0);
   const watch = startWatch({ url, key }, directory);
-  await watch.event("active");
+  await watch.event("active", 5 * patienceMs);
   const replicas = async () => {
     const response = await corral.request(`/api/v1/deployments/${name}-dev/replicas`);
     return ((await response.json()) as { items: { id: string }[] }).items.map(({ id }) => id).join();
@@ -81,7 +81,7 @@ async function measure(kind: CodeKind, { url, key }: Corral) {
       if (performance.now() - savedAt > patienceMs) throw new Error(`edit ${mark} of ${kind}: ${text}`);
     }
     millis.push(performance.now() - savedAt);
-    const patch = await watch.event("patch");
+    const patch = await watch.event("patch", patienceMs);
     patchMillis.push(Number(patch["ms"]));
     const how = String(patch["reload"] ?? patch["kind"]);
     reloads[how] = (reloads[how] ?? 0) + 1;

@@ -115,7 +115,7 @@ export async function startCorral(options: StartOptions = {}): Promise<Corral> {
 /** `corral watch DIRECTORY --output json`, event by event. */
 export interface Watch {
   /** The next event of a kind; those of other kinds before it are passed over. */
-  event(kind: string): Promise<Readonly<Record<string, unknown>>>;
+  event(kind: string, patienceMs?: number): Promise<Readonly<Record<string, unknown>>>;
   /** Ctrl-C; gives the exit code. */
   stop(): Promise<number | null>;
 }
@@ -137,10 +137,10 @@ export function startWatch(corral: Pick<Corral, "url" | "key">, directory: strin
   const exited = once(child, "exit").then(([code]) => code as number | null);
   let seen = 0;
   return {
-    async event(kind) {
+    async event(kind, patienceMs = 30_000) {
       let found: Readonly<Record<string, unknown>> | undefined;
       const passed = () => JSON.stringify(events.slice(-5));
-      await waitUntil(`corral watch tells of ${kind}`, 30_000, () => {
+      await waitUntil(`corral watch tells of ${kind}`, patienceMs, () => {
         if (child.exitCode !== null) throw new Error(`corral watch ended with ${child.exitCode}: ${errors}`);
         const index = events.findIndex((event, at) => at >= seen && event["event"] === kind);
         if (index < 0) return false;
