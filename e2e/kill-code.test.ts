@@ -1,14 +1,15 @@
-// kill -9 of code workers in the middle of a patch, and of the platform in the middle of a patch and a push: then it goes
-// on, and what answers is one version or the other, never a part of both. CORRAL_LONG_TESTS=1 does it 20 times each.
+// kill -9 of code workers, of replicas and of the platform, each in the middle of a patch and of a push: then it goes on,
+// and what answers is one version or the other, never a part of both. CORRAL_LONG_TESTS=1 does it 20 times each, and the
+// diagnostics say what was still under way when the process was killed.
 
 import assert from "node:assert/strict";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { after, before, test, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { json, startCorral, waitUntil, type Corral } from "./harness.ts";
-import { descendants, one, platformProcess } from "./processes.ts";
+import { descendants, one, platformProcess, replicaProcess } from "./processes.ts";
 
 const isLong = process.env["CORRAL_LONG_TESTS"] === "1";
 const workerProcess = /code-worker\/typescript\/main\.ts/;
@@ -92,34 +93,85 @@ async function requireWhole(next: number, isApplied: boolean): Promise<void> {
   served = mark ?? 0;
 }
 
-test("code workers that are killed in the middle of a patch leave one version or the other", async () => {
-  const rounds = isLong ? 20 : 2;
-  for (let round = 1; round <= rounds; round += 1) {
-    const next = 1_000 + round;
-    const patching = patch(next);
-    await sleep((round * 67) % 400);
-    for (const { pid, command } of await descendants(corral.process.pid ?? 0))
-      if (workerProcess.test(command)) {
-        try {
-          process.kill(pid, "SIGKILL");
-        } catch {
-          // It ended with the one before.
-        }
-      }
-    await requireWhole(next, await patching);
-  }
-  assert.equal(await patch(1_999), true);
-  await requireWhole(1_999, true);
-});
+/** A patch of one deployment and a push of another, both under way. */
+function begin(next: number) {
+  const open = new Set(["patch", "push"]);
+  const patching = patch(next).finally(() => open.delete("patch"));
+  const pushing = corral
+    .cli("push", join(directory, "pushed"), "--no-wait", "--output", "json")
+    .finally(() => open.delete("push"));
+  return { open, patching, pushing };
+}
 
-test("a platform that is killed in the middle of a patch and a push has whole versions after its restart", async () => {
+/** How often each was under way when its process was killed. */
+function counter(t: TestContext) {
+  const counts = { rounds: 0, patch: 0, push: 0, killed: 0 };
+  t.after(() => t.diagnostic(`under way when killed: ${JSON.stringify(counts)}`));
+  return (open: ReadonlySet<string>, killed: number) => {
+    counts.rounds += 1;
+    counts.killed += killed;
+    if (open.has("patch")) counts.patch += 1;
+    if (open.has("push")) counts.push += 1;
+  };
+}
+
+/** Pushes again what may not have come: it is the version of its files, whole. */
+async function requirePushed(next: number): Promise<void> {
+  const again = await corral.cli("push", join(directory, "pushed"), "--output", "json");
+  assert.equal(again.code, 0, again.stderr);
+  const { id } = JSON.parse(again.stdout) as { id: string };
+  assert.equal(await answer("pushed", id), `${next}|${next}`);
+  await corral.request(`/api/v1/deployments/${id}`, { method: "DELETE" });
+}
+
+async function killAll(pattern: RegExp): Promise<number> {
+  let count = 0;
+  for (const { pid, command } of await descendants(corral.process.pid ?? 0)) {
+    // Its parent, which only sets what it is started with, ends with it.
+    if (!pattern.test(command) || /setpriv/.test(command)) continue;
+    try {
+      process.kill(pid, "SIGKILL");
+      count += 1;
+    } catch {
+      // It ended with the one before.
+    }
+  }
+  return count;
+}
+
+for (const [what, pattern, firstMark] of [
+  ["code workers", workerProcess, 1_000],
+  ["replicas", replicaProcess, 2_000],
+] as const) {
+  test(`${what} that are killed in the middle of a patch and a push leave whole versions`, async (t) => {
+    const count = counter(t);
+    const rounds = isLong ? 20 : 1;
+    for (let round = 1; round <= rounds; round += 1) {
+      const next = firstMark + round;
+      await write("pushed", next);
+      const { open, patching, pushing } = begin(next);
+      // Early for the patch and late for the push, by turns.
+      await sleep(round % 2 === 1 ? (round * 67) % 400 : 400 + ((round * 131) % 1_500));
+      count(open, await killAll(pattern));
+      await requireWhole(next, await patching);
+      const pushed = await pushing;
+      assert.equal(pushed.code, 0, pushed.stderr);
+      await requirePushed(next);
+    }
+    assert.equal(await patch(firstMark + 999), true);
+    await requireWhole(firstMark + 999, true);
+  });
+}
+
+test("a platform that is killed in the middle of a patch and a push has whole versions after its restart", async (t) => {
+  const count = counter(t);
   const rounds = isLong ? 20 : 1;
   for (let round = 1; round <= rounds; round += 1) {
-    const next = 2_000 + round;
+    const next = 3_000 + round;
     await write("pushed", next, "x".repeat(4_000_000));
-    const patching = patch(next);
-    const pushing = corral.cli("push", join(directory, "pushed"), "--no-wait", "--output", "json");
+    const { open, patching, pushing } = begin(next);
     await sleep(isLong ? (round * 131) % 1_500 : 600);
+    count(open, 1);
     process.kill((await one(corral, platformProcess)).pid, "SIGKILL");
     corral.process.kill("SIGKILL");
     const isApplied = await patching;
@@ -127,12 +179,8 @@ test("a platform that is killed in the middle of a patch and a push has whole ve
     const port = Number(new URL(corral.url).port);
     corral = await startCorral({ quickstart: false, home, port });
     await requireWhole(next, isApplied);
-    const again = await corral.cli("push", join(directory, "pushed"), "--output", "json");
-    assert.equal(again.code, 0, again.stderr);
-    const { id } = JSON.parse(again.stdout) as { id: string };
-    assert.equal(await answer("pushed", id), `${next}|${next}`);
-    await corral.request(`/api/v1/deployments/${id}`, { method: "DELETE" });
+    await requirePushed(next);
   }
-  assert.equal(await patch(2_999), true);
-  await requireWhole(2_999, true);
+  assert.equal(await patch(3_999), true);
+  await requireWhole(3_999, true);
 });
