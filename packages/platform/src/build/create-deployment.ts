@@ -123,9 +123,12 @@ async function deployDevelopment(
   settings: StoredSettings,
   { db, projectId, memory, by }: DeployOptions,
 ): Promise<Deployed> {
-  if ((version.manifest as Manifest).code === undefined) {
+  const { code, truss } = version.manifest as Manifest;
+  if (code === undefined) {
     const message =
-      "The version has no code, and a development deployment is for code that changes; deploy it without development.";
+      truss?.dockerServer === undefined
+        ? "The version has no code, and a development deployment is for code that changes; deploy it without development."
+        : "docker_server has its port to itself, so that an edited one cannot start beside it: deploy it without development, and push the directory for every edit.";
     throw new ServingError("conflict", message);
   }
   await requireFit(version, settingsFrom(settings), memory());

@@ -29,10 +29,10 @@ export function requireStartable(truss: TrussSettings): void {
       "/docker_server/run_as_user_id",
       "docker_server.run_as_user_id needs a container: the server runs as the platform's user. Remove it.",
     );
-  if (runtime.transport.kind !== "http")
+  if (runtime.transport.kind === "grpc")
     refuse(
       "/runtime/transport",
-      `runtime.transport is ${runtime.transport.kind}, and servers are called by http alone here. Remove it.`,
+      "runtime.transport is grpc, and servers are called over HTTP and websockets here. Use http or websocket.",
     );
   if (errors.length === 0) return;
   throw new ServingError("invalid_bundle", errors.map(({ message }) => message).join(" "), { errors });

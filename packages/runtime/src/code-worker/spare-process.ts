@@ -21,7 +21,7 @@ interface Waiting {
   isGone: boolean;
 }
 
-const startMs = 250;
+const startMs = 600;
 
 export function createSpareProcess(): SpareProcess {
   let waiting: Waiting | null = null;

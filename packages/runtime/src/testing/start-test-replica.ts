@@ -54,9 +54,18 @@ export async function startTestReplica(options: TestReplicaOptions = {}): Promis
   const dial = (acknowledges = options.acknowledges ?? true) =>
     dialControlChannel(place.socketPath, acknowledges);
   const platforms: PlatformSide[] = [];
+  const dispose = async () => {
+    replica.drain();
+    await replica.ended;
+    for (const platform of platforms) platform.close();
+    place.remove();
+  };
   if (options.dial !== false) {
     platforms.push(await dial());
-    await replica.ready;
+    await replica.ready.catch(async (error: unknown) => {
+      await dispose();
+      throw error;
+    });
   }
   return {
     replica,
@@ -74,11 +83,6 @@ export async function startTestReplica(options: TestReplicaOptions = {}): Promis
       platforms.push(platform);
       return platform;
     },
-    async [Symbol.asyncDispose]() {
-      replica.drain();
-      await replica.ended;
-      for (const platform of platforms) platform.close();
-      place.remove();
-    },
+    [Symbol.asyncDispose]: dispose,
   };
 }

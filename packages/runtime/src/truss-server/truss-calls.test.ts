@@ -12,7 +12,8 @@ test("a model without code is ready, answers predict bare, and speaks OpenAI's d
   const get = (path: string) => replica.call({ method: "GET", path: `/sync${path}`, body: "" });
   assert.deepEqual([(await get("/")).text, (await get("/v1/models/model")).text], ["true", "{}"]);
   assert.match((await get("/metrics/")).text, /^process_resident_memory_bytes \d+$/m);
-  assert.deepEqual((await get("/v1/models/model/schema")).json, { error: "No schema found" });
+  for (const name of ["model", "any"])
+    assert.deepEqual((await get(`/v1/models/${name}/schema`)).json, { error: "No schema found" });
   const post = (path: string, body: unknown) =>
     replica.call({ path: `/sync${path}`, body, dialect: "baseten", headers: bare });
   const predicted = await post("/v1/models/model:predict", {

@@ -69,7 +69,7 @@ export function trussCalls(options: TrussCallsOptions): AnswerRequest {
     // What the code reads of its request has no prefix.
     request.url = (request.url ?? trussPrefix).slice(trussPrefix.length);
     if (options.isServer) return await options.byCode("http")(request, response);
-    const path = request.url.split("?", 1)[0] ?? "";
+    const path = asNamed(request.url.split("?", 1)[0] ?? "");
     const isGet = request.method === "GET";
     const get = Object.hasOwn(gets, path) ? gets[path] : undefined;
     const post = Object.hasOwn(posts, path) ? posts[path] : undefined;
@@ -92,6 +92,14 @@ export function asOpenAi(answer: AnswerRequest): AnswerRequest {
     request.headers[forwardedHeaders.dialect] = "openai";
     return answer(request, response);
   };
+}
+
+/** The server has one model, and takes it by any name in these paths. */
+function asNamed(path: string): string {
+  return path.replace(
+    /^\/v1\/models\/[^/]+?(\/loaded|\/schema|:predict|:predict_binary)?$/,
+    "/v1/models/model$1",
+  );
 }
 
 function isMetrics(path: string): boolean {

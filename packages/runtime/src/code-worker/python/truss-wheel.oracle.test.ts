@@ -1,5 +1,6 @@
-// The test trusses that the wheel of Truss ships, side by side: the real Truss server as a plain process, and our worker
-// on the same directory. Statuses, headers that carry meaning, and bodies of the same calls are the same.
+// The test trusses that the wheel of Truss ships, side by side over HTTP: the real Truss server as a plain process, and a
+// replica with the same directory, below `/sync`. Statuses, headers that carry meaning, bodies, whether they come whole and
+// in which pieces are the same.
 
 import assert from "node:assert/strict";
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
@@ -13,14 +14,13 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { request } from "node:http";
+import { request, type IncomingMessage } from "node:http";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { join, relative } from "node:path";
+import { delimiter, dirname, join, relative } from "node:path";
 import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { asTrussAnswers, type WireAnswer } from "./testing/as-truss-answers.ts";
-import { startPythonWorker } from "./testing/python-worker.ts";
+import { startTestBundle } from "../../testing/start-test-bundle.ts";
 
 const python = process.env["CORRAL_TRUSS_PYTHON"];
 const skip =
@@ -38,18 +38,40 @@ const leftOut: Readonly<Record<string, string>> = {
   test_requirements_file_truss: "all it does is to ask torch for a GPU",
   server_conformance_test_truss:
     "20 s of load and 20 s of predict; calls while a load runs are in the record",
-  test_streaming_read_timeout: "the replica keeps that time, not its worker: replica-code-limits.test.ts",
 };
 
 /** They sleep in each call. */
-const slow: readonly string[] = ["test_concurrency_truss", "test_streaming_truss"];
+const slow: readonly string[] = [
+  "test_concurrency_truss",
+  "test_streaming_truss",
+  "test_streaming_read_timeout",
+];
 
 interface SideCall {
-  readonly path?: string;
   readonly method?: string;
+  /** Default: that of `predict`. */
+  readonly path?: string;
   readonly body: string;
 }
 
+interface SideAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /** As they came. */
+  readonly pieces: readonly Buffer[];
+  readonly isBrokenOff: boolean;
+}
+
+/** The server's own routes, once the model is loaded. */
+const around: readonly SideCall[] = [
+  "/",
+  "/v1/models/model",
+  "/v1/models/model/loaded",
+  "/v1/models/model/schema",
+  "/v1/models/other",
+  "/v1/models/other/loaded",
+  "/v1/nothing",
+].map((path) => ({ method: "GET", path, body: "" }));
 const ordinary: readonly SideCall[] = [
   { body: '{"prompt": "hello", "nested": {"list": [1, 2.5, null, true, "ä"]}}' },
   { body: "[]" },
@@ -59,12 +81,14 @@ const ordinary: readonly SideCall[] = [
   { body: '{"throw_error": true}' },
 ];
 const openAi: readonly SideCall[] = [
-  ["/v1/chat/completions", "chat_completions"],
-  ["/v1/completions", "completions"],
-  ["/v1/embeddings", "embeddings"],
-  ["/v1/messages", "messages"],
-  ["/v1/responses", "responses"],
-].map(([path = "", method = ""]) => ({ path, method, body: '{"model": "m"}' }));
+  "/v1/chat/completions",
+  "/v1/completions",
+  "/v1/embeddings",
+  "/v1/messages",
+  "/v1/responses",
+].map((path) => ({ path, body: '{"model": "m"}' }));
+const predictPath = "/v1/models/model:predict";
+const json = { "content-type": "application/json" };
 
 function testData(): { readonly trusses: string; readonly templates: string } {
   const found = spawnSync(python ?? "", ["-c", "import truss, os; print(os.path.dirname(truss.__file__))"]);
@@ -105,29 +129,29 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-function send(
-  port: number,
-  { path = "/v1/models/model:predict", body }: SideCall,
-  method = "POST",
-): Promise<WireAnswer> {
+function send(port: number, { method = "POST", path = predictPath, body }: SideCall): Promise<SideAnswer> {
   return new Promise((resolve, reject) => {
-    const headers = { "content-type": "application/json" };
+    const headers = method === "POST" ? json : {};
     const sent = request({ host: "127.0.0.1", port, path, method, headers, agent: false });
     sent.once("error", reject);
-    sent.once("response", (response) => {
-      const pieces: Buffer[] = [];
-      response.on("data", (piece: Buffer) => pieces.push(piece));
-      response.on("error", () => {});
-      response.once("close", () =>
-        resolve({
-          status: response.statusCode ?? 0,
-          headers: response.headers as Record<string, string>,
-          body: Buffer.concat(pieces),
-          isBrokenOff: !response.complete,
-        }),
-      );
-    });
+    sent.once("response", (response) => resolve(readAnswer(response)));
     sent.end(body);
+  });
+}
+
+function readAnswer(response: IncomingMessage): Promise<SideAnswer> {
+  return new Promise((resolve) => {
+    const pieces: Buffer[] = [];
+    response.on("data", (piece: Buffer) => pieces.push(piece));
+    response.on("error", () => {});
+    response.once("close", () =>
+      resolve({
+        status: response.statusCode ?? 0,
+        headers: response.headers as Record<string, string>,
+        pieces,
+        isBrokenOff: !response.complete,
+      }),
+    );
   });
 }
 
@@ -150,20 +174,26 @@ async function startServer(app: string, variables: Readonly<Record<string, strin
 async function untilReady(port: number, child: ChildProcess): Promise<boolean> {
   const giveUpAt = performance.now() + 60_000;
   while (child.exitCode === null && performance.now() < giveUpAt) {
-    const answer = await send(port, { path: "/v1/models/model", body: "" }, "GET").catch(() => null);
+    const answer = await send(port, { method: "GET", path: "/v1/models/model", body: "" }).catch(() => null);
     if (answer?.status === 200) return true;
     await sleep(100);
   }
   return false;
 }
 
-/** Its connection's own headers say nothing of the answer. */
-function meaning({ status, headers, body, isBrokenOff }: WireAnswer) {
+/** Its connection's own headers say nothing of the answer. Pieces that no pause parts may come as one. */
+function meaning({ status, headers, pieces, isBrokenOff }: SideAnswer, isSlow: boolean) {
   const kept = Object.entries(headers)
-    .filter(([name]) => !/^(date|server|connection|content-length|transfer-encoding|keep-alive)$/.test(name))
+    .filter(([name]) => !/^(date|server|connection|keep-alive)$/.test(name))
     .toSorted(([one], [other]) => (one < other ? -1 : 1));
-  const text = body.toString();
-  return { status, headers: Object.fromEntries(kept), body: asValue(text), isBrokenOff };
+  const texts = pieces.map(String);
+  return {
+    status,
+    headers: Object.fromEntries(kept),
+    body: asValue(texts.join("")),
+    isBrokenOff,
+    ...(isSlow ? { texts } : {}),
+  };
 }
 
 function asValue(text: string): unknown {
@@ -182,6 +212,8 @@ function textFiles(directory: string): Record<string, string> {
 }
 
 describe("test trusses of the wheel, beside the real server", { skip, concurrency: 2 }, () => {
+  // The replica looks for a Python there, and finds the one that has the packages.
+  if (python !== undefined) process.env["PATH"] = [dirname(python), process.env["PATH"]].join(delimiter);
   const { trusses, templates } = python === undefined ? { trusses: "", templates: "" } : testData();
   const names =
     python === undefined ? [] : readdirSync(trusses).filter((name) => isTruss(join(trusses, name)));
@@ -207,36 +239,63 @@ describe("test trusses of the wheel, beside the real server", { skip, concurrenc
       );
       const server = await startServer(app, variables);
       t.after(() => void server.child.kill("SIGKILL"));
-      const worker = await startPythonWorker(t, {
-        python: python ?? "",
-        files: textFiles(directory),
-        config,
-        environment: variables,
-        start: {
-          predict_concurrency: (config["runtime"] as { predict_concurrency: number }).predict_concurrency,
-          secrets: config["secrets"] as Record<string, string>,
-        },
-      });
-      if (!(await untilReady(server.port, server.child))) {
-        const { stage } = await worker.heard("failed");
-        return assert.equal(stage, "load");
-      }
-      const { methods } = await worker.heard("loaded");
-      const isOpenAi = methods.includes("chat_completions");
-      const plain = slow.includes(name) ? ordinary.slice(2, 4) : ordinary;
-      for (const call of [...plain, ...(isOpenAi ? openAi : [])]) {
-        const bytes = Buffer.from(call.body);
-        const headers = [["content-type", "application/json"]] as const;
-        const path = call.path ?? "/v1/models/model:predict";
+      const starting = startReplica(directory, config, given);
+      // It may be refused before the other server is known to be.
+      starting.catch(() => undefined);
+      if (!(await untilReady(server.port, server.child)))
+        return await assert.rejects(starting, /load failed/);
+      await using replica = await starting;
+      const isOpenAi = readFileSync(join(directory, "model/model.py"), "utf8").includes(
+        "def chat_completions",
+      );
+      const isSlow = slow.includes(name);
+      const plain = isSlow ? ordinary.slice(2, 4) : ordinary;
+      for (const call of [...around, ...plain, ...(isOpenAi ? openAi : [])]) {
+        const { method = "POST", path = predictPath, body } = call;
         const [theirs, ours] = await Promise.all([
           send(server.port, call),
-          worker.call(call.method ?? "predict", bytes, headers, path).done,
+          replica
+            .open({
+              method,
+              path: `/sync${path}`,
+              body,
+              dialect: "baseten",
+              headers: { "x-corral-bare": "1", ...(method === "POST" ? json : {}) },
+            })
+            .response.then(readAnswer),
         ]);
-        assert.deepEqual(meaning(asTrussAnswers(ours)), meaning(theirs), `${path} ${call.body}`);
+        assert.deepEqual(meaning(ours, isSlow), meaning(theirs, isSlow), `${method} ${path} ${body}`);
       }
     });
   }
 });
+
+/** As the platform starts it for this config. */
+function startReplica(
+  directory: string,
+  config: Readonly<Record<string, unknown>>,
+  variables: Readonly<Record<string, string>>,
+) {
+  const runtime = config["runtime"] as { predict_concurrency: number; streaming_read_timeout: number };
+  return startTestBundle({
+    files: textFiles(directory),
+    code: {
+      kind: "python",
+      config,
+      environment_variables: variables,
+      secrets: config["secrets"] as Record<string, string>,
+      predict_concurrency: runtime.predict_concurrency,
+      limits: {
+        memory_bytes: null,
+        open_files: 4_096,
+        answer_bytes: 1024 ** 2,
+        load_ms: 60_000,
+        call_ms: 60_000,
+        piece_ms: runtime.streaming_read_timeout * 1_000,
+      },
+    },
+  });
+}
 
 function isTruss(directory: string): boolean {
   return statSync(directory).isDirectory() && existsSync(join(directory, "config.yaml"));

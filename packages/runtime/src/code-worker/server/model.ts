@@ -3,10 +3,11 @@
 // Source: truss 0.18.35, templates/docker_server/proxy.conf.jinja.
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { HttpError, type CallContext } from "@corral/model";
+import { HttpError, type CallContext, type ModelSocket } from "@corral/model";
 import { JsonText } from "../typescript/send-answer.ts";
 import { ask, startAuthorServer, type ServerSettings } from "./author-server.ts";
 import { forward, type ServerRequest } from "./forward.ts";
+import { relaySocket } from "./relay-socket.ts";
 import { targetOf } from "./target.ts";
 
 let settings: ServerSettings | null = null;
@@ -40,6 +41,14 @@ export async function http(_input: unknown, { request, signal }: CallContext): P
   const { method, headers, body, url } = request;
   const target = targetOf(method, url, known());
   return await passOn(known().port, { ...target, headers, body, signal });
+}
+
+/** To the endpoint of `predict`, as Truss's proxy does. */
+export async function websocket(socket: ModelSocket, { request, signal }: CallContext): Promise<void> {
+  const { port, predict_endpoint: path } = known();
+  const { headers, url } = request;
+  const query = url.includes("?") ? url.slice(url.indexOf("?")) : "";
+  await relaySocket(socket, { port, path: path + query, headers, signal });
 }
 
 export async function isHealthy(): Promise<boolean> {

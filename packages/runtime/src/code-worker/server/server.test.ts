@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { createServer, type AddressInfo } from "node:net";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { startTestCode, type TestCode } from "../../testing/code-worker.ts";
 import type { ServerSettings } from "./author-server.ts";
 import { parseListeners } from "./listening.ts";
@@ -36,7 +37,10 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-async function startServer(changes: Partial<ServerSettings> = {}): Promise<TestCode> {
+async function startServer(
+  changes: Partial<ServerSettings> = {},
+  files: Readonly<Record<string, string>> = { "server.mjs": program },
+): Promise<TestCode> {
   const port = changes.port ?? (await freePort());
   const config = {
     start_command: `exec '${process.execPath}' server.mjs`,
@@ -47,7 +51,7 @@ async function startServer(changes: Partial<ServerSettings> = {}): Promise<TestC
     ...changes,
   };
   return await startTestCode({
-    files: { "server.mjs": program },
+    files,
     variables: { SERVER_PORT: String(port) },
     start: { file: serverModel, config },
   });
@@ -89,6 +93,96 @@ test("predict goes to its endpoint, all else as it came, and a server that ends 
   // The next waits for the server that is started in its place.
   assert.equal((await http("POST", "/again")).status, 200);
   assert.equal(code.worker.restartCount, 1);
+});
+
+/** Of the author's: a websocket without a library, for messages of up to 125 bytes. */
+const socketProgram = `import { createHash } from "node:crypto";
+import { createServer } from "node:http";
+const server = createServer((request, response) => response.end("{}"));
+server.on("upgrade", (request, socket) => {
+  if (request.url.includes("refuse")) return void socket.end("HTTP/1.1 403 Forbidden\\r\\ncontent-length: 0\\r\\n\\r\\n");
+  const key = createHash("sha1").update(request.headers["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest("base64");
+  socket.write("HTTP/1.1 101 Switching Protocols\\r\\nconnection: upgrade\\r\\nupgrade: websocket\\r\\nsec-websocket-accept: " + key + "\\r\\n\\r\\n");
+  const send = (head, body) => socket.write(Buffer.concat([Buffer.from([head, body.length]), body]));
+  send(0x81, Buffer.from(request.url + " " + request.headers["x-own"]));
+  socket.on("error", () => {});
+  socket.on("data", (frame) => {
+    const body = Buffer.from(frame.subarray(6, 6 + (frame[1] & 127))).map((byte, index) => byte ^ frame[2 + (index & 3)]);
+    if ((frame[0] & 15) === 8) {
+      console.log("closed by the caller with " + body.readUInt16BE());
+      send(0x88, body.subarray(0, 2));
+      return void socket.end();
+    }
+    if (body.toString() === "bye") send(0x88, Buffer.concat([Buffer.from([4001 >> 8, 4001 & 255]), Buffer.from("enough")]));
+    else if (body.toString() === "break") socket.destroy();
+    else send(frame[0], body.toReversed());
+  });
+});
+server.listen(Number(process.env.SERVER_PORT), "127.0.0.1");
+`;
+
+/** A websocket as the replica opens it. */
+function openSocket(code: TestCode, url: string) {
+  const received: string[] = [];
+  let heard = Promise.withResolvers<void>();
+  const ended = Promise.withResolvers<string>();
+  const running = code.worker.call({
+    method: "websocket",
+    runId: "r",
+    request: { method: "GET", url, headers: [["x-own", "yes"]] },
+    body: new Uint8Array(),
+    timeoutMs: null,
+    sink: {
+      answer: () => ended.resolve("answered"),
+      begin: () => {},
+      chunk(body, isText) {
+        received.push(`${isText === true ? "text" : "bytes"} ${Buffer.from(body).toString()}`);
+        heard.resolve();
+        heard = Promise.withResolvers();
+      },
+      end: (closeCode = 1000, reason = "") => ended.resolve(`${closeCode} ${reason}`.trim()),
+      fail: ({ reason }) => ended.resolve(reason),
+    },
+  });
+  return {
+    running,
+    ended: ended.promise,
+    next: async () => {
+      if (received.length === 0) await Promise.race([heard.promise, ended.promise]);
+      return received.shift();
+    },
+  };
+}
+
+test("a websocket reaches the endpoint of predict, passes both ways, and ends as either side ends it", async () => {
+  await using code = await startServer({}, { "server.mjs": socketProgram });
+  const { running, next, ended } = openSocket(code, "/v1/websocket?a=1");
+  assert.equal(await next(), "text /generate?a=1 yes");
+  running.input(Buffer.from("abc"), true);
+  assert.equal(await next(), "text cba");
+  running.input(Buffer.from("xyz"), false);
+  assert.equal(await next(), "bytes zyx");
+  running.input(Buffer.from("bye"), true);
+  assert.equal(await ended, "4001 enough");
+
+  const left = openSocket(code, "/v1/websocket");
+  await left.next();
+  left.running.inputEnd(3001);
+  await left.ended;
+  for (
+    let tries = 0;
+    !code.logLines.some(({ message }) => message === "closed by the caller with 3001");
+    tries++
+  ) {
+    assert.ok(tries < 500, "the server does not hear of it");
+    await sleep(10);
+  }
+  const broken = openSocket(code, "/v1/websocket");
+  await broken.next();
+  broken.running.input(Buffer.from("break"), true);
+  assert.equal(await broken.ended, "exception");
+  assert.equal(await openSocket(code, "/v1/websocket?refuse").ended, "exception");
+  assert.equal(code.worker.restartCount, 0);
 });
 
 test("a server that does not come up says why: its end, its silence, or whose port it is", async () => {

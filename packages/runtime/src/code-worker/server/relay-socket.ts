@@ -1,0 +1,105 @@
+// A caller's websocket, handed on to the author's server: messages both ways as they come, and the code of whoever closes
+// first. Knows no protocol inside of them.
+
+import { setTimeout as sleep } from "node:timers/promises";
+import type { ModelSocket, SocketMessage } from "@corral/model";
+
+export interface RelayOptions {
+  readonly port: number;
+  /** Path and query. */
+  readonly path: string;
+  readonly headers: Headers;
+  /** Aborted when nobody wants the websocket any more. */
+  readonly signal: AbortSignal;
+}
+
+const host = "127.0.0.1";
+/** Of messages that one side has not taken yet. A socket of Node's cannot be told to read more slowly. */
+const mostWaitingBytes = 128 * 1024 ** 2;
+const fullBytes = 8 * 1024 ** 2;
+const againMs = 10;
+/** Those of one connection alone. */
+const ownHeaders = /^(connection|upgrade|host|content-length|origin|sec-websocket-.*)$/;
+
+interface Close {
+  readonly code: number;
+  readonly reason: string;
+}
+
+/** Resolves when both are closed. Fails where the server refuses it, breaks off, or sends faster than it is read. */
+export async function relaySocket(
+  socket: ModelSocket,
+  { port, path, headers, signal }: RelayOptions,
+): Promise<void> {
+  const given = Object.fromEntries([...headers].filter(([name]) => !ownHeaders.test(name)));
+  const upstream = new WebSocket(`ws://${host}:${port}${path}`, { headers: given });
+  upstream.binaryType = "arraybuffer";
+  const opened = Promise.withResolvers<boolean>();
+  const ended = Promise.withResolvers<Close>();
+  const toCaller = createSender(socket, () => upstream.close());
+  upstream.addEventListener("open", () => opened.resolve(true));
+  upstream.addEventListener("error", () => opened.resolve(false));
+  upstream.addEventListener("message", ({ data }: MessageEvent) =>
+    toCaller.add(typeof data === "string" ? data : new Uint8Array(data)),
+  );
+  upstream.addEventListener("close", ({ code, reason }) => ended.resolve({ code, reason }));
+  signal.addEventListener("abort", () => upstream.close(), { once: true });
+  if (!(await opened.promise)) throw new Error(`The model's server took no websocket at ${path}.`);
+
+  const left = passOn(socket, upstream);
+  // Where the server closes first nobody waits for it.
+  left.catch(() => undefined);
+  const end = await Promise.race([ended.promise, left.then(() => null)]);
+  if (end === null) {
+    upstream.close(sendable(socket.closeCode ?? 1000));
+    return;
+  }
+  await toCaller.sent();
+  if (end.code === 1006) throw new Error("The model's server broke the websocket off.");
+  socket.close(sendable(end.code), end.reason);
+}
+
+/** What the caller sends, until it closes or is gone. */
+async function passOn(socket: ModelSocket, upstream: WebSocket): Promise<void> {
+  for await (const message of socket) {
+    while (upstream.bufferedAmount > fullBytes) await sleep(againMs);
+    upstream.send(typeof message === "string" ? message : new Uint8Array(message));
+  }
+}
+
+/** Messages to the caller in their order, each when the one before was taken. */
+function createSender(socket: ModelSocket, giveUp: () => void) {
+  let waitingBytes = 0;
+  let failure: Error | null = null;
+  let turn: Promise<void> = Promise.resolve();
+
+  async function send(message: SocketMessage): Promise<void> {
+    if (failure === null) await socket.send(message);
+    waitingBytes -= message.length;
+  }
+  return {
+    add(message: SocketMessage): void {
+      waitingBytes += message.length;
+      if (waitingBytes > mostWaitingBytes) {
+        failure ??= new Error(`The caller left ${waitingBytes} bytes of messages unread.`);
+        return giveUp();
+      }
+      turn = turn
+        .then(() => send(message))
+        .catch((error: unknown) => {
+          failure ??= error as Error;
+          giveUp();
+        });
+    },
+    /** When all is sent. Fails as the first that could not be. */
+    async sent(): Promise<void> {
+      await turn;
+      if (failure !== null) throw failure;
+    },
+  };
+}
+
+/** Some codes only say how a connection ended, and others are kept for the protocol itself. */
+function sendable(code: number): number {
+  return code === 1000 || (code >= 3000 && code <= 4999) ? code : 1000;
+}
