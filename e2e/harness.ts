@@ -1,7 +1,7 @@
 // Starts and stops a whole Corral for a story: through the `corral` command and HTTP only, in a home and on a
 // port of its own. Knows nothing of what is inside.
 
-import { spawn, type ChildProcess } from "node:child_process";
+import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
@@ -59,7 +59,8 @@ export async function startCorral(options: StartOptions = {}): Promise<Corral> {
     String(port),
     ...(options.quickstart === false ? [] : ["--quickstart"]),
   ];
-  const child = spawn(process.execPath, [corralCommand, ...args], {
+  const [command = "", ...words] = [...endingWithParent(), process.execPath, corralCommand, ...args];
+  const child = spawn(command, words, {
     cwd: home,
     env: { ...cleanEnvironment(), ...options.env },
     stdio: ["ignore", "pipe", "pipe"],
@@ -111,6 +112,14 @@ export async function startCorral(options: StartOptions = {}): Promise<Corral> {
     },
   };
 }
+
+/** Words before a command: it ends when this process was killed, in the ordinary way, where util-linux can see to it. */
+export function endingWithParent(): readonly string[] {
+  const words = ["setpriv", "--pdeathsig", "TERM", "--"];
+  canEndWithParent ??= spawnSync("setpriv", [...words.slice(1), "true"], { stdio: "ignore" }).status === 0;
+  return canEndWithParent ? words : [];
+}
+let canEndWithParent: boolean | undefined;
 
 /** `corral watch DIRECTORY --output json`, event by event. */
 export interface Watch {

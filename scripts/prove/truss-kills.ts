@@ -8,7 +8,7 @@ import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { json, startCorral, waitUntil, type Corral } from "../../e2e/harness.ts";
+import { endingWithParent, json, startCorral, waitUntil, type Corral } from "../../e2e/harness.ts";
 import { one, platformProcess } from "../../e2e/processes.ts";
 import { startKillingProxy, type KillingProxy, type Moment, type Phase } from "./killing-proxy.ts";
 
@@ -70,6 +70,11 @@ export async function proveTrussKills(truss?: string, step = ""): Promise<void> 
     return;
   }
   await using place = await open();
+  // Whoever ends the proof early ends its platform with it.
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  const stop = (signal: NodeJS.Signals) =>
+    void place[Symbol.asyncDispose]().finally(() => process.exit(signal === "SIGINT" ? 130 : 143));
+  for (const signal of signals) process.once(signal, stop);
   let failed = 0;
   const told = async (name: string, check: () => Promise<string>) => {
     const startedAt = performance.now();
@@ -90,11 +95,15 @@ export async function proveTrussKills(truss?: string, step = ""): Promise<void> 
     for (const moment of moments.filter(isWanted)) {
       count += 1;
       await told(moment.name, () => check(`model ${count}`, moment));
+      await retire(place, `model ${count}`).catch((error: unknown) =>
+        console.log(`not retired: ${String(error)}`),
+      );
     }
   };
   await tell(pushMoments, (mark, moment) => killPush(place, truss, mark, moment, count));
   await tell(draftMoments, (mark, moment) => killDraft(place, truss, mark, moment));
   await tell(watchMoments, (mark, moment) => killWatch(place, truss, mark, moment));
+  for (const signal of signals) process.off(signal, stop);
   console.log(`${count} moments, ${failed} failed`);
   if (failed > 0) process.exitCode = 1;
 }
@@ -234,17 +243,33 @@ async function writeModel(
   return place;
 }
 
-async function requireOne({ corral }: Place, title: string, wanted: { development: boolean }): Promise<void> {
-  interface Listed {
-    readonly id: string;
-    readonly name: string;
-  }
+interface Listed {
+  readonly id: string;
+  readonly name: string;
+  readonly is_development: boolean;
+}
+
+async function modelsCalled({ corral }: Place, title: string): Promise<Listed[]> {
   const { models } = await json<{ models: Listed[] }>(await corral().request("/v1/models"));
-  const own = models.filter(({ name }) => name === title);
+  return models.filter(({ name }) => name === title);
+}
+
+async function deploymentsOf({ corral }: Place, model: string): Promise<Listed[]> {
+  const answer = await corral().request(`/v1/models/${model}/deployments`);
+  return (await json<{ deployments: Listed[] }>(answer)).deployments;
+}
+
+/** What was looked at is not loaded again after each of the kills to come. */
+async function retire(place: Place, title: string): Promise<void> {
+  for (const { id: model } of await modelsCalled(place, title))
+    for (const { id } of await deploymentsOf(place, model))
+      await place.corral().post(`/v1/models/${model}/deployments/${id}/deactivate`, {});
+}
+
+async function requireOne(place: Place, title: string, wanted: { development: boolean }): Promise<void> {
+  const own = await modelsCalled(place, title);
   if (own.length !== 1) throw new Error(`there are ${own.length} models ${title}`);
-  const { deployments } = await json<{ deployments: { is_development: boolean }[] }>(
-    await corral().request(`/v1/models/${own[0]?.id}/deployments`),
-  );
+  const deployments = await deploymentsOf(place, own[0]?.id ?? "");
   if (deployments.length !== 1 || deployments[0]?.is_development !== wanted.development)
     throw new Error(`it has the deployments ${JSON.stringify(deployments)}`);
 }
@@ -285,12 +310,17 @@ function environmentOf({ directory, proxy }: Place): Record<string, string> {
   };
 }
 
-async function run(place: Place, truss: string, words: readonly string[]) {
-  const child = spawn(truss, words, {
+function start(place: Place, truss: string, words: readonly string[]) {
+  const [command = "", ...rest] = [...endingWithParent(), truss, ...words];
+  return spawn(command, rest, {
     env: environmentOf(place),
     cwd: place.directory,
     stdio: ["ignore", "pipe", "pipe"],
   });
+}
+
+async function run(place: Place, truss: string, words: readonly string[]) {
+  const child = start(place, truss, words);
   let text = "";
   for (const stream of [child.stdout, child.stderr])
     stream.on("data", (chunk: Buffer) => (text += chunk.toString()));
@@ -301,11 +331,7 @@ async function run(place: Place, truss: string, words: readonly string[]) {
 }
 
 function watch(place: Place, truss: string, words: readonly string[]) {
-  const child = spawn(truss, [...words, "--remote", "proxied"], {
-    env: environmentOf(place),
-    cwd: place.directory,
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+  const child = start(place, truss, [...words, "--remote", "proxied"]);
   let text = "";
   for (const stream of [child.stdout, child.stderr])
     stream.on("data", (chunk: Buffer) => (text += chunk.toString()));
