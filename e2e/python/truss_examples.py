@@ -1,8 +1,9 @@
 """Pushes a checkout of truss-examples: python truss_examples.py ADDRESS KEY_FILE CHECKOUT [SECONDS [DIRECTORY…]]
 
 Every directory with a config.yaml, or the given ones, is pushed with the `truss` beside this Python. What is taken is
-waited for, SECONDS each (default 0: not at all), and what becomes active is called with its `example_model_input`.
-Prints one line for each: what became of the push, of the load and of the call.
+waited for, SECONDS each (default 0: not at all), and what becomes active is called with its `example_model_input`, or with
+{} where it has none. Then it is deactivated: the next one has the machine to itself. Prints a table in Markdown, a row for
+each: what became of the push, of the load and of the call, and for what reason.
 """
 
 import json
@@ -74,15 +75,24 @@ def state_of(ids):
         time.sleep(1)
 
 
-def call(directory, ids):
+def call(ids):
     config = request(f"/v1/models/{ids['model_id']}/deployments/{ids['model_version_id']}/config")
     metadata = (json.loads(config[1]).get("config") or {}).get("model_metadata") or {}
-    if "example_model_input" not in metadata:
-        return "no example input"
-    status, text = request(
-        f"/model/{ids['model_id']}/deployment/{ids['model_version_id']}/predict", metadata["example_model_input"]
-    )
-    return f"{status} {text[:120]!r}"
+    body = metadata.get("example_model_input", {})
+    status, text = request(f"/model/{ids['model_id']}/deployment/{ids['model_version_id']}/predict", body)
+    return f"{status} {text[:160]!r}"
+
+
+def last_line(ids):
+    """What a load that has not ended does, by its newest lines."""
+    body = {"limit": 1, "min_level": "info"}
+    path = f"/v1/models/{ids['model_id']}/deployments/{ids['model_version_id']}/logs"
+    lines = json.loads(request(path, body)[1]).get("logs") or []
+    return lines[0]["message"] if lines else ""
+
+
+def row(*cells):
+    print("| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in cells) + " |", flush=True)
 
 
 def main():
@@ -90,17 +100,20 @@ def main():
     found = sorted(path.parent for path in CHECKOUT.rglob("config.yaml"))
     wanted = [CHECKOUT / name for name in ASKED] or found
     pushed = 0
+    row("directory", "push", "state", "called", "reason")
+    row("---", "---", "---", "---", "---")
     for directory in wanted:
         name = str(directory.relative_to(CHECKOUT))
         ids, reason = push(directory)
         if ids is None:
-            print(f"refused  {name} # {reason}", flush=True)
+            row(name, "refused", "", "", reason)
             continue
         pushed += 1
         status, detail = state_of(ids)
-        answer = call(directory, ids) if status == "ACTIVE" else ""
-        print(f"pushed   {name} # {status} {detail[:200]} {answer}".rstrip(), flush=True)
-    print(f"{pushed} of {len(wanted)} pushed")
+        answer = call(ids) if status == "ACTIVE" else ""
+        row(name, "taken", status, answer, detail[:400] or ("" if answer else last_line(ids)[:200]))
+        request(f"/v1/models/{ids['model_id']}/deployments/{ids['model_version_id']}/deactivate", {})
+    print(f"\n{pushed} of {len(wanted)} pushed")
 
 
 main()
