@@ -31,8 +31,8 @@ export interface UploadStore {
   readonly maxBytes: number;
   /** A whole archive at once. Whatever `source` fails with, nothing is kept of it. */
   put(upload: string, source: AsyncIterable<Uint8Array>): Promise<UploadedArchive>;
-  /** Begins an attempt in parts. */
-  begin(upload: string): Promise<string>;
+  /** Begins an attempt in parts; one that was begun stays as it is. */
+  begin(upload: string, attempt: string): Promise<void>;
   /** One part; sent again it replaces the first. Null where there is no such attempt. */
   putPart(
     upload: string,
@@ -46,7 +46,8 @@ export interface UploadStore {
     attempt: string,
     parts: readonly Pick<ReceivedPart, "number" | "etag">[],
   ): Promise<Completion>;
-  abort(upload: string, attempt: string): Promise<void>;
+  /** Answers false where the attempt became the archive, which stays. */
+  abort(upload: string, attempt: string): Promise<boolean>;
   /** The bytes of what is complete; null where nothing is. */
   open(upload: string): Promise<AsyncIterable<Buffer> | null>;
   remove(upload: string): Promise<void>;
@@ -133,10 +134,8 @@ export function createUploadStore(directory: string, maxBytes: number): UploadSt
     return { etag: listing.etag, bytes: listing.bytes };
   }
 
-  async function begin(upload: string): Promise<string> {
-    const attempt = randomUUID();
+  async function begin(upload: string, attempt: string): Promise<void> {
     await mkdir(placeOf(upload, attempt), { recursive: true, mode: 0o700 });
-    return attempt;
   }
 
   return {
@@ -144,7 +143,8 @@ export function createUploadStore(directory: string, maxBytes: number): UploadSt
     begin,
     putPart: receive,
     async put(upload, source) {
-      const attempt = await begin(upload);
+      const attempt = randomUUID();
+      await begin(upload, attempt);
       try {
         const part = await receive(upload, attempt, 1, source);
         if (part === null) throw new TypeError(`${upload} has lost its directory`);
@@ -168,15 +168,16 @@ export function createUploadStore(directory: string, maxBytes: number): UploadSt
         bytes += part.bytes;
         files.push(part.name);
       }
-      // Parts that came at the same time did not see each other.
+      // Whoever took the parts bounded them; a second look costs nothing.
       if (bytes > maxBytes) throw tooLarge(maxBytes);
       const etag = `${md5.digest("hex")}-${wanted.length}`;
       return { kind: "complete", archive: await finish(upload, { attempt, files, etag, bytes }) };
     },
     async abort(upload, attempt) {
       const listing = await readListing(placeOf(upload, listingName));
-      // What is complete stays.
-      if (listing?.attempt !== attempt) await rm(placeOf(upload, attempt), { recursive: true, force: true });
+      if (listing?.attempt === attempt) return false;
+      await rm(placeOf(upload, attempt), { recursive: true, force: true });
+      return true;
     },
     async open(upload) {
       const listing = await readListing(placeOf(upload, listingName));

@@ -42,4 +42,9 @@ export interface UploadsTable {
 export interface UploadRequestsTable {
   signature: string;
   upload_id: string;
+  carried_out: boolean;
+  claim: string | null;
+  attempt: string | null;
+  part: number | null;
+  bytes: number;
 }

@@ -17,6 +17,7 @@ const statuses = {
   InvalidURI: 400,
   MalformedXML: 400,
   MethodNotAllowed: 405,
+  MissingContentLength: 411,
   NoSuchUpload: 404,
   NotImplemented: 501,
   RequestTimeTooSkewed: 403,

@@ -105,9 +105,29 @@ test("a request that was carried out is not carried out again, and one that fail
   const keys = await credentials(platform);
   const request = { method: "PUT", url: objectUrl(keys), body };
   const headers = signed(keys, request);
-  const replay = () => fetch(request.url, { method: "PUT", headers, body: new Uint8Array(body) });
+  const replay = (sent = body) => fetch(request.url, { method: "PUT", headers, body: new Uint8Array(sent) });
+  const wrong = Buffer.from(body).fill("x");
+  assert.equal(await codeOf(await replay(wrong)), "XAmzContentSHA256Mismatch");
   assert.equal((await replay()).status, 200);
   assert.equal(await codeOf(await replay()), "AccessDenied");
+});
+
+test("of equal requests that come at the same time one is carried out", async () => {
+  const keys = await credentials(platform);
+  const request = { method: "PUT", url: objectUrl(keys), body };
+  const headers = signed(keys, request);
+  const answers = await Promise.all(
+    Array.from({ length: 6 }, () =>
+      fetch(request.url, { method: "PUT", headers, body: new Uint8Array(body) }),
+    ),
+  );
+  const codes = await Promise.all(answers.map(codeOf));
+  assert.deepEqual(
+    codes.toSorted((x = "", y = "") => (x < y ? -1 : 1)),
+    [...Array<string>(5).fill("AccessDenied"), undefined],
+  );
+  assert.equal(answers.filter(({ status }) => status === 200).length, 1);
+  assert.ok(uploaded(keys));
 });
 
 test("an upload in parts is whole once it is completed, with parts sent in any order and again", async () => {
@@ -176,12 +196,18 @@ test("an upload that is cut in the middle leaves nothing, and the next one is wh
   assert.ok(uploaded(keys));
 });
 
-test("more than the limit is refused while it arrives", async () => {
-  const keys = await credentials(platform);
-  const begun = await (await send(keys, { method: "POST", url: objectUrl(keys, "?uploads") })).text();
-  const attempt = /<UploadId>([^<]+)<\/UploadId>/.exec(begun)?.[1] ?? "";
-  const big = Buffer.alloc(5 * 1024 * 1024);
+const begin = async (keys: UploadAnswer) => {
   // Signed a second later, the same request has another signature.
+  const at = new Date(Date.now() + 1_000 * (begun += 1));
+  const answer = await send(keys, { method: "POST", url: objectUrl(keys, "?uploads"), at });
+  return { answer: answer.clone(), attempt: /<UploadId>([^<]+)</.exec(await answer.text())?.[1] ?? "" };
+};
+let begun = 0;
+
+test("more than the limit is refused before it arrives, of parts that come at the same time as well", async () => {
+  const keys = await credentials(platform);
+  const { attempt } = await begin(keys);
+  const big = Buffer.alloc(3 * 1024 * 1024);
   const part = (number: number, at = new Date()) =>
     send(keys, {
       method: "PUT",
@@ -189,13 +215,49 @@ test("more than the limit is refused while it arrives", async () => {
       body: big,
       at,
     });
-  assert.equal((await part(1)).status, 200);
-  assert.equal(await codeOf(await part(2)), "EntityTooLarge");
+  const codes = await Promise.all([1, 2, 3, 4, 5].map(async (number) => codeOf(await part(number))));
+  assert.equal(codes.filter((code) => code === undefined).length, 2, "8 MiB have room for two");
+  assert.equal(codes.filter((code) => code === "EntityTooLarge").length, 3);
+  const taken = codes.indexOf(undefined) + 1;
   assert.equal(
-    (await part(1, new Date(Date.now() + 1_000))).status,
+    (await part(taken, new Date(Date.now() + 1_000))).status,
     200,
     "the same part again needs no more room",
   );
+  const { attempt: another } = await begin(keys);
+  const elsewhere = objectUrl(keys, `?partNumber=1&uploadId=${another}`);
+  assert.equal(
+    await codeOf(await send(keys, { method: "PUT", url: elsewhere, body: big })),
+    "EntityTooLarge",
+  );
+  await send(keys, { method: "DELETE", url: objectUrl(keys, `?uploadId=${attempt}`) });
+  const at = new Date(Date.now() + 2_000);
+  assert.equal((await send(keys, { method: "PUT", url: elsewhere, body: big, at })).status, 200);
+});
+
+test("a fifth attempt in parts is refused until one of them is given up", async () => {
+  const keys = await credentials(platform);
+  const attempts = [];
+  for (let count = 0; count < 4; count += 1) attempts.push((await begin(keys)).attempt);
+  const { answer } = await begin(keys);
+  assert.equal(await codeOf(answer.clone()), "InvalidRequest");
+  assert.match(await answer.text(), /4 attempts .* give one up/);
+  await send(keys, { method: "DELETE", url: objectUrl(keys, `?uploadId=${attempts[0]}`) });
+  assert.notEqual((await begin(keys)).attempt, "");
+});
+
+test("a body must say how long it is, and not more than that is taken", async () => {
+  const keys = await credentials(platform);
+  const request = { method: "PUT", url: objectUrl(keys), body, content: "UNSIGNED-PAYLOAD" };
+  const unsized = await fetch(request.url, {
+    method: "PUT",
+    headers: signed(keys, request),
+    body: new Blob([body]).stream(),
+    duplex: "half",
+  } as RequestInit);
+  assert.equal(unsized.status, 411);
+  assert.equal(await codeOf(unsized), "MissingContentLength");
+  assert.ok(!uploaded(keys));
 });
 
 test("nothing is read or listed, and unsigned requests are refused", async () => {

@@ -1,18 +1,26 @@
 // The part of S3's protocol that an upload of one archive needs: one PUT, or parts. Every request is signed with the
 // keys of that upload, which `model_s3_upload_credentials` gave; there is nothing to read or list.
 
+import { randomUUID } from "node:crypto";
 import { Readable } from "node:stream";
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyRequest } from "fastify";
 import { z } from "zod";
 import type { UploadStore } from "../../../blob/upload-store.ts";
 import { readBody } from "../../../gateway/read-body.ts";
 import type { Db, UploadRow } from "../../../store/schema.ts";
-import { findUpload, rememberCarriedOut, wasCarriedOut } from "../../../store/uploads.ts";
+import {
+  claimRequest,
+  findUpload,
+  finishRequest,
+  forgetRequest,
+  type UploadOutcome,
+  type UploadRequest,
+} from "../../../store/uploads.ts";
 import { isToken, keysOf } from "./credentials.ts";
 import { readPartList } from "./part-list.ts";
 import { escapeXml, s3Error, s3ErrorAnswer, xml } from "./s3-error.ts";
 import { isSignedWith, readClaim, type Claim, type SignedRequest } from "./signature.ts";
-import { verifiedBody } from "./verified-body.ts";
+import { announcedBytes, verifiedBody } from "./verified-body.ts";
 
 export const uploadBucket = "corral-uploads";
 export const uploadRegion = "us-east-1";
@@ -27,6 +35,8 @@ export interface S3Services {
 
 /** As S3 does it: a signature's time may be so far from ours. */
 const longestSkewMs = 15 * 60_000;
+/** A client begins a new one where it takes the last for failed. */
+const mostAttempts = 4;
 const attemptPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 interface Params {
@@ -42,14 +52,30 @@ interface Authorised {
   readonly headers: Readonly<Record<string, string>>;
 }
 
+/** What is answered once the request is written down as carried out. */
+interface Answer {
+  readonly outcome: UploadOutcome;
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+/** A request's place in its upload, and what it will take there. */
+type Wish = Pick<UploadRequest, "attempt" | "part" | "bytes">;
+
+interface Operation {
+  readonly method: "PUT" | "POST" | "DELETE";
+  readonly summary: string;
+  readonly wish: (request: Call, authorised: Authorised) => Wish;
+  readonly carryOut: (request: Call, authorised: Authorised, wish: Wish) => Promise<Answer>;
+}
+
 /** To be registered in a scope of its own: its bodies are streams. */
 export function registerS3Routes(app: FastifyInstance, { db, uploads, uploadSecret, now }: S3Services): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", (_request, _payload, done) => done(null));
-  /** Signatures of requests that are being carried out. */
-  const underWay = new Set<string>();
 
-  const route = (method: "PUT" | "POST" | "DELETE", summary: string, carryOut: CarryOut) =>
+  const route = ({ method, summary, wish: wishOf, carryOut }: Operation) =>
     app.route<{ Params: Params; Querystring: Query }>({
       method,
       url: "/s3/:bucket/:key",
@@ -57,21 +83,46 @@ export function registerS3Routes(app: FastifyInstance, { db, uploads, uploadSecr
       schema: { summary, tags: ["truss"], ...(method === "POST" ? { body: z.any().describe("XML") } : {}) },
       handler: async (request, reply) => {
         const authorised = await authorise(request);
-        const { signature } = authorised.claim;
-        if (underWay.has(signature) || (await wasCarriedOut(db, signature))) {
-          throw s3Error("AccessDenied", "A request with this signature was sent before; sign it again.");
-        }
-        underWay.add(signature);
+        const wish = wishOf(request, authorised);
+        const written = { ...wish, signature: authorised.claim.signature, uploadId: authorised.upload.id };
+        await claim(written);
+        let answer: Answer;
         try {
-          await carryOut(request, reply, authorised);
+          answer = await carryOut(request, authorised, wish);
+        } catch (error) {
           // Only what worked is refused the next time: what failed may be repeated as it was.
-          await rememberCarriedOut(db, authorised.upload.id, signature);
-        } finally {
-          underWay.delete(signature);
+          await forgetRequest(db, written.signature);
+          throw error;
         }
-        return reply;
+        await finishRequest(db, written, answer.outcome);
+        return reply
+          .code(answer.status)
+          .headers(answer.headers ?? {})
+          .send(answer.body);
       },
     });
+
+  /** From here on nobody else carries the request out, and what it brings has its room. */
+  async function claim(request: UploadRequest): Promise<void> {
+    const { maxBytes } = uploads;
+    const claimed = await claimRequest(db, request, { maxBytes, maxAttempts: mostAttempts });
+    switch (claimed.kind) {
+      case "claimed":
+        return;
+      case "sent_before":
+        throw s3Error("AccessDenied", "A request with this signature was sent before; sign it again.");
+      case "no_room":
+        throw s3Error(
+          "EntityTooLarge",
+          `An archive has at most ${maxBytes} bytes; ${claimed.takenBytes} of it are here or on their way, and this would bring ${request.bytes} more.`,
+        );
+      case "many_attempts":
+        throw s3Error(
+          "InvalidRequest",
+          `The upload has ${mostAttempts} attempts in parts already; give one up, or push again.`,
+        );
+    }
+  }
 
   async function authorise(request: Call): Promise<Authorised> {
     const signed = signedRequest(request);
@@ -102,62 +153,84 @@ export function registerS3Routes(app: FastifyInstance, { db, uploads, uploadSecr
     return { upload, claim, headers: signed.headers };
   }
 
-  route("PUT", "Truss: send an archive, or a part of one, as to S3", async (request, reply, authorised) => {
-    const { upload, claim, headers } = authorised;
-    if (Number(headers["content-length"] ?? 0) > uploads.maxBytes * 1.01 + 4096) {
-      throw s3Error("EntityTooLarge", `An archive has at most ${uploads.maxBytes} bytes.`);
-    }
-    const body = verifiedBody(request.raw, claim, headers);
-    const { uploadId: attempt, partNumber } = request.query;
-    if (attempt === undefined && partNumber === undefined) {
-      const { etag } = await uploads.put(upload.id, body);
-      return void reply.code(200).header("etag", `"${etag}"`).send();
-    }
-    const number = Number(partNumber);
-    if (!Number.isInteger(number) || number < 1 || number > 10_000) {
-      throw s3Error("InvalidArgument", "partNumber must be from 1 to 10,000.");
-    }
-    const part = await uploads.putPart(upload.id, requireAttempt(attempt), number, body);
-    if (part === null) throw noAttempt();
-    return void reply.code(200).header("etag", `"${part.etag}"`).send();
+  route({
+    method: "PUT",
+    summary: "Truss: send an archive, or a part of one, as to S3",
+    wish({ query }, { claim: signed, headers }) {
+      const { uploadId: attempt, partNumber } = query;
+      const bytes = announcedBytes(signed, headers);
+      if (attempt === undefined && partNumber === undefined) return { attempt: null, part: null, bytes };
+      const part = Number(partNumber);
+      if (!Number.isInteger(part) || part < 1 || part > 10_000) {
+        throw s3Error("InvalidArgument", "partNumber must be from 1 to 10,000.");
+      }
+      return { attempt: requireAttempt(attempt), part, bytes };
+    },
+    async carryOut(request, { upload, claim: signed, headers }, { attempt, part }) {
+      const body = verifiedBody(request.raw, signed, headers);
+      if (attempt === null || part === null) {
+        const { etag } = await uploads.put(upload.id, body);
+        return { outcome: "archive", status: 200, headers: { etag: `"${etag}"` } };
+      }
+      const received = await uploads.putPart(upload.id, attempt, part, body);
+      if (received === null) throw noAttempt();
+      return { outcome: "part", status: 200, headers: { etag: `"${received.etag}"` } };
+    },
   });
 
-  route("POST", "Truss: begin or complete an archive in parts", async (request, reply, authorised) => {
-    const { upload, claim, headers } = authorised;
-    const { uploads: begins, uploadId } = request.query;
-    const sent = Readable.from([await readBody(request.raw)]);
-    const body = await readAll(verifiedBody(sent, claim, withoutChecksums(headers)));
-    reply.header("content-type", "application/xml");
-    if (begins !== undefined) {
-      const attempt = await uploads.begin(upload.id);
-      return void reply.send(
-        xml(
-          `<InitiateMultipartUploadResult>${place(upload.id)}<UploadId>${attempt}</UploadId></InitiateMultipartUploadResult>`,
-        ),
-      );
-    }
-    const completion = await uploads.complete(upload.id, requireAttempt(uploadId), readPartList(body));
-    switch (completion.kind) {
-      case "no_attempt":
-        throw noAttempt();
-      case "no_part":
-        throw s3Error("InvalidPart", `Part ${completion.number} is not there with that ETag.`);
-      case "complete":
-        return void reply.send(
-          xml(
-            `<CompleteMultipartUploadResult>${place(upload.id)}<ETag>"${completion.archive.etag}"</ETag></CompleteMultipartUploadResult>`,
-          ),
+  route({
+    method: "POST",
+    summary: "Truss: begin or complete an archive in parts",
+    wish: ({ query }) => ({
+      attempt: query["uploads"] === undefined ? requireAttempt(query["uploadId"]) : randomUUID(),
+      part: null,
+      bytes: 0,
+    }),
+    async carryOut(request, { upload, claim: signed, headers }, { attempt }) {
+      const sent = Readable.from([await readBody(request.raw)]);
+      const body = await readAll(verifiedBody(sent, signed, withoutChecksums(headers)));
+      const named = requireAttempt(attempt ?? undefined);
+      if (request.query["uploads"] !== undefined) {
+        await uploads.begin(upload.id, named);
+        return xmlAnswer(
+          "begun",
+          "InitiateMultipartUploadResult",
+          upload.id,
+          `<UploadId>${named}</UploadId>`,
         );
-    }
+      }
+      const completion = await uploads.complete(upload.id, named, readPartList(body));
+      switch (completion.kind) {
+        case "no_attempt":
+          throw noAttempt();
+        case "no_part":
+          throw s3Error("InvalidPart", `Part ${completion.number} is not there with that ETag.`);
+        case "complete": {
+          const etag = `<ETag>"${completion.archive.etag}"</ETag>`;
+          return xmlAnswer("archive", "CompleteMultipartUploadResult", upload.id, etag);
+        }
+      }
+    },
   });
 
-  route("DELETE", "Truss: give up an archive in parts", async (request, reply, { upload }) => {
-    await uploads.abort(upload.id, requireAttempt(request.query["uploadId"]));
-    return void reply.code(204).send();
+  route({
+    method: "DELETE",
+    summary: "Truss: give up an archive in parts",
+    wish: ({ query }) => ({ attempt: requireAttempt(query["uploadId"]), part: null, bytes: 0 }),
+    async carryOut(_request, { upload }, { attempt }) {
+      const removed = await uploads.abort(upload.id, requireAttempt(attempt ?? undefined));
+      // What is complete stays.
+      return { outcome: removed ? "abandoned" : "begun", status: 204 };
+    },
   });
 }
 
-type CarryOut = (request: Call, reply: FastifyReply, authorised: Authorised) => Promise<void>;
+function xmlAnswer(outcome: UploadOutcome, name: string, key: string, content: string): Answer {
+  const body = xml(
+    `<${name}><Bucket>${uploadBucket}</Bucket><Key>${escapeXml(key)}</Key>${content}</${name}>`,
+  );
+  return { outcome, status: 200, headers: { "content-type": "application/xml" }, body };
+}
 
 function signedRequest(request: FastifyRequest): SignedRequest {
   const headers = Object.fromEntries(
@@ -178,10 +251,6 @@ function requireAttempt(given: string | undefined): string {
 
 function noAttempt() {
   return s3Error("NoSuchUpload", "There is no such upload in parts; begin again.");
-}
-
-function place(key: string): string {
-  return `<Bucket>${uploadBucket}</Bucket><Key>${escapeXml(key)}</Key>`;
 }
 
 async function readAll(source: AsyncIterable<Uint8Array>): Promise<string> {

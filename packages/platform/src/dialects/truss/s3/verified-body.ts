@@ -60,6 +60,8 @@ async function* verify(
   let count = 0;
   for await (const chunk of source) {
     count += chunk.byteLength;
+    // What was not announced has no room.
+    if (bytes !== null && count > bytes) throw tooLong(bytes);
     content?.update(chunk);
     md5Hash?.update(chunk);
     for (const [, checksum] of running) checksum.update(chunk);
@@ -107,6 +109,24 @@ function announced(
     throw s3Error("InvalidRequest", "A body that is not signed needs a checksum in its trailer.");
   }
   return found;
+}
+
+/** Bytes of the body before its encoding, as the request announces them. */
+export function announcedBytes(
+  { content }: Pick<Claim, "content">,
+  headers: Readonly<Record<string, string>>,
+): number {
+  if (content === unsignedWithTrailer) return readLength(headers["x-amz-decoded-content-length"]);
+  const length = headers["content-length"];
+  if (length !== undefined && /^\d{1,15}$/.test(length)) return Number(length);
+  throw s3Error("MissingContentLength", "Content-Length must say how many bytes come.");
+}
+
+function tooLong(bytes: number) {
+  return s3Error(
+    "IncompleteBody",
+    `The body has more than the ${bytes} bytes of x-amz-decoded-content-length.`,
+  );
 }
 
 function readLength(text: string | undefined): number {
