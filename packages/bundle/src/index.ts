@@ -21,6 +21,7 @@ export {
   type BundleLimits,
 } from "./bundle-config.ts";
 export { parseConfig, type ParsedConfig } from "./config.ts";
+export { cleanPath } from "./find-code.ts";
 export { parseGenerationConfig } from "./generation-config.ts";
 export { checkDefaults, reportIssue, type Report } from "./config-issues.ts";
 export {

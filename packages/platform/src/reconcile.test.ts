@@ -8,7 +8,8 @@ import type { DeploymentSupervisor } from "./replica/supervisor.ts";
 import type { DeploymentRow } from "./store/schema.ts";
 import { until } from "./testing/until.ts";
 
-const row = (id: string) => ({ id, name: id, desired: "running", status: "starting" }) as DeploymentRow;
+const row = (id: string) =>
+  ({ id, name: id, desired: "running", status: "starting", settings: {} }) as DeploymentRow;
 
 interface FakeWorld {
   readonly rows: readonly DeploymentRow[];
@@ -33,6 +34,7 @@ function setUp({ rows, records = {} }: FakeWorld) {
     claims: { hold: async () => true, release: async (id) => void released.push(id), close: () => {} },
     log: pino({ level: "silent" }),
     drainMs: 0,
+    now: () => 0,
     residency: {
       add: () => {},
       remove: () => {},

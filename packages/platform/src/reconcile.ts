@@ -4,6 +4,7 @@
 import { ServingError, type DeploymentStatus } from "@corral/contract";
 import type { Logger } from "pino";
 import { environmentOf } from "./domain/model-name.ts";
+import { overdueState } from "./domain/deploy-deadline.ts";
 import { becameActive, idleDeployment, newDeployment, type DeploymentState } from "./domain/deployment.ts";
 import { deletedError } from "./residency/foreign-loads.ts";
 import { sameEngine, type ReplicaPlan } from "./build/replica-config.ts";
@@ -47,6 +48,8 @@ export interface ReconcilerOptions {
   readonly onEnvironment: (plan: ReplicaPlan) => void;
   /** How long a replica may finish what runs when its deployment is deleted. */
   readonly drainMs: number;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
 }
 
 export interface ReconcilerResidency {
@@ -187,9 +190,12 @@ export class Reconciler {
   }
 
   async #compare(row: DeploymentRow, environment: string | null): Promise<void> {
-    const { records, claims, residency } = this.#options;
+    const { records, claims, residency, now } = this.#options;
     const one = this.#supervised.get(row.id);
-    if (one !== undefined) {
+    const overdue = overdueState(row, now());
+    if (overdue !== null) {
+      await this.#giveUp(row, overdue);
+    } else if (one !== undefined) {
       one.row = row;
       residency.setIdleSeconds(row.id, idleSecondsOf(row));
       if (one.stopping !== null || one.supervisor.plan.versionId === row.version_id) this.#repairStatus(one);
@@ -216,6 +222,28 @@ export class Reconciler {
       { deployment: name, version },
       "the bundle of a deployment is not in this home; it is left to the platform process that was given it",
     );
+  }
+
+  /** Its replica ends, and none is started until it is asked for again. */
+  async #giveUp(row: DeploymentRow, state: DeploymentState): Promise<void> {
+    const { records, claims } = this.#options;
+    const one = this.#supervised.get(row.id);
+    if (one !== undefined) {
+      if (one.stopping !== null) return;
+      // What its end means is written below, once it has ended.
+      one.isMoving = true;
+      const error = new ServingError(
+        "deployment_failed",
+        `Deployment ${row.name} cannot start. ${state.detail ?? ""}`,
+      );
+      this.#stop(row.id, one, error);
+    } else if (
+      (row.status !== state.status || row.status_detail !== state.detail) &&
+      (await claims.hold(row.id))
+    ) {
+      await records.setState(row, state);
+      await claims.release(row.id);
+    }
   }
 
   async #start(row: DeploymentRow, environment: string | null): Promise<void> {

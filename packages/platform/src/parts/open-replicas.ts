@@ -85,6 +85,7 @@ export function openReplicas(options: ReplicaPartsOptions): ReplicaParts {
     claims: createClaims(store.pool),
     log,
     residency,
+    now: Date.now,
     drainMs: options.drainMs,
     supervise: (plan, state, onState) => {
       const opened = entry();

@@ -1,6 +1,7 @@
 // Which deployment answers a model's name: it moves when one becomes active, is asked for again, or is deleted.
 
 import { sql } from "kysely";
+import { hasDeadline, noDeadline } from "../domain/deploy-deadline.ts";
 import { takesName } from "../domain/model-name.ts";
 import { findDeploymentById } from "./deployments.ts";
 import { inTransaction, withRetry } from "./retry.ts";
@@ -21,7 +22,15 @@ export function activateDeployment(db: Db, { id, model_id }: Pick<DeploymentRow,
         .where("deleted_at", "is", null)
         .returning(["deployed_at", "development", "settings"])
         .executeTakeFirst();
-      if (row === undefined || holderId === id) return;
+      if (row === undefined) return;
+      if (hasDeadline(row.settings)) {
+        await transaction
+          .updateTable("deployments")
+          .set({ settings: JSON.stringify({ ...row.settings, ...noDeadline }) })
+          .where("id", "=", id)
+          .execute();
+      }
+      if (holderId === id) return;
       const holder = await transaction
         .selectFrom("deployments")
         .select(["deployed_at", "development"])
@@ -49,9 +58,10 @@ export function redeploy(
         .updateTable("deployments")
         .set({
           deployed_at: sql<Date>`clock_timestamp()`,
-          ...(Object.keys(changed).length === 0
+          // It has the time that this call gives it, if any.
+          ...(Object.keys(changed).length === 0 && !hasDeadline(settings)
             ? {}
-            : { settings: JSON.stringify({ ...settings, ...changed }) }),
+            : { settings: JSON.stringify({ ...settings, ...noDeadline, ...changed }) }),
         })
         .where("id", "=", id)
         .where("deleted_at", "is", null)

@@ -18,6 +18,18 @@ export function booleanArgument(given: Arguments, name: string): boolean | null 
   throw wrong(name, value, "true or false");
 }
 
+/** Null: not given. Fails with `invalid_parameter`. */
+export function integerArgument(
+  given: Arguments,
+  name: string,
+  { least, most }: { readonly least: number; readonly most: number },
+): number | null {
+  const value = valueOf(given, name);
+  if (value === null) return null;
+  if (typeof value === "number" && Number.isInteger(value) && value >= least && value <= most) return value;
+  throw wrong(name, value, `a whole number from ${least} to ${most}`);
+}
+
 /** JSON text of an object, as `--labels` is sent. */
 export function labelsArgument(given: Arguments, name: string): Readonly<Record<string, unknown>> | null {
   const text = stringArgument(given, name);

@@ -5,7 +5,13 @@ import { ServingError } from "@corral/contract";
 import { hasScope, scopesOf, type KeyGuard } from "../../gateway/guard.ts";
 import type { DeploymentRow, ModelRow } from "../../store/schema.ts";
 import { createUpload } from "../../store/uploads.ts";
-import { stringArgument, booleanArgument, labelsArgument, type Arguments } from "./arguments.ts";
+import {
+  booleanArgument,
+  integerArgument,
+  labelsArgument,
+  stringArgument,
+  type Arguments,
+} from "./arguments.ts";
 import {
   deploymentsOf,
   isProduction,
@@ -20,6 +26,7 @@ import { nameOfTitle, pushTruss, type Pushed, type TrussPush } from "./push.ts";
 import { keysOf } from "./s3/credentials.ts";
 import { uploadBucket, uploadRegion } from "./s3/s3-routes.ts";
 import type { TrussContext } from "./services.ts";
+import { requireOwnTeam } from "./team.ts";
 import { removeExpired } from "./sweep-uploads.ts";
 import { instanceType, modelAddress, project } from "./words.ts";
 import { validateConfig } from "./validate.ts";
@@ -192,7 +199,11 @@ function watchMutation(answer: WatchField): FieldDefinition {
 }
 
 /** Fails with `forbidden` or `invalid_parameter` where the field may not be answered. */
-export function requireField(context: TrussContext, operation: string, { name }: RootField): FieldDefinition {
+export function requireField(
+  context: TrussContext,
+  operation: string,
+  { name, arguments: given }: RootField,
+): FieldDefinition {
   const field = Object.hasOwn(fields, name) ? fields[name] : undefined;
   if (field === undefined || field.operation !== operation) {
     throw new ServingError(
@@ -207,10 +218,11 @@ export function requireField(context: TrussContext, operation: string, { name }:
       `This key has the scopes ${context.principal.scopes.join(", ")}; ${name} needs ${wanted.join(" or ")}.`,
     );
   }
+  requireOwnTeam(context.principal, stringArgument(given, "team_id"));
   return field;
 }
 
-type CommonOfPushes = "s3Key" | "kind" | "labels" | "allowDownload" | "scaleDownPrevious";
+type CommonOfPushes = "s3Key" | "kind" | "labels" | "allowDownload" | "scaleDownPrevious" | "timeoutMinutes";
 
 function published(given: Arguments): Pick<TrussPush, CommonOfPushes> {
   return {
@@ -219,6 +231,8 @@ function published(given: Arguments): Pick<TrussPush, CommonOfPushes> {
     labels: labelsArgument(given, "user_deploy_metadata"),
     allowDownload: booleanArgument(given, "allow_truss_download") ?? true,
     scaleDownPrevious: booleanArgument(given, "scale_down_old_production") ?? true,
+    // The command takes no others, either.
+    timeoutMinutes: integerArgument(given, "deploy_timeout_minutes", { least: 10, most: 1_440 }),
   };
 }
 

@@ -13,6 +13,7 @@ import type { Db, KeyRow } from "../../store/schema.ts";
 import { requireVisibleModel } from "./deployed.ts";
 import { restErrorAnswer } from "./rest-error.ts";
 import { contextOf, type TrussServices } from "./services.ts";
+import { requireOwnTeam } from "./team.ts";
 import { project } from "./words.ts";
 
 const scopesOf = {
@@ -69,12 +70,7 @@ export function registerTrussKeyRoutes(plain: FastifyInstance, services: TrussSe
       const context = contextOf(services, request);
       const { principal } = context;
       const { name, type, model_ids: modelIds, team_id: team } = request.body;
-      if (team !== undefined && team !== null && team !== principal.projectId) {
-        throw new ServingError(
-          "invalid_parameter",
-          `team_id is ${JSON.stringify(team)}; this key's team is ${principal.projectId}.`,
-        );
-      }
+      requireOwnTeam(principal, team);
       for (const scope of scopesOf[type]) requireScope(principal, scope);
       const models = modelIds?.map((id) => requireVisibleModel(context, id)) ?? null;
       const wanted = {

@@ -3,6 +3,7 @@
 
 import { ServingError } from "@corral/contract";
 import { redeploy } from "../../store/model-name.ts";
+import { hasDeadline, noDeadline } from "../../domain/deploy-deadline.ts";
 import { changeSettings, setDesired } from "../../store/change-deployments.ts";
 import type { Db, DeploymentRow, ModelRow } from "../../store/schema.ts";
 import { deploymentsOf, isProduction, pushedSettings } from "./deployed.ts";
@@ -35,6 +36,12 @@ export async function promoteDeployment(
 
 export async function productionOf(db: Db, model: ModelRow): Promise<DeploymentRow | null> {
   return (await deploymentsOf(db, model)).find(isProduction) ?? null;
+}
+
+/** Wanted again, with all the time that it takes. */
+export async function activate(db: Db, row: DeploymentRow): Promise<void> {
+  if (hasDeadline(row.settings)) await changeSettings(db, row, noDeadline);
+  await setDesired(db, row.project_id, row.id, "running");
 }
 
 /** It is unloaded once nobody called it for a while, and a call loads it again. What its author set stays. */

@@ -3,6 +3,7 @@
 
 import type { Manifest } from "@corral/bundle";
 import { ServingError, nameFrom } from "@corral/contract";
+import { deadlineOf, noDeadline } from "../../domain/deploy-deadline.ts";
 import { receiveVersion } from "../../build/receive-version.ts";
 import { deploy, deployAnew } from "../../build/create-deployment.ts";
 import { requireName } from "../../build/version-content.ts";
@@ -29,6 +30,8 @@ export interface TrussPush {
   readonly deploymentTitle: string | null;
   readonly labels: Readonly<Record<string, unknown>> | null;
   readonly allowDownload: boolean;
+  /** In which it must answer for the first time; null: a load ends or fails by itself. */
+  readonly timeoutMinutes: number | null;
 }
 
 export interface Pushed {
@@ -111,7 +114,7 @@ async function deploymentOf(
   version: VersionRow,
   push: TrussPush,
 ): Promise<DeploymentRow> {
-  const { db, principal, weights, memory } = context;
+  const { db, principal, weights, memory, now } = context;
   const { projectId } = principal;
   const options = { db, projectId, places: placesOf(db, weights, projectId), memory };
   // What the last push said of it counts, also where nothing else changed.
@@ -119,6 +122,9 @@ async function deploymentOf(
     ...(push.labels === null ? {} : { labels: push.labels }),
     noDownload: !push.allowDownload,
   } satisfies PushedSettings;
+  // What answers already, or would at a call, is not waited for.
+  const deadlineFor = ({ status }: Pick<DeploymentRow, "status">) =>
+    status === "active" || status === "idle" ? noDeadline : deadlineOf(push.timeoutMinutes, now().getTime());
   if (push.kind === "development") {
     const wanted = { version_id: version.id, development: true };
     const may = {
@@ -126,7 +132,7 @@ async function deploymentOf(
       requirePush: (manifest: Manifest | null) => requirePush(principal, manifest),
     };
     const { row } = await deploy(wanted, { ...options, ...may, by: "caller" });
-    return (await changeSettings(db, row, said)) ?? row;
+    return (await changeSettings(db, row, { ...said, ...deadlineFor(row) })) ?? row;
   }
   const settings: PushedSettings & Readonly<Record<string, unknown>> = {
     precision: null,
@@ -144,10 +150,12 @@ async function deploymentOf(
       (push.deploymentTitle === null || pushedSettings(row).title === push.deploymentTitle),
   );
   if (same !== undefined) {
+    const deadline = deadlineFor(same);
     const row = push.promote
-      ? await redeploy(db, same, { ...settings, ...withoutScaleDown(same) })
-      : await changeSettings(db, same, said);
+      ? await redeploy(db, same, { ...settings, ...withoutScaleDown(same), ...deadline })
+      : await changeSettings(db, same, { ...said, ...deadline });
     if (row !== null) return row;
   }
-  return await deployAnew(version, settings, options);
+  const deadline = deadlineOf(push.timeoutMinutes, now().getTime());
+  return await deployAnew(version, { ...settings, ...deadline }, options);
 }

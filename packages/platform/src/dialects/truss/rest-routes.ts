@@ -27,7 +27,7 @@ import {
   titleOf,
 } from "./deployed.ts";
 import { logLines, logsBodySchema, logsQuerySchema } from "./logs.ts";
-import { promoteDeployment } from "./promotion.ts";
+import { activate, promoteDeployment } from "./promotion.ts";
 import { restErrorAnswer } from "./rest-error.ts";
 import { contextOf, type TrussContext, type TrussServices } from "./services.ts";
 import { backpressure, instanceType, project } from "./words.ts";
@@ -146,7 +146,8 @@ export function registerRestRoutes(plain: FastifyInstance, services: TrussServic
       },
       async (request) => {
         const { row } = await target(request, request.params);
-        await setDesired(db, row.project_id, row.id, desired);
+        if (desired === "running") await activate(db, row);
+        else await setDesired(db, row.project_id, row.id, desired);
         deploymentsChanged();
         return { success: true };
       },

@@ -1,7 +1,7 @@
 // `truss_validation`: the config as the Truss command sends it, expanded and as JSON, through the parser that will
 // read the archive's.
 
-import { configFileName, parseConfig } from "@corral/bundle";
+import { cleanPath, configFileName, parseConfig } from "@corral/bundle";
 import { ServingError, asServingError } from "@corral/contract";
 
 export interface Validation {
@@ -19,8 +19,9 @@ export function validateConfig(encoded: string): Validation {
     return { success: false, errors: ["config must have at most 1 MiB."], warnings: [] };
   }
   const problems: (readonly string[])[] = [];
-  // The archive is not here yet, so its code is taken to lie where the config says; without code an engine answers.
-  for (const paths of [[codePathOf(text)], []]) {
+  // The archive is not here yet, so what the config names is taken to lie there; without code an engine answers.
+  const config = parsed(text);
+  for (const paths of [[codePathOf(config), ...requirementsFileOf(config)], []]) {
     try {
       const { withoutEffect } = parseConfig(text, paths);
       const warnings = withoutEffect.map(({ field, reason }) => `${field} has no effect here. ${reason}`);
@@ -39,13 +40,18 @@ function withoutLine(message: string): string {
   return message.replace(new RegExp(`^${configFileName.replace(".", "\\.")} line \\d+: `), "");
 }
 
-function codePathOf(text: string): string {
-  const config = parsed(text);
+function codePathOf(config: Readonly<Record<string, unknown>>): string {
   const word = (name: string, fallback: string) => {
     const value = config[name];
     return typeof value === "string" ? value : fallback;
   };
   return `${word("model_module_dir", "model")}/${word("model_class_filename", "model.py")}`;
+}
+
+/** Whether it is there is seen once the archive is. */
+function requirementsFileOf(config: Readonly<Record<string, unknown>>): string[] {
+  const { requirements_file: file } = config;
+  return typeof file === "string" ? [cleanPath(file)] : [];
 }
 
 function parsed(text: string): Readonly<Record<string, unknown>> {

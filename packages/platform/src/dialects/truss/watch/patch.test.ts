@@ -80,6 +80,12 @@ test("an edited pyproject.toml takes a full push: the command tells its dependen
   );
   assert.deepEqual(outcome, { unsupported: "pyproject.toml" });
   assert.equal(changes.size, 0);
+  const locked = addChanges(
+    patch([], edited("1"), edited("2")),
+    { ...layout, requirementsFile: "uv.lock" },
+    changes,
+  );
+  assert.deepEqual(locked, { unsupported: "pyproject.toml" }, "beside the lock that the config names, too");
 });
 
 test("a removed directory is all below it, and what is not there is not removed", () => {

@@ -2,6 +2,7 @@
 
 import { ServingError } from "@corral/contract";
 import { z } from "zod";
+import { isProjectFile, projectFileOf } from "./requirements.ts";
 
 const filePatch = z.looseObject({
   action: z.enum(["ADD", "UPDATE", "REMOVE"]),
@@ -98,18 +99,17 @@ export function addChanges(
   const { prev_signature: before, next_signature: after } = patch;
   if (after.config !== before.config) changes.set("config.yaml", Buffer.from(after.config, "utf8"));
   const file = layout.requirementsFile;
-  if (file !== null && after.content_hashes_by_path[file] !== before.content_hashes_by_path[file]) {
-    // Of these the command tells the dependencies alone, of which no file can be made again.
-    if (isProjectFile(file)) return { unsupported: file };
+  const differs = (path: string) =>
+    after.content_hashes_by_path[path] !== before.content_hashes_by_path[path];
+  // Of these the command tells the dependencies alone, of which no file can be made again.
+  const project = file !== null && isProjectFile(file) ? [file, projectFileOf(file)] : [];
+  const edited = project.find(differs);
+  if (edited !== undefined) return { unsupported: edited };
+  if (file !== null && project.length === 0 && differs(file)) {
     const lines = after.requirements_file_requirements.map((line) => `${line}\n`);
     changes.set(file, Buffer.from(lines.join(""), "utf8"));
   }
   return null;
-}
-
-/** What `requirements_file` may be besides a list of requirements. */
-function isProjectFile(path: string): boolean {
-  return /(^|\/)(pyproject\.toml|uv\.lock)$/.test(path);
 }
 
 /** Whether the command asked to keep the living object. */

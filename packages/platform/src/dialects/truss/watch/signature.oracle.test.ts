@@ -11,10 +11,35 @@ import { signatureOf } from "./signature.ts";
 interface Recorded {
   readonly files: Readonly<Record<string, string | { readonly repeat: string; readonly count: number }>>;
   readonly content_hashes_by_path: Readonly<Record<string, string | null>>;
+  readonly requirements: readonly {
+    readonly file: string;
+    readonly text: string;
+    readonly read: readonly string[];
+  }[];
 }
 
+const path = new URL("../../../../test-data/truss/signature.json", import.meta.url);
+
+test("requirements are those that the command reads of each kind of file", async () => {
+  const { requirements } = JSON.parse(await readFile(path, "utf8")) as Recorded;
+  const project = requirements.find(({ file }) => file === "pyproject.toml")?.text ?? "";
+  for (const { file, text, read } of requirements) {
+    const directory = await mkdtemp(join(tmpdir(), "corral-signature-"));
+    try {
+      await mkdir(dirname(join(directory, file)), { recursive: true });
+      await writeFile(join(directory, file), text);
+      await writeFile(join(directory, "config.yaml"), "");
+      if (file.endsWith("uv.lock"))
+        await writeFile(join(directory, dirname(file), "pyproject.toml"), project);
+      const signature = await signatureOf([], directory, file, new Map());
+      assert.deepEqual(signature.requirements_file_requirements, read, file);
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  }
+});
+
 test("files and directories have the hashes that the command gives them", async () => {
-  const path = new URL("../../../../test-data/truss/signature.json", import.meta.url);
   const recorded = JSON.parse(await readFile(path, "utf8")) as Recorded;
   const directory = await mkdtemp(join(tmpdir(), "corral-signature-"));
   try {
@@ -29,7 +54,7 @@ test("files and directories have the hashes that the command gives them", async 
     const signature = await signatureOf(files, directory, "requirements.txt", new Map());
     assert.deepEqual(signature.content_hashes_by_path, recorded.content_hashes_by_path);
     assert.equal(signature.config, recorded.files["config.yaml"]);
-    assert.deepEqual(signature.requirements_file_requirements, ["numpy", "requests==2"]);
+    assert.deepEqual(signature.requirements_file_requirements, ["numpy", "requests==2 # pinned"]);
   } finally {
     await rm(directory, { recursive: true });
   }

@@ -7,12 +7,13 @@ import { dirname, join } from "node:path";
 import type { ManifestFile } from "@corral/bundle";
 import { blake3 } from "@noble/hashes/blake3.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
+import { isProjectFile, projectDependencies, projectFileOf, requirementLines } from "./requirements.ts";
 
 export interface TrussSignature {
   readonly content_hashes_by_path: Readonly<Record<string, string | null>>;
   /** Text of config.yaml. */
   readonly config: string;
-  /** Lines of the requirements file; empty where the config has none. */
+  /** What the requirements file asks for, as the command reads it; empty where the config has none. */
   readonly requirements_file_requirements: readonly string[];
 }
 
@@ -39,11 +40,15 @@ export async function signatureOf(
   return {
     content_hashes_by_path: Object.fromEntries(sorted),
     config: await readFile(join(directory, "config.yaml"), "utf8"),
-    requirements_file_requirements:
-      requirementsFile === null
-        ? []
-        : requirementLines(await readFile(join(directory, requirementsFile), "utf8")),
+    requirements_file_requirements: await requirementsOf(directory, requirementsFile),
   };
+}
+
+async function requirementsOf(directory: string, file: string | null): Promise<string[]> {
+  if (file === null) return [];
+  const isProject = isProjectFile(file);
+  const text = await readFile(join(directory, isProject ? projectFileOf(file) : file), "utf8");
+  return isProject ? projectDependencies(text) : requirementLines(text);
 }
 
 /** A file of any size, in pieces: other calls are answered between them. */
@@ -51,11 +56,4 @@ async function hashFile(path: string): Promise<string> {
   const hash = blake3.create();
   for await (const chunk of createReadStream(path, { highWaterMark: 1 << 16 })) hash.update(chunk as Buffer);
   return bytesToHex(hash.digest());
-}
-
-function requirementLines(text: string): string[] {
-  return text
-    .split(/\r?\n/)
-    .map((line) => line.replace(/(^|\s)#.*$/, "").trim())
-    .filter((line) => line !== "" && !line.startsWith("-"));
 }

@@ -3,12 +3,12 @@
 
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Manifest } from "@corral/bundle";
+import { cleanPath, type Manifest } from "@corral/bundle";
 import { ServingError, asServingError, type PatchAnswer } from "@corral/contract";
 import type { Patch } from "../../../build/patch-deployment.ts";
 import { findDevelopment } from "../../../store/deployments.ts";
 import type { DeploymentRow, ModelRow, VersionRow } from "../../../store/schema.ts";
-import { findTrussState, putTrussState } from "../../../store/truss-states.ts";
+import { changeTrussState, findTrussState, type TrussStateRow } from "../../../store/truss-states.ts";
 import { getVersion } from "../../../store/versions.ts";
 import { titleOf } from "../deployed.ts";
 import type { TrussContext } from "../services.ts";
@@ -87,23 +87,34 @@ export async function stagePatch(
   model: ModelRow,
   encoded: string,
 ): Promise<PatchOutcome> {
-  const development = await requireDevelopment(context, model);
   const patch = readPatch(encoded);
-  const { row, current, staged } = development;
-  const isNext = patch.prev_hash === staged.at(-1)?.next_hash;
-  if (!isNext && patch.prev_hash !== current.hash) {
-    return outcome(model, row, {
-      error: "The patch was made from another state than the one that runs; save again to send a new one.",
-    });
-  }
-  const unsupported = addChanges(patch, layoutOf(development.manifest), new Map());
+  const { row, manifest, current } = await requireDevelopment(context, model);
+  const unsupported = addChanges(patch, layoutOf(manifest), new Map());
   if (unsupported !== null) return outcome(model, row, fullPush(`A change of ${unsupported.unsupported}`));
-  const all = [...(isNext ? staged : []), patch];
-  // Each look at the deployment reads all of them.
-  if (all.length > mostStaged || JSON.stringify(all).length > mostStagedCharacters)
-    return outcome(model, row, fullPush("So many changes"));
-  await putState(context, development, all);
-  return outcome(model, row, {});
+  let told: Parameters<typeof outcome>[2] = anotherState;
+  // Of patches that come at the same time each is added to those before it.
+  await changeTrussState(context.db, row.id, ({ versionId, state }) => {
+    told = anotherState;
+    if (versionId !== row.version_id) return null;
+    const own = state?.version_id === versionId ? state : null;
+    const { hash, signature } = own ?? current;
+    const staged = stagedOf(own);
+    const last = staged.at(-1);
+    // It is sent again where its answer was lost.
+    const isThere = last?.prev_hash === patch.prev_hash && last.next_hash === patch.next_hash;
+    const isNext = patch.prev_hash === last?.next_hash;
+    if (!isThere && !isNext && patch.prev_hash !== hash) return null;
+    const all = [...(isThere ? staged.slice(0, -1) : isNext ? staged : []), patch];
+    const text = JSON.stringify(all);
+    // Each look at the deployment reads all of them.
+    if (all.length > mostStaged || text.length > mostStagedCharacters) {
+      told = fullPush("So many changes");
+      return null;
+    }
+    told = {};
+    return { deployment_id: row.id, version_id: versionId, hash, signature, staged: text };
+  });
+  return outcome(model, row, told);
 }
 
 /** Carries out what is staged. Where that fails it is forgotten: what ran before goes on. */
@@ -127,21 +138,30 @@ export async function syncPatches(context: TrussContext, model: ModelRow): Promi
     const { code, message, errors } = asServingError(error);
     // It is only too early: what is staged waits for the next try.
     if (code === "deployment_not_ready") return outcome(model, row, { error: message });
-    await putState(context, development, []);
+    await forgetStaged(context, row);
     if (code === "internal") throw error;
     return outcome(model, row, { error: [message, ...errors.map((one) => one.message)].join("\n") });
   }
   if (answer.kind !== "applied") {
-    await putState(context, development, []);
+    await forgetStaged(context, row);
     if (answer.kind === "needs_full_push") return outcome(model, row, fullPush(answer.fields.join(", ")));
     return outcome(model, row, { error: [answer.message, answer.traceback ?? ""].join("\n").trim() });
   }
-  await putTrussState(context.db, {
-    deployment_id: row.id,
-    version_id: answer.version_id,
-    hash: last.next_hash,
-    signature: JSON.stringify(last.next_signature),
-    staged: null,
+  const { version_id: versionId } = answer;
+  await changeTrussState(context.db, row.id, ({ state }) => {
+    // What was staged meanwhile waits for the next sync.
+    const all = stagedOf(state?.version_id === row.version_id ? state : null);
+    const applied = all.findIndex(
+      ({ prev_hash, next_hash }) => prev_hash === last.prev_hash && next_hash === last.next_hash,
+    );
+    const rest = applied < 0 ? [] : all.slice(applied + 1);
+    return {
+      deployment_id: row.id,
+      version_id: versionId,
+      hash: last.next_hash,
+      signature: JSON.stringify(last.next_signature),
+      staged: rest.length === 0 ? null : JSON.stringify(rest),
+    };
   });
   return outcome(model, row, {});
 }
@@ -188,7 +208,7 @@ async function developmentOf({ db, bundles }: TrussContext, row: DeploymentRow):
       ...common,
       current: { hash, signature },
       isPatched: true,
-      staged: staged === null ? [] : (JSON.parse(staged) as unknown[]).map(readStaged),
+      staged: stagedOf({ staged }),
     };
   }
   const directory = join(bundles.directory, version.bundle);
@@ -197,25 +217,28 @@ async function developmentOf({ db, bundles }: TrussContext, row: DeploymentRow):
   return { ...common, current, isPatched: false, staged: [] };
 }
 
-async function putState(
-  { db }: TrussContext,
-  { row, current }: Development,
-  staged: readonly TrussPatch[],
-): Promise<void> {
-  await putTrussState(db, {
-    deployment_id: row.id,
-    version_id: row.version_id,
-    hash: current.hash,
-    signature: current.signature,
-    staged: staged.length === 0 ? null : JSON.stringify(staged),
-  });
+/** Those that were staged meanwhile go, too: they were made from the ones that failed. */
+async function forgetStaged({ db }: TrussContext, { id, version_id }: DeploymentRow): Promise<void> {
+  await changeTrussState(db, id, ({ state }) =>
+    state?.version_id === version_id ? { ...state, staged: null } : null,
+  );
 }
+
+function stagedOf(state: Pick<TrussStateRow, "staged"> | null): TrussPatch[] {
+  if (state === null || state.staged === null) return [];
+  return (JSON.parse(state.staged) as unknown[]).map(readStaged);
+}
+
+const anotherState = {
+  error: "The patch was made from another state than the one that runs; save again to send a new one.",
+};
 
 function layoutOf({ truss }: Manifest): PatchedLayout {
   return {
-    modelDirectory: truss?.modelModuleDir ?? "model",
-    packagesDirectory: truss?.bundledPackagesDir ?? "packages",
-    requirementsFile: truss?.requirementsFile ?? null,
+    // As the manifest spells its paths.
+    modelDirectory: cleanPath(truss?.modelModuleDir ?? "model"),
+    packagesDirectory: cleanPath(truss?.bundledPackagesDir ?? "packages"),
+    requirementsFile: truss?.requirementsFile === undefined ? null : cleanPath(truss.requirementsFile),
   };
 }
 
