@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -57,6 +57,23 @@ test("the remote is written beside others, with a key of its own, for its owner'
     name: "truss (corral)",
     scopes: ["read", "predict", "push_config", "push_code"],
   });
+});
+
+test("the file is replaced whole: whoever reads it meanwhile has the old one or the new one", async () => {
+  const path = join(directory, ".trussrc");
+  const others = `[baseten]\napi_key = ${"x".repeat(200_000)}\n`;
+  await writeFile(path, others, { mode: 0o600 });
+  let isOver = false;
+  const running = setup("--yes").finally(() => (isOver = true));
+  const seen = new Set<string>();
+  while (!isOver) seen.add(await readFile(path, "utf8"));
+  assert.equal((await running).code, 0);
+  seen.add(await readFile(path, "utf8"));
+  const [first, ...later] = seen;
+  assert.equal(first, others);
+  assert.equal(later.length, 1);
+  assert.ok(later[0]?.startsWith(others.trim()));
+  assert.deepEqual(await readdir(directory), [".trussrc"], "and nothing is left beside it");
 });
 
 test("for all commands the remote has the address that they know, and the proxy is told", async () => {

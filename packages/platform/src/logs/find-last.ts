@@ -1,4 +1,5 @@
-// The last lines that somebody wants, out of files of lines: from the newest file backwards, no further than is needed.
+// The last or the first lines that somebody wants, out of files of lines: from the newest file backwards or from the
+// oldest on, no further than is needed.
 
 import type { LogLine } from "@corral/contract";
 import { isWanted, readStored, type LogFilter } from "./stored-line.ts";
@@ -28,6 +29,26 @@ export async function findLast(
     if (file.startMs < sinceMs) break;
   }
   return found.toReversed();
+}
+
+/** At most `count` lines, the oldest that are wanted, oldest first. @param files oldest first */
+export async function findFirst(
+  files: readonly LogFile[],
+  filter: LogFilter,
+  count: number,
+): Promise<LogLine[]> {
+  const found: LogLine[] = [];
+  const { sinceMs = -Infinity, untilMs = Infinity } = filter;
+  for (const [index, file] of files.entries()) {
+    if (found.length >= count || file.startMs - writingMs >= untilMs) break;
+    // All of it is older where the next one begins before.
+    const next = files[index + 1];
+    if (next !== undefined && next.startMs + writingMs < sinceMs) continue;
+    const own: LogLine[] = [];
+    collect(await file.read(), filter, Infinity, own);
+    found.push(...own.toReversed().slice(0, count - found.length));
+  }
+  return found;
 }
 
 /** Adds to `found`, newest first. */

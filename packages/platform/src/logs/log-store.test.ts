@@ -51,6 +51,14 @@ test("lines are found by run, text, level and time, in another process too", asy
   assert.deepEqual(await found({ level: "warn" }), ["Slow", "Broken"]);
   assert.deepEqual(await found({ level: "info", sinceMs: nowMs - 1_000, untilMs: nowMs }), ["plain"]);
   assert.deepEqual(await found({ search: "nowhere" }), []);
+  const isPlain = ({ line }: { line: string }) => !line.startsWith("{");
+  assert.deepEqual(await found({ matches: isPlain }), ["plain", "after"]);
+  const first = async (filter: object, count: number) =>
+    (await again.read("d", filter, count, "first")).map(
+      ({ line }) => /plain|after|Slow|Broken/.exec(line)?.[0],
+    );
+  assert.deepEqual(await first({}, 2), ["Slow", "plain"]);
+  assert.deepEqual(await first({ sinceMs: nowMs - 1_000 }, 2), ["plain", "Broken"]);
   assert.deepEqual(await again.read("unknown", {}, 5), []);
   await again.close();
 });

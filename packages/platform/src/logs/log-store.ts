@@ -5,7 +5,7 @@ import { appendFile, mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { LogLine } from "@corral/contract";
 import type { KeptLine } from "../replica/log-book.ts";
-import { findLast } from "./find-last.ts";
+import { findFirst, findLast } from "./find-last.ts";
 import { continuedFile, fileName, listFiles, removeOld, removeOldOfAll, startOf } from "./log-files.ts";
 import { isWanted, storedLine, type LogFilter } from "./stored-line.ts";
 
@@ -21,8 +21,8 @@ export interface LogStoreOptions {
 
 export interface LogStore {
   append(deploymentId: string, line: KeptLine): void;
-  /** The last `count` lines that are wanted, oldest first. */
-  read(deploymentId: string, filter: LogFilter, count: number): Promise<LogLine[]>;
+  /** The last `count` lines that are wanted, or the first ones, oldest first. */
+  read(deploymentId: string, filter: LogFilter, count: number, end?: "last" | "first"): Promise<LogLine[]>;
   /**
    * The same, and every wanted line from then on, none twice and none left out. `onLine` is called first when the returned
    * promise is fulfilled.
@@ -111,11 +111,16 @@ export function createLogStore(options: LogStoreOptions): LogStore {
   }
 
   /** To be called in the turn in which all is written: what comes later is not in the answer. */
-  async function last(place: Place, filter: LogFilter, count: number): Promise<LogLine[]> {
+  async function find(
+    place: Place,
+    filter: LogFilter,
+    count: number,
+    findIn: typeof findLast = findLast,
+  ): Promise<LogLine[]> {
     const { file } = place;
     const end = file === null ? null : { path: file.path, startMs: file.startMs, bytes: file.bytes };
     const files = await listFiles(place.directory);
-    return await findLast(
+    return await findIn(
       files
         .filter((path) => end === null || startOf(path) <= end.startMs)
         .map((path) => ({
@@ -147,10 +152,10 @@ export function createLogStore(options: LogStoreOptions): LogStore {
       place.waiting += `${JSON.stringify(line)}\n`;
       place.writing ??= write(place);
     },
-    async read(deploymentId, filter, count) {
+    async read(deploymentId, filter, count, which = "last") {
       const place = placeOf(deploymentId);
       await written(place);
-      return await last(place, filter, count);
+      return await find(place, filter, count, which === "last" ? findLast : findFirst);
     },
     async follow(deploymentId, filter, count, onLine) {
       const place = placeOf(deploymentId);
@@ -165,7 +170,7 @@ export function createLogStore(options: LogStoreOptions): LogStore {
       place.listeners.add(listener);
       const stop = () => void place.listeners.delete(listener);
       try {
-        const before = await last(place, filter, count);
+        const before = await find(place, filter, count);
         take = onLine;
         return { before: [...before, ...early], stop };
       } catch (error) {

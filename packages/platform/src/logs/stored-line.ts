@@ -12,6 +12,8 @@ export interface LogFilter {
   readonly untilMs?: number | undefined;
   /** This one and worse; a line without a level is `info`. */
   readonly level?: LogLevel | undefined;
+  /** Whatever else is wanted of a line. */
+  readonly matches?: ((line: LogLine) => boolean) | undefined;
 }
 
 export function storedLine({ at, replica_id, line }: KeptLine): LogLine {
@@ -22,14 +24,15 @@ export function storedLine({ at, replica_id, line }: KeptLine): LogLine {
 }
 
 export function isWanted(line: LogLine, filter: LogFilter): boolean {
-  const { runId, search, sinceMs, untilMs, level } = filter;
+  const { runId, search, sinceMs, untilMs, level, matches } = filter;
   const atMs = Date.parse(line.at);
   return (
     (runId === undefined || line.run_id === runId) &&
     (sinceMs === undefined || atMs >= sinceMs) &&
     (untilMs === undefined || atMs < untilMs) &&
     (level === undefined || logLevels.indexOf(line.level ?? "info") >= logLevels.indexOf(level)) &&
-    (search === undefined || line.line.toLowerCase().includes(search.toLowerCase()))
+    (search === undefined || line.line.toLowerCase().includes(search.toLowerCase())) &&
+    (matches === undefined || matches(line))
   );
 }
 

@@ -47,7 +47,9 @@ export function registerKeyRoutes(plain: FastifyInstance, { db, now }: Managemen
       if (excess.length > 0) throw fieldsError(excess);
       const { token_budget: budget = null } = request.body;
       const { row, key } = await inTransaction(db, async (transaction) => {
-        const created = await createKey(transaction, principal.projectId, request.body);
+        const created = await createKey(transaction, principal.projectId, request.body, {
+          madeBy: principal.keyId,
+        });
         if (budget !== null) await setBudget(transaction, principal.projectId, created.row.id, budget);
         return created;
       });

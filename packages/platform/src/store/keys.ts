@@ -13,7 +13,9 @@ export interface CreatedKey {
   readonly key: string;
 }
 
-export interface KeyChance {
+export interface KeyOptions {
+  /** Id of the key that makes it; default: the operator does. */
+  readonly madeBy?: string | null;
   readonly newId?: NewId;
   readonly newSecret?: () => string;
 }
@@ -22,7 +24,7 @@ export async function createKey(
   db: Db,
   projectId: string,
   input: CreateKey,
-  { newId = randomId, newSecret = randomSecret }: KeyChance = {},
+  { madeBy = null, newId = randomId, newSecret = randomSecret }: KeyOptions = {},
 ): Promise<CreatedKey> {
   const id = newId();
   const prefix = `corral_${id}`;
@@ -38,6 +40,7 @@ export async function createKey(
     token_cap: input.token_cap,
     weight: input.weight,
     expires_at: input.expires_at === null ? null : new Date(input.expires_at),
+    made_by: madeBy,
   };
   const row = await withRetry(db, async () => {
     // The hash is this call's own: a row with it was written by an attempt whose answer was lost.
@@ -145,7 +148,7 @@ export async function rotateKey(
   db: Db,
   projectId: string,
   { id, overlapUntil }: RotateKey,
-  { newSecret = randomSecret }: Pick<KeyChance, "newSecret"> = {},
+  { newSecret = randomSecret }: Pick<KeyOptions, "newSecret"> = {},
 ): Promise<CreatedKey | null> {
   const key = `corral_${id}_${newSecret()}`;
   const hash = hashKey(key);

@@ -30,6 +30,15 @@ const createSchema = z.object({
   team_id: z.string().nullish(),
 });
 
+const listSchema = z.object({
+  /** One that no key has here finds none. */
+  type: z.string().max(100).optional(),
+  created_by_me: z
+    .enum(["true", "false", "True", "False", "1", "0"])
+    .default("false")
+    .transform((word) => ["true", "1"].includes(word.toLowerCase())),
+});
+
 export function registerTrussKeyRoutes(plain: FastifyInstance, services: TrussServices): void {
   const app = plain.withTypeProvider<ZodTypeProvider>();
   const { db, now } = services;
@@ -86,21 +95,30 @@ export function registerTrussKeyRoutes(plain: FastifyInstance, services: TrussSe
       };
       const excess = excessOf(principal, wanted, now());
       if (excess.length > 0) throw fieldsError(excess);
-      const { key } = await createKey(db, principal.projectId, wanted);
+      const { key } = await createKey(db, principal.projectId, wanted, { madeBy: principal.keyId });
       return { api_key: key };
     },
   );
 
   app.get(
     "/v1/api_keys",
-    { config: admin, schema: { summary: "Baseten: the keys, without their secrets", tags } },
+    {
+      config: admin,
+      schema: { summary: "Baseten: the keys, without their secrets", tags, querystring: listSchema },
+    },
     async (request) => {
       const { principal } = contextOf(services, request);
+      const { type, created_by_me: isOwn } = request.query;
+      const isAsked = (row: KeyRow) =>
+        row.revoked_at === null &&
+        mayManage(principal, row) &&
+        (type === undefined || typeOf(row) === type) &&
+        (!isOwn || row.made_by === principal.keyId);
       const found: KeyRow[] = [];
       let cursor: string | undefined;
       do {
         const page = await listKeys(db, principal.projectId, { limit: 500, cursor });
-        found.push(...page.items.filter((row) => row.revoked_at === null && mayManage(principal, row)));
+        found.push(...page.items.filter(isAsked));
         cursor = page.nextCursor ?? undefined;
       } while (cursor !== undefined);
       const ids = await idsOf(db, principal.projectId, found);

@@ -1,6 +1,10 @@
-// A deployment's last lines as Baseten's log call gives them: filtered, newest first, times in nanoseconds.
+// A deployment's lines as Baseten's log call gives them: filtered, newest first unless asked otherwise, times in
+// nanoseconds.
 
+import { ServingError } from "@corral/contract";
 import { z } from "zod";
+import type { LogStore } from "../../logs/log-store.ts";
+import type { LogFilter } from "../../logs/stored-line.ts";
 import type { KeptLine } from "../../replica/log-book.ts";
 
 const levels = ["debug", "info", "warning", "error", "critical"] as const;
@@ -14,7 +18,9 @@ function listOf(schema: typeof texts) {
 }
 
 export const logsBodySchema = z.looseObject({
+  /** Default: half an hour before the end. */
   start_epoch_millis: z.number().optional(),
+  /** Default: now. */
   end_epoch_millis: z.number().optional(),
   min_level: z
     .string()
@@ -49,10 +55,6 @@ export interface LogLine {
   readonly request_id?: string;
 }
 
-interface ReadLine extends LogLine {
-  readonly atMs: number;
-}
-
 const ownLine = z.looseObject({
   message: z.string(),
   level: z.string().optional(),
@@ -61,22 +63,41 @@ const ownLine = z.looseObject({
   request_id: z.string().nullish(),
 });
 
-/** @param kept oldest first */
-export function logLines(kept: readonly KeptLine[], query: LogsQuery): LogLine[] {
-  const found = kept.map(readLine).filter((line) => isWanted(line, query));
+/** Where neither end is given. */
+const defaultWindowMs = 30 * 60_000;
+const longestWindowMs = 7 * 24 * 60 * 60_000;
+
+/** Fails with `invalid_parameter` where the window is too long or ends before it begins. */
+export async function readLogs(
+  logs: Pick<LogStore, "read">,
+  deploymentId: string,
+  query: LogsQuery,
+  nowMs: number,
+): Promise<LogLine[]> {
+  const end = query.end_epoch_millis ?? nowMs;
+  const start = query.start_epoch_millis ?? end - defaultWindowMs;
+  if (end < start || end - start > longestWindowMs) {
+    throw new ServingError(
+      "invalid_parameter",
+      `start_epoch_millis is ${start} and end_epoch_millis ${end}; the end must not be before the start, nor more than 7 days after it.`,
+    );
+  }
+  const filter: LogFilter = {
+    sinceMs: start,
+    untilMs: end + 1,
+    matches: (line) => isWanted(readLine(line), query),
+  };
+  const isAscending = query.direction === "asc";
+  const found = await logs.read(deploymentId, filter, query.limit, isAscending ? "first" : "last");
   // Lines of one millisecond keep their order.
-  const newest = found.toReversed().slice(0, query.limit);
-  const ordered = query.direction === "desc" ? newest : newest.toReversed();
-  return ordered.map(({ atMs: _, ...line }) => line);
+  return (isAscending ? found : found.toReversed()).map(readLine);
 }
 
-function readLine({ at, replica_id: replica, line }: KeptLine): ReadLine {
+function readLine({ at, replica_id: replica, line }: KeptLine): LogLine {
   const own = line.startsWith("{") ? ownLine.safeParse(parsed(line)).data : undefined;
-  const atMs = Date.parse(at);
   const requestId = own?.request_id ?? own?.run_id;
   return {
-    atMs,
-    timestamp: `${atMs}000000`,
+    timestamp: `${Date.parse(at)}000000`,
     message: own?.message ?? line,
     replica,
     level: levelOf(own?.level ?? own?.levelname ?? "info").toUpperCase(),
@@ -84,13 +105,11 @@ function readLine({ at, replica_id: replica, line }: KeptLine): ReadLine {
   };
 }
 
-function isWanted(line: ReadLine, query: LogsQuery): boolean {
-  const { start_epoch_millis: start, end_epoch_millis: end, includes = [], excludes = [] } = query;
+function isWanted(line: LogLine, query: LogsQuery): boolean {
+  const { includes = [], excludes = [] } = query;
   const message = line.message.toLowerCase();
   const has = (text: string) => message.includes(text.toLowerCase());
   return (
-    (start === undefined || line.atMs >= start) &&
-    (end === undefined || line.atMs <= end) &&
     (query.min_level === undefined || rank(line.level) >= rank(query.min_level)) &&
     (query.replica === undefined || line.replica === query.replica) &&
     (query.request_id === undefined || line.request_id === query.request_id) &&

@@ -26,7 +26,7 @@ import {
   statusOf,
   titleOf,
 } from "./deployed.ts";
-import { logLines, logsBodySchema, logsQuerySchema } from "./logs.ts";
+import { logsBodySchema, logsQuerySchema, readLogs } from "./logs.ts";
 import { activate, promoteDeployment } from "./promotion.ts";
 import { restErrorAnswer } from "./rest-error.ts";
 import { contextOf, type TrussContext, type TrussServices } from "./services.ts";
@@ -157,14 +157,15 @@ export function registerRestRoutes(plain: FastifyInstance, services: TrussServic
   const logs = async (context: TrussContext, given: z.output<typeof params>, wanted: unknown) => {
     const { row } = await found(context, given);
     const query = logsBodySchema.parse(wanted ?? {});
-    return { logs: logLines(services.logBook.tail(row.id, 1_000), query) };
+    return { logs: await readLogs(services.logs, row.id, query, now().getTime()) };
   };
   app.post(
     "/v1/models/:model/deployments/:deployment/logs",
     {
       config: read,
       schema: {
-        summary: "Baseten: a deployment's last lines, newest first",
+        summary:
+          "Baseten: a deployment's lines, of the last half hour and newest first unless asked otherwise",
         tags,
         params,
         body: logsBodySchema.nullish(),
@@ -177,7 +178,8 @@ export function registerRestRoutes(plain: FastifyInstance, services: TrussServic
     {
       config: read,
       schema: {
-        summary: "Baseten: a deployment's last lines, newest first",
+        summary:
+          "Baseten: a deployment's lines, of the last half hour and newest first unless asked otherwise",
         tags,
         params,
         querystring: logsQuerySchema,

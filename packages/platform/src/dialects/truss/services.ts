@@ -7,6 +7,7 @@ import { principalOf } from "../../gateway/answer-error.ts";
 import type { Principal } from "../../gateway/authenticate.ts";
 import type { Patches } from "../../build/patch-deployment.ts";
 import type { ReceiveServices } from "../../build/receive-version.ts";
+import type { LogStore } from "../../logs/log-store.ts";
 import type { LogBook } from "../../replica/log-book.ts";
 import { baseUrlOf } from "./base-url.ts";
 import type { S3Services } from "./s3/s3-routes.ts";
@@ -17,6 +18,7 @@ export interface TrussServices extends S3Services, ReceiveServices {
   /** Asks the reconciler to look. */
   readonly deploymentsChanged: () => void;
   readonly logBook: LogBook;
+  readonly logs: LogStore;
   readonly patches: Patches;
   readonly names: () => OwnNames;
 }

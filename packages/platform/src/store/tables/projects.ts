@@ -27,6 +27,7 @@ export interface ApiKeysTable {
   previous_hash: ColumnType<Buffer | null, Buffer | null | undefined, Buffer | null>;
   previous_until: ColumnType<Date | null, Date | null | undefined, Date | null>;
   last_used_at: ColumnType<Date | null, never, Date | null>;
+  made_by: ColumnType<string | null, string | null | undefined, never>;
 }
 
 export interface SecretsTable {

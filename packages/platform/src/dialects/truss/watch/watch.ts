@@ -23,6 +23,7 @@ import {
   type TrussPatch,
 } from "./patch.ts";
 import { signatureOf, type KnownHashes } from "./signature.ts";
+import { addPatch, behind } from "./staging.ts";
 
 /** What runs. */
 export interface TrussState {
@@ -77,10 +78,6 @@ export async function watchState(context: TrussContext, model: ModelRow) {
   };
 }
 
-/** Patches that wait to be synced. */
-const mostStaged = 100;
-const mostStagedCharacters = 32 * 1024 * 1024;
-
 /** Keeps a patch until it is synced. */
 export async function stagePatch(
   context: TrussContext,
@@ -98,21 +95,13 @@ export async function stagePatch(
     if (versionId !== row.version_id) return null;
     const own = state?.version_id === versionId ? state : null;
     const { hash, signature } = own ?? current;
-    const staged = stagedOf(own);
-    const last = staged.at(-1);
-    // It is sent again where its answer was lost.
-    const isThere = last?.prev_hash === patch.prev_hash && last.next_hash === patch.next_hash;
-    const isNext = patch.prev_hash === last?.next_hash;
-    if (!isThere && !isNext && patch.prev_hash !== hash) return null;
-    const all = [...(isThere ? staged.slice(0, -1) : isNext ? staged : []), patch];
-    const text = JSON.stringify(all);
-    // Each look at the deployment reads all of them.
-    if (all.length > mostStaged || text.length > mostStagedCharacters) {
-      told = fullPush("So many changes");
+    const added = addPatch(hash, stagedOf(own), patch);
+    if (added.kind !== "staged") {
+      if (added.kind === "too_many") told = fullPush("So many changes");
       return null;
     }
     told = {};
-    return { deployment_id: row.id, version_id: versionId, hash, signature, staged: text };
+    return { deployment_id: row.id, version_id: versionId, hash, signature, staged: added.text };
   });
   return outcome(model, row, told);
 }
@@ -150,11 +139,7 @@ export async function syncPatches(context: TrussContext, model: ModelRow): Promi
   const { version_id: versionId } = answer;
   await changeTrussState(context.db, row.id, ({ state }) => {
     // What was staged meanwhile waits for the next sync.
-    const all = stagedOf(state?.version_id === row.version_id ? state : null);
-    const applied = all.findIndex(
-      ({ prev_hash, next_hash }) => prev_hash === last.prev_hash && next_hash === last.next_hash,
-    );
-    const rest = applied < 0 ? [] : all.slice(applied + 1);
+    const rest = behind(stagedOf(state?.version_id === row.version_id ? state : null), last);
     return {
       deployment_id: row.id,
       version_id: versionId,
