@@ -4,6 +4,7 @@
 import { proveConversion } from "./prove/conversion.ts";
 import { provePreparation } from "./prove/preparation.ts";
 import { proveTrussKills } from "./prove/truss-kills.ts";
+import { proveTrussUpload } from "./prove/truss-upload.ts";
 
 const proofs: Readonly<
   Record<string, { readonly what: string; readonly run: (...details: string[]) => Promise<void> }>
@@ -23,6 +24,10 @@ const proofs: Readonly<
   "truss-kills": {
     what: "kill -9 of the platform in each step of a push and of a watch of the truss command: truss-kills PATH_OF_TRUSS [STEP]",
     run: proveTrussKills,
+  },
+  "truss-upload": {
+    what: "memory of the platform while an archive of 2 GiB comes by S3's protocol (2 GB of disk); another size: truss-upload GIBIBYTES",
+    run: proveTrussUpload,
   },
 };
 

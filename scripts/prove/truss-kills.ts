@@ -102,9 +102,19 @@ export async function proveTrussKills(truss?: string, step = ""): Promise<void> 
       );
     }
   };
-  await tell(pushMoments, (mark, moment) => killPush(place, truss, mark, moment, count));
-  await tell(draftMoments, (mark, moment) => killDraft(place, truss, mark, moment));
-  await tell(watchMoments, (mark, moment) => killWatch(place, truss, mark, moment));
+  const isOld = await isOf2024(place, truss);
+  // Those push a development deployment unless told otherwise.
+  const more = isOld ? ["--publish"] : [];
+  await tell(pushMoments, (mark, moment) =>
+    killPush(place, truss, mark, moment, { bundleCount: count, more }),
+  );
+  if (isOld) {
+    const drafted = { bundleCount: null, more: [] };
+    await tell(draftMoments, (mark, moment) => killPush(place, truss, mark, moment, drafted));
+  } else {
+    await tell(draftMoments, (mark, moment) => killDraft(place, truss, mark, moment));
+    await tell(watchMoments, (mark, moment) => killWatch(place, truss, mark, moment));
+  }
   for (const signal of signals) process.off(signal, stop);
   console.log(`${count} moments, ${failed} failed`);
   if (failed > 0) process.exitCode = 1;
@@ -151,23 +161,31 @@ async function killPush(
   truss: string,
   mark: string,
   moment: Moment,
-  bundleCount: number,
+  /** Null: not counted. */
+  { bundleCount, more }: { readonly bundleCount: number | null; readonly more: readonly string[] },
 ): Promise<string> {
+  const isDraft = bundleCount === null;
   const model = await writeModel(place, mark, mark, 9 << 20);
-  const first = await killDuring(place, moment, () =>
-    run(place, truss, ["push", model, "--remote", "direct"]),
-  );
-  const again = await run(place, truss, ["push", model, "--remote", "direct"]);
+  const words = ["push", model, "--remote", "direct", ...more];
+  const first = await killDuring(place, moment, () => run(place, truss, words));
+  const again = await run(place, truss, words);
   if (again.code !== 0)
     throw new Error(`the repeated command ended with ${again.code}: ${again.text.slice(-300)}`);
-  await requireOne(place, mark, { development: false });
-  await requireAnswer(place, truss, model, mark, ["--published"]);
+  await requireOne(place, mark, { development: isDraft });
+  await requireAnswer(place, truss, model, mark, isDraft ? [] : ["--published"]);
   const bundles = await readdir(join(place.home, "bundles"));
-  if (bundles.length !== bundleCount)
+  if (bundleCount !== null && bundles.length !== bundleCount)
     throw new Error(`there are ${bundles.length} bundles for ${bundleCount} versions`);
   const incoming = await readdir(join(place.home, "incoming")).catch(() => []);
   if (incoming.length > 0) throw new Error(`${incoming.length} half bundles are left`);
   return first.code === 0 ? "the command itself went on; repeated, too" : "repeated";
+}
+
+/** Whether it has neither `push --watch` nor patches in two steps. */
+async function isOf2024(place: Place, truss: string): Promise<boolean> {
+  const { text } = await run(place, truss, ["--version"]);
+  const [, minor] = /\b0\.(\d+)\./.exec(text) ?? [];
+  return minor !== undefined && Number(minor) < 14;
 }
 
 async function killDraft(place: Place, truss: string, mark: string, moment: Moment): Promise<string> {
