@@ -6,8 +6,8 @@ import type { DeploymentState } from "./deployment.ts";
 /** In a deployment's settings. */
 export interface DeployDeadline {
   readonly deploy_timeout_minutes: number;
-  /** ISO 8601. */
-  readonly deploy_by: string;
+  /** Milliseconds since the epoch. */
+  readonly deploy_by: number;
 }
 
 /** For a deployment without one, and in place of the last one. */
@@ -15,11 +15,11 @@ export const noDeadline = { deploy_timeout_minutes: undefined, deploy_by: undefi
 
 export function deadlineOf(minutes: number | null, nowMs: number): DeployDeadline | typeof noDeadline {
   if (minutes === null) return noDeadline;
-  return { deploy_timeout_minutes: minutes, deploy_by: new Date(nowMs + minutes * 60_000).toISOString() };
+  return { deploy_timeout_minutes: minutes, deploy_by: nowMs + minutes * 60_000 };
 }
 
 export function hasDeadline(settings: Readonly<Record<string, unknown>>): boolean {
-  return typeof settings["deploy_by"] === "string";
+  return typeof settings["deploy_by"] === "number";
 }
 
 interface Timed {
@@ -36,7 +36,7 @@ interface Timed {
 export function overdueState(row: Timed, nowMs: number): DeploymentState | null {
   const { deploy_by: by, deploy_timeout_minutes: minutes } = row.settings;
   const isWaited = row.desired === "running" && (row.status === "starting" || row.status === "failed");
-  if (!isWaited || typeof by !== "string" || Date.parse(by) > nowMs) return null;
+  if (!isWaited || typeof by !== "number" || by > nowMs) return null;
   const said = `It did not answer within ${Number(minutes)} minutes, which is its deploy_timeout_minutes.`;
   const before = row.status_detail;
   const detail =

@@ -62,7 +62,7 @@ test("a deployment that does not answer in its minutes fails, and is started aga
   const late = {
     ...(await settingsOf(version.id)),
     deploy_timeout_minutes: 10,
-    deploy_by: "2020-01-01T00:00:00Z",
+    deploy_by: Date.parse("2020-01-01"),
   };
   await platform.store.db
     .updateTable("deployments")
@@ -154,7 +154,8 @@ const stateOf = async (model: string) => {
 };
 const hashOf = async (model: string) => {
   const { data } = await ask(platform, `{ model(id: "${model}") { versions { truss_hash } } }`);
-  return (data?.["model"]?.["versions"] as { truss_hash: string }[])[0]?.truss_hash ?? "";
+  const versions = data?.["model"]?.["versions"] as { truss_hash: string }[] | undefined;
+  return versions?.[0]?.truss_hash ?? "";
 };
 
 test("of patches that are staged at the same moment none is lost", async () => {

@@ -254,7 +254,7 @@ test("a body must say how long it is, and not more than that is taken", async ()
     headers: signed(keys, request),
     body: new Blob([body]).stream(),
     duplex: "half",
-  } as RequestInit);
+  });
   assert.equal(unsized.status, 411);
   assert.equal(await codeOf(unsized), "MissingContentLength");
   assert.ok(!uploaded(keys));
