@@ -72,10 +72,11 @@ export async function proveTrussKills(truss?: string, step = ""): Promise<void> 
   await using place = await open();
   // Whoever ends the proof early ends its platform with it.
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-  const stop = async (signal: NodeJS.Signals) => {
-    await place[Symbol.asyncDispose]();
-    process.exit(signal === "SIGINT" ? 130 : 143);
-  };
+  const stop = (signal: NodeJS.Signals) =>
+    void (async () => {
+      await place[Symbol.asyncDispose]();
+      process.exit(signal === "SIGINT" ? 130 : 143);
+    })();
   for (const signal of signals) process.once(signal, stop);
   let failed = 0;
   const told = async (name: string, check: () => Promise<string>) => {
