@@ -17,6 +17,7 @@ import { logs } from "./commands/logs.ts";
 import { ls } from "./commands/ls.ts";
 import { predict } from "./commands/predict.ts";
 import { prices } from "./commands/prices.ts";
+import { project } from "./commands/project.ts";
 import { push } from "./commands/push.ts";
 import { quantize } from "./commands/quantize.ts";
 import { rm } from "./commands/rm.ts";
@@ -52,6 +53,7 @@ export const commands: readonly (CommandDefinition | CommandGroup)[] = [
   usage,
   prices,
   secrets,
+  project,
   gc,
   truss,
   rm,

@@ -20,7 +20,9 @@ import type {
   Model,
   PatchAnswer,
   PatchKey,
+  PatchProject,
   Price,
+  Project,
   PushedVersion,
   PutPrice,
   Rendered,
@@ -218,6 +220,11 @@ export interface Client {
       options?: CallOptions,
     ) => Promise<Price>;
   };
+  /** Of the calling key. */
+  readonly project: {
+    readonly get: (options?: CallOptions) => Promise<Project>;
+    readonly patch: (body: PatchProject, options?: CallOptions) => Promise<Project>;
+  };
   /** Removes what nothing refers to any more. */
   readonly collectGarbage: (body?: Partial<CollectGarbage>, options?: CallOptions) => Promise<GarbageReport>;
   readonly secrets: {
@@ -347,6 +354,10 @@ export function createClient(options: ClientOptions): Client {
       list: ({ model, ...call } = {}) => get(api("prices", model), call),
       put: (model, price, call = {}) =>
         transport.json(api("prices", model), { ...call, method: "PUT", json: price }),
+    },
+    project: {
+      get: (call) => get("/api/v1/project", call),
+      patch: (json, call) => transport.json("/api/v1/project", { ...call, method: "PATCH", json }),
     },
     collectGarbage: (body = {}, call) => post("/api/v1/gc", body, call),
     secrets: {

@@ -27,6 +27,7 @@ export * from "./management.ts";
 export { editDistance, nearestName } from "./nearest-name.ts";
 export * from "./openai.ts";
 export * from "./patch.ts";
+export * from "./project.ts";
 export * from "./redact.ts";
 export * from "./replica.ts";
 export * from "./prompts.ts";

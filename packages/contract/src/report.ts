@@ -177,6 +177,9 @@ export type ControlMessage = z.infer<typeof controlMessageSchema>;
 export const unbegunHeader = "x-corral-unbegun";
 
 /** Headers that the gateway puts on the bytes it forwards; never accepted from outside. */
+/** Value of `x-corral-store` for a call that says nothing, in a project that keeps no outputs: its body may ask for it. */
+export const storedIfAsked = "if-asked";
+
 export const forwardedHeaders = {
   runId: "x-corral-run-id",
   dialect: "x-corral-dialect",

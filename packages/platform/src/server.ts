@@ -32,6 +32,7 @@ import { registerLogRoutes } from "./routes/logs.ts";
 import { registerMetricsRoute, type SampleDeployments } from "./routes/metrics.ts";
 import { registerModelRoutes } from "./routes/models.ts";
 import { registerPatchRoutes } from "./routes/patches.ts";
+import { registerProjectRoutes } from "./routes/project.ts";
 import { registerPriceRoutes } from "./routes/prices.ts";
 import { registerRunStreamRoutes } from "./routes/run-stream.ts";
 import { registerRunRoutes } from "./routes/runs.ts";
@@ -170,6 +171,7 @@ export async function buildServer(services: ServerServices): Promise<CorralServe
   registerLogRoutes(app, services.management);
   registerPriceRoutes(app, services.management);
   registerSecretRoutes(app, services.management);
+  registerProjectRoutes(app, services.management);
   registerGarbageRoutes(app, services.management);
   registerMetricsRoute(app, services.sampleDeployments);
   await app.register(async (scope) => registerPushRoute(scope, services.management));

@@ -1,6 +1,6 @@
 // What the gateway says about the bytes it forwards: the headers of a predict request as checked values.
 
-import { dialects, forwardedHeaders, ServingError, type Dialect } from "@corral/contract";
+import { dialects, forwardedHeaders, ServingError, storedIfAsked, type Dialect } from "@corral/contract";
 import type { IncomingHttpHeaders } from "node:http";
 
 export interface ForwardedCall {
@@ -30,6 +30,8 @@ export interface ForwardedCall {
   readonly depth: number;
   /** False: the run's output is not kept. */
   readonly isStored: boolean;
+  /** It is kept all the same where the body asks for it. */
+  readonly storesIfAsked: boolean;
   /** Its result is sent to somebody who has nothing but the run's output. */
   readonly keepsOutput: boolean;
   /** Somebody may follow the run's text though its call does not stream. */
@@ -73,7 +75,8 @@ export function readForwardedCall(headers: IncomingHttpHeaders): ForwardedCall {
     acceptsEventStream: (headers.accept ?? "").toLowerCase().includes("text/event-stream"),
     isBare: readText(headers, forwardedHeaders.bare) === "1",
     depth: readInteger(headers, forwardedHeaders.depth) ?? 0,
-    isStored: readText(headers, forwardedHeaders.store) !== "0",
+    isStored: readText(headers, forwardedHeaders.store) === null,
+    storesIfAsked: readText(headers, forwardedHeaders.store) === storedIfAsked,
     keepsOutput: readText(headers, forwardedHeaders.keepOutput) === "1",
     isFollowed: readText(headers, forwardedHeaders.followed) === "1",
     attempt: readInteger(headers, forwardedHeaders.attempt) ?? 0,

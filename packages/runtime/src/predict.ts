@@ -155,7 +155,8 @@ function submit(
     const start = startOf(forwarded);
     const active = service.ledger.begin({
       ...start,
-      isStored: start.isStored && call.isStored !== false,
+      // The call's own word goes before the project's.
+      isStored: forwarded.storesIfAsked ? call.isStored === true : start.isStored && call.isStored !== false,
       isFollowed: call.stream !== "none" || forwarded.isFollowed,
       promptTokenCount: sumOf(prompts, ({ promptTokenCount }) => promptTokenCount),
       sequenceCount: sumOf(prompts, ({ returnedSequenceCount }) => returnedSequenceCount),

@@ -16,6 +16,7 @@ function deployment(fields: Partial<AddressedDeployment>): AddressedDeployment {
     identifiers: [],
     development: false,
     production: true,
+    storesRuns: true,
     deployedAtMs: 0,
     ...fields,
   };

@@ -20,6 +20,8 @@ export interface AddressedDeployment {
   readonly production: boolean;
   /** Whether it is its model's development deployment, whose code changes. */
   readonly development: boolean;
+  /** Whether outputs of its project's runs are kept where a call does not say. */
+  readonly storesRuns: boolean;
   /** When it was last asked for, in milliseconds since the epoch. */
   readonly deployedAtMs: number;
 }

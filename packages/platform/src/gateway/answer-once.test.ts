@@ -96,7 +96,12 @@ test("a call that goes on without its caller keeps its key, though its run is no
     const principal = { projectId: "default", keyId: await keyId() };
     const request = { headers, raw: { method: "POST", url: path }, principal };
     const reply = { raw: { destroyed: true, writableFinished: false } };
-    const call = { dialect: "corral", path, target: { modelId: await modelId() }, body: Buffer.from("{}") };
+    const call = {
+      dialect: "corral",
+      path,
+      target: { modelId: await modelId(), storesRuns: true },
+      body: Buffer.from("{}"),
+    };
     await answerOnce(once, request as never, reply as never, call as never, key);
     return (await readKey(platform.store, { ...principal, key })) !== null;
   };
@@ -111,6 +116,14 @@ test("a call that is not waited for has one run, too", async () => {
   const again = await send(key, { prompt: "later" }, prefer);
   assert.deepEqual([first.status, again.status], [202, 202]);
   assert.deepEqual([again.runId, again.text, again.replayed], [first.runId, first.text, "true"]);
+  const other = await post(key, { prompt: "another" }, prefer);
+  assert.equal(other.status, 422);
+  assert.match(await other.text(), /idempotency_key_reused/);
+  const ended = async () =>
+    (await (await platform.request(`/runs/${first.runId}`)).json()) as { status: string };
+  await until("it was carried out", async () => (await ended()).status === "succeeded");
+  const late = await send(key, { prompt: "later" }, prefer);
+  assert.deepEqual([late.status, late.runId, late.replayed], [202, first.runId, "true"]);
 });
 
 test("a key that nothing can be kept for, or that is none, is refused", async () => {

@@ -70,8 +70,8 @@ export async function answerOnce(
   call: AddressedCall,
   key: string,
 ): Promise<void> {
-  const { isStored, outlivesCaller } = readRunWishes(request.headers);
-  if (!isStored) throw notKept();
+  const { isStored, storesIfAsked, outlivesCaller } = readRunWishes(request.headers, call.target);
+  if (!isStored) throw notKept(storesIfAsked);
   const body = call.body ?? (await readBody(request.raw));
   const { projectId, keyId } = principalOf(request);
   const { store, platformId } = calls;
@@ -183,9 +183,11 @@ function tooLong(runId: string): ServingError {
   );
 }
 
-function notKept(): ServingError {
+function notKept(isProjects: boolean): ServingError {
   return new ServingError(
     "invalid_parameter",
-    "An Idempotency-Key needs the answer to be kept; leave it out, or x-corral-store: false.",
+    isProjects
+      ? "An Idempotency-Key needs the answer to be kept, and the project keeps no outputs; send x-corral-store: true with it, or leave it out."
+      : "An Idempotency-Key needs the answer to be kept; leave it out, or x-corral-store: false.",
   );
 }

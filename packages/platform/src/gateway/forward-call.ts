@@ -78,7 +78,7 @@ export async function forwardCall(
   const { dialect, path, target, isRun = true, isBare = false, depth = 0 } = call;
   const principal = principalOf(request);
   requireModel(principal, target.modelName);
-  const wishes = readRunWishes(request.headers);
+  const wishes = readRunWishes(request.headers, target);
   const key = isRun && depth === 0 && call.runId === undefined ? idempotencyKeyOf(request.headers) : null;
   if (key !== null) {
     const once: OnceOptions = {

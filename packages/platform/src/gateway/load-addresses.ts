@@ -18,6 +18,7 @@ interface Row {
   readonly deployed_at: Date;
   readonly production: boolean;
   readonly development: boolean;
+  readonly stores_runs: boolean;
 }
 
 /** Every call asks this, so PostgreSQL parses and plans it once a connection. */
@@ -26,8 +27,9 @@ const statement = {
   name: "addresses-of-projects",
   text: `select d.id, d.name, d.project_id, d.model_id, m.name as model_name,
       coalesce(m.title, m.name) as model_title, d.status, d.status_detail, d.identifiers,
-      d.deployed_at, coalesce(m.production_deployment_id = d.id, false) as production, d.development
-    from deployments d join models m on m.id = d.model_id
+      d.deployed_at, coalesce(m.production_deployment_id = d.id, false) as production, d.development,
+      p.stores_runs
+    from deployments d join models m on m.id = d.model_id join projects p on p.id = d.project_id
     where d.project_id = any ($1::text[]) and d.deleted_at is null`,
 };
 
@@ -49,6 +51,7 @@ export function loadAddresses({ db, pool }: Pick<Store, "db" | "pool">): ListAdd
         identifiers: row.identifiers,
         production: row.production,
         development: row.development,
+        storesRuns: row.stores_runs,
         deployedAtMs: row.deployed_at.getTime(),
       });
     }

@@ -5,6 +5,7 @@ import {
   ServingError,
   formType,
   forwardedHeaders,
+  storedIfAsked,
   mediaType,
   requireJsonType,
   type Dialect,
@@ -61,6 +62,8 @@ export interface CallContext {
   readonly depth: number;
   /** False: the run's output is not kept. Default true. */
   readonly isStored?: boolean;
+  /** It is kept all the same where the body asks for it. Default false. */
+  readonly storesIfAsked?: boolean;
   /** The run goes on where its caller's connection ends. Default false. */
   readonly outlivesCaller?: boolean;
   /** Its answer is kept whole, for the same call sent again. Default false. */
@@ -82,13 +85,23 @@ export interface CallContext {
 /** What a caller says of its run in headers. */
 export interface RunWishes {
   readonly isStored: boolean;
+  /** It is not stored only because nothing was said: the body may ask for it. */
+  readonly storesIfAsked: boolean;
   readonly outlivesCaller: boolean;
 }
 
-/** Fails with `invalid_parameter`. */
-export function readRunWishes(headers: IncomingHttpHeaders): RunWishes {
+/**
+ * Fails with `invalid_parameter`.
+ * @param storesRuns what holds where the caller does not say
+ */
+export function readRunWishes(
+  headers: IncomingHttpHeaders,
+  { storesRuns }: { readonly storesRuns: boolean },
+): RunWishes {
+  const store = readWord(headers, forwardedHeaders.store, ["true", "false"]);
   return {
-    isStored: readWord(headers, forwardedHeaders.store, ["true", "false"]) !== "false",
+    isStored: store === null ? storesRuns : store === "true",
+    storesIfAsked: store === null && !storesRuns,
     outlivesCaller: readWord(headers, forwardedHeaders.onDisconnect, ["cancel", "continue"]) === "continue",
   };
 }
@@ -151,7 +164,8 @@ export function headersForReplica(
   if (token !== null) told["authorization"] = `Bearer ${token}`;
   if (context.depth > 0) told[forwardedHeaders.depth] = String(context.depth);
   told[forwardedHeaders.arrived] = String(nowMs);
-  if (context.isStored === false) told[forwardedHeaders.store] = "0";
+  if (context.isStored === false)
+    told[forwardedHeaders.store] = context.storesIfAsked === true ? storedIfAsked : "0";
   if (context.outlivesCaller === true) told[forwardedHeaders.onDisconnect] = "continue";
   if (context.keepsAnswer === true) told[forwardedHeaders.keepAnswer] = "1";
   if (context.keepsOutput === true) told[forwardedHeaders.keepOutput] = "1";

@@ -62,8 +62,8 @@ export async function answerQueued(
   const body = read ?? (await readBody(request.raw));
   if (body.length > queuedBodyBytes) throw bodyTooLarge(queuedBodyBytes);
   requireReadable(request.headers["content-type"], body);
-  const { isStored } = readRunWishes(request.headers);
-  if (!isStored && wish.webhook === undefined) throw notReadable();
+  const { isStored, storesIfAsked } = readRunWishes(request.headers, target);
+  if (!isStored && wish.webhook === undefined) throw notReadable(storesIfAsked);
   const { projectId, keyId } = principalOf(request);
   const { priority = defaultPriority, retry = defaultRetry, queueSeconds = defaultQueueSeconds } = wish;
   await queue.enqueue({
@@ -97,10 +97,12 @@ export function acceptedAnswer(runId: string): AcceptedAnswer {
   };
 }
 
-function notReadable(): ServingError {
+function notReadable(isProjects: boolean): ServingError {
   return new ServingError(
     "invalid_parameter",
-    "Nobody could ever read the result of a call that is not waited for, has x-corral-store: false and no webhook; leave the header out, or name a webhook.",
+    isProjects
+      ? "Nobody could ever read the result of a call that is not waited for and has no webhook, as the project keeps no outputs; send x-corral-store: true, or name a webhook."
+      : "Nobody could ever read the result of a call that is not waited for, has x-corral-store: false and no webhook; leave the header out, or name a webhook.",
   );
 }
 

@@ -181,7 +181,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   }
   const runId = String(request.headers["x-corral-run-id"]);
   const loadMs = Number(request.headers["x-corral-load-ms"] ?? 0);
-  const isStored = request.headers["x-corral-store"] !== "0";
+  const isStored = request.headers["x-corral-store"] === undefined;
   const queuedMs = Number(request.headers["x-corral-queued-ms"] ?? 0);
   const arrivedMs = request.headers["x-corral-arrived-ms"];
   void report({

@@ -193,6 +193,7 @@ function outsideRuns(projectId: string): ForwardedCall {
     isBare: false,
     depth: 0,
     isStored: true,
+    storesIfAsked: false,
     isFollowed: false,
     attempt: 0,
     keepsAnswer: false,

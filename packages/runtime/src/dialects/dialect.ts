@@ -71,7 +71,7 @@ export interface PredictCall {
   readonly callersWords?: Readonly<Record<string, string>>;
   /** The answer tells what each parameter came to. Default false. */
   readonly explains?: boolean;
-  /** False: the run's record keeps no text of it. Default true. */
+  /** Whether the run's record keeps its text, as the body says; default: as the call's headers say. */
   readonly isStored?: boolean;
   /** A prompt that leaves no room loses its beginning: only where the caller asked for that. Default false. */
   readonly cutsLongPrompts?: boolean;

@@ -89,7 +89,7 @@ export function createAnswers(
     },
     answer(run) {
       const choices = wholes(run);
-      const output = keepsOutput ? choices : null;
+      const output = keepsOutput === false ? null : choices;
       const usage = usageOf(run.usage);
       const notes = {
         ...(run.seed === null ? {} : { seed: run.seed }),

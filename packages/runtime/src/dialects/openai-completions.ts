@@ -48,7 +48,7 @@ export const readOpenAiCompletion: ReadDialect = (body, context) => {
     errors: reader.errors,
     warnings: reader.warnings,
     callersWords: fields.callersWords,
-    isStored: fields.keepsOutput,
+    ...(fields.keepsOutput === null ? {} : { isStored: fields.keepsOutput }),
     generationFor: fields.generationFor,
     ...createAnswers(form, fields, context, echoes ? texts : null),
   };

@@ -30,7 +30,7 @@ export interface OpenAiFields {
   /** Of each token, and of the most probable ones beside it. */
   readonly tellsLogprobs: boolean;
   /** Whether the run's record may have the output. */
-  readonly keepsOutput: boolean;
+  readonly keepsOutput: boolean | null;
   /** Parameters of `generate` → the fields that the caller gave them in. */
   readonly callersWords: Readonly<Record<string, string>>;
   readonly generationFor: (promptTokenCount: number) => GenerationParameters;
@@ -54,7 +54,7 @@ export function readFields(
 ): OpenAiFields {
   const { model, adapter } = readModel(reader);
   const stream = readStream(reader);
-  const keepsOutput = reader.takeBoolean("store") ?? true;
+  const keepsOutput = reader.takeBoolean("store") ?? null;
   refuseScores(reader, scoreNames, scoresElsewhere);
   if (isObject(reader.rest()[generationConfigName])) refuseConfigured(reader);
   const given: Record<string, unknown> = {};

@@ -1,12 +1,14 @@
 // Projects and what belongs to a whole project.
 
 import type { Scope } from "@corral/contract";
-import type { ColumnType } from "kysely";
+import type { ColumnType, Generated } from "kysely";
 import type { Created } from "./columns.ts";
 
 export interface ProjectsTable {
   id: string;
   name: string;
+  /** False: outputs of its runs are kept only where a call asks for it. */
+  stores_runs: Generated<boolean>;
   created_at: Created;
 }
 
