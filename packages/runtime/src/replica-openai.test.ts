@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { forwardedHeaders, storedIfAsked } from "@corral/contract";
 import { startTestReplica } from "./testing/start-test-replica.ts";
 
 interface Chunk {
@@ -52,6 +53,18 @@ test("a completion and a chat are answered in OpenAI's shape, and recorded", asy
   const finished = await t.platform.until("finished", answered.runId);
   assert.equal(started.dialect, "openai");
   assert.deepEqual(finished.output, answered.json.choices);
+});
+
+test("in a project that keeps no outputs, the body may ask for one to be kept, and else none is", async () => {
+  await using t = await startTestReplica();
+  const outputOf = async (store: object, header: string) => {
+    const body = { model: "m", messages, max_tokens: 2, ...store };
+    const { runId } = await t.call({ ...chat, body, headers: { [forwardedHeaders.store]: header } });
+    return (await t.platform.until("finished", runId)).output;
+  };
+  assert.equal(await outputOf({}, storedIfAsked), null);
+  assert.notEqual(await outputOf({ store: true }, storedIfAsked), null);
+  assert.equal(await outputOf({ store: true }, "0"), null);
 });
 
 test("a stream of a chat is chunks that make up the whole answer, with usage where asked for", async () => {

@@ -33,7 +33,7 @@ test("a project that keeps no outputs keeps those of calls that ask for it, from
   assert.equal(changed.store, false);
   assert.deepEqual(await (await platform.request("/api/v1/project")).json(), changed);
   const run = await runOf();
-  assert.deepEqual([run.stored, run.output, run.usage.prompt_tokens > 0], [false, null, true]);
+  assert.deepEqual([run.stored, run.output, (run.usage?.prompt_tokens ?? 0) > 0], [false, null, true]);
   const asked = await runOf({ "x-corral-store": "true" });
   assert.deepEqual([asked.stored, asked.output], [true, "done"]);
   assert.equal((await runOf({ "x-corral-store": "false" })).stored, false);
