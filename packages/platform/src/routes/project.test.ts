@@ -41,7 +41,7 @@ test("a project that keeps no outputs keeps those of calls that ask for it, from
 
 test("what needs the output is refused there, with what to send, and carried out where the call asks for it", async () => {
   for (const headers of [{ prefer: "respond-async" }, { "idempotency-key": randomUUID() }]) {
-    const refused = await platform.post(path, { prompt: "a" }, headers as Record<string, string>);
+    const refused = await platform.post(path, { prompt: "a" }, headers);
     assert.equal(refused.status, 422);
     assert.match(await refused.text(), /the project keeps no outputs; send x-corral-store: true/);
     const asked = { ...headers, "x-corral-store": "true" } as Record<string, string>;
