@@ -9,7 +9,8 @@ export const codeSchemasSchema = z.object({
   input: jsonSchema.nullable(),
   output: jsonSchema.nullable(),
   /** Whether `predict` is a generator. */
-  supports_streaming: z.boolean(),
+  /** Null: the code does not say. */
+  supports_streaming: z.boolean().nullable(),
 });
 export type CodeSchemas = z.infer<typeof codeSchemasSchema>;
 

@@ -178,7 +178,8 @@ const schemas = z.object({
   /** JSON schema; null: the code declares none. */
   input: z.record(z.string(), z.unknown()).nullable(),
   output: z.record(z.string(), z.unknown()).nullable(),
-  supports_streaming: z.boolean(),
+  /** Null: the code does not say. */
+  supports_streaming: z.boolean().nullable(),
 });
 
 const loaded = z.object({

@@ -14,7 +14,8 @@ export interface FindOptions {
 
 /** `python3`, `python3.11`; neither `python3-config` nor `python3.11-intel64`. */
 const programName = /^python3(\.\d{1,2})?$/;
-const probeMs = 10_000;
+/** On a machine that is busy to its limits the first start of a Python takes its time. */
+const probeMs = 60_000;
 const probe = [
   "import json, sys, sysconfig",
   "print(json.dumps({'version': sys.version_info[:3], 'platform': sysconfig.get_platform(),",

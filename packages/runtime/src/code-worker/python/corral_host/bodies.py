@@ -28,8 +28,8 @@ def parse(body: bytes, binary: bool, schema: Optional[Schema]) -> Any:
             value = msgpack.unpack(body)
         except msgpack.MsgpackError as error:
             raise Failure("invalid_json", "Invalid msgpack payload: %s" % error) from error
-        return value if schema is None else schema.parse_value(value)
-    if schema is not None:
+        return value if schema is None or schema.input_type is None else schema.parse_value(value)
+    if schema is not None and schema.input_type is not None:
         return schema.parse_json(body)
     try:
         return json.loads(body)

@@ -9,21 +9,22 @@ import inspect
 import sys
 import warnings
 from collections.abc import AsyncGenerator, Awaitable, Generator
-from typing import Any, Dict, NamedTuple, Optional, Union, get_args, get_origin
+from typing import Any, Dict, NamedTuple, Optional, Tuple, Union, get_args, get_origin
 
 from .errors import parsing_failure
 
 
 class Schema(NamedTuple):
     input_type: Any
-    """A pydantic model class."""
+    """A pydantic model class, or None where the method takes anything."""
     output_type: Any
-    """A pydantic model class, or None where only a stream is promised."""
-    streams: bool
+    """A pydantic model class, or None where only a stream is promised, or nothing."""
+    streams: Optional[bool]
+    """None where nothing is promised."""
 
     def describe(self) -> Dict[str, Any]:
         return {
-            "input_schema": _json_schema(self.input_type),
+            "input_schema": None if self.input_type is None else _json_schema(self.input_type),
             "output_schema": None if self.output_type is None else _json_schema(self.output_type),
             "supports_streaming": self.streams,
         }
@@ -47,20 +48,24 @@ class Schema(NamedTuple):
 def schema_of(first: inspect.Signature, last: inspect.Signature) -> Optional[Schema]:
     """Of the method that takes the body and the one that gives the answer; None where they promise nothing."""
     parameters = list(first.parameters.values())
-    if len(parameters) != 1 or not is_model(parameters[0].annotation):
-        return None
-    promised = last.return_annotation
-    if is_model(promised):
-        return Schema(parameters[0].annotation, promised, False)
-    if _is_generator(promised):
-        return Schema(parameters[0].annotation, None, True)
-    if _is_awaitable(promised):
-        output = _awaited(promised)
-        return None if output is None else Schema(parameters[0].annotation, output, False)
-    if get_origin(promised) is Union:
-        output = _model_or_stream(get_args(promised))
-        return None if output is None else Schema(parameters[0].annotation, output, True)
-    return None
+    taken = parameters[0].annotation if parameters and is_model(parameters[0].annotation) else None
+    output, streams = _promised(last.return_annotation)
+    return None if taken is None and streams is None else Schema(taken, output, streams)
+
+
+def _promised(annotation: Any) -> Tuple[Any, Optional[bool]]:
+    """The model class, if any, and whether the answer may be a stream; both None where nothing is promised."""
+    if is_model(annotation):
+        return annotation, False
+    if _is_generator(annotation):
+        return None, True
+    if _is_awaitable(annotation):
+        output = _awaited(annotation)
+        return output, None if output is None else False
+    if get_origin(annotation) is Union:
+        output = _model_or_stream(get_args(annotation))
+        return output, None if output is None else True
+    return None, None
 
 
 def is_model(annotation: Any) -> bool:
