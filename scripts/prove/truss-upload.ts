@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { startCorral } from "../../e2e/harness.ts";
 import { one, platformProcess } from "../../e2e/processes.ts";
-import { signed, type UploadAnswer } from "../../packages/platform/src/dialects/truss/testing/sign.ts";
+import { signed, type UploadAnswer } from "@corral/platform/testing/signed-upload";
 
 const partBytes = 8 * 1024 * 1024;
 const atOnce = 8;
