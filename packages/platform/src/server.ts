@@ -173,7 +173,7 @@ export async function buildServer(services: ServerServices): Promise<CorralServe
   registerSecretRoutes(app, services.management);
   registerProjectRoutes(app, services.management);
   registerGarbageRoutes(app, services.management);
-  registerMetricsRoute(app, services.sampleDeployments);
+  registerMetricsRoute(app, services.management.db, services.sampleDeployments);
   await app.register(async (scope) => registerPushRoute(scope, services.management));
   await app.register(async (scope) => registerPredictRoutes(scope, services.predict));
   await app.register(async (scope) => registerModelAddressRoutes(scope, services.predict));

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import type { DeploymentSample, LiveReplica } from "../replica/live-replica.ts";
+import type { LiveReplica } from "../replica/live-replica.ts";
 import { openUpstream } from "../replica/address.ts";
 import { fakeLoad, fakeStatistics } from "../testing/fake-load.ts";
 import { exposition } from "./exposition.ts";
+import type { MetricSample } from "./metric.ts";
 import { metrics } from "./metrics.ts";
 
 const replica: LiveReplica = {
@@ -20,7 +21,7 @@ const replica: LiveReplica = {
   residentBytes: 4_096,
 };
 
-const sample: DeploymentSample = {
+const sample: MetricSample = {
   projectId: "default",
   deploymentName: "d",
   modelName: 'm"1',
@@ -28,6 +29,7 @@ const sample: DeploymentSample = {
   restartCount: 1,
   replicas: [replica],
   residency: { loadCount: 3, unloadCount: 2, waitingCount: 1, bookedBytes: 1_024 },
+  backlog: { queuedCount: 6, oldestSeconds: 1.5, pendingDeliveryCount: 7, deadDeliveryCount: 8 },
 };
 
 const labels = 'deployment="d",model_name="m\\"1"';
@@ -53,6 +55,10 @@ test("counters and histograms have one series a deployment, gauges one a replica
     `corral_model_unloads_total{${labels}} 2`,
     `corral_model_memory_bytes{${labels}} 1024`,
     `corral_calls_waiting_for_load{${labels}} 1`,
+    `corral_queue_runs{${labels}} 6`,
+    `corral_queue_oldest_seconds{${labels}} 1.5`,
+    `corral_deliveries_pending{${labels}} 7`,
+    `corral_deliveries_dead{${labels}} 8`,
     `corral_replica_restarts_total{${labels}} 1`,
   ])
     assert.ok(lines.includes(line), `${line}\nis not in\n${lines.join("\n")}`);
@@ -75,6 +81,7 @@ test("a deployment without a replica keeps its counters, and one without a load 
   const starting = { ...replica, ready: false, load: null, residentBytes: null };
   const text = await exposition([{ ...sample, replicas: [starting] }]);
   assert.match(text, /^corral_replica_ready\{.* 0$/m);
+  assert.doesNotMatch(await exposition([{ ...sample, backlog: null }]), /^corral_(queue|deliveries)/m);
   assert.doesNotMatch(text, /^vllm:num_requests_running\{/m);
 });
 

@@ -2,12 +2,12 @@
 // JSON does when it gathers the metrics of several.
 
 import { AggregatorRegistry } from "prom-client";
-import type { DeploymentSample } from "../replica/live-replica.ts";
+import type { MetricSample } from "./metric.ts";
 import { metrics } from "./metrics.ts";
 
 export const expositionType = AggregatorRegistry.PROMETHEUS_CONTENT_TYPE;
 
-export function exposition(samples: readonly DeploymentSample[]): Promise<string> {
+export function exposition(samples: readonly MetricSample[]): Promise<string> {
   const gathered = metrics.map(({ name, type, help, valuesOf }) => ({
     name,
     type,

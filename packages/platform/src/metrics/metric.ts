@@ -9,6 +9,12 @@ import {
   type ReplicaStatistics,
 } from "@corral/contract";
 import type { DeploymentSample, ReplicaLoad, LiveReplica } from "../replica/live-replica.ts";
+import type { Backlog } from "../store/backlogs.ts";
+
+/** What this process counted itself, and what all processes have in the database; null: it does not answer. */
+export interface MetricSample extends DeploymentSample {
+  readonly backlog: Backlog | null;
+}
 
 export type Labels = Readonly<Record<string, string | number>>;
 
@@ -24,10 +30,10 @@ export interface Metric {
   readonly type: "counter" | "gauge" | "histogram";
   /** One sentence. */
   readonly help: string;
-  readonly valuesOf: (sample: DeploymentSample) => readonly MetricValue[];
+  readonly valuesOf: (sample: MetricSample) => readonly MetricValue[];
 }
 
-function deploymentLabels({ deploymentName, modelName }: DeploymentSample): Labels {
+function deploymentLabels({ deploymentName, modelName }: MetricSample): Labels {
   return { deployment: deploymentName, model_name: modelName };
 }
 
@@ -39,7 +45,7 @@ export function counter(name: string, help: string, counted: CounterName): Metri
 export function deploymentCounter(
   name: string,
   help: string,
-  valueOf: (sample: DeploymentSample) => number,
+  valueOf: (sample: MetricSample) => number,
 ): Metric {
   return { ...deploymentGauge(name, help, valueOf), type: "counter" };
 }
@@ -48,13 +54,26 @@ export function deploymentCounter(
 export function deploymentGauge(
   name: string,
   help: string,
-  valueOf: (sample: DeploymentSample) => number,
+  valueOf: (sample: MetricSample) => number,
 ): Metric {
   return {
     name,
     type: "gauge",
     help,
     valuesOf: (sample) => [{ labels: deploymentLabels(sample), value: valueOf(sample) }],
+  };
+}
+
+/** One series a deployment; none while the database does not answer. */
+export function backlogGauge(name: string, help: string, valueOf: (backlog: Backlog) => number): Metric {
+  return {
+    name,
+    type: "gauge",
+    help,
+    valuesOf: (sample) => {
+      const { backlog } = sample;
+      return backlog === null ? [] : [{ labels: deploymentLabels(sample), value: valueOf(backlog) }];
+    },
   };
 }
 

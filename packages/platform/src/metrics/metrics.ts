@@ -3,6 +3,7 @@
 // docs/metrics.md says the same to people, and a test compares the two.
 
 import {
+  backlogGauge,
   counter,
   deploymentCounter,
   deploymentGauge,
@@ -114,6 +115,26 @@ export const metrics: readonly Metric[] = [
     "corral_calls_waiting_for_load",
     "Calls that wait until the model is loaded.",
     ({ residency }) => residency.waitingCount,
+  ),
+  backlogGauge(
+    "corral_queue_runs",
+    "Asynchronous runs that wait for a replica.",
+    ({ queuedCount }) => queuedCount,
+  ),
+  backlogGauge(
+    "corral_queue_oldest_seconds",
+    "How long the first of them has waited; 0 where none waits.",
+    ({ oldestSeconds }) => oldestSeconds,
+  ),
+  backlogGauge(
+    "corral_deliveries_pending",
+    "Results that are still to be sent to their webhooks.",
+    ({ pendingDeliveryCount }) => pendingDeliveryCount,
+  ),
+  backlogGauge(
+    "corral_deliveries_dead",
+    "Results whose webhook was given up, as long as they are kept.",
+    ({ deadDeliveryCount }) => deadDeliveryCount,
   ),
   deploymentCounter(
     "corral_replica_restarts_total",

@@ -72,6 +72,30 @@ test("what a deployment's calls counted is there, and a restart of its replica t
   assert.equal(valueOf(await scrape(), "corral_replica_restarts_total", "counted"), 1);
 });
 
+test("what waits in the queue, and results that were given up, are counted by deployment", async () => {
+  const { id } = await platform.deploy("backlogged");
+  const { pool } = platform.store;
+  const insert = (status: string, webhook: object | null, createdAt: string, finishedAt: string | null) =>
+    pool.query(
+      `insert into runs (id, project_id, deployment_id, dialect, status, asynchronous, webhook, created_at, finished_at)
+        values (gen_random_uuid(), 'default', $1, 'corral', $2, true, $3, ${createdAt}, ${finishedAt})`,
+      [id, status, webhook === null ? null : JSON.stringify(webhook)],
+    );
+  const webhook = { url: "https://hooks.example.com/", dialect: "corral" };
+  await insert("queued", null, "now() - interval '90 seconds'", null);
+  await insert("queued", null, "now()", null);
+  await insert("failed", webhook, "now()", "now()");
+  await pool.query(`update deliveries set status = 'dead', next_attempt_at = null, finished_at = now()
+    where run_id in (select id from runs where deployment_id = '${id}')`);
+  const text = await scrape();
+  const told = (name: string) => valueOf(text, name, "backlogged");
+  assert.equal(told("corral_queue_runs"), 2);
+  const oldest = told("corral_queue_oldest_seconds") ?? 0;
+  assert.ok(oldest >= 90 && oldest < 150, String(oldest));
+  assert.deepEqual([told("corral_deliveries_pending"), told("corral_deliveries_dead")], [0, 1]);
+  assert.equal(valueOf(text, "corral_queue_runs", "counted"), 0);
+});
+
 test("a deleted deployment's series disappear, and a new one of its name begins at nothing", async () => {
   await platform.deploy("fleeting");
   await call("fleeting");

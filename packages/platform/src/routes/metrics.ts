@@ -5,11 +5,17 @@ import { principalOf } from "../gateway/answer-error.ts";
 import { mayUseModel } from "../gateway/guard.ts";
 import { exposition, expositionType } from "../metrics/exposition.ts";
 import type { DeploymentSample } from "../replica/live-replica.ts";
+import { noBacklog, readBacklogs } from "../store/backlogs.ts";
+import type { Db } from "../store/schema.ts";
 
 /** The deployments that this process supervises now. */
 export type SampleDeployments = () => readonly DeploymentSample[];
 
-export function registerMetricsRoute(app: FastifyInstance, sampleDeployments: SampleDeployments): void {
+export function registerMetricsRoute(
+  app: FastifyInstance,
+  db: Db,
+  sampleDeployments: SampleDeployments,
+): void {
   app.get(
     "/metrics",
     {
@@ -25,7 +31,13 @@ export function registerMetricsRoute(app: FastifyInstance, sampleDeployments: Sa
       const visible = sampleDeployments().filter(
         ({ projectId, modelName }) => projectId === principal.projectId && mayUseModel(principal, modelName),
       );
-      return reply.type(expositionType).send(await exposition(visible));
+      // What this process counted is there without the database, too.
+      const backlogs = await readBacklogs(db, principal.projectId).catch(() => null);
+      const samples = visible.map((sample) => ({
+        ...sample,
+        backlog: backlogs === null ? null : (backlogs.get(sample.deploymentName) ?? noBacklog),
+      }));
+      return reply.type(expositionType).send(await exposition(samples));
     },
   );
 }
