@@ -4,6 +4,7 @@ import { defaultUnpackLimits } from "@corral/bundle";
 import { ServingError } from "@corral/contract";
 import { readHubSettings } from "@corral/weights";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Server as TlsServer } from "node:tls";
 import type { Logger } from "pino";
 import { ensureAdminKey } from "./admin-key.ts";
@@ -50,6 +51,8 @@ export interface Platform {
 }
 
 const drainMs = 15_000;
+/** A server that has not noticed the end of a lost machine's connection keeps its lock for so long. */
+const presenceWaitMs = 30_000;
 /** A renewed certificate is served after so long at most. */
 const certificateMs = 60_000;
 const bundleLimits = {
@@ -190,6 +193,8 @@ async function start(
     },
   });
   closing.add(() => presence.close());
+  // Another process may be ending what the one before this left; so it does not begin amid that.
+  await Promise.race([presence.held, sleep(presenceWaitMs, undefined, { ref: false })]);
   let queue: RunQueue | null = null;
   // After the replicas: what they had was given back with them.
   closing.add(() => queue?.close());

@@ -1,7 +1,7 @@
 // From which absence on a platform process counts as dead. Pure.
 
-/** A process that lives has its lock again well before, once the database answers. */
-const deadAfterLooks = 5;
+/** Looks are a second apart; a process that lives has its lock again well before, once the database answers. */
+const deadAfterLooks = 8;
 
 /** Platform ids, and at how many looks in a row each was absent. */
 export type Absences = ReadonlyMap<string, number>;

@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { test, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import pg from "pg";
 import { pino } from "pino";
 import { openTestStore } from "../store/testing.ts";
 import { until } from "../testing/until.ts";
 import { insertTestRun } from "../webhook/testing/insert-run.ts";
-import { openPresence, type Presence } from "./presence.ts";
+import { openPresence, tryPresenceLock, type Presence } from "./presence.ts";
 import { startTakeOver } from "./take-over.ts";
 
 const store = await openTestStore();
@@ -127,12 +130,91 @@ test("a process that was taken for dead learns of it when it is back", async (t)
   const id = randomUUID();
   const back = Promise.withResolvers<void>();
   await begin(id, back.resolve);
-  // As if another one had looked five times while it was away.
+  // As if another one had taken it over while it was away.
   await pool.query("delete from platforms where id = $1", [id]);
   await loseConnection(id);
   await back.promise;
   assert.equal(await count("platforms", "id", id), 1);
 });
+
+test("a process whose connection fell silent, without an end, learns that it was taken for dead", async (t) => {
+  const relay = await startRelay();
+  const relayed = new pg.Pool({ ...optionsOf(pool), host: "127.0.0.1", port: relay.port });
+  const id = randomUUID();
+  const back = Promise.withResolvers<void>();
+  const presence = openPresence({ pool: relayed, platformId: id, log, onGivenUp: back.resolve });
+  t.after(async () => {
+    await presence.close();
+    await relayed.end();
+    await relay.close();
+    await pool.query("delete from platforms");
+  });
+  await presence.held;
+  relay.silence();
+  await until("the server has lost its connection", async () => !(await isHeld(id)));
+  await pool.query("delete from platforms where id = $1", [id]);
+  await back.promise;
+  assert.ok(await isHeld(id));
+});
+
+test("who takes over ends nothing of a process that is back, and one that is back waits until it is done", async (t) => {
+  const { begin } = await setUp(t);
+  const id = randomUUID();
+  const { presence } = await begin(id);
+  const session = await pool.connect();
+  await presence.close();
+  await until("its lock can be had", () => tryPresenceLock(session, id));
+  const again = openPresence({ pool, platformId: id, log, onGivenUp: () => {} });
+  await sleep(800);
+  assert.equal(await count("platforms", "id", id), 1, "somebody holds its lock: nobody takes over");
+  let isBack = false;
+  void again.held.then(() => (isBack = true));
+  await sleep(50);
+  assert.equal(isBack, false);
+  session.release(true);
+  await again.held;
+  assert.deepEqual(await leases(id), [1, 1, 1, 1]);
+  await again.close();
+});
+
+/** With the password, which the pool keeps from being listed. */
+function optionsOf({ options }: pg.Pool): pg.PoolConfig {
+  return { ...options, ...(options.password === undefined ? {} : { password: options.password }) };
+}
+
+/** Between a client and PostgreSQL; made silent, it ends at the server's side what there is, and says nothing to the client. */
+async function startRelay() {
+  const { host = "", port } = new pg.Client(optionsOf(pool));
+  const pairs = new Set<readonly [Socket, Socket]>();
+  const server = createServer((near) => {
+    const far = connect(host.startsWith("/") ? { path: `${host}/.s.PGSQL.${port}` } : { host, port });
+    pairs.add([near, far]);
+    for (const socket of [near, far]) socket.on("error", () => undefined);
+    near.pipe(far);
+    far.pipe(near, { end: false });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    port: (server.address() as AddressInfo).port,
+    silence() {
+      for (const [near, far] of pairs) {
+        near.unpipe(far);
+        far.unpipe(near);
+        near.resume();
+        far.destroy();
+      }
+    },
+    async close() {
+      for (const [near, far] of pairs) {
+        near.destroy();
+        far.destroy();
+      }
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
 
 async function isHeld(platformId: string): Promise<boolean> {
   const { rows } = await pool.query<{ held: boolean }>(

@@ -10,7 +10,7 @@ import { sweepKeys } from "../store/idempotency.ts";
 import { endReplica, listAliveReplicas } from "../store/replicas.ts";
 import type { Store } from "../store/store.ts";
 import { countAbsent, deadOf, noAbsences } from "./absence.ts";
-import { isPresent } from "./presence.ts";
+import { isPresent, tryPresenceLock } from "./presence.ts";
 
 export interface TakeOverOptions {
   readonly store: Pick<Store, "db" | "pool">;
@@ -32,8 +32,7 @@ export function startTakeOver({ store, platformId, log, now, lookMs = 1_000 }: T
   async function look(): Promise<void> {
     absences = countAbsent(absences, await findAbsent(store, platformId));
     for (const id of deadOf(absences)) {
-      if (!(await forget(store, id))) continue;
-      await takeOver(store, id, now);
+      if (!(await takeOver(store, id, now))) continue;
       log.warn({ platform: id }, "a platform process ended; what it had under way goes on here");
     }
   }
@@ -57,25 +56,32 @@ async function findAbsent({ pool }: Pick<Store, "pool">, platformId: string): Pr
   return rows.map(({ id }) => id);
 }
 
-/** False: another process takes it over, or it is back. One that comes back finds by it that it was given up. */
-async function forget({ pool }: Pick<Store, "pool">, platformId: string): Promise<boolean> {
-  const { rowCount } = await pool.query(
-    `delete from platforms where id = $1 and not ${isPresent("platforms.id")}`,
-    [platformId],
-  );
-  return rowCount === 1;
-}
-
+/**
+ * With its lock in hand: it cannot come back meanwhile, and no other process does the same. Its row goes last, so that
+ * another one goes on where this one ends amid it. False: it is back, or another took it over.
+ */
 async function takeOver(
   store: Pick<Store, "db" | "pool">,
   platformId: string,
   now: () => Date,
-): Promise<void> {
+): Promise<boolean> {
   const { db, pool } = store;
-  // Its replicas ended with it, and nobody else tells of their runs.
-  for (const { id } of await listAliveReplicas(db, { platformId }))
-    await endReplica(db, id, { now: now(), detail: "Its platform process is gone.", error: lostRun });
-  await takeBackLapsed(pool, { platformId });
-  await releaseDeliveriesOf(db, platformId);
-  await sweepKeys(store, platformId);
+  const session = await pool.connect();
+  try {
+    if (!(await tryPresenceLock(session, platformId))) return false;
+    const { rowCount } = await session.query("select from platforms where id = $1", [platformId]);
+    if (rowCount === 0) return false;
+    // Its replicas ended with it, and nobody else tells of their runs.
+    for (const { id } of await listAliveReplicas(db, { platformId }))
+      await endReplica(db, id, { now: now(), detail: "Its platform process is gone.", error: lostRun });
+    await takeBackLapsed(pool, { platformId });
+    await releaseDeliveriesOf(db, platformId);
+    await sweepKeys(store, platformId);
+    // One that comes back finds by it that it was given up.
+    await session.query("delete from platforms where id = $1", [platformId]);
+    return true;
+  } finally {
+    // The lock ends with the session.
+    session.release(true);
+  }
 }

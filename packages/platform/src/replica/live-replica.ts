@@ -20,6 +20,7 @@ export interface ReplicaRecords {
     readonly deploymentId: string;
     readonly address: string;
   }): Promise<void>;
+  /** Fails with `conflict`, as `setStatus` does, where another platform process has ended the replica. */
   identify(replicaId: string, pid: number, processStarted: string | null): Promise<void>;
   setStatus(replicaId: string, status: ReplicaStatus): Promise<void>;
   /** Commits reports; gives the number up to which all are committed. */

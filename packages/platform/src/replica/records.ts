@@ -1,6 +1,6 @@
 // How supervisors write replicas down: the store's functions behind the supervisor's port.
 
-import type { Report } from "@corral/contract";
+import { ServingError, type Report } from "@corral/contract";
 import { setMeasured } from "../store/change-deployments.ts";
 import { endReplica, insertReplica, updateReplica } from "../store/replicas.ts";
 import { setCodeInterface } from "../store/versions.ts";
@@ -21,10 +21,12 @@ export function createReplicaRecords({ db, platformId, record, now }: ReplicaRec
       await insertReplica(db, { ...replica, platformId });
     },
     async identify(replicaId, pid, processStarted) {
-      await updateReplica(db, replicaId, { pid, ...(processStarted === null ? {} : { processStarted }) });
+      const change = { pid, ...(processStarted === null ? {} : { processStarted }) };
+      if ((await updateReplica(db, replicaId, change)) === null) throw takenForDead();
     },
     async setStatus(replicaId, status) {
-      if (status !== "ended") await updateReplica(db, replicaId, { status });
+      if (status === "ended") return;
+      if ((await updateReplica(db, replicaId, { status })) === null) throw takenForDead();
     },
     record,
     reserve: (replicaId, reservation) => reserveBudget(db, { ...reservation, replicaId }, now()),
@@ -34,6 +36,14 @@ export function createReplicaRecords({ db, platformId, record, now }: ReplicaRec
       await endReplica(db, replicaId, { now: now(), detail, error: lostRun });
     },
   };
+}
+
+/** Its row was ended by another process: nothing that it reports is kept any more. */
+function takenForDead(): ServingError {
+  return new ServingError(
+    "conflict",
+    "Another platform process took this one for dead, and ended its replica.",
+  );
 }
 
 /** What a run says that was open when its replica ended. */

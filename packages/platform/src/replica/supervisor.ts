@@ -1,7 +1,7 @@
 // The life of a deployment's replica: it is loaded and unloaded as told, its reports are followed, its end is written.
 // When it is loaded is decided in `../residency/`, what a state means in `../domain/`; rows are written through a port.
 
-import type { CodeInterface, ReplicaAdapters, Report } from "@corral/contract";
+import { isServingError, type CodeInterface, type ReplicaAdapters, type Report } from "@corral/contract";
 import type { Logger } from "pino";
 import type { ReplicaHost, ReplicaPlan } from "../build/replica-config.ts";
 import {
@@ -360,6 +360,7 @@ export class DeploymentSupervisor {
         { replica: current.id, err: String(error) },
         "the replica's status is not written",
       );
+      if (isServingError(error) && error.code === "conflict") current.process?.kill("SIGKILL");
     });
   }
 
