@@ -28,7 +28,7 @@ export const groups = [
     patterns: ["packages/*/src/**/*.test.ts", "scripts/**/*.test.ts", "bench/**/*.test.ts"],
     concurrency: 3,
   },
-  { title: "End-to-end stories", patterns: ["e2e/**/*.test.ts"], concurrency: 2 },
+  { title: "End-to-end stories", patterns: ["e2e/**/*.test.ts"], concurrency: 3 },
 ];
 
 async function main(filters: readonly string[]): Promise<number> {
