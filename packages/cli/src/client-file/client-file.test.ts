@@ -87,8 +87,8 @@ const generates = documentOf(
   {
     Input: {
       type: "object",
-      properties: { prompt: text, stream: { type: "boolean" } },
-      required: ["prompt"],
+      properties: { prompt: text, stream: { anyOf: [{ type: "boolean" }, { type: "null" }] } },
+      additionalProperties: {},
     },
     Output: { $ref: "#/components/schemas/Output_Loop" },
     Output_Loop: { anyOf: [{ $ref: "#/components/schemas/Output_Back" }, { type: "null" }] },
@@ -130,11 +130,14 @@ for await (const piece of createWords({ key: "k" }).predict("anything")) piece.t
 const llama = createLlama({ key: "k" });
 export const nested: OutputList = [[["a"], "b"]];
 for await (const { event, data } of llama.stream({ prompt: "a" })) if (event === "token") data.text.toUpperCase();
+await llama.predict({ prompt: "a", of_another_name: 1 });
 await shop.predict({ items: [{ name: 1 }] });
 await shop.predict({ items: [], mode: "medium" });
 await shop.predict({ items: [], other: true });
 (await shop.predict({ items: [] })).totals;
 await llama.predict({ prompt: "a", stream: true });
+await llama.predict({ prompt: 5 });
+llama.stream({ prompt: 5 });
 `,
     );
     const { stdout } = spawnSync(
@@ -157,7 +160,7 @@ await llama.predict({ prompt: "a", stream: true });
       .map((line) => /^(\w+\.ts)\((\d+)/.exec(line)?.slice(1).join(":") ?? line);
     assert.deepEqual(
       lines,
-      ["calls.ts:11", "calls.ts:12", "calls.ts:13", "calls.ts:14", "calls.ts:15"],
+      [12, 13, 14, 15, 16, 17, 18].map((line) => `calls.ts:${line}`),
       stdout,
     );
   } finally {

@@ -111,11 +111,11 @@ async function* events(response: Response): AsyncGenerator<StreamEvent, void, un
 export function createClient(options: ClientOptions) {
   return {
     /** With the whole answer at its end; \`stream\` gives it as it is made. */
-    async predict(input: Omit<Input, "stream">, callOptions: CallOptions = {}): Promise<Output> {
+    async predict(input: Input & { readonly stream?: never }, callOptions: CallOptions = {}): Promise<Output> {
       return (await (await call({ ...input, stream: false }, options, callOptions)).json()) as Output;
     },
     async *stream(
-      input: Omit<Input, "stream">,
+      input: Input & { readonly stream?: never },
       callOptions: CallOptions = {},
     ): AsyncGenerator<StreamEvent, void, undefined> {
       yield* events(await call({ ...input, stream: true }, options, callOptions));
