@@ -51,12 +51,12 @@ export async function relaySocket(
   left.catch(() => undefined);
   const end = await Promise.race([ended.promise, left.then(() => null)]);
   if (end === null) {
-    upstream.close(sendable(socket.closeCode ?? 1000));
+    upstream.close(codeForServer(socket.closeCode ?? 1000));
     return;
   }
   await toCaller.sent();
   if (end.code === 1006) throw new Error("The model's server broke the websocket off.");
-  socket.close(sendable(end.code), end.reason);
+  socket.close(codeForCaller(end.code), end.reason);
 }
 
 /** What the caller sends, until it closes or is gone. */
@@ -99,7 +99,12 @@ function createSender(socket: ModelSocket, giveUp: () => void) {
   };
 }
 
-/** Some codes only say how a connection ended, and others are kept for the protocol itself. */
-function sendable(code: number): number {
+/** What Node's websocket may close with, as a browser's. */
+function codeForServer(code: number): number {
   return code === 1000 || (code >= 3000 && code <= 4999) ? code : 1000;
+}
+
+/** Some codes are never sent: they only say how a connection ended. Source: RFC 6455, section 7.4.1. */
+function codeForCaller(code: number): number {
+  return [1004, 1005, 1006, 1015].includes(code) ? 1000 : code;
 }

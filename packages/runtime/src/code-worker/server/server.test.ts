@@ -109,11 +109,13 @@ server.on("upgrade", (request, socket) => {
   socket.on("data", (frame) => {
     const body = Buffer.from(frame.subarray(6, 6 + (frame[1] & 127))).map((byte, index) => byte ^ frame[2 + (index & 3)]);
     if ((frame[0] & 15) === 8) {
-      console.log("closed by the caller with " + body.readUInt16BE());
+      console.log("closed by the caller with " + (body.length < 2 ? "no code" : body.readUInt16BE()));
       send(0x88, body.subarray(0, 2));
       return void socket.end();
     }
-    if (body.toString() === "bye") send(0x88, Buffer.concat([Buffer.from([4001 >> 8, 4001 & 255]), Buffer.from("enough")]));
+    const [, code] = /^close (.*)$/.exec(body.toString()) ?? [];
+    if (code !== undefined) send(0x88, Buffer.from(code === "none" ? [] : [code >> 8, code & 255]));
+    else if (body.toString() === "bye") send(0x88, Buffer.concat([Buffer.from([4001 >> 8, 4001 & 255]), Buffer.from("enough")]));
     else if (body.toString() === "break") socket.destroy();
     else send(frame[0], body.toReversed());
   });
@@ -183,6 +185,19 @@ test("a websocket reaches the endpoint of predict, passes both ways, and ends as
   assert.equal(await broken.ended, "exception");
   assert.equal(await openSocket(code, "/v1/websocket?refuse").ended, "exception");
   assert.equal(code.worker.restartCount, 0);
+});
+
+test("the server's close code comes through, but for one that is never sent", async () => {
+  await using code = await startServer({}, { "server.mjs": socketProgram });
+  const closed = async (message: string) => {
+    const socket = openSocket(code, "/v1/websocket");
+    await socket.next();
+    socket.running.input(Buffer.from(message), true);
+    return await socket.ended;
+  };
+  for (const number of [1000, 1001, 1008, 1011, 1013, 3000])
+    assert.equal(await closed(`close ${number}`), String(number));
+  assert.equal(await closed("close none"), "1000");
 });
 
 test("a server that does not come up says why: its end, its silence, or whose port it is", async () => {
