@@ -30,7 +30,11 @@ const code = `
   }`;
 
 /** A client's websocket needs an address of its own: what the gateway does, in a few lines. */
-async function openSocket(replica: TestReplica, headers: Readonly<Record<string, string>> = {}) {
+async function openSocket(
+  replica: TestReplica,
+  headers: Readonly<Record<string, string>> = {},
+  protocols: string[] = [],
+) {
   const runId = randomUUID();
   const server = createServer();
   server.on("upgrade", (request, client, head) => {
@@ -58,7 +62,7 @@ async function openSocket(replica: TestReplica, headers: Readonly<Record<string,
   });
   await once(server.listen(0, "127.0.0.1"), "listening");
   const { port } = server.address() as { port: number };
-  const socket = new WebSocket(`ws://127.0.0.1:${port}/`);
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/`, protocols);
   socket.binaryType = "arraybuffer";
   const closed = new Promise<{ code: number; reason: string }>((resolve) =>
     socket.addEventListener("close", ({ code: number, reason }) => {
@@ -106,6 +110,26 @@ test("it closes with 1000 when the code returns, with its own code, and with 101
   assert.deepEqual(await ending("return"), [1000, "", "succeeded"]);
   assert.deepEqual(await ending("close"), [4000, "enough", "succeeded"]);
   assert.deepEqual(await ending("throw"), [1011, "Internal Server Error (in model/chainlet).", "failed"]);
+});
+
+test("code that accepts a websocket itself chooses among the subprotocols that are offered", async () => {
+  const accepts = `
+    export const acceptsSockets = true;
+    export async function websocket(socket: any, { request }: any) {
+      const offered = request.headers.get("sec-websocket-protocol");
+      socket.accept(offered === null ? "never offered" : offered.split(", ")[1]);
+      for await (const message of socket) await socket.send(message);
+    }`;
+  await using replica = await startTestBundle({ files: { "model/model.ts": accepts } });
+  const negotiated = async (protocols: string[]) => {
+    const { ask, socket, closed } = await openSocket(replica, {}, protocols);
+    assert.equal(await ask("hello"), "hello");
+    socket.close();
+    await closed;
+    return socket.protocol;
+  };
+  assert.equal(await negotiated(["a", "b"]), "b");
+  assert.equal(await negotiated([]), "");
 });
 
 test("a model without the method, with code or not, accepts and closes with 1003", async () => {
@@ -162,6 +186,21 @@ test("while the code is started again a websocket is told to come later", async 
   assert.equal((await first.closed).code, 1011);
   const { closed } = await openSocket(replica);
   assert.deepEqual(await closed, { code: 1013, reason: "The code is being started." });
+});
+
+test("what a caller sends along with its handshake is answered after it", async () => {
+  await using replica = await startTestBundle({ files: { "model/model.ts": code } });
+  const socket = connect(replica.socketPath);
+  socket.write(
+    `GET /sync/v1/websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: a\r\nx-corral-run-id: ${randomUUID()}\r\nx-corral-dialect: baseten\r\nx-corral-project: default\r\n\r\n\x81\x82\0\0\0\0hi`,
+    "latin1",
+  );
+  let received = "";
+  for await (const piece of socket.setEncoding("latin1")) {
+    received += piece;
+    if (received.endsWith("\x81\x02HI")) break;
+  }
+  assert.match(received, /^HTTP\/1\.1 101 /);
 });
 
 test("a caller that is gone without a word is told to the code", async () => {

@@ -1,6 +1,6 @@
 // A websocket of the model's code: opened, its run begun, messages handed over both ways, the run's end committed, closed.
-// Source: truss 0.18.35, templates/server/truss_server.py: the server accepts first; a method that returns closes with
-// 1000, one that fails with 1011, and a model without one with 1003.
+// Source: truss 0.18.35, templates/server/truss_server.py: the server accepts before the method runs; a method that
+// returns closes with 1000, one that fails with 1011, and a model without one with 1003.
 
 import { websocketMessageBytes } from "@corral/contract";
 import type { IncomingMessage } from "node:http";
@@ -10,6 +10,7 @@ import { callTimings } from "../call-timings.ts";
 import { readForwardedCall } from "../call-headers.ts";
 import { isCommitted } from "../commitment.ts";
 import { startOf } from "../run-ledger.ts";
+import { subprotocolHeader } from "../websocket/subprotocols.ts";
 import { openServerSocket, type ServerSocket } from "../websocket/server-socket.ts";
 import { requestHeaders, type CodeService } from "./answer-with-code.ts";
 import { errorOf } from "./code-envelope.ts";
@@ -83,7 +84,7 @@ export async function websocketWithCode(
       timeoutMs: null,
       sink: {
         answer: () => resolve({ kind: "ended", code: 1000, reason: "" }),
-        begin: () => {},
+        begin: ({ headers }) => socket.accept(new Map(headers).get(subprotocolHeader) ?? null),
         chunk(body, isText) {
           if (socket.send(body, isText) || isPaused || isLeft) return;
           isPaused = true;

@@ -1,10 +1,11 @@
-// The server's end of one websocket: opened on an upgraded connection, kept alive, closed with a code. Knows not what
+// The server's end of one websocket: accepted on an upgraded connection, kept alive, closed with a code. Knows not what
 // is said on it.
 // Source: RFC 6455; intervals as uvicorn's, which the Truss server runs on.
 
 import { createHash } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
+import { offeredSubprotocols, subprotocolHeader } from "./subprotocols.ts";
 import { FrameReader, SocketViolation, type SocketEvent } from "./frame-reader.ts";
 
 export interface ServerSocketOptions {
@@ -23,8 +24,14 @@ export interface ServerSocketOptions {
 }
 
 export interface ServerSocket {
+  /**
+   * Answers the handshake; a second time is without effect. Before it nothing is sent, and nothing that comes is read.
+   * @param subprotocol null, or not one that was offered: none
+   */
+  accept(subprotocol: string | null): void;
   /** False: the other side reads slower than this one sends. */
   send(data: Uint8Array, isText: boolean): boolean;
+  /** Accepts it first. */
   close(code: number, reason: string): void;
   /** Reads nothing until `resume`, so that the other side must wait. */
   pause(): void;
@@ -43,12 +50,17 @@ export function openServerSocket(options: ServerSocketOptions): ServerSocket | n
     );
     return null;
   }
+  const offered = offeredSubprotocols(request.headers[subprotocolHeader]);
   const reader = new FrameReader(mostMessageBytes);
+  const early: Buffer[] = [head];
+  let isAccepted = false;
   let isOver = false;
   let isClosing = false;
   let isAnswered = true;
   let isPaused = false;
   let closeTimer: NodeJS.Timeout | undefined;
+  let pings: NodeJS.Timeout | undefined;
+  const accepted = acceptOf(key);
 
   function over(code: number): void {
     if (isOver) return;
@@ -61,7 +73,21 @@ export function openServerSocket(options: ServerSocketOptions): ServerSocket | n
     stream.write(frameHeader(opcode, data.length));
     return stream.write(data);
   }
+  function accept(subprotocol: string | null): void {
+    if (isAccepted || isOver || !stream.writable) return;
+    isAccepted = true;
+    const chosen = offered.find((one) => one === subprotocol);
+    const line = chosen === undefined ? "" : `Sec-WebSocket-Protocol: ${chosen}\r\n`;
+    stream.write(
+      `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accepted}\r\n${line}\r\n`,
+    );
+    pings = setInterval(ping, pingMs);
+    pings.unref();
+    for (const bytes of early.splice(0)) read(bytes);
+    if (!isPaused) stream.resume();
+  }
   function close(code: number, reason: string): void {
+    accept(null);
     if (isClosing || isOver) return;
     isClosing = true;
     // Its messages are wanted no more; its close is.
@@ -99,6 +125,11 @@ export function openServerSocket(options: ServerSocketOptions): ServerSocket | n
   }
   function read(bytes: Buffer): void {
     if (isOver) return;
+    if (!isAccepted) {
+      early.push(bytes);
+      stream.pause();
+      return;
+    }
     try {
       for (const event of reader.push(bytes)) take(event);
     } catch (error) {
@@ -108,12 +139,11 @@ export function openServerSocket(options: ServerSocketOptions): ServerSocket | n
       over(error.code);
     }
   }
-  const pings = setInterval(() => {
+  function ping(): void {
     if (!isAnswered && !isPaused) return void stream.destroy();
     isAnswered = false;
     write(9, new Uint8Array());
-  }, pingMs);
-  pings.unref();
+  }
 
   if ("setTimeout" in stream && typeof stream.setTimeout === "function") stream.setTimeout(0);
   stream.on("data", read);
@@ -124,12 +154,7 @@ export function openServerSocket(options: ServerSocketOptions): ServerSocket | n
     clearTimeout(closeTimer);
     over(1006);
   });
-  stream.write(
-    `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${acceptOf(key)}\r\n\r\n`,
-  );
-  // Not before the caller holds the socket.
-  if (head.length > 0) setImmediate(() => read(head));
-  return { send: (data, isText) => write(isText ? 1 : 2, data), close, pause, resume };
+  return { accept, send: (data, isText) => write(isText ? 1 : 2, data), close, pause, resume };
 }
 
 function acceptOf(key: string): string {

@@ -3,7 +3,8 @@
 // Source: truss 0.18.35, templates/docker_server/proxy.conf.jinja.
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { HttpError, type CallContext, type ModelSocket } from "@corral/model";
+import { HttpError, type CallContext } from "@corral/model";
+import type { UnacceptedSocket } from "../typescript/author-socket.ts";
 import { JsonText } from "../typescript/send-answer.ts";
 import { ask, startAuthorServer, type ServerSettings } from "./author-server.ts";
 import { forward, type ServerRequest } from "./forward.ts";
@@ -43,8 +44,11 @@ export async function http(_input: unknown, { request, signal }: CallContext): P
   return await passOn(known().port, { ...target, headers, body, signal });
 }
 
+/** The author's server says with which subprotocol. */
+export const acceptsSockets = true;
+
 /** To the endpoint of `predict`, as Truss's proxy does. */
-export async function websocket(socket: ModelSocket, { request, signal }: CallContext): Promise<void> {
+export async function websocket(socket: UnacceptedSocket, { request, signal }: CallContext): Promise<void> {
   const { port, predict_endpoint: path } = known();
   const { headers, url } = request;
   const query = url.includes("?") ? url.slice(url.indexOf("?")) : "";

@@ -1,8 +1,10 @@
-// A caller's websocket, handed on to the author's server: messages both ways as they come, and the code of whoever closes
-// first. Knows no protocol inside of them.
+// A caller's websocket, handed on to the author's server: accepted with the subprotocol that the server chose, messages
+// both ways as they come, and the code of whoever closes first. Knows no protocol inside of them.
 
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ModelSocket, SocketMessage } from "@corral/model";
+import type { SocketMessage } from "@corral/model";
+import { offeredSubprotocols, subprotocolHeader } from "../../websocket/subprotocols.ts";
+import type { UnacceptedSocket } from "../typescript/author-socket.ts";
 
 export interface RelayOptions {
   readonly port: number;
@@ -28,16 +30,20 @@ interface Close {
 
 /** Resolves when both are closed. Fails where the server refuses it, breaks off, or sends faster than it is read. */
 export async function relaySocket(
-  socket: ModelSocket,
+  socket: UnacceptedSocket,
   { port, path, headers, signal }: RelayOptions,
 ): Promise<void> {
   const given = Object.fromEntries([...headers].filter(([name]) => !ownHeaders.test(name)));
-  const upstream = new WebSocket(`ws://${host}:${port}${path}`, { headers: given });
+  const protocols = [...offeredSubprotocols(headers.get(subprotocolHeader))];
+  const upstream = new WebSocket(`ws://${host}:${port}${path}`, { headers: given, protocols });
   upstream.binaryType = "arraybuffer";
   const opened = Promise.withResolvers<boolean>();
   const ended = Promise.withResolvers<Close>();
   const toCaller = createSender(socket, () => upstream.close());
-  upstream.addEventListener("open", () => opened.resolve(true));
+  upstream.addEventListener("open", () => {
+    socket.accept(upstream.protocol);
+    opened.resolve(true);
+  });
   upstream.addEventListener("error", () => opened.resolve(false));
   upstream.addEventListener("message", ({ data }: MessageEvent) =>
     toCaller.add(typeof data === "string" ? data : new Uint8Array(data)),
@@ -60,7 +66,7 @@ export async function relaySocket(
 }
 
 /** What the caller sends, until it closes or is gone. */
-async function passOn(socket: ModelSocket, upstream: WebSocket): Promise<void> {
+async function passOn(socket: UnacceptedSocket, upstream: WebSocket): Promise<void> {
   for await (const message of socket) {
     while (upstream.bufferedAmount > fullBytes) await sleep(againMs);
     upstream.send(typeof message === "string" ? message : new Uint8Array(message));
@@ -68,7 +74,7 @@ async function passOn(socket: ModelSocket, upstream: WebSocket): Promise<void> {
 }
 
 /** Messages to the caller in their order, each when the one before was taken. */
-function createSender(socket: ModelSocket, giveUp: () => void) {
+function createSender(socket: UnacceptedSocket, giveUp: () => void) {
   let waitingBytes = 0;
   let failure: Error | null = null;
   let turn: Promise<void> = Promise.resolve();

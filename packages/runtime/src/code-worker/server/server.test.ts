@@ -101,8 +101,10 @@ import { createServer } from "node:http";
 const server = createServer((request, response) => response.end("{}"));
 server.on("upgrade", (request, socket) => {
   if (request.url.includes("refuse")) return void socket.end("HTTP/1.1 403 Forbidden\\r\\ncontent-length: 0\\r\\n\\r\\n");
+  const chosen = request.headers["sec-websocket-protocol"]?.split(", ").at(-1);
+  const line = chosen === undefined ? "" : "sec-websocket-protocol: " + chosen + "\\r\\n";
   const key = createHash("sha1").update(request.headers["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest("base64");
-  socket.write("HTTP/1.1 101 Switching Protocols\\r\\nconnection: upgrade\\r\\nupgrade: websocket\\r\\nsec-websocket-accept: " + key + "\\r\\n\\r\\n");
+  socket.write("HTTP/1.1 101 Switching Protocols\\r\\nconnection: upgrade\\r\\nupgrade: websocket\\r\\nsec-websocket-accept: " + key + "\\r\\n" + line + "\\r\\n");
   const send = (head, body) => socket.write(Buffer.concat([Buffer.from([head, body.length]), body]));
   send(0x81, Buffer.from(request.url + " " + request.headers["x-own"]));
   socket.on("error", () => {});
@@ -124,19 +126,20 @@ server.listen(Number(process.env.SERVER_PORT), "127.0.0.1");
 `;
 
 /** A websocket as the replica opens it. */
-function openSocket(code: TestCode, url: string) {
+function openSocket(code: TestCode, url: string, headers: readonly [string, string][] = []) {
   const received: string[] = [];
+  const accepted = Promise.withResolvers<ReadonlyMap<string, string>>();
   let heard = Promise.withResolvers<void>();
   const ended = Promise.withResolvers<string>();
   const running = code.worker.call({
     method: "websocket",
     runId: "r",
-    request: { method: "GET", url, headers: [["x-own", "yes"]] },
+    request: { method: "GET", url, headers: [["x-own", "yes"], ...headers] },
     body: new Uint8Array(),
     timeoutMs: null,
     sink: {
       answer: () => ended.resolve("answered"),
-      begin: () => {},
+      begin: (head) => accepted.resolve(new Map(head.headers)),
       chunk(body, isText) {
         received.push(`${isText === true ? "text" : "bytes"} ${Buffer.from(body).toString()}`);
         heard.resolve();
@@ -148,6 +151,7 @@ function openSocket(code: TestCode, url: string) {
   });
   return {
     running,
+    accepted: accepted.promise,
     ended: ended.promise,
     next: async () => {
       if (received.length === 0) await Promise.race([heard.promise, ended.promise]);
@@ -185,6 +189,20 @@ test("a websocket reaches the endpoint of predict, passes both ways, and ends as
   assert.equal(await broken.ended, "exception");
   assert.equal(await openSocket(code, "/v1/websocket?refuse").ended, "exception");
   assert.equal(code.worker.restartCount, 0);
+});
+
+test("a websocket has the subprotocol that the server chose, and none where none was offered", async () => {
+  await using code = await startServer({}, { "server.mjs": socketProgram });
+  const accepted = async (...headers: [string, string][]) => {
+    const socket = openSocket(code, "/v1/websocket", headers);
+    const chosen = (await socket.accepted).get("sec-websocket-protocol");
+    socket.running.inputEnd(1000);
+    await socket.ended;
+    return chosen;
+  };
+  assert.equal(await accepted(["sec-websocket-protocol", "json.v1, json.v2"]), "json.v2");
+  assert.equal(await accepted(["sec-websocket-protocol", "no word, json.v1, JSON.V1"]), "json.v1");
+  assert.equal(await accepted(), undefined);
 });
 
 test("the server's close code comes through, but for one that is never sent", async () => {

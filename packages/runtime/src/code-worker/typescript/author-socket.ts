@@ -2,10 +2,17 @@
 
 import { websocketMessageBytes } from "@corral/contract";
 import type { ModelSocket, SocketMessage } from "@corral/model";
+import { subprotocolHeader } from "../../websocket/subprotocols.ts";
 import type { Channel } from "./channel.ts";
 
+/** For code that says itself when the caller's handshake is answered. */
+export interface UnacceptedSocket extends ModelSocket {
+  /** Before anything is sent; a second time is without effect. @param subprotocol one that the caller offers; "": none */
+  accept(subprotocol: string): void;
+}
+
 export interface AuthorSocket {
-  readonly socket: ModelSocket;
+  readonly socket: UnacceptedSocket;
   /** Ends the call, unless the author has closed it. */
   end(): void;
   take(data: Buffer, isText: boolean): void;
@@ -17,23 +24,35 @@ export interface AuthorSocketOptions {
   readonly id: number;
   /** What to wait for before the next message is sent; null: nothing. */
   readonly resumed: () => Promise<void> | null;
+  /** The code accepts it; else it is accepted without a subprotocol, before the code runs. */
+  readonly isAcceptedByCode: boolean;
 }
 
-export function createAuthorSocket({ channel, id, resumed }: AuthorSocketOptions): AuthorSocket {
+export function createAuthorSocket(options: AuthorSocketOptions): AuthorSocket {
+  const { channel, id, resumed, isAcceptedByCode } = options;
   const received: SocketMessage[] = [];
   let closedWith: number | null = null;
+  let isAccepted = false;
   let isEnded = false;
   let wake = Promise.withResolvers<void>();
 
+  function accept(subprotocol: string): void {
+    if (isAccepted) return;
+    isAccepted = true;
+    const headers: [string, string][] = subprotocol === "" ? [] : [[subprotocolHeader, subprotocol]];
+    channel.send({ kind: "answer", id, status: 200, headers, stream: true });
+  }
   function close(code: number, reason: string): void {
     if (isEnded) return;
+    accept("");
     isEnded = true;
     channel.send({ kind: "end", id, close_code: code, ...(reason === "" ? {} : { reason }) });
   }
 
-  channel.send({ kind: "answer", id, status: 200, headers: [], stream: true });
+  if (!isAcceptedByCode) accept("");
   return {
     socket: {
+      accept,
       get closeCode() {
         return closedWith;
       },
@@ -46,6 +65,7 @@ export function createAuthorSocket({ channel, id, resumed }: AuthorSocketOptions
         await resumed();
         await channel.room();
         if (closedWith !== null || isEnded) throw new Error("The websocket is closed.");
+        accept("");
         channel.send({ kind: "chunk", id, text: typeof data === "string" }, bytes);
       },
       close: (code = 1000, reason = "") => close(code, reason),

@@ -18,6 +18,8 @@ export interface AuthorModel {
   readonly input: z.ZodType | null;
   readonly output: z.ZodType | null;
   readonly schemas: CodeSchemas | null;
+  /** Its `websocket` gets an `UnacceptedSocket`: ours, for a server that chooses a subprotocol. */
+  readonly acceptsSockets: boolean;
 }
 
 export class ModelNotLoaded extends Error {
@@ -149,6 +151,7 @@ function readModel(object: Members, exported: Members, file: string): AuthorMode
     input,
     output,
     schemas: describeSchemas(input, output, object["predict"]),
+    acceptsSockets: exported["acceptsSockets"] === true,
   };
 }
 

@@ -193,7 +193,8 @@ export function createCallRunner({ channel, model, start, tracebacks }: CallRunn
       const { id, method } = message;
       const resumed = () => call.resumed?.promise ?? null;
       const isSocket = method === "websocket" && model.methods.has(method);
-      const socket = isSocket ? createAuthorSocket({ channel, id, resumed }) : null;
+      const { acceptsSockets: isAcceptedByCode } = model;
+      const socket = isSocket ? createAuthorSocket({ channel, id, resumed, isAcceptedByCode }) : null;
       const call: RunningCall = { id, abort: new AbortController(), resumed: null, socket };
       running.set(id, call);
       void run(call, message, body);
