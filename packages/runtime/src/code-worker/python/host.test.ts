@@ -33,6 +33,23 @@ class Model:
   assert.match(worker.printed(), /loading/);
 });
 
+test("a generator and an iterator, async or not, promise a stream; a list does not", { skip }, async (t) => {
+  const promised = async (annotation: string) => {
+    const worker = await loadModel(
+      t,
+      `
+import typing
+class Model:
+    def predict(self, model_input) -> typing.${annotation}:
+        yield "a"
+`,
+    );
+    return (await worker.heard("loaded")).schemas?.supports_streaming ?? null;
+  };
+  const kinds = ["Generator[str, None, None]", "Iterator[str]", "AsyncIterator[str]", "List[str]"];
+  assert.deepEqual(await Promise.all(kinds.map(promised)), [true, true, true, null]);
+});
+
 test("what the code raises is told with its place, and only the author's frames", { skip }, async (t) => {
   const worker = await loadModel(
     t,

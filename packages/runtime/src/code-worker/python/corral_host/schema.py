@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import sys
 import warnings
-from collections.abc import AsyncGenerator, Awaitable, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Generator, Iterator
 from typing import Any, Dict, NamedTuple, Optional, Tuple, Union, get_args, get_origin
 
 from .errors import parsing_failure
@@ -98,7 +98,7 @@ def _json_schema(model: Any) -> Dict[str, Any]:
 
 def _is_generator(annotation: Any) -> bool:
     origin = get_origin(annotation)
-    return isinstance(origin, type) and issubclass(origin, (Generator, AsyncGenerator))
+    return isinstance(origin, type) and issubclass(origin, (Generator, AsyncGenerator, Iterator, AsyncIterator))
 
 
 def _is_awaitable(annotation: Any) -> bool:
