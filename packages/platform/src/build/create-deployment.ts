@@ -65,7 +65,7 @@ export async function deploy(body: CreateDeployment, options: DeployOptions): Pr
   for (let attempt = 1; ; attempt += 1) {
     const existing = await sameDeployment(db, projectId, version, name, settings);
     if (existing !== null) {
-      const row = options.by === "caller" ? await redeploy(db, existing, idle) : existing;
+      const row = options.by === "caller" ? await redeploy(db, existing, () => idle) : existing;
       if (row !== null) return { row, created: false };
     }
     await requireFit(version, settingsFrom(settings), options.memory());

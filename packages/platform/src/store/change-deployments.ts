@@ -114,13 +114,45 @@ export function setDesired(
   return update(db, projectId, id, { desired });
 }
 
-/** Undefined takes a setting away. Null where the project has no such deployment. */
+/**
+ * What of a deployment's settings changes, by what it is now: nobody else changes it meanwhile. Undefined takes a
+ * setting away. It may be called again, where a write is tried again.
+ */
+export type SettingsChange = (
+  now: Pick<DeploymentRow, "status" | "settings">,
+) => Readonly<Record<string, unknown>>;
+
+/** The other settings stay. Null where the project has no such deployment. */
 export function changeSettings(
   db: Db,
-  { id, project_id: projectId, settings }: Pick<DeploymentRow, "id" | "project_id" | "settings">,
-  changed: Readonly<Record<string, unknown>>,
+  { id, project_id: projectId }: Pick<DeploymentRow, "id" | "project_id">,
+  change: SettingsChange,
 ): Promise<DeploymentRow | null> {
-  return update(db, projectId, id, { settings: JSON.stringify({ ...settings, ...changed }) });
+  return withRetry(db, () =>
+    inTransaction(db, async (transaction) => {
+      const now = await lockSettings(transaction, id);
+      if (now === null) return null;
+      return await update(transaction, projectId, id, {
+        settings: JSON.stringify({ ...now.settings, ...change(now) }),
+      });
+    }),
+  );
+}
+
+/** Until the end of the transaction. Null where it was deleted. */
+export async function lockSettings(
+  transaction: Db,
+  id: string,
+): Promise<Parameters<SettingsChange>[0] | null> {
+  const row = await transaction
+    .selectFrom("deployments")
+    .select(["status", "settings"])
+    .where("id", "=", id)
+    .where("deleted_at", "is", null)
+    // Runs that name the deployment are written meanwhile.
+    .forNoKeyUpdate()
+    .executeTakeFirst();
+  return row ?? null;
 }
 
 /** What a run took, for the next one. */

@@ -3,6 +3,7 @@
 import { sql } from "kysely";
 import { hasDeadline, noDeadline } from "../domain/deploy-deadline.ts";
 import { takesName } from "../domain/model-name.ts";
+import { lockSettings, type SettingsChange } from "./change-deployments.ts";
 import { findDeploymentById } from "./deployments.ts";
 import { inTransaction, withRetry } from "./retry.ts";
 import type { Db, DeploymentRow } from "./schema.ts";
@@ -45,29 +46,27 @@ export function activateDeployment(db: Db, { id, model_id }: Pick<DeploymentRow,
 /**
  * It was asked for again: its model's name leads to it, at once where it has answered before, else when it does. Null
  * where it was deleted meanwhile.
+ * @param change of its settings; it has the time that this gives it, if any
  */
 export function redeploy(
   db: Db,
-  { id, model_id, project_id, settings }: Pick<DeploymentRow, "id" | "model_id" | "project_id" | "settings">,
-  changed: Readonly<Record<string, unknown>> = {},
+  { id, model_id, project_id }: Pick<DeploymentRow, "id" | "model_id" | "project_id">,
+  change: SettingsChange = () => ({}),
 ): Promise<DeploymentRow | null> {
   return withRetry(db, () =>
     inTransaction(db, async (transaction) => {
       await lockModel(transaction, model_id);
-      const row = await transaction
+      const now = await lockSettings(transaction, id);
+      if (now === null) return null;
+      await transaction
         .updateTable("deployments")
         .set({
           deployed_at: sql<Date>`clock_timestamp()`,
-          // It has the time that this call gives it, if any.
-          ...(Object.keys(changed).length === 0 && !hasDeadline(settings)
-            ? {}
-            : { settings: JSON.stringify({ ...settings, ...noDeadline, ...changed }) }),
+          settings: JSON.stringify({ ...now.settings, ...noDeadline, ...change(now) }),
         })
         .where("id", "=", id)
-        .where("deleted_at", "is", null)
-        .returning("status")
-        .executeTakeFirst();
-      if (row?.status === "active" || row?.status === "idle") await leadTo(transaction, model_id, id);
+        .execute();
+      if (now.status === "active" || now.status === "idle") await leadTo(transaction, model_id, id);
       return findDeploymentById(transaction, project_id, id);
     }),
   );

@@ -11,8 +11,9 @@ import {
   listDeployments,
   toDeployment,
 } from "./deployments.ts";
+import { deadlineOf, noDeadline } from "../domain/deploy-deadline.ts";
 import { activateDeployment, deleteDeployment, redeploy } from "./model-name.ts";
-import { createDeployment, setDeploymentStatus, setDesired } from "./change-deployments.ts";
+import { changeSettings, createDeployment, setDeploymentStatus, setDesired } from "./change-deployments.ts";
 import { randomId } from "./ids.ts";
 import {
   createKey,
@@ -239,6 +240,36 @@ test("a model's name leads to the deployment that was asked for last and is acti
   await deleteDeployment(db, "default", two.id, new Date());
   assert.equal(await holder(), one.id, "the name is left to what still answers");
   assert.equal(await redeploy(db, two), null);
+});
+
+test("settings are changed by what the deployment is, not by what it was when it was read", async () => {
+  const model = await getOrCreateModel(db, "default", "settled");
+  const read = await makeDeployment("default", model.id, "settled");
+  const limited = ({ status }: Pick<DeploymentRow, "status">) => ({
+    ...(status === "active" ? noDeadline : deadlineOf(10, 0)),
+  });
+  const before = { ...read.settings };
+  const starting = await changeSettings(db, read, (now) => ({ ...limited(now), labels: { run: "one" } }));
+  assert.deepEqual(starting?.settings, { ...before, ...deadlineOf(10, 0), labels: { run: "one" } });
+  await activateDeployment(db, read);
+  const kept = { ...before, labels: { run: "one" } };
+  assert.deepEqual((await changeSettings(db, read, limited))?.settings, kept);
+  assert.deepEqual((await redeploy(db, read, limited))?.settings, kept);
+  const taken = await redeploy(db, read, () => ({ labels: undefined, promote: true }));
+  assert.deepEqual(taken?.settings, { ...before, promote: true });
+});
+
+test("a change of settings waits for one that is being made", async () => {
+  const model = await getOrCreateModel(db, "default", "waited");
+  const read = await makeDeployment("default", model.id, "waited");
+  const waits: Promise<DeploymentRow | null>[] = [];
+  await db.transaction().execute(async (transaction) => {
+    await activateDeployment(transaction, read);
+    waits.push(changeSettings(db, read, ({ status }) => ({ saw: status })));
+    await changeSettings(transaction, read, () => ({ first: true }));
+  });
+  const [changed] = await Promise.all(waits);
+  assert.deepEqual(changed?.settings, { ...read.settings, first: true, saw: "active" });
 });
 
 test("another project's rows are never found, listed or changed", async () => {

@@ -31,7 +31,7 @@ export async function promoteDeployment(
   if (row.desired === "stopped") await setDesired(db, row.project_id, row.id, "running");
   // First, and harmless alone: after a crash in between, a repetition would not find the previous one any more.
   if (scaleDownPrevious && previous?.id !== row.id) await scaleDown(db, previous);
-  return (await redeploy(db, row, { promote: true, ...withoutScaleDown(row) })) ?? row;
+  return (await redeploy(db, row, (now) => ({ promote: true, ...withoutScaleDown(now) }))) ?? row;
 }
 
 export async function productionOf(db: Db, model: ModelRow): Promise<DeploymentRow | null> {
@@ -40,14 +40,16 @@ export async function productionOf(db: Db, model: ModelRow): Promise<DeploymentR
 
 /** Wanted again, with all the time that it takes. */
 export async function activate(db: Db, row: DeploymentRow): Promise<void> {
-  if (hasDeadline(row.settings)) await changeSettings(db, row, noDeadline);
+  if (hasDeadline(row.settings)) await changeSettings(db, row, () => noDeadline);
   await setDesired(db, row.project_id, row.id, "running");
 }
 
 /** It is unloaded once nobody called it for a while, and a call loads it again. What its author set stays. */
 export async function scaleDown(db: Db, row: DeploymentRow | null): Promise<void> {
   if (row === null || row.settings["idle_seconds"] !== undefined) return;
-  await changeSettings(db, row, { idle_seconds: scaleDownSeconds, scaledDown: true });
+  await changeSettings(db, row, ({ settings }) =>
+    settings["idle_seconds"] === undefined ? { idle_seconds: scaleDownSeconds, scaledDown: true } : {},
+  );
 }
 
 /** For a deployment that becomes production again. */

@@ -122,7 +122,7 @@ async function deploymentOf(
     ...(push.labels === null ? {} : { labels: push.labels }),
     noDownload: !push.allowDownload,
   } satisfies PushedSettings;
-  // What answers already, or would at a call, is not waited for.
+  // What answers already, or would at a call, is not waited for: it may have begun to since its row was read.
   const deadlineFor = ({ status }: Pick<DeploymentRow, "status">) =>
     status === "active" || status === "idle" ? noDeadline : deadlineOf(push.timeoutMinutes, now().getTime());
   if (push.kind === "development") {
@@ -132,7 +132,7 @@ async function deploymentOf(
       requirePush: (manifest: Manifest | null) => requirePush(principal, manifest),
     };
     const { row } = await deploy(wanted, { ...options, ...may, by: "caller" });
-    return (await changeSettings(db, row, { ...said, ...deadlineFor(row) })) ?? row;
+    return (await changeSettings(db, row, (is) => ({ ...said, ...deadlineFor(is) }))) ?? row;
   }
   const settings: PushedSettings & Readonly<Record<string, unknown>> = {
     precision: null,
@@ -150,10 +150,9 @@ async function deploymentOf(
       (push.deploymentTitle === null || pushedSettings(row).title === push.deploymentTitle),
   );
   if (same !== undefined) {
-    const deadline = deadlineFor(same);
     const row = push.promote
-      ? await redeploy(db, same, { ...settings, ...withoutScaleDown(same), ...deadline })
-      : await changeSettings(db, same, { ...said, ...deadline });
+      ? await redeploy(db, same, (is) => ({ ...settings, ...withoutScaleDown(is), ...deadlineFor(is) }))
+      : await changeSettings(db, same, (is) => ({ ...said, ...deadlineFor(is) }));
     if (row !== null) return row;
   }
   const deadline = deadlineOf(push.timeoutMinutes, now().getTime());
