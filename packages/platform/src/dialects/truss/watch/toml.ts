@@ -61,10 +61,12 @@ class Reader {
     if (!isList) return descend(root, keys);
     const last = keys.pop() ?? "";
     const parent = descend(root, keys);
-    const there = parent.get(last) ?? [];
+    const there: TomlValue = parent.get(last) ?? [];
     if (!Array.isArray(there)) throw new NotToml();
     const table: TomlTable = new Map();
-    parent.set(last, [...there, table]);
+    // Grown in place: a copy for each would take time with the square of their number.
+    there.push(table);
+    parent.set(last, there);
     return table;
   }
 
