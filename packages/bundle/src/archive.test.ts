@@ -390,6 +390,19 @@ describe("code in a directory", () => {
     await assert.rejects(readBundle(await directoryOf(files)), /line 1: requirements_file names \.\/deps/);
     await readBundle(await directoryOf({ ...files, "deps/requirements.txt": "numpy\n" }));
   });
+
+  it("names a lock whose project file must be beside it", async () => {
+    const files = {
+      "config.yaml": "model_name: locked\nrequirements_file: app/uv.lock\n",
+      "model/model.py": "",
+      "app/uv.lock": "version = 1\n",
+    };
+    await assert.rejects(
+      readBundle(await directoryOf({ ...files, "pyproject.toml": "" })),
+      /line 2: requirements_file names app\/uv\.lock, which belongs to app\/pyproject\.toml, .* put it beside/,
+    );
+    await readBundle(await directoryOf({ ...files, "app/pyproject.toml": "" }));
+  });
 });
 
 it("files that do not belong to a bundle are removed from its directory", async () => {

@@ -10,6 +10,7 @@ import { isNothing, readCorralSettings, type CorralSettings } from "./corral-set
 import { cleanPath, findCode } from "./find-code.ts";
 import { fieldError, invalidBundle } from "./invalid-bundle.ts";
 import type { BundleCode } from "./manifest.ts";
+import { isProjectFile, projectFileOf } from "./project-file.ts";
 import { secretProblems } from "./secrets-inside.ts";
 import { repositoryOfTrtLlm, trtLlmUnknown } from "./trt-llm.ts";
 import { trussSettings } from "./truss-config.ts";
@@ -176,14 +177,21 @@ function findAnswerer(
     return { answerer: null, code: null };
   }
   if (found.kind !== "found") return { answerer: "weights", code: null };
-  if (requirements !== undefined && found.code.kind === "python" && !paths.has(cleanPath(requirements))) {
-    report(
-      ["requirements_file"],
-      "invalid_parameter",
-      `requirements_file names ${requirements}, which is not in the directory or is left out by the ignore rules.`,
-    );
+  if (requirements !== undefined && found.code.kind === "python") {
+    const message = missingRequirements(requirements, paths);
+    if (message !== null) report(["requirements_file"], "invalid_parameter", message);
   }
   return { answerer: found.code.kind, code: found.code };
+}
+
+/** Null: all that the requirements are read from is there. */
+function missingRequirements(written: string, paths: ReadonlySet<string>): string | null {
+  const file = cleanPath(written);
+  const isLeftOut = "is not in the directory or is left out by the ignore rules";
+  if (!paths.has(file)) return `requirements_file names ${written}, which ${isLeftOut}.`;
+  const project = projectFileOf(file);
+  if (!isProjectFile(file) || paths.has(project)) return null;
+  return `requirements_file names ${written}, which belongs to ${project}, and that ${isLeftOut}; put it beside the lock, or name a requirements.txt.`;
 }
 
 function configOf(

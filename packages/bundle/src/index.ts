@@ -43,6 +43,7 @@ export {
 } from "./manifest.ts";
 export { applyOperations, diffFiles, type PatchOperations } from "./patch.ts";
 export { fieldsForFullPush, isCodeAlone, type PatchedBundle } from "./patch-reach.ts";
+export { isProjectFile, projectFileOf } from "./project-file.ts";
 export { createSyntaxProcesses, type ReadSyntax, type SyntaxProcesses } from "./syntax/syntax-process.ts";
 export { cpuCount, memoryBytes } from "./truss-amounts.ts";
 export { expandedTrussConfig } from "./truss-config.ts";

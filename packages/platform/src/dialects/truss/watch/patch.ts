@@ -1,8 +1,8 @@
 // A patch as the Truss command sends it → which files of the bundle it changes. Pure.
 
+import { isProjectFile, projectFileOf } from "@corral/bundle";
 import { ServingError } from "@corral/contract";
 import { z } from "zod";
-import { isProjectFile, projectFileOf } from "./requirements.ts";
 
 const filePatch = z.looseObject({
   action: z.enum(["ADD", "UPDATE", "REMOVE"]),

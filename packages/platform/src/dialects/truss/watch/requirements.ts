@@ -3,16 +3,6 @@
 
 import { readToml } from "./toml.ts";
 
-/** What `requirements_file` may be besides a list of lines. */
-export function isProjectFile(path: string): boolean {
-  return /(^|\/)(pyproject\.toml|uv\.lock)$/.test(path);
-}
-
-/** The project file that is read for it: a lock is not read, but the one beside it. */
-export function projectFileOf(path: string): string {
-  return path.replace(/[^/]*$/, "pyproject.toml");
-}
-
 /** Options and notes behind a requirement included; lines that are a note alone are left out. */
 export function requirementLines(text: string): string[] {
   return text

@@ -39,6 +39,21 @@ test("requirements are those that the command reads of each kind of file", async
   }
 });
 
+test("a requirements file that is not there asks for nothing", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "corral-signature-"));
+  try {
+    await writeFile(join(directory, "config.yaml"), "");
+    await writeFile(join(directory, "uv.lock"), "version = 1\n");
+    await mkdir(join(directory, "model"));
+    for (const file of ["uv.lock", "pyproject.toml", "none.txt", "uv.lock/none.txt", "model"]) {
+      const signature = await signatureOf([], directory, file, new Map());
+      assert.deepEqual(signature.requirements_file_requirements, [], file);
+    }
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+});
+
 test("files and directories have the hashes that the command gives them", async () => {
   const recorded = JSON.parse(await readFile(path, "utf8")) as Recorded;
   const directory = await mkdtemp(join(tmpdir(), "corral-signature-"));

@@ -4,10 +4,10 @@
 import { createReadStream } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import type { ManifestFile } from "@corral/bundle";
+import { isProjectFile, projectFileOf, type ManifestFile } from "@corral/bundle";
 import { blake3 } from "@noble/hashes/blake3.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
-import { isProjectFile, projectDependencies, projectFileOf, requirementLines } from "./requirements.ts";
+import { projectDependencies, requirementLines } from "./requirements.ts";
 
 export interface TrussSignature {
   readonly content_hashes_by_path: Readonly<Record<string, string | null>>;
@@ -47,8 +47,20 @@ export async function signatureOf(
 async function requirementsOf(directory: string, file: string | null): Promise<string[]> {
   if (file === null) return [];
   const isProject = isProjectFile(file);
-  const text = await readFile(join(directory, isProject ? projectFileOf(file) : file), "utf8");
+  const text = await readIfThere(join(directory, isProject ? projectFileOf(file) : file));
+  if (text === null) return [];
   return isProject ? projectDependencies(text) : requirementLines(text);
+}
+
+/** Null where there is none: it was not asked for when some versions were pushed, and is not for TypeScript. */
+async function readIfThere(path: string): Promise<string | null> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    const { code = "" } = error as NodeJS.ErrnoException;
+    if (["ENOENT", "ENOTDIR", "EISDIR"].includes(code)) return null;
+    throw error;
+  }
 }
 
 /** A file of any size, in pieces: other calls are answered between them. */
