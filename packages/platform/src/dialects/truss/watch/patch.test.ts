@@ -5,7 +5,6 @@ import { addChanges, asksForHotReload, operationsOf, readPatch, type FileChanges
 const layout = {
   modelDirectory: "model",
   packagesDirectory: "packages",
-  requirementsFile: "requirements.txt",
 };
 const hashes = (requirements: string | null): Record<string, string> =>
   requirements === null ? {} : { "requirements.txt": requirements };
@@ -55,10 +54,44 @@ test("the config is the text that the author wrote, and a requirements file has 
     { type: "config", body: { action: "UPDATE", config: {}, path: "config.yaml" } },
     { type: "python_requirement", body: { action: "ADD", requirement: "numpy" } },
   ];
-  assert.deepEqual(changesOf(operations, signature("a", "1"), signature("b: 1 # mine\n", "2")), {
-    "config.yaml": "b: 1 # mine\n",
-    "requirements.txt": "requests==2\nnumpy\n",
+  const config = "requirements_file: ./requirements.txt # mine\n";
+  const edited = changesOf(
+    operations,
+    signature("requirements_file: requirements.txt", "1"),
+    signature(config, "2"),
+  );
+  assert.deepEqual(edited, { "config.yaml": config, "requirements.txt": "requests==2\nnumpy\n" });
+  assert.deepEqual(changesOf([], signature(config, "1"), signature(config, "1")), {});
+});
+
+test("a requirements file that the config names from now on is written from its lines", () => {
+  const config = "requirements_file: requirements.txt\n";
+  const listed = "requirements: [numpy]\n";
+  const written = { "config.yaml": config, "requirements.txt": "requests==2\nnumpy\n" };
+  assert.deepEqual(changesOf([], signature(listed), signature(config, "1")), written);
+  assert.deepEqual(
+    changesOf([], signature(listed, "1"), signature(config, "1")),
+    written,
+    "it lay on the author's machine before, and no patch brought it",
+  );
+  assert.deepEqual(
+    changesOf([], signature(listed), signature(config)),
+    { "config.yaml": config },
+    "the check of the config tells what is not there",
+  );
+  assert.deepEqual(changesOf([], signature(config, "1"), signature(listed, "2")), { "config.yaml": listed });
+});
+
+test("a project file that the config names from now on takes a full push", () => {
+  const project = {
+    ...signature("requirements_file: app/uv.lock"),
+    content_hashes_by_path: { "app/uv.lock": "1" },
+  };
+  const changes: FileChanges = new Map();
+  assert.deepEqual(addChanges(patch([], signature("requirements: [numpy]"), project), layout, changes), {
+    unsupported: "app/uv.lock",
   });
+  assert.equal(addChanges(patch([], project, project), layout, changes), null, "as it was");
 });
 
 test("what no file holds takes a full push", () => {
@@ -67,24 +100,20 @@ test("what no file holds takes a full push", () => {
 });
 
 test("an edited pyproject.toml takes a full push: the command tells its dependencies alone", () => {
-  const edited = (hash: string) => ({
-    ...signature("a"),
+  const edited = (hash: string, file: string) => ({
+    ...signature(`requirements_file: ${file}`),
     content_hashes_by_path: { "pyproject.toml": hash },
     requirements_file_requirements: ["numpy"],
   });
   const changes: FileChanges = new Map();
   const outcome = addChanges(
-    patch([], edited("1"), edited("2")),
-    { ...layout, requirementsFile: "pyproject.toml" },
+    patch([], edited("1", "pyproject.toml"), edited("2", "pyproject.toml")),
+    layout,
     changes,
   );
   assert.deepEqual(outcome, { unsupported: "pyproject.toml" });
   assert.equal(changes.size, 0);
-  const locked = addChanges(
-    patch([], edited("1"), edited("2")),
-    { ...layout, requirementsFile: "uv.lock" },
-    changes,
-  );
+  const locked = addChanges(patch([], edited("1", "uv.lock"), edited("2", "uv.lock")), layout, changes);
   assert.deepEqual(locked, { unsupported: "pyproject.toml" }, "beside the lock that the config names, too");
 });
 

@@ -1,6 +1,6 @@
 // A patch as the Truss command sends it → which files of the bundle it changes. Pure.
 
-import { isProjectFile, projectFileOf } from "@corral/bundle";
+import { cleanPath, isProjectFile, projectFileOf, readYaml } from "@corral/bundle";
 import { ServingError } from "@corral/contract";
 import { z } from "zod";
 
@@ -31,8 +31,6 @@ export type TrussPatch = z.output<typeof patchSchema>;
 export interface PatchedLayout {
   readonly modelDirectory: string;
   readonly packagesDirectory: string;
-  /** Null: the config lists them itself. */
-  readonly requirementsFile: string | null;
 }
 
 /** Path → the whole new content, or null: it is removed. A removed directory stands for all below it. */
@@ -98,18 +96,34 @@ export function addChanges(
   }
   const { prev_signature: before, next_signature: after } = patch;
   if (after.config !== before.config) changes.set("config.yaml", Buffer.from(after.config, "utf8"));
-  const file = layout.requirementsFile;
+  const file = requirementsFileOf(after.config);
+  if (file === null) return null;
+  // One that the config names from now on may be on the author's machine alone, whatever its hash was before.
+  const isNamed = requirementsFileOf(before.config) !== file;
   const differs = (path: string) =>
-    after.content_hashes_by_path[path] !== before.content_hashes_by_path[path];
-  // Of these the command tells the dependencies alone, of which no file can be made again.
-  const project = file !== null && isProjectFile(file) ? [file, projectFileOf(file)] : [];
-  const edited = project.find(differs);
-  if (edited !== undefined) return { unsupported: edited };
-  if (file !== null && project.length === 0 && differs(file)) {
+    isNamed || after.content_hashes_by_path[path] !== before.content_hashes_by_path[path];
+  if (isProjectFile(file)) {
+    // Of these the command tells the dependencies alone, of which no file can be made again.
+    const edited = [file, projectFileOf(file)].find(differs);
+    return edited === undefined ? null : { unsupported: edited };
+  }
+  const isThere = typeof after.content_hashes_by_path[file] === "string";
+  if (isThere && differs(file)) {
     const lines = after.requirements_file_requirements.map((line) => `${line}\n`);
     changes.set(file, Buffer.from(lines.join(""), "utf8"));
   }
   return null;
+}
+
+/** As the manifest spells its paths; null: the config names none, or is none, which its check will tell. */
+function requirementsFileOf(config: string): string | null {
+  const read = readYaml(config);
+  const value = read.kind === "parsed" ? read.source.value : null;
+  const written =
+    typeof value === "object" && value !== null && "requirements_file" in value
+      ? value.requirements_file
+      : null;
+  return typeof written === "string" && written !== "" ? cleanPath(written) : null;
 }
 
 /** Whether the command asked to keep the living object. */

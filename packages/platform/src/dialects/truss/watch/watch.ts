@@ -197,7 +197,7 @@ async function developmentOf({ db, bundles }: TrussContext, row: DeploymentRow):
     };
   }
   const directory = join(bundles.directory, version.bundle);
-  const signature = await signatureOf(manifest.files, directory, layoutOf(manifest).requirementsFile, known);
+  const signature = await signatureOf(manifest.files, directory, requirementsFileOf(manifest), known);
   const current = { hash: version.digest, signature: JSON.stringify(signature) };
   return { ...common, current, isPatched: false, staged: [] };
 }
@@ -223,8 +223,11 @@ function layoutOf({ truss }: Manifest): PatchedLayout {
     // As the manifest spells its paths.
     modelDirectory: cleanPath(truss?.modelModuleDir ?? "model"),
     packagesDirectory: cleanPath(truss?.bundledPackagesDir ?? "packages"),
-    requirementsFile: truss?.requirementsFile === undefined ? null : cleanPath(truss.requirementsFile),
   };
+}
+
+function requirementsFileOf({ truss }: Manifest): string | null {
+  return truss?.requirementsFile === undefined ? null : cleanPath(truss.requirementsFile);
 }
 
 function outcome(
