@@ -123,8 +123,23 @@ test("of promotions the last one asked for is production, whichever of them answ
 });
 
 const draftFiles = (mark: string) => ({ ...modelFiles(mark), "config.yaml": "model_name: staged\n" });
-const draft = () => pushed(push(platform, createDraft("staged"), draftFiles("1")), "deploy_draft_truss");
-const stage = async (model: string, from: string, to: string, content = to) => {
+const draft = (name = "staged", mark = "1") =>
+  pushed(push(platform, createDraft(name), draftFiles(mark)), "deploy_draft_truss");
+interface PatchAnswer {
+  readonly succeeded: boolean;
+  readonly needs_full_deploy: boolean;
+  readonly error: string | null;
+}
+const patchFields = "{ succeeded needs_full_deploy error }";
+const sync = async (model: string) => {
+  const { data, errors } = await ask(
+    platform,
+    `mutation { sync_draft_truss(id: "${model}") ${patchFields} }`,
+  );
+  assert.equal(errors, undefined, JSON.stringify(errors));
+  return data?.["sync_draft_truss"] as unknown as PatchAnswer;
+};
+const stage = async (model: string, from: string, to: string, edit: object = {}, signatures: object = {}) => {
   const signature = {
     content_hashes_by_path: {},
     config: "model_name: staged\n",
@@ -135,17 +150,14 @@ const stage = async (model: string, from: string, to: string, content = to) => {
     prev_signature: signature,
     next_hash: to,
     next_signature: signature,
-    patch_ops: [{ type: "model_code", body: { action: "ADD", path: `${to}.txt`, content } }],
+    ...signatures,
+    patch_ops: [{ type: "model_code", body: { action: "ADD", path: `${to}.txt`, content: to, ...edit } }],
   });
   const patch = Buffer.from(text).toString("base64");
-  const query = `mutation { stage_patch_for_draft_truss(id: "${model}" patch: "${patch}") { succeeded } }`;
+  const query = `mutation { stage_patch_for_draft_truss(id: "${model}" patch: "${patch}") ${patchFields} }`;
   const { data, errors } = await ask(platform, query);
   assert.equal(errors, undefined, JSON.stringify(errors));
-  return data?.["stage_patch_for_draft_truss"] as {
-    succeeded: boolean;
-    needs_full_deploy: boolean;
-    error: string | null;
-  };
+  return data?.["stage_patch_for_draft_truss"] as unknown as PatchAnswer;
 };
 const stateOf = async (model: string) => {
   const fields = "is_container_built_from_push django_patch_state { current_hash }";
@@ -163,12 +175,11 @@ test("of patches that are staged at the same moment none is lost", async () => {
   await active(version);
   const model = version.oracle.id;
   const first = await hashOf(model);
-  // Two edits of one state: one is the first, the other was made from a state that is not the newest any more.
-  const answers = await Promise.all([stage(model, first, "a"), stage(model, first, "b")]);
+  // Two edits of one state: one waits, and the other was made from a state that is not the newest any more.
+  const both = await Promise.all([stage(model, first, "a"), stage(model, first, "b")]);
   const newest = (await stateOf(model)).django_patch_state?.current_hash;
-  const kept = answers.filter(({ succeeded }) => succeeded);
-  assert.ok(kept.length >= 1);
-  assert.ok(newest === "a" || newest === "b");
+  assert.equal(both.filter(({ succeeded }) => succeeded).length, 1);
+  assert.equal(newest, both[0].succeeded ? "a" : "b");
   const [next, after] = await Promise.all([stage(model, newest, "c"), stage(model, "c", "d")]);
   assert.equal(next.succeeded, true);
   // It came before the one that it follows, and is told so, or behind it.
@@ -179,6 +190,70 @@ test("of patches that are staged at the same moment none is lost", async () => {
     last === "c",
     "sent again where its answer was lost",
   );
+});
+
+test("a sync whose patches were thrown away is not told success, until others are staged", async () => {
+  const version = await draft("thrown");
+  await active(version);
+  const model = version.oracle.id;
+  const first = await hashOf(model);
+  const noCode = { action: "REMOVE", path: "model.ts" };
+  assert.equal((await stage(model, first, "a", noCode)).succeeded, true);
+  assert.equal((await stage(model, "a", "b")).succeeded, true);
+  assert.equal((await sync(model)).succeeded, false, "it has no code any more");
+  const second = await sync(model);
+  assert.equal(second.succeeded, false);
+  assert.match(second.error ?? "", /another state .* save again/);
+  const newest = (await stateOf(model)).django_patch_state?.current_hash ?? "";
+  assert.equal(newest, first);
+  assert.equal((await stage(model, newest, "c")).succeeded, true);
+  assert.equal((await sync(model)).error, null);
+  assert.equal((await sync(model)).succeeded, true, "all that was staged runs");
+});
+
+test("a sync is not told success where a push came after what it means", async () => {
+  const version = await draft("overtaken");
+  await active(version);
+  const model = version.oracle.id;
+  assert.equal((await stage(model, await hashOf(model), "a")).succeeded, true);
+  await draft("overtaken", "2");
+  assert.match((await sync(model)).error ?? "", /another state/);
+});
+
+test("patches that two syncs carry out at the same time run, and both are told so", async () => {
+  const version = await draft("twice");
+  await active(version);
+  const model = version.oracle.id;
+  assert.equal((await stage(model, await hashOf(model), "a")).succeeded, true);
+  const both = await Promise.all([sync(model), sync(model)]);
+  assert.deepEqual(
+    both.map(({ error }) => error),
+    [null, null],
+  );
+  assert.equal((await stateOf(model)).django_patch_state?.current_hash, "a");
+});
+
+test("requirements that move from the config into a file reach a deployment that is watched", async () => {
+  const listed = "model_name: staged\nrequirements: [six]\n";
+  const files = { "config.yaml": listed, "model/model.py": "class Model: ...\n" };
+  const version = await pushed(push(platform, createDraft("needing"), files), "deploy_draft_truss");
+  await active(version);
+  const model = version.oracle.id;
+  const signature = (config: string, hashes: object) => ({
+    content_hashes_by_path: hashes,
+    config,
+    requirements_file_requirements: ["six"],
+  });
+  const first = await hashOf(model);
+  const move = (file: string) => ({
+    prev_signature: signature(listed, {}),
+    next_signature: signature(`model_name: staged\nrequirements_file: ${file}\n`, { [file]: "1" }),
+  });
+  const project = await stage(model, first, "p", {}, move("pyproject.toml"));
+  assert.deepEqual([project.succeeded, project.needs_full_deploy], [false, true]);
+  assert.match(project.error ?? "", /pyproject\.toml .* truss push/);
+  assert.equal((await stage(model, first, "a", {}, move("requirements.txt"))).succeeded, true);
+  assert.equal((await sync(model)).error, null);
 });
 
 test("logs are of their window, level, words and direction, and of replicas that are gone", async () => {

@@ -1,4 +1,6 @@
-// Which patches wait for their sync: each follows the one before, and they are bounded. Pure.
+// Which patches wait for their sync: each follows the one before, and they are bounded. None takes another's place: the
+// sync that follows would say success of what never ran. The command makes its next patch from the newest that waits.
+// Pure.
 
 import type { TrussPatch } from "./patch.ts";
 
@@ -8,7 +10,7 @@ const mostCharacters = 32 * 1024 * 1024;
 
 export type Staged =
   | { readonly kind: "staged"; readonly text: string }
-  /** It was made from a state that is neither the one that runs nor the newest that waits. */
+  /** It was made from a state that is not the newest that waits, or not the one that runs where none waits. */
   | { readonly kind: "another_state" }
   | { readonly kind: "too_many" };
 
@@ -20,18 +22,17 @@ export function addPatch(hash: string, staged: readonly TrussPatch[], patch: Tru
   const last = staged.at(-1);
   // It is sent again where its answer was lost.
   const isThere = last?.prev_hash === patch.prev_hash && last.next_hash === patch.next_hash;
-  const isNext = patch.prev_hash === last?.next_hash;
-  if (!isThere && !isNext && patch.prev_hash !== hash) return { kind: "another_state" };
-  const all = [...(isThere ? staged.slice(0, -1) : isNext ? staged : []), patch];
+  if (!isThere && patch.prev_hash !== (last?.next_hash ?? hash)) return { kind: "another_state" };
+  const all = [...(isThere ? staged.slice(0, -1) : staged), patch];
   if (all.length > mostStaged) return { kind: "too_many" };
   const text = JSON.stringify(all);
   return text.length > mostCharacters ? { kind: "too_many" } : { kind: "staged", text };
 }
 
-/** Those that were staged behind the last one that was carried out. */
-export function behind(staged: readonly TrussPatch[], last: TrussPatch): TrussPatch[] {
+/** Those that were staged behind the last one that was carried out; null: another sync wrote that already. */
+export function behind(staged: readonly TrussPatch[], last: TrussPatch): TrussPatch[] | null {
   const at = staged.findIndex(
     ({ prev_hash, next_hash }) => prev_hash === last.prev_hash && next_hash === last.next_hash,
   );
-  return at < 0 ? [] : staged.slice(at + 1);
+  return at < 0 ? null : staged.slice(at + 1);
 }

@@ -40,6 +40,8 @@ interface Development {
   /** Whether `current` is what the command said, and not what its files say. */
   readonly isPatched: boolean;
   readonly staged: readonly TrussPatch[];
+  /** Whether patches that were staged were thrown away since, or wait upon another version. */
+  readonly isLost: boolean;
 }
 
 export interface PatchOutcome {
@@ -54,6 +56,9 @@ export interface PatchOutcome {
 /** The command gives up after two minutes. */
 const loadWaitMs = 90_000;
 const lookAgainMs = 250;
+const mostSyncs = 4;
+/** In place of the patches that wait: there were some, and they were thrown away. A patch that is staged replaces it. */
+const lost = "[]";
 
 const known: KnownHashes = new Map();
 
@@ -89,7 +94,7 @@ export async function stagePatch(
   const unsupported = addChanges(patch, layoutOf(manifest), new Map());
   if (unsupported !== null) return outcome(model, row, fullPush(`A change of ${unsupported.unsupported}`));
   let told: Parameters<typeof outcome>[2] = anotherState;
-  // Of patches that come at the same time each is added to those before it.
+  // Of patches that come at the same time each is added to those before it, or refused.
   await changeTrussState(context.db, row.id, ({ versionId, state }) => {
     told = anotherState;
     if (versionId !== row.version_id) return null;
@@ -106,12 +111,35 @@ export async function stagePatch(
   return outcome(model, row, told);
 }
 
-/** Carries out what is staged. Where that fails it is forgotten: what ran before goes on. */
+/**
+ * Carries out what is staged. Where that fails it is forgotten: what ran before goes on. A sync does not say whose patch
+ * it means: where one was thrown away, none that finds nothing staged is told success.
+ */
 export async function syncPatches(context: TrussContext, model: ModelRow): Promise<PatchOutcome> {
+  for (let attempt = 1; ; attempt += 1) {
+    const synced = await syncOnce(context, model);
+    // Another sync was first: what was staged behind its patches still waits.
+    if (!synced.isMoved || attempt === mostSyncs) return synced.outcome;
+    await sleep(lookAgainMs);
+  }
+}
+
+interface Synced {
+  readonly outcome: PatchOutcome;
+  /** Whether the deployment has another version than the one that was to be patched. */
+  readonly isMoved: boolean;
+}
+
+async function syncOnce(context: TrussContext, model: ModelRow): Promise<Synced> {
   const development = await requireDevelopment(context, model);
-  const { row, version, manifest, staged } = development;
+  const { row, version, manifest, staged, isPatched, isLost } = development;
+  const told = (answer: Parameters<typeof outcome>[2], isMoved = false): Synced => ({
+    outcome: outcome(model, row, answer),
+    isMoved,
+  });
   const last = staged.at(-1);
-  if (last === undefined) return outcome(model, row, {});
+  // Those that wait upon another version may be just carried out, which is then about to be written.
+  if (last === undefined) return told(isLost ? anotherState : {}, isLost && !isPatched);
   const changes: FileChanges = new Map();
   const layout = layoutOf(manifest);
   for (const patch of staged) addChanges(patch, layout, changes);
@@ -126,20 +154,22 @@ export async function syncPatches(context: TrussContext, model: ModelRow): Promi
   } catch (error) {
     const { code, message, errors } = asServingError(error);
     // It is only too early: what is staged waits for the next try.
-    if (code === "deployment_not_ready") return outcome(model, row, { error: message });
+    if (code === "deployment_not_ready") return told({ error: message });
+    if (code === "version_moved") return told({ error: message }, true);
     await forgetStaged(context, row);
     if (code === "internal") throw error;
-    return outcome(model, row, { error: [message, ...errors.map((one) => one.message)].join("\n") });
+    return told({ error: [message, ...errors.map((one) => one.message)].join("\n") });
   }
   if (answer.kind !== "applied") {
     await forgetStaged(context, row);
-    if (answer.kind === "needs_full_push") return outcome(model, row, fullPush(answer.fields.join(", ")));
-    return outcome(model, row, { error: [answer.message, answer.traceback ?? ""].join("\n").trim() });
+    if (answer.kind === "needs_full_push") return told(fullPush(answer.fields.join(", ")));
+    return told({ error: [answer.message, answer.traceback ?? ""].join("\n").trim() });
   }
   const { version_id: versionId } = answer;
   await changeTrussState(context.db, row.id, ({ state }) => {
-    // What was staged meanwhile waits for the next sync.
-    const rest = behind(stagedOf(state?.version_id === row.version_id ? state : null), last);
+    // What was staged meanwhile waits for the next sync, also upon a version that came after this one.
+    const rest = state?.version_id === row.version_id ? behind(stagedOf(state), last) : null;
+    if (rest === null) return null;
     return {
       deployment_id: row.id,
       version_id: versionId,
@@ -148,7 +178,7 @@ export async function syncPatches(context: TrussContext, model: ModelRow): Promi
       staged: rest.length === 0 ? null : JSON.stringify(rest),
     };
   });
-  return outcome(model, row, {});
+  return told({});
 }
 
 /** The command sends no patch twice, so one that comes while the model is loaded waits for it. */
@@ -194,18 +224,25 @@ async function developmentOf({ db, bundles }: TrussContext, row: DeploymentRow):
       current: { hash, signature },
       isPatched: true,
       staged: stagedOf({ staged }),
+      isLost: staged === lost,
     };
   }
   const directory = join(bundles.directory, version.bundle);
   const signature = await signatureOf(manifest.files, directory, requirementsFileOf(manifest), known);
   const current = { hash: version.digest, signature: JSON.stringify(signature) };
-  return { ...common, current, isPatched: false, staged: [] };
+  return {
+    ...common,
+    current,
+    isPatched: false,
+    staged: [],
+    isLost: state !== null && state.staged !== null,
+  };
 }
 
-/** Those that were staged meanwhile go, too: they were made from the ones that failed. */
+/** Those that were staged meanwhile go, too: they were made from the ones that failed. Their syncs are told so. */
 async function forgetStaged({ db }: TrussContext, { id, version_id }: DeploymentRow): Promise<void> {
   await changeTrussState(db, id, ({ state }) =>
-    state?.version_id === version_id ? { ...state, staged: null } : null,
+    state?.version_id === version_id ? { ...state, staged: lost } : null,
   );
 }
 
