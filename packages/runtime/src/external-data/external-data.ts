@@ -26,15 +26,16 @@ export interface ExternalDataOptions extends Omit<DownloadOptions, "onProgress">
 
 const tellEveryBytes = 64 * 1024 ** 2;
 
-/** Fails with `invalid_bundle` for a path that leads out, and with `external_data_failed`. */
+/** Gives where they are kept. Fails with `invalid_bundle` for a path that leads out, and with `external_data_failed`. */
 export async function placeExternalData(
   files: readonly ExternalFile[],
   options: ExternalDataOptions,
-): Promise<void> {
+): Promise<readonly string[]> {
   const { cacheDirectory, ownDirectory, dataDirectory } = options;
   for (const { localDataPath } of files) checkPath(localDataPath);
   await mkdir(cacheDirectory, { recursive: true });
   await removeLeftovers(cacheDirectory);
+  const all: string[] = [];
   for (const { url, localDataPath } of files) {
     const name = createHash("sha256").update(url).digest("hex");
     const kept = join(cacheDirectory, name);
@@ -47,7 +48,9 @@ export async function placeExternalData(
     await mkdir(dirname(place), { recursive: true });
     await rm(place, { force: true });
     await symlink(own, place);
+    all.push(kept);
   }
+  return all;
 }
 
 /** What nothing was written to for so long was left by a process that died; a download that is silent fails before. */

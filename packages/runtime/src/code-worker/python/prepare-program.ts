@@ -72,11 +72,13 @@ export async function preparePythonProgram(
       ...prepare,
     },
   );
+  // Before anything is downloaded, which may take long or fail.
+  await noteUsed(code.home, [place]);
   for (const warning of warnings) log.warn(warning, {});
   const ownDirectory = join(code.home, "files", code.bundle_digest.slice(0, 32));
   // First, so that what is found there stays.
   await utimes(ownDirectory, new Date(), new Date()).catch(() => undefined);
-  await placeExternalData(
+  const kept = await placeExternalData(
     code.external_data.map(({ url, local_data_path: localDataPath }) => ({ url, localDataPath })),
     {
       cacheDirectory: join(code.home, "external-data"),
@@ -99,7 +101,7 @@ export async function preparePythonProgram(
   });
   const hasFiles = code.external_data.length + code.hub_files.length > 0;
   if (hasFiles) await utimes(ownDirectory, new Date(), new Date());
-  await noteUsed(code.home, [place, ...(hasFiles ? [ownDirectory] : [])]);
+  if (hasFiles) await noteUsed(code.home, [ownDirectory, ...kept]);
   const program = pythonProgram(python, own, {
     directories: [base, ...(hasFiles ? [ownDirectory] : [])],
     cudaOnCpu,
