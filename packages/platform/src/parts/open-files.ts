@@ -48,9 +48,6 @@ export interface FileParts {
 export async function openFiles(options: FilePartsOptions): Promise<FileParts> {
   const { home, db, platformId, log, now, closing, limits } = options;
   await removeIncoming(home);
-  const unusedCount = await removeUnused(home, now());
-  if (unusedCount > 0)
-    log.info({ count: unusedCount }, "unused environments, packages and files of models were removed");
   await rm(join(home, "live"), { recursive: true, force: true });
   const syntax = createSyntaxProcesses({ keptMs: 10 * 60_000 });
   closing.add(() => syntax.close());
@@ -74,6 +71,9 @@ export async function openFiles(options: FilePartsOptions): Promise<FileParts> {
   const adaptersDirectory = join(home, "adapters");
   const areOurs = await isDatabaseOfHome(join(home, "database-id"), await readDatabaseId(db));
   if (areOurs) {
+    const unusedCount = await removeUnused(home, now());
+    if (unusedCount > 0)
+      log.info({ count: unusedCount }, "unused environments, packages and files of models were removed");
     await forgetPatched(db, { youngerMs: 10 * 60_000 });
     await bundles.sweep();
     await sweepUploads({ db, uploads, now });
