@@ -73,6 +73,15 @@ test("what was touched since it was found old stays", async () => {
   assert.equal(await removeCachedBlob(root, "owner/touched", oldOnly, hourAgo), false);
 });
 
+test("a revision stays of which a file was read since it was found old", async () => {
+  const { cache, list } = makeRepository("owner/read");
+  const read = new Date(later + 1_000);
+  utimesSync(join(cache.directory, "blobs", oldOnly), read, longAgo);
+  assert.equal(await removeCachedRevision(root, "owner/read", oldCommit, later), false);
+  assert.deepEqual(list(`snapshots/${oldCommit}`), ["config.json", "model.gguf"]);
+  assert.equal(await removeCachedRevision(root, "owner/read", newCommit, later), true, "it has another file");
+});
+
 test("a blob that somebody fetches is left to them", async () => {
   const { cache } = makeRepository("owner/busy");
   await removeCachedRevision(root, "owner/busy", oldCommit, later);

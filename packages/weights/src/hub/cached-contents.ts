@@ -5,6 +5,7 @@ import { lstat, readdir, readFile, readlink, rename, rm, stat } from "node:fs/pr
 import { basename, join } from "node:path";
 import { locksDirectory, repositoryCache, snapshotDirectory, type RepositoryCache } from "./cache-layout.ts";
 import { acquireLock } from "./lock.ts";
+import { putBack } from "./put-back.ts";
 
 export interface CachedRevision {
   readonly commit: string;
@@ -44,13 +45,10 @@ export async function readCachedContents(
     if (found?.isFile() !== true) continue;
     blobs.push({ name, bytes: found.size, lastUsedMs: Math.max(found.mtimeMs, found.atimeMs) });
   }
-  const usedMs = new Map(blobs.map(({ name, lastUsedMs }) => [name, lastUsedMs]));
   const revisions: CachedRevision[] = [];
   for (const commit of await namesIn(join(cache.directory, "snapshots"))) {
     const found = await readRevision(cache, commit);
-    if (found === null) continue;
-    const times = found.blobs.map((name) => usedMs.get(name) ?? 0);
-    revisions.push({ commit, ...found, lastUsedMs: Math.max(found.lastUsedMs, ...times) });
+    if (found !== null) revisions.push({ commit, ...found });
   }
   return { revisions, blobs };
 }
@@ -76,6 +74,8 @@ async function readRevision(
     }
     const target = await readlink(join(directory, path)).catch(() => "");
     blobs.add(basename(target));
+    const blob = await stat(join(directory, path)).catch(() => null);
+    if (blob !== null) lastUsedMs = Math.max(lastUsedMs, blob.mtimeMs, blob.atimeMs);
   }
   return { blobs: [...blobs], bytes, lastUsedMs };
 }
@@ -101,8 +101,7 @@ export async function removeCachedRevision(
   if (!moved) return false;
   const { lastUsedMs } = (await readRevision(cache, `${commit}${removing}`)) ?? { lastUsedMs: 0 };
   if (lastUsedMs >= usedSinceMs) {
-    // Where somebody has fetched it anew meanwhile, that one counts.
-    await rename(aside, directory).catch(() => rm(aside, { recursive: true, force: true }));
+    await putBack(aside, directory);
     return false;
   }
   await rm(aside, { recursive: true, force: true });
