@@ -106,11 +106,17 @@ export function createDeliverySender(options: DeliverySenderOptions): DeliverySe
     endPause();
   }
 
+  function fail(error: unknown): never {
+    mayHoldMore = true;
+    throw error;
+  }
+
   /** Answers how many it took: more may be due then. */
   async function take(): Promise<number> {
     if (mayHoldMore && !isClosed) {
-      await releaseDeliveriesOf(db, platformId, [...inFlight.keys()]);
+      // First: what is left while the statement is under way is not among what it gives back.
       mayHoldMore = false;
+      await releaseDeliveriesOf(db, platformId, [...inFlight.keys()]).catch(fail);
     }
     const limit = mostInFlight - inFlight.size;
     if (limit === 0 || isClosed) return 0;
@@ -122,19 +128,18 @@ export function createDeliverySender(options: DeliverySenderOptions): DeliverySe
       leaseMs,
       freeByOrigin: new Map([...endpoints].map(([origin, endpoint]) => [origin, freeCount(endpoint, nowMs)])),
       freeOfOthers: endpointLimits.inFlightCount,
-    }).catch((error: unknown) => {
-      mayHoldMore = true;
-      throw error;
-    });
+    }).catch(fail);
     for (const row of rows) {
       endpoints.set(row.origin, begun(endpointOf(row.origin)));
+      let isLeft = false;
       const sent = deliver(row).catch((error: unknown) => {
-        mayHoldMore = true;
+        isLeft = true;
         log.error({ err: error, delivery: row.id }, "webhooks: an attempt could not be written down");
       });
       inFlight.set(row.id, sent);
       void sent.finally(() => {
         inFlight.delete(row.id);
+        if (isLeft) mayHoldMore = true;
         wake();
       });
     }

@@ -185,6 +185,44 @@ test("a run that was taken with a lost answer is taken again at once, as the lea
   assert.deepEqual([isLost, run.runId], [true, runId]);
 });
 
+test("a run that is left while leases are taken back is taken again as well", async () => {
+  const deploymentId = await makeDeployment();
+  const runId = await add(deploymentId);
+  const [asked, left, again] = [
+    Promise.withResolvers<void>(),
+    Promise.withResolvers<void>(),
+    Promise.withResolvers<LeasedRun>(),
+  ];
+  let claimCount = 0;
+  const worker = startQueueWorker({
+    pool: {
+      async query(query: QueryConfig) {
+        // The second answer is lost; what is taken back after it is slow.
+        if (query.name === "claim-runs" && ++claimCount === 2)
+          throw new Error("Connection terminated unexpectedly");
+        if (query.name === "take-back-runs" && query.values?.[0] === "slow") {
+          asked.resolve();
+          await left.promise;
+        }
+        return await pool.query(query);
+      },
+    } as unknown as Pool,
+    platformId: "slow",
+    log: pino({ level: "silent" }),
+    rooms: () => [{ deploymentId, inFlightCount: 0, bound: 8 }],
+    async carryOut(run, { onLeft }) {
+      if (run.fence > 1) return again.resolve(run);
+      await asked.promise;
+      onLeft();
+      setImmediate(left.resolve);
+    },
+    onSweep: async () => {},
+    times: { pollMs: 20, leaseMs: 3_600_000, foreignMs: 3_600_000 },
+  });
+  assert.equal((await again.promise).runId, runId);
+  await worker.close();
+});
+
 test("the queue of a project has an end, another's is not touched by it", async () => {
   const of = await makeDeployment();
   const other = randomId();

@@ -94,8 +94,9 @@ export function startQueueWorker(options: QueueWorkerOptions): QueueWorker {
   async function take(): Promise<boolean> {
     if (closing.signal.aborted) return false;
     if (mayHoldMore) {
-      await takeBackLapsed(pool, { platformId, except: [...active.keys()] });
+      // First: what is left while the statement is under way is not among what it takes back.
       mayHoldMore = false;
+      await takeBackLapsed(pool, { platformId, except: [...active.keys()] });
     }
     const own = rooms();
     const plan = planClaim(own.map(withUngiven), mostRuns - active.size);
@@ -138,11 +139,14 @@ export function startQueueWorker(options: QueueWorkerOptions): QueueWorker {
     const entry: ActiveRun = { run, lost: new AbortController(), isGiven: false };
     active.set(run.runId, entry);
     const onGiven = () => void (entry.isGiven = true);
-    const onLeft = () => void (mayHoldMore = true);
+    let isLeft = false;
+    const onLeft = () => void (isLeft = true);
     const signals = { lost: entry.lost.signal, closing: closing.signal, onGiven, onLeft };
     const carried = carryOut(run, signals).finally(() => {
       if (active.get(run.runId) === entry) active.delete(run.runId);
       carrying.delete(carried);
+      // Once it is not among what is carried out here.
+      if (isLeft) mayHoldMore = true;
       taking.wake();
     });
     carrying.add(carried);
