@@ -18,6 +18,9 @@ export const garbageKinds = [
 ] as const;
 export type GarbageKind = (typeof garbageKinds)[number];
 
+/** Where a call names none. Others fetch into the hub's cache as well: it is cleared only where that is asked for. */
+export const defaultGarbageKinds: readonly GarbageKind[] = garbageKinds.filter((kind) => kind !== "hub");
+
 /** What was used within the hour may be on its way to a reference. */
 export const leastGarbageSeconds = 3_600;
 export const defaultGarbageSeconds = 7 * 86_400;
@@ -35,7 +38,13 @@ export const collectGarbageSchema = z.strictObject({
     .describe(
       "What was used within so long stays, with all that it refers to. Runs have CORRAL_RUN_RETENTION_DAYS instead.",
     ),
-  kinds: z.array(z.enum(garbageKinds)).min(1).optional().describe("Of these kinds alone; default: of all."),
+  kinds: z
+    .array(z.enum(garbageKinds))
+    .min(1)
+    .optional()
+    .describe(
+      "Of these kinds alone; default: all but `hub`, as other programs and installations fetch into the hub's cache too.",
+    ),
 });
 export type CollectGarbage = z.infer<typeof collectGarbageSchema>;
 

@@ -9,7 +9,7 @@ export const gc: CommandDefinition = {
   name: "gc",
   summary: "Remove what nothing refers to any more, or show what would be removed.",
   details:
-    "Ended runs over their time, deployments that were deleted, drafts that patches replaced, and files of the platform's\nmachine that no deployment needs: bundles, weights, the hub's cache, saved prefixes, environments, logs. What is referred\nto never goes, nor what was used within --older-than.",
+    "Ended runs over their time, deployments that were deleted, drafts that patches replaced, and files of the platform's\nmachine that no deployment needs: bundles, weights, saved prefixes, environments, logs. What is referred to never goes, nor\nwhat was used within --older-than. The hub's cache is cleared with --kind hub alone: other installations of this user and\nPython's libraries share it, and what only they need may go as well.",
   options: [
     { flags: "--dry-run", summary: "remove nothing; show what would be removed, and why" },
     {
@@ -18,14 +18,17 @@ export const gc: CommandDefinition = {
     },
     {
       flags: "--kind <kind>",
-      summary: "of this kind alone, repeatable (default: all)",
+      summary: "of this kind alone, repeatable (default: all but hub)",
       choices: garbageKinds,
       repeatable: true,
     },
   ],
   examples: [
     ["corral gc --dry-run", "what would go, each with its reason"],
-    ["corral gc --older-than 30d --kind hub --kind prefixes", "caches that were not used for a month"],
+    [
+      "corral gc --older-than 30d --kind hub --kind prefixes",
+      "what was not used for a month, of the hub's cache too",
+    ],
   ],
   async run(context, _args, options) {
     const olderThan = textOption(options, "olderThan");

@@ -218,8 +218,9 @@ test("files of a home that was used with another database stay", async (t) => {
   assert.ok(isThere("logs/unknown"));
 });
 
-test("of the hub's cache go revisions that nothing has any more and that this installation fetched", async (t) => {
+test("of the hub's cache go, where that is asked for, revisions of known repositories that nothing has any more", async (t) => {
   const { pool, collect, namesOf, file, home } = await begin(t);
+  const hub = { kinds: ["hub"] };
   const [kept, gone] = ["a".repeat(40), "b".repeat(40)];
   for (const folder of ["models--owner--ours", "models--owner--theirs"]) {
     const own = `hub/${folder}`;
@@ -242,10 +243,11 @@ test("of the hub's cache go revisions that nothing has any more and that this in
   await insert("1".repeat(32), kept, "ready", null);
   await insert("2".repeat(32), gone, "ready", new Date());
   await insert("3".repeat(32), null, "fetching", null);
-  assert.deepEqual(namesOf(await collect()), [], "somebody fetches from the repository");
+  assert.deepEqual(namesOf(await collect(hub)), [], "somebody fetches from the repository");
   await pool.query("update weights set deleted_at = now() where status = 'fetching'");
-  const dry = await collect({ dry_run: true });
-  const real = await collect();
+  assert.deepEqual(namesOf(await collect()), [], "nobody asked for it");
+  const dry = await collect({ ...hub, dry_run: true });
+  const real = await collect(hub);
   assert.deepEqual(namesOf(real), [`hub:models--owner--ours/single`, `hub:models--owner--ours@${gone}`]);
   assert.deepEqual(dry.items, real.items);
   assert.deepEqual(readdirSync(join(home, "hub/models--owner--ours/snapshots")), [kept]);

@@ -3,6 +3,7 @@
 
 import {
   ServingError,
+  defaultGarbageKinds,
   garbageKinds,
   mostGarbageItems,
   type CollectGarbage,
@@ -61,14 +62,14 @@ const rowKinds: readonly GarbageKind[] = ["runs", "deployments", "versions"];
 
 async function collectOnce(options: CollectorOptions, wanted: CollectGarbage): Promise<GarbageReport> {
   const { sources, filesAreOurs, now, log } = options;
-  const asked = wanted.kinds ?? garbageKinds;
+  const asked = wanted.kinds ?? defaultGarbageKinds;
   const kinds = garbageKinds.filter(
     (kind) => asked.includes(kind) && (filesAreOurs || rowKinds.includes(kind)),
   );
   const usedSinceMs = now().getTime() - wanted.older_than_seconds * 1_000;
   // Before anything goes: a collection that removes nothing plans the same.
   const runs = kinds.includes("runs") ? await options.runs.measure() : { count: 0, bytes: 0 };
-  const plan = planGarbage(await survey(options), { kinds: new Set(kinds), usedSinceMs });
+  const plan = planGarbage(await survey(options, kinds), { kinds: new Set(kinds), usedSinceMs });
   const gone: PlannedThing[] = [];
   let keptCount = 0;
   let runCount = runs.count;
@@ -104,11 +105,16 @@ async function collectOnce(options: CollectorOptions, wanted: CollectGarbage): P
   };
 }
 
-async function survey({ sources, readReferences }: CollectorOptions): Promise<Thing[]> {
+async function survey(
+  { sources, readReferences }: CollectorOptions,
+  kinds: readonly GarbageKind[],
+): Promise<Thing[]> {
   const references = await readReferences();
   const others = new Set(references.others);
   const things: Thing[] = [];
-  for (const source of Object.values(sources)) {
+  for (const [kind, source] of Object.entries(sources)) {
+    // It refers to nothing else, and is large.
+    if (kind === "hub" && !kinds.includes(kind)) continue;
     for (const thing of await source.survey(references))
       things.push(others.has(`${thing.kind}:${thing.id}`) ? { ...thing, isRoot: true } : thing);
   }

@@ -1,5 +1,5 @@
-// Revisions and blobs of the hub's cache, of repositories that this installation fetched from: the cache is shared with
-// Python's libraries, and what others fetched is theirs.
+// Revisions and blobs of the hub's cache, of repositories that this database has ever named. The cache is shared with Python's
+// libraries and other installations, who fetch of these repositories too: so it is looked at only where a call asks for it.
 
 import { readCachedContents, removeCachedBlob, removeCachedRevision } from "@corral/weights";
 import { nameOf, type Thing } from "../domain/garbage.ts";

@@ -206,7 +206,7 @@ async function readUploads(db: Db, now: Date): Promise<string[]> {
   return rows.map(({ id }) => nameOf({ kind: "uploads", id }));
 }
 
-/** Repositories of the hub that this installation ever fetched from: what else is in the cache is others'. */
+/** Repositories of the hub that weights or configs here ever named, whoever fetched what the cache has of them. */
 export async function readKnownRepositories(db: Db): Promise<string[]> {
   const fetched = await withRetry(db, () =>
     db.selectFrom("weights").select("repository").distinct().where("repository", "is not", null).execute(),
