@@ -6,6 +6,7 @@ import type { GarbageKind } from "@corral/contract";
 import type { BundleStore } from "../blob/bundle-store.ts";
 import type { UploadStore } from "../blob/upload-store.ts";
 import { nameOf, type Thing } from "../domain/garbage.ts";
+import { isDeployment } from "../store/deployments.ts";
 import { removeExpiredUpload } from "../store/uploads.ts";
 import type { Db } from "../store/schema.ts";
 import { isOwnAdapterFile } from "../weights/adapter-file.ts";
@@ -80,10 +81,12 @@ export function prefixSource(places: GarbagePlaces, isReferredTo: IsReferredTo):
   };
 }
 
-export function logSource(places: GarbagePlaces, isReferredTo: IsReferredTo): GarbageSource {
+/** A deployment has them for as long as there is a row of it. */
+export function logSource(db: Db, places: GarbagePlaces): GarbageSource {
   return {
     survey: () => thingsIn("logs", inHome(places, "logs"), ({ newestMs }) => newestMs),
-    remove: untouched((id) => inHome(places, "logs", id), isReferredTo),
+    remove: async ({ id }, usedSinceMs) =>
+      !(await isDeployment(db, id)) && (await removeUntouched(inHome(places, "logs", id), usedSinceMs)),
   };
 }
 

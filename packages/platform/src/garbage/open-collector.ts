@@ -18,7 +18,7 @@ import {
 } from "./file-sources.ts";
 import { hubSource } from "./hub-source.ts";
 import type { GarbagePlaces } from "./places.ts";
-import { namesReferredTo, readReferences } from "./references.ts";
+import { namesReferredTo, readReferences, type References } from "./references.ts";
 import { deploymentSource, versionSource } from "./row-sources.ts";
 import type { IsReferredTo } from "./source.ts";
 
@@ -43,6 +43,7 @@ export function openCollector(options: OpenCollectorOptions): Collector {
     const referred = namesReferredTo(await references());
     return names.some((name) => referred.has(name));
   };
+  const lately = rereadNowAndThen(references);
   return createCollector({
     sources: {
       deployments: deploymentSource(db),
@@ -52,11 +53,11 @@ export function openCollector(options: OpenCollectorOptions): Collector {
       weights: weightsSource(places, (key) => preparations.collect(key)),
       adapters: adapterSource(places, isReferredTo),
       hub: hubSource(db, places, isReferredTo),
-      prefixes: prefixSource(places, isReferredTo),
-      environments: environmentSource(places, isReferredTo),
-      logs: logSource(places, isReferredTo),
+      prefixes: prefixSource(places, lately.isReferredTo),
+      environments: environmentSource(places, lately.isReferredTo),
+      logs: logSource(db, places),
     },
-    readReferences: references,
+    readReferences: lately.read,
     runs: {
       measure: () => measureOldRuns({ store, keepDays, now }),
       remove: () => removeOldRuns({ store, keepDays, now }),
@@ -65,4 +66,34 @@ export function openCollector(options: OpenCollectorOptions): Collector {
     now,
     log,
   });
+}
+
+const freshMs = 1_000;
+/** Reading takes no more than one in so many of the time of a collection. */
+const readShare = 10;
+
+/**
+ * For what whoever refers to it touches before, and makes anew where it is gone: there the references of a moment ago will do,
+ * and a collection reads them now and then, however much it removes. `read` reads them in any case.
+ */
+function rereadNowAndThen(readNow: () => Promise<References>): {
+  readonly read: () => Promise<References>;
+  readonly isReferredTo: IsReferredTo;
+} {
+  let referred: ReadonlySet<string> = new Set();
+  let untilMs = -Infinity;
+  const read = async () => {
+    const beganMs = performance.now();
+    const references = await readNow();
+    referred = namesReferredTo(references);
+    untilMs = beganMs + Math.max(freshMs, readShare * (performance.now() - beganMs));
+    return references;
+  };
+  return {
+    read,
+    async isReferredTo(...names) {
+      if (performance.now() >= untilMs) await read();
+      return names.some((name) => referred.has(name));
+    },
+  };
 }

@@ -54,6 +54,7 @@ async function readDeployments(db: Db, places: GarbagePlaces): Promise<Thing[]> 
       id: string;
       version_id: string;
       deleted_at: Date | null;
+      /** Asked of deleted ones alone. */
       has_runs: boolean;
       has_replica: boolean;
       settings: Record<string, unknown>;
@@ -64,18 +65,16 @@ async function readDeployments(db: Db, places: GarbagePlaces): Promise<Thing[]> 
       manifest: Manifest | null;
       paths: string[];
     }>`
-      with used as (select distinct deployment_id from runs),
-        alive as (select distinct deployment_id from replicas where status <> 'ended')
+      with alive as (select distinct deployment_id from replicas where status <> 'ended')
       select d.id, d.version_id, d.deleted_at, d.settings, v.weights_path, v.weights_sha256, v.digest,
-        used.deployment_id is not null as has_runs, alive.deployment_id is not null as has_replica,
+        d.deleted_at is not null and exists (select from runs where deployment_id = d.id) as has_runs,
+        alive.deployment_id is not null as has_replica,
         case when d.deleted_at is null or alive.deployment_id is not null then v.manifest end as manifest,
         array(select one ->> 'path' from jsonb_array_elements(v.draft_models) one)
           || array(select one ->> 'path' from jsonb_array_elements(v.adapters) one)
           || array(select path from adapters where adapters.deployment_id = d.id) as paths
       from deployments d join versions v on v.id = d.version_id
-        left join used on used.deployment_id = d.id left join alive on alive.deployment_id = d.id`.execute(
-      db,
-    ),
+        left join alive on alive.deployment_id = d.id`.execute(db),
   );
   const things: Thing[] = [];
   for (const row of rows) {

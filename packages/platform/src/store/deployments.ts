@@ -67,6 +67,14 @@ export function listDeployments(
   });
 }
 
+/** Whether there is a row of it: of any project, deleted or not. */
+export async function isDeployment(db: Db, id: string): Promise<boolean> {
+  const row = await withRetry(db, () =>
+    db.selectFrom("deployments").select("id").where("id", "=", id).executeTakeFirst(),
+  );
+  return row !== undefined;
+}
+
 /** Every project's deployments that are not deleted, oldest first: for the reconciler alone. */
 export function listAllDeployments(db: Db): Promise<DeploymentRow[]> {
   return withRetry(db, () =>
