@@ -23,15 +23,14 @@ const projectId = "default";
 const dayMs = 86_400_000;
 const sha = (letter: string) => letter.repeat(64);
 
-/** A home and a database, and a clock that is set: files are as old as it says they are. */
+const store = await openTestStore();
+const { db, pool } = store;
+
+/** A home and an empty database, and a clock that is set: files are as old as it says they are. */
 async function begin(t: TestContext) {
   const home = await mkdtemp(join(tmpdir(), "corral-gc-"));
-  const store = await openTestStore();
-  t.after(async () => {
-    await store.close();
-    await rm(home, { recursive: true, force: true });
-  });
-  const { db, pool } = store;
+  t.after(() => rm(home, { recursive: true, force: true }));
+  await pool.query("truncate models, weights, uploads cascade");
   let nowMs = Date.now() + 30 * dayMs;
   const now = () => new Date(nowMs);
   const bundles = createBundleStore({
@@ -94,8 +93,6 @@ async function begin(t: TestContext) {
   const advance = (ms: number) => (nowMs += ms);
   return {
     home,
-    db,
-    pool,
     bundles,
     options,
     collect,
@@ -113,7 +110,7 @@ async function begin(t: TestContext) {
 }
 
 test("a dry run and a collection name the same, and what is referred to stays", async (t) => {
-  const { db, pool, collect, namesOf, file, isThere, version, deployment, ended, run, now } = await begin(t);
+  const { collect, namesOf, file, isThere, version, deployment, ended, run, now } = await begin(t);
   const live = await version("live", sha("a"));
   const inUse = await deployment("live", live);
   const old = await deployment("old", live);
@@ -130,8 +127,10 @@ test("a dry run and a collection name the same, and what is referred to stays", 
   file("python/environments/unused/pyvenv.cfg");
   file(`python/used/${inUse.id}`, "environments/used\n");
   file(`python/used/${old.id}`, "environments/unused\n");
+  file(`node-packages/used/${old.id}`, "installed/gone\n");
   file("weights/".concat("0".repeat(32), "/model.gguf"));
   file(`adapters/${sha("d")}.gguf`);
+  file(`adapters/${sha("f")}.gguf.removing`);
   file("adapters/of-a-person.gguf");
   file("bundles/" + sha("e") + "/config.yaml", "0123456789");
   const upload = await createUpload(db, {
@@ -160,6 +159,7 @@ test("a dry run and a collection name the same, and what is referred to stays", 
       "environments:python/environments/unused",
       `weights:${"0".repeat(32)}`,
       `adapters:${sha("d")}.gguf`,
+      `adapters:${sha("f")}.gguf.removing`,
       "uploads:forgotten",
     ]),
   );
@@ -175,6 +175,9 @@ test("a dry run and a collection name the same, and what is referred to stays", 
     "adapters/of-a-person.gguf",
   ])
     assert.ok(isThere(path), path);
+  assert.ok(isThere(`python/used/${inUse.id}`));
+  for (const folder of ["python", "node-packages"])
+    assert.ok(!isThere(`${folder}/used/${old.id}`), "its note went with the deployment");
   const { rows } = await pool.query<{ id: string }>("select id from deployments order by created_at");
   assert.deepEqual(
     rows.map(({ id }) => id),
@@ -219,7 +222,7 @@ test("files of a home that was used with another database stay", async (t) => {
 });
 
 test("of the hub's cache go, where that is asked for, revisions of known repositories that nothing has any more", async (t) => {
-  const { pool, collect, namesOf, file, home } = await begin(t);
+  const { collect, namesOf, file, home } = await begin(t);
   const hub = { kinds: ["hub"] };
   const [kept, gone] = ["a".repeat(40), "b".repeat(40)];
   for (const folder of ["models--owner--ours", "models--owner--theirs"]) {
@@ -256,7 +259,7 @@ test("of the hub's cache go, where that is asked for, revisions of known reposit
 });
 
 test("pushes of a bundle beside collections keep it, however old it is", async (t) => {
-  const { db, bundles, collect, home, advance } = await begin(t);
+  const { bundles, collect, home, advance } = await begin(t);
   const source = join(home, "source");
   mkdirSync(source);
   writeFileSync(
@@ -309,7 +312,7 @@ test("pushes of a bundle beside collections keep it, however old it is", async (
 });
 
 test("a run, a deployment or a push that comes between a plan and its removal keeps what it refers to", async (t) => {
-  const { db, version, deployment, ended, run, now } = await begin(t);
+  const { options, version, deployment, ended, run, now } = await begin(t);
   const first = await deployment("first", await version("first", sha("a")));
   await ended(first.id);
   const draft = await version("draft", sha("b"), { patched: true });
@@ -326,7 +329,10 @@ test("a run, a deployment or a push that comes between a plan and its removal ke
   await run(first.id, now(), '"late"');
   await deployment("late", draft);
   await version("again", sha("c"));
-  assert.equal(await deploymentSource(db).remove(thing("deployments", first.id), since), false);
+  assert.equal(
+    await deploymentSource(db, options.places).remove(thing("deployments", first.id), since),
+    false,
+  );
   assert.equal(await versionSource(db).remove(thing("versions", draft.id), since), false);
   assert.equal(await versionSource(db).remove(thing("versions", again.id), since), false);
   assert.equal(

@@ -46,7 +46,7 @@ export function openCollector(options: OpenCollectorOptions): Collector {
   const lately = rereadNowAndThen(references);
   return createCollector({
     sources: {
-      deployments: deploymentSource(db),
+      deployments: deploymentSource(db, places),
       versions: versionSource(db),
       bundles: bundleSource(bundles),
       uploads: uploadSource(db, uploads, places, now),

@@ -30,6 +30,11 @@ export const environmentFolders = [
 /** Where replicas write down which of these they use: a file a deployment, with a path a line. */
 export const usedFolders = ["python", "node-packages"] as const;
 
+/** Of a deployment in one of `usedFolders`. */
+export function usedNote({ home }: GarbagePlaces, folder: string, deploymentId: string): string {
+  return join(home, folder, "used", deploymentId);
+}
+
 /** Null: it is none that could be collected. */
 export function nameOfPath(path: string, { home, hubDirectory }: GarbagePlaces): string | null {
   const [folder, id] = partsBelow(home, path);

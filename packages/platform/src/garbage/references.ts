@@ -2,7 +2,6 @@
 
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import type { Manifest } from "@corral/bundle";
 import { readReference, repositoryCache } from "@corral/weights";
 import { sql } from "kysely";
@@ -18,6 +17,7 @@ import {
   repositoryName,
   revisionName,
   usedFolders,
+  usedNote,
   type GarbagePlaces,
 } from "./places.ts";
 
@@ -134,8 +134,8 @@ function environmentName(path: string): string {
 }
 
 /** What its last replica wrote down that it uses. */
-async function usedBy(deploymentId: string, folder: string, { home }: GarbagePlaces): Promise<string[]> {
-  const text = await readFile(join(home, folder, "used", deploymentId), "utf8").catch(() => "");
+async function usedBy(deploymentId: string, folder: string, places: GarbagePlaces): Promise<string[]> {
+  const text = await readFile(usedNote(places, folder, deploymentId), "utf8").catch(() => "");
   const lines = text.split("\n").filter((line) => line !== "");
   return lines.map((line) => environmentName(`${folder}/${line}`));
 }

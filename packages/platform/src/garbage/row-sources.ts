@@ -1,16 +1,18 @@
 // Rows that may go: deployments that were deleted and have no runs any more, versions that patches made and left, and those of
 // deleted models. The database's own foreign keys have the last word.
 
+import { rm } from "node:fs/promises";
 import type { Thing } from "../domain/garbage.ts";
 import { inTransaction, withRetry } from "../store/retry.ts";
 import type { Db } from "../store/schema.ts";
+import { usedFolders, usedNote, type GarbagePlaces } from "./places.ts";
 import type { GarbageSource } from "./source.ts";
 
-export function deploymentSource(db: Db): GarbageSource {
+export function deploymentSource(db: Db, places: GarbagePlaces): GarbageSource {
   return {
     survey: async ({ deployments }) => deployments,
-    remove: ({ id }, usedSinceMs) =>
-      unlessReferred(() =>
+    async remove({ id }, usedSinceMs) {
+      const isGone = await unlessReferred(() =>
         withRetry(db, () =>
           inTransaction(db, async (transaction) => {
             const row = await transaction
@@ -39,7 +41,12 @@ export function deploymentSource(db: Db): GarbageSource {
             return true;
           }),
         ),
-      ),
+      );
+      if (!isGone) return false;
+      // No replica of it comes again. A note that cannot be removed keeps nothing.
+      for (const folder of usedFolders) await rm(usedNote(places, folder, id)).catch(() => undefined);
+      return true;
+    },
   };
 }
 

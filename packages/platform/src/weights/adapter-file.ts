@@ -41,8 +41,8 @@ export async function adapterFile(
   return { path, sha256: await sha256OfFile(path) };
 }
 
-/** Of what is made here, finished or not; people may keep files of their own beside it. */
-const ownName = /^[0-9a-f]{64}\.gguf$|^\.[0-9a-f]{64}\.gguf\..*\.part$/;
+/** Of what is made here, finished or not, or was being removed; people may keep files of their own beside it. */
+const ownName = /^[0-9a-f]{64}\.gguf(\.removing)?$|^\.[0-9a-f]{64}\.gguf\..*\.part$/;
 
 /** Whether a file of `adaptersDirectory` was made here. */
 export function isOwnAdapterFile(name: string): boolean {
