@@ -184,7 +184,7 @@ function optionsOf({ options }: pg.Pool): pg.PoolConfig {
 
 /** Between a client and PostgreSQL; made silent, it ends at the server's side what there is, and says nothing to the client. */
 async function startRelay() {
-  const { host = "", port } = new pg.Client(optionsOf(pool));
+  const { host, port } = new pg.Client(optionsOf(pool));
   const pairs = new Set<readonly [Socket, Socket]>();
   const server = createServer((near) => {
     const far = connect(host.startsWith("/") ? { path: `${host}/.s.PGSQL.${port}` } : { host, port });

@@ -25,7 +25,13 @@ export const noBacklog: Backlog = {
 /** By name, of the deployments of a project that are not deleted and have any. */
 export function readBacklogs(db: Db, projectId: string): Promise<ReadonlyMap<string, Backlog>> {
   return withRetry(db, async () => {
-    const { rows } = await sql<{ name: string; queued: number; oldest: number; pending: number; dead: number }>`
+    const { rows } = await sql<{
+      name: string;
+      queued: number;
+      oldest: number;
+      pending: number;
+      dead: number;
+    }>`
       with waiting as (
         select deployment_id, count(*) as queued, extract(epoch from now() - min(created_at))::float8 as oldest
         from runs where asynchronous and status = 'queued' and project_id = ${projectId}
