@@ -20,8 +20,12 @@ const roundCount = Number(values.rounds);
 
 const entry = (name: string) => fileURLToPath(new URL(`targets/${name}.ts`, import.meta.url));
 
-async function measure(target: Target, workload: Workload): Promise<Round> {
-  const job = JSON.stringify({ url: target.url, headers: target.headers, ...workload });
+async function measure(
+  target: Target,
+  workload: Workload,
+  more: Record<string, string> = {},
+): Promise<Round> {
+  const job = JSON.stringify({ url: target.url, headers: { ...target.headers, ...more }, ...workload });
   const client = spawn(
     process.execPath,
     [fileURLToPath(new URL("overhead-client.ts", import.meta.url)), "--job", job],
@@ -43,10 +47,11 @@ const corral = await startTarget("corral", entry("corral-fake"));
 const report: Record<string, unknown>[] = [];
 try {
   for (const workload of [oneAtATime, sixteenAtATime]) {
-    const rounds: { bare: Round[]; corral: Round[] } = { bare: [], corral: [] };
+    const rounds: Record<"bare" | "corral" | "unstored", Round[]> = { bare: [], corral: [], unstored: [] };
     for (let round = 0; round < roundCount; round += 1) {
       rounds.bare.push(await measure(bare, workload));
       rounds.corral.push(await measure(corral, workload));
+      rounds.unstored.push(await measure(corral, workload, { "x-corral-store": "false" }));
     }
     const rate = (side: Round[]) => side.map((round) => round.callsPerSecond);
     const latency = (side: Round[]) => side.map((round) => round.medianMs);
@@ -56,6 +61,8 @@ try {
       bare: { calls_per_second: median(rate(rounds.bare)), median_ms: median(latency(rounds.bare)) },
       corral: { calls_per_second: median(rate(rounds.corral)), median_ms: median(latency(rounds.corral)) },
       ratio_calls_per_second: pairedRatios(rate(rounds.corral), rate(rounds.bare)),
+      // The run is written down all the same: who called, when, what it used; its output is not.
+      ratio_without_outputs: pairedRatios(rate(rounds.unstored), rate(rounds.bare)),
       added_median_ms: median(latency(rounds.corral)) - median(latency(rounds.bare)),
       corral_p95_ms: median(rounds.corral.map((round) => round.p95Ms)),
       bare_p95_ms: median(rounds.bare.map((round) => round.p95Ms)),

@@ -256,6 +256,11 @@ test("the OpenAPI document names every documented route, and the route table its
   const { routes, openApi } = await describeServer();
   const document = openApi as { openapi: string; paths: Record<string, object> };
   assert.equal(document.openapi, "3.1.0");
+  for (const [path, operations] of Object.entries(document.paths)) {
+    const { post } = operations as { post?: { responses: object } };
+    if (/\/predict$/.test(path) && post !== undefined && !/async_predict/.test(path))
+      assert.ok("200" in post.responses, `${path} answers 200`);
+  }
   for (const { path, summary } of routes) {
     assert.ok(summary !== "", path);
     assert.ok(document.paths[path.replace("{name}-webhook", "{name}-webhook")] !== undefined, path);

@@ -6,7 +6,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { AddressedDeployment, Addresses } from "./address-book.ts";
 import { addressesOf, forwardCall, queryOf, type PredictServices } from "./forward-call.ts";
 import { checkBodyHeaders } from "./predict-call.ts";
-import { acceptedSchema } from "./queue-call.ts";
+import { acceptedSchema, modelAnswerSchema } from "./queue-call.ts";
 import { predictBodySchema } from "./predict-schema.ts";
 
 export interface AddressParams {
@@ -63,7 +63,7 @@ export function registerModelAddressRoutes(app: FastifyInstance, services: Predi
           summary: `Call ${address.what}; the answer is the model's own`,
           tags: ["predict"],
           body: predictBodySchema("baseten"),
-          response: { 202: acceptedSchema },
+          response: { 200: modelAnswerSchema, 202: acceptedSchema },
         },
       },
       async (request, reply) => {

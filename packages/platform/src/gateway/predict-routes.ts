@@ -20,7 +20,7 @@ import type { z } from "zod";
 import type { AddressedDeployment, Addresses } from "./address-book.ts";
 import { readCerebriumWish } from "./cerebrium-wish.ts";
 import { addressesOf, forwardCall, queryOf, type PredictServices } from "./forward-call.ts";
-import { acceptedSchema } from "./queue-call.ts";
+import { acceptedSchema, modelAnswerSchema } from "./queue-call.ts";
 import { predictBodySchema } from "./predict-schema.ts";
 import { checkBodyHeaders } from "./predict-call.ts";
 
@@ -150,7 +150,7 @@ export function registerPredictRoutes(app: FastifyInstance, services: PredictSer
           tags: ["predict"],
           body: route.body ?? predictBodySchema(route.dialect),
           response: {
-            ...(route.answer === undefined ? {} : { 200: route.answer }),
+            200: route.answer ?? modelAnswerSchema,
             ...(route.isRun === false ? {} : { 202: acceptedSchema }),
           },
         },

@@ -19,6 +19,13 @@ import { headersForQueue, readRunWishes } from "./predict-call.ts";
 import { bodyTooLarge, lengthOf } from "./proxy.ts";
 import { readBody } from "./read-body.ts";
 
+/** For reading only: what it is depends on the model, and on how it is called. */
+export const modelAnswerSchema = z
+  .unknown()
+  .describe(
+    "The answer, in the caller's form; `text/event-stream` where it is streamed, the code's own where code answers.",
+  );
+
 /** For reading only: the families have words of their own. */
 export const acceptedSchema = z
   .looseObject({ run_id: z.string(), status: z.literal("queued").optional() })
