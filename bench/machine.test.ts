@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cpuOfTree, cpuUseBetween, parseBusyMs, parseProcessTimes, parseResidentBytes } from "./machine.ts";
+import {
+  cpuOfTree,
+  cpuUseBetween,
+  describeCompute,
+  parseBusyMs,
+  parseProcessTimes,
+  parseResidentBytes,
+} from "./machine.ts";
 
 test("a process's name may look like anything", () => {
   const line = "42 (a) b (c) S 7 42 42 0 -1 4194560 1 2 3 4 100 20 3 4 20 0 1 0 999 0 0";
@@ -33,4 +40,20 @@ test("what others took is what was busy and not ours", () => {
   assert.deepEqual(cpuUseBetween(before, after), { foreignCores: 0.5, targetCpuMs: 900 });
   assert.equal(cpuUseBetween(before, { ...after, ownMs: 1_700 }).foreignCores, 0);
   assert.equal(cpuUseBetween({ ...before, busyMs: null }, after).foreignCores, null);
+});
+
+test("a result names what computed, and how much of the model a GPU held", () => {
+  const device = { memory_bytes: 2, free_bytes: 1 };
+  const cpu = { name: "CPU", description: "A Processor", ...device };
+  const gpu = { name: "CUDA0", description: "A GPU", ...device };
+  const model = { layer_count: 17, threads: 1 };
+  assert.equal(
+    describeCompute({ backend: "cpu", devices: [cpu], gpu_layers: 0, ...model }),
+    "cpu, CPU A Processor",
+  );
+  assert.equal(
+    describeCompute({ backend: "cuda", devices: [gpu], gpu_layers: 17, ...model }),
+    "cuda, CUDA0 A GPU, 17 of 17 layers",
+  );
+  assert.equal(describeCompute(null), "as the server chose");
 });

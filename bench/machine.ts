@@ -5,6 +5,7 @@ import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { availableParallelism, cpus, loadavg, release, totalmem } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Compute } from "@corral/contract";
 
 /** Ticks of /proc are hundredths of a second on every Linux that Node runs on. */
 const tickMs = 10;
@@ -150,6 +151,15 @@ export function describeMachine(): Machine {
     system: `${process.platform} ${process.arch} ${release()}`,
     load_before: loadavg(),
   };
+}
+
+/** What a replica found to compute with, in one line; null where none of ours was measured. */
+export function describeCompute(compute: Compute | null): string {
+  if (compute === null) return "as the server chose";
+  const { backend, devices, gpu_layers: gpuLayers, layer_count: layerCount } = compute;
+  const names = devices.map(({ name, description }) => `${name} ${description}`).join("; ");
+  const share = backend === "cpu" ? "" : `, ${gpuLayers} of ${layerCount} layers`;
+  return `${backend}, ${names}${share}`;
 }
 
 /** The commit that is measured, and whether files differ from it. */

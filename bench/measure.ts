@@ -14,6 +14,7 @@ import {
   type ArrivalsResult,
   type StepCounters,
 } from "./arrivals.ts";
+import type { Compute, DeviceChoice } from "@corral/contract";
 import { caller, greedyTurn, type LoadJob, type LoadResult } from "./call.ts";
 import { cpuUseBetween, readCpuTimes, readMemoryBelow, type CpuUse } from "./machine.ts";
 import { startTarget, type LoadReport, type Target } from "./targets/target.ts";
@@ -30,6 +31,7 @@ import {
 
 export interface Place {
   readonly model: string;
+  readonly device: DeviceChoice;
   /** Null where no contender needs it. */
   readonly llamaServer: string | null;
   /** A Python that has transformers; null where no contender needs it. */
@@ -45,6 +47,8 @@ export interface Place {
 export interface RunningContender {
   readonly contender: Contender;
   readonly settings: ServerSettings;
+  /** Of a replica: what it found to compute with. */
+  readonly compute: Compute | undefined;
   measure(round: RoundContext): Promise<Measured>;
   stop(): Promise<void>;
 }
@@ -65,6 +69,7 @@ export async function startContender(
 ): Promise<RunningContender> {
   const settings: ServerSettings = {
     model: place.model,
+    device: place.device,
     threadCount: place.threadCount,
     slotCount: contender.slotCount,
     cellCount: contender.cellCount,
@@ -152,6 +157,7 @@ export async function startContender(
   return {
     contender,
     settings,
+    compute: target.compute,
     async measure(round) {
       const phases: Record<string, LoadResult> = {};
       const cpu: Record<string, CpuUse> = {};

@@ -23,6 +23,7 @@ function pretend(names: readonly string[], foreign: (turn: number) => number) {
       return { phases: {}, loads: {}, cpu: { calls: { foreignCores, targetCpuMs: 0 } } };
     };
     const settings = {
+      device: "cpu" as const,
       model: "",
       threadCount: 1,
       slotCount: 1,
@@ -32,7 +33,7 @@ function pretend(names: readonly string[], foreign: (turn: number) => number) {
       maxStepMs: 250,
       state: "",
     };
-    return { contender: contender(name), settings, measure, stop: async () => undefined };
+    return { contender: contender(name), settings, measure, compute: undefined, stop: async () => undefined };
   });
   return { turns, running };
 }

@@ -5,14 +5,15 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { deviceChoices, type Compute, type DeviceChoice } from "@corral/contract";
 import { checkGguf, sha256OfFile } from "@corral/weights";
 import { compareFigure, printComparison, type Column } from "./report.ts";
 import { foreignCoresOf, measureRounds, type MeasuredRounds, type RoundOptions } from "./rounds.ts";
-import { describeCommit, describeMachine, untilQuiet } from "./machine.ts";
+import { describeCommit, describeCompute, describeMachine, untilQuiet } from "./machine.ts";
 import { startContender, type Place, type RunningContender } from "./measure.ts";
 import { median } from "./statistics.ts";
 import { batchTokenCount, microBatchTokenCount } from "./targets/entry.ts";
@@ -25,6 +26,9 @@ interface Options extends RoundOptions {
   readonly quick: boolean;
   /** Null: what the workload has. */
   readonly seconds: number | null;
+  readonly device: DeviceChoice;
+  /** A binary that is there already; null: ours, built where it is missing. */
+  readonly llamaServer: string | null;
   readonly threadCount: number;
   readonly seed: number;
   /** Names of contenders or set-ups; empty: all. */
@@ -42,6 +46,8 @@ async function main(): Promise<void> {
       quick: { type: "boolean", default: false },
       seconds: { type: "string" },
       threads: { type: "string" },
+      device: { type: "string", default: "cpu" },
+      "llama-server": { type: "string" },
       seed: { type: "string", default: "1" },
       only: { type: "string", multiple: true, default: [] },
       "max-foreign": { type: "string", default: "Infinity" },
@@ -54,10 +60,11 @@ async function main(): Promise<void> {
     ({ name }) => values.workload.includes(name) || values.workload.includes("all"),
   );
   const roundCount = values.rounds === undefined ? null : Number(values.rounds);
-  if (unknown !== undefined || chosen.length === 0 || !((roundCount ?? 1) >= 1)) {
+  const device = deviceChoices.find((known) => known === values.device);
+  if (unknown !== undefined || device === undefined || chosen.length === 0 || !((roundCount ?? 1) >= 1)) {
     const names = workloads.map(({ name, question }) => `  ${name.padEnd(14)} ${question}`).join("\n");
     process.stderr.write(
-      `usage: npm run bench -- --workload NAME [--rounds N] [--shape small|1b|7b] [--quick] [--seconds N] [--threads N] [--only CONTENDER] [--max-foreign CORES] [--seed N]\n\n${names}\n`,
+      `usage: npm run bench -- --workload NAME [--rounds N] [--shape small|1b|7b] [--quick] [--seconds N] [--threads N] [--device ${deviceChoices.join("|")}] [--llama-server PATH] [--only CONTENDER] [--max-foreign CORES] [--seed N]\n\n${names}\n`,
     );
     process.exitCode = 2;
     return;
@@ -67,7 +74,9 @@ async function main(): Promise<void> {
     roundCount: roundCount ?? (values.quick ? 2 : 9),
     quick: values.quick,
     seconds: values.seconds === undefined ? null : Number(values.seconds),
-    threadCount: Number(values.threads ?? availableParallelism()),
+    device,
+    llamaServer: values["llama-server"] === undefined ? null : resolve(values["llama-server"]),
+    threadCount: Number(values.threads ?? defaultThreadCount(device)),
     seed: Number(values.seed),
     only: values.only,
     maxForeignCores: Number(values["max-foreign"]),
@@ -77,6 +86,11 @@ async function main(): Promise<void> {
     const own = roundCount ?? workload.roundCount ?? options.roundCount;
     await runWorkload(workload, { ...options, roundCount: own });
   }
+}
+
+/** Beside a GPU one is enough, and more have to be woken in every step. */
+function defaultThreadCount(device: DeviceChoice): number {
+  return device === "cuda" || device === "vulkan" ? 1 : availableParallelism();
 }
 
 async function runWorkload(workload: Workload, options: Options): Promise<void> {
@@ -89,7 +103,9 @@ async function runWorkload(workload: Workload, options: Options): Promise<void> 
   if (wanted.length === 0) throw new Error(`${workload.name} has no contender ${options.only.join(", ")}`);
   const model = await runScript("make-shape", ["--shape", options.shape]);
   const wires = new Set(wanted.map(({ setUp }) => wireOf(setUp)));
-  const llamaServer = wires.has("llama-server") ? await runScript("build-llama-server", []) : null;
+  const llamaServer = wires.has("llama-server")
+    ? (options.llamaServer ?? (await runScript("build-llama-server", [])))
+    : null;
   const python = wires.has("transformers") ? await findTransformers() : null;
   const isMissing = python !== null && "missing" in python;
   const contenders = wanted.filter(({ setUp }) => wireOf(setUp) !== "transformers" || !isMissing);
@@ -103,6 +119,7 @@ async function runWorkload(workload: Workload, options: Options): Promise<void> 
   process.once("exit", remove);
   const place: Place = {
     model,
+    device: options.device,
     llamaServer,
     python: python === null || "missing" in python ? null : python.path,
     threadCount: options.threadCount,
@@ -135,7 +152,8 @@ async function runWorkload(workload: Workload, options: Options): Promise<void> 
   const cutCount = columns
     .flatMap(({ rounds }) => rounds.flatMap(({ phases }) => Object.values(phases)))
     .filter(({ cut }) => cut).length;
-  printResult(workload, options, figures, foreign, cutCount, skipped);
+  const compute = running.find((contender) => contender.compute !== undefined)?.compute ?? null;
+  printResult(workload, options, compute, figures, foreign, cutCount, skipped);
   const result = {
     workload: workload.name,
     question: workload.question,
@@ -145,6 +163,7 @@ async function runWorkload(workload: Workload, options: Options): Promise<void> 
     seed: options.seed,
     source,
     machine,
+    compute,
     versions: {
       node: process.version,
       llama_cpp: "v0.5.0",
@@ -153,6 +172,7 @@ async function runWorkload(workload: Workload, options: Options): Promise<void> 
     },
     weights: { shape: options.shape, sha256: await sha256OfFile(model) },
     settings: {
+      device: options.device,
       threads: options.threadCount,
       batch_tokens: batchTokenCount,
       micro_batch_tokens: microBatchTokenCount,
@@ -174,7 +194,8 @@ async function runWorkload(workload: Workload, options: Options): Promise<void> 
       Object.fromEntries(Object.entries(round).map(([name, seen]) => [name, workload.kept?.(seen) ?? seen])),
     ),
   };
-  const name = `${workload.name}-${options.shape}${options.quick ? ".tmp" : ""}.json`;
+  const onDevice = options.device === "cpu" ? "" : `-${options.device}`;
+  const name = `${workload.name}-${options.shape}${onDevice}${options.quick ? ".tmp" : ""}.json`;
   mkdirSync(new URL("results/", import.meta.url), { recursive: true });
   writeFileSync(new URL(`results/${name}`, import.meta.url), `${JSON.stringify(result)}\n`);
   process.stderr.write(`\nsamples: bench/results/${name}\n`);
@@ -186,7 +207,8 @@ function keptOf(workload: Workload, column: Column): Column {
 
 function printResult(
   workload: Workload,
-  { shape, roundCount, quick, threadCount }: Options,
+  { shape, roundCount, quick, threadCount, device }: Options,
+  compute: Compute | null,
   figures: ReturnType<typeof compareFigure>[],
   foreign: readonly number[],
   cutCount: number,
@@ -199,6 +221,7 @@ function printResult(
   const lines = [
     "",
     `${workload.name}: shape ${shape}, ${roundCount} rounds, ${threadCount} threads, ${noise}`,
+    `device ${device}: ${describeCompute(compute)}`,
     ...(quick ? ["QUICK: shortened, not to be quoted"] : []),
     ...(cutCount > 0 ? [`${cutCount} phases were cut at ${workload.limitMs} ms`] : []),
     ...skipped.map(({ name, reason }) => `${name} was skipped: ${reason}`),

@@ -8,9 +8,16 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { controlPath, controlProtocol, type ReplicaConfig } from "@corral/contract";
+import { controlPath, controlProtocol, type Compute, type ReplicaConfig } from "@corral/contract";
 import { sha256OfFile } from "@corral/weights";
-import { batchTokenCount, findFreePort, readSettings, startServer, untilHealthy } from "./entry.ts";
+import {
+  batchTokenCount,
+  deviceEnvironment,
+  findFreePort,
+  readSettings,
+  startServer,
+  untilHealthy,
+} from "./entry.ts";
 import { announce } from "./target.ts";
 
 const { settings } = readSettings();
@@ -27,7 +34,7 @@ const config: ReplicaConfig = {
   token,
   weights: { path: settings.model, sha256: await sha256OfFile(settings.model) },
   precision: "default",
-  device: "cpu",
+  device: settings.device,
   threads_directory: null,
   prefix_store: { directory: join(settings.state, "prefixes"), limit_bytes: 4 * 1024 ** 3 },
   integrity_checks: "never",
@@ -51,11 +58,12 @@ const configPath = join(settings.state, "replica.json");
 writeFileSync(configPath, JSON.stringify(config), { mode: 0o600 });
 
 const main = fileURLToPath(new URL("../../packages/runtime/src/main.ts", import.meta.url));
-const env = { PATH: process.env["PATH"] ?? "", UV_THREADPOOL_SIZE: "1" };
+const env = { PATH: process.env["PATH"] ?? "", UV_THREADPOOL_SIZE: "1", ...deviceEnvironment() };
+const found = Promise.withResolvers<Compute | undefined>();
 startServer(process.execPath, [main, "--config", configPath], env);
 await dial();
 await untilHealthy(`${url}/healthz`, headers);
-announce({ url: `${url}/predict`, headers });
+announce({ url: `${url}/predict`, headers, compute: await found.promise });
 
 /** Until the replica listens, which is before its model is loaded. */
 async function dial(): Promise<void> {
@@ -72,8 +80,12 @@ function tryDial(): Promise<boolean> {
       socket.on("error", () => undefined);
       createInterface({ input: socket }).on("line", (line) => {
         // Unchecked, so that reports of any age can be measured.
-        const { number, report } = JSON.parse(line) as { number: number; report: { kind: string } };
+        const { number, report } = JSON.parse(line) as {
+          number: number;
+          report: { kind: string; compute?: Compute };
+        };
         socket.write(`${JSON.stringify({ kind: "ack", number })}\n`);
+        if (report.kind === "ready") found.resolve(report.compute);
         if (report.kind === "load") process.stdout.write(`${JSON.stringify(report)}\n`);
       });
       resolve(true);

@@ -6,10 +6,13 @@ import { once } from "node:events";
 import { createServer, type AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import type { DeviceChoice } from "@corral/contract";
 
 /** Of the server, the same for every one that is compared. */
 export interface ServerSettings {
   readonly model: string;
+  /** What computes it. */
+  readonly device: DeviceChoice;
   readonly threadCount: number;
   /** Sequences at once. */
   readonly slotCount: number;
@@ -37,6 +40,21 @@ export function readSettings(): { settings: ServerSettings; flags: readonly stri
   const separator = process.argv.indexOf("--");
   const flags = separator < 0 ? [] : process.argv.slice(separator + 1);
   return { settings: JSON.parse(positionals[0] ?? "{}") as ServerSettings, flags };
+}
+
+/** How a GPU's driver and libraries are found; nothing else of ours reaches a server. */
+export function deviceEnvironment(): NodeJS.ProcessEnv {
+  const names = [
+    "LD_LIBRARY_PATH",
+    "CUDA_VISIBLE_DEVICES",
+    "CUDA_CACHE_PATH",
+    "GGML_VK_VISIBLE_DEVICES",
+    "VK_DRIVER_FILES",
+    "VK_ICD_FILENAMES",
+  ];
+  return Object.fromEntries(
+    names.flatMap((name) => (name in process.env ? [[name, process.env[name]]] : [])),
+  );
 }
 
 /** Free when it was asked; whoever is told of it must be quick. */

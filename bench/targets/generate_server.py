@@ -1,6 +1,6 @@
 """`LlamaForCausalLM.generate` behind HTTP, for benchmarks: random weights made at the start, one call at a time.
 
-The argument is a JSON object: port, threads, dtype, seed, and the fields of a LlamaConfig. `POST /generate` with
+The argument is a JSON object: port, threads, dtype, device, seed, and the fields of a LlamaConfig. `POST /generate` with
 `input_ids`, `seed` and the `parameters` of a GenerationConfig answers with one server-sent event when all is generated.
 Nothing ends early: the model has no end token.
 """
@@ -13,14 +13,14 @@ import torch
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
 
-def make_model(config: dict, dtype: str, seed: int) -> LlamaForCausalLM:
+def make_model(config: dict, dtype: str, device: str, seed: int) -> LlamaForCausalLM:
     torch.manual_seed(seed)
     config = LlamaConfig(**config, bos_token_id=None, eos_token_id=None)
-    return LlamaForCausalLM._from_config(config, dtype=getattr(torch, dtype)).eval()
+    return LlamaForCausalLM._from_config(config, dtype=getattr(torch, dtype)).to(device).eval()
 
 
 def generate(model: LlamaForCausalLM, call: dict) -> dict:
-    ids = torch.tensor([call["input_ids"]])
+    ids = torch.tensor([call["input_ids"]], device=model.device)
     # Without a token for padding it would be guessed and warned of; nothing is padded.
     config = GenerationConfig(**call["parameters"], pad_token_id=0)
     torch.manual_seed(call["seed"])
@@ -60,7 +60,7 @@ def main() -> None:
     options = json.loads(sys.argv[1])
     torch.set_num_threads(options["threads"])
     torch.set_num_interop_threads(1)
-    Handler.model = make_model(options["config"], options["dtype"], options["seed"])
+    Handler.model = make_model(options["config"], options["dtype"], options["device"], options["seed"])
     HTTPServer(("127.0.0.1", options["port"]), Handler).serve_forever()
 
 

@@ -4,6 +4,7 @@
 import { mkdirSync } from "node:fs";
 import {
   batchTokenCount,
+  deviceEnvironment,
   findFreePort,
   microBatchTokenCount,
   readSettings,
@@ -27,12 +28,14 @@ const common = {
   "--parallel": settings.slotCount,
   "--batch-size": batchTokenCount,
   "--ubatch-size": microBatchTokenCount,
+  // As a replica does: every layer on the GPU, or none where the binary could use one.
+  ...(settings.device === "cpu" ? { "--device": "none" } : { "--n-gpu-layers": "all" }),
   "--slot-save-path": settings.state,
   // Errors only: a log line per request is work that we do not do.
   "--log-verbosity": 1,
 };
 // Nothing of ours: llama-server reads flags from LLAMA_ARG_ variables as well.
-const env = { PATH: process.env["PATH"] ?? "", HOME: settings.state };
+const env = { PATH: process.env["PATH"] ?? "", HOME: settings.state, ...deviceEnvironment() };
 startServer(binary, [...Object.entries(common).flat().map(String), ...setUp], env);
 await untilHealthy(`${url}/health`, {});
 announce({ url: `${url}/completion`, headers: {} });

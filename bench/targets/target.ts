@@ -3,11 +3,14 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import type { Compute } from "@corral/contract";
 
 export interface Target {
   readonly name: string;
   readonly url: string;
   readonly headers: Record<string, string>;
+  /** What a replica computes with, as it found it; undefined for other servers. */
+  readonly compute: Compute | undefined;
   /** The root of its processes. */
   readonly pid: number;
   /** The last load report of a replica, as it is on the wire; null where there is none. */
@@ -20,6 +23,7 @@ export type LoadReport = Readonly<Record<string, unknown>>;
 interface Announcement {
   readonly url: string;
   readonly headers: Record<string, string>;
+  readonly compute?: Compute | undefined;
 }
 
 /**
@@ -37,13 +41,14 @@ export async function startTarget(
   const first = await Promise.race([once(lines, "line"), exited.then(() => null)]);
   if (first === null || child.pid === undefined)
     throw new Error(`target ${name} ended with ${child.exitCode} before it was ready`);
-  const { url, headers } = JSON.parse(String(first[0])) as Announcement;
+  const { url, headers, compute } = JSON.parse(String(first[0])) as Announcement;
   let load: LoadReport | null = null;
   lines.on("line", (line) => (load = JSON.parse(line) as LoadReport));
   return {
     name,
     url,
     headers: { "content-type": "application/json", ...headers },
+    compute,
     pid: child.pid,
     get load() {
       return load;

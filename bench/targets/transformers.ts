@@ -1,10 +1,10 @@
-// `generate` of transformers on the processor, with the same threads as a replica and random weights of the same shape,
+// `generate` of transformers on the processor, or on a GPU where CUDA is asked for, with the same threads as a replica and random weights of the same shape,
 // which the file of the others tells. What follows `--`: a Python that has it, and the type of its numbers.
 
 import { mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { checkGguf } from "@corral/weights";
-import { findFreePort, readSettings, startServer, untilHealthy } from "./entry.ts";
+import { deviceEnvironment, findFreePort, readSettings, startServer, untilHealthy } from "./entry.ts";
 import { announce } from "./target.ts";
 
 const { settings, flags } = readSettings();
@@ -17,6 +17,7 @@ const options = {
   port,
   threads: settings.threadCount,
   dtype,
+  device: settings.device === "cuda" ? "cuda" : "cpu",
   seed: 1,
   config: {
     vocab_size: vocabularySize,
@@ -32,7 +33,12 @@ const options = {
 };
 mkdirSync(settings.state, { recursive: true });
 // Nothing of ours: torch reads its threads from variables as well.
-const env = { PATH: process.env["PATH"] ?? "", HOME: settings.state, HF_HUB_OFFLINE: "1" };
+const env = {
+  PATH: process.env["PATH"] ?? "",
+  HOME: settings.state,
+  HF_HUB_OFFLINE: "1",
+  ...deviceEnvironment(),
+};
 const server = fileURLToPath(new URL("generate_server.py", import.meta.url));
 startServer(python, [server, JSON.stringify(options)], env);
 await untilHealthy(`${url}/health`, {});
