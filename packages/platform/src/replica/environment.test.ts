@@ -21,6 +21,7 @@ test("a replica without code gets no address with a password in it, and one pool
   assert.ok(!JSON.stringify(made).includes("secret"), JSON.stringify(made));
   assert.equal(made["UV_THREADPOOL_SIZE"], "1");
   assert.deepEqual(Object.keys(made).toSorted(), [
+    "CUDA_CACHE_PATH",
     "HOME",
     "LANG",
     "LOG_LEVEL",
@@ -41,4 +42,12 @@ test("a replica that installs packages reaches the registry, and libuv's setting
   assert.equal(made["UV_THREADPOOL_SIZE"], "1");
   for (const name of ["UV_USE_IO_URING", "UV_PUBLISH_TOKEN", "DATABASE_URL", "HF_TOKEN"])
     assert.ok(!(name in made), name);
+});
+
+test("kernels that a driver translated outlive the replica, where the operator keeps them", () => {
+  const made = (variables: Record<string, string>) =>
+    replicaEnvironment("/run/replica", "info", variables, { installs: false })["CUDA_CACHE_PATH"];
+  assert.equal(made({ HOME: "/home/operator" }), "/home/operator/.nv/ComputeCache");
+  assert.equal(made({ HOME: "/home/operator", CUDA_CACHE_PATH: "/cache" }), "/cache");
+  assert.equal(made({}), undefined);
 });

@@ -22,6 +22,7 @@ export function replicaEnvironment(
     // Where the system's own libraries lie on unusual machines; the dynamic linker reads it.
     ...(own["LD_LIBRARY_PATH"] === undefined ? {} : { LD_LIBRARY_PATH: own["LD_LIBRARY_PATH"] }),
     ...pick(own, deviceVariables),
+    ...kernelCache(own),
     // Where Node keeps what it compiled: half of a start is reading TypeScript. Author code does not get it.
     ...pick(own, ["NODE_COMPILE_CACHE"]),
     ...(installs ? installerVariables(own) : {}),
@@ -29,6 +30,16 @@ export function replicaEnvironment(
     // Decode calls that wander over pool threads cost 15 % (docs/adr/0004). Last: nothing may change it.
     UV_THREADPOOL_SIZE: "1",
   };
+}
+
+/**
+ * Where CUDA's driver keeps the kernels that it translated for a GPU, which takes it minutes where a library has none
+ * for that GPU: the operator's own place, as a replica's home is its own and new.
+ */
+function kernelCache(own: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  const chosen = pick(own, ["CUDA_CACHE_PATH", "CUDA_CACHE_MAXSIZE", "CUDA_CACHE_DISABLE"]);
+  const home = own["HOME"];
+  return { ...(home === undefined ? {} : { CUDA_CACHE_PATH: join(home, ".nv/ComputeCache") }), ...chosen };
 }
 
 /** Which GPUs a process may see, and where Vulkan finds its drivers. */
