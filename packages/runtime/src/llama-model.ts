@@ -27,6 +27,7 @@ import { freeMemoryBytes, readFitMachine, readMachine } from "./machine.ts";
 import { fittingCellCount, plannedContext } from "./planned-context.ts";
 import { ThreadBoard } from "./thread-board.ts";
 import { chooseThreadCount } from "./thread-count.ts";
+import { warmUp } from "./warm-up.ts";
 import { checkWeights } from "./weights-check.ts";
 
 export const loadLlamaModel: LoadModel = async (config, options) => {
@@ -60,6 +61,7 @@ async function openModel(
   const cellCount = gpuLayerCount > 0 ? undefined : await fittingCellCount(config, readFitMachine());
   const llama = await loadLlama({ path, float32Weights, gpuLayerCount, onProgress, signal });
   let board: ThreadBoard | null = null;
+  let runner: ModelRunner | null = null;
   let drafts: DraftModels | null = null;
   try {
     const machine = readMachine();
@@ -75,7 +77,8 @@ async function openModel(
     });
     const memory = gpuLayerCount > 0 ? { memoryLimitBytes: memoryWith(hardware) } : {};
     const shared = { threadCount, stepThreads: board, ...memory };
-    const runner = await createRunner(config, llama, shared, cellCount);
+    runner = await createRunner(config, llama, shared, cellCount);
+    if (gpuLayerCount > 0) await warmUp(runner);
     // A sum's last bits may depend on the number of threads: here it never changes.
     const createExclusiveRunner = () => createRunner(config, llama, { threadCount, ...memory });
     const means = { threadCount, stepThreads: board };
@@ -87,6 +90,7 @@ async function openModel(
     });
   } catch (error) {
     drafts?.[Symbol.dispose]();
+    runner?.[Symbol.dispose]();
     board?.[Symbol.dispose]();
     llama[Symbol.dispose]();
     throw error;
