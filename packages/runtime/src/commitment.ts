@@ -5,7 +5,7 @@ import type { Clock } from "@corral/engine";
 import type { ControlChannel } from "./control-channel.ts";
 
 export interface CommitmentService {
-  readonly channel: Pick<ControlChannel, "acknowledged">;
+  readonly channel: Pick<ControlChannel, "whenAcknowledged">;
   readonly clock: Clock;
   /** What the platform may take to commit the end of a run. */
   readonly acknowledgementMs: number;
@@ -15,21 +15,21 @@ export interface CommitmentService {
 const leastAcknowledgementMs = 1_000;
 
 /** False where the platform takes too long; it may commit the report later all the same. */
-export async function isCommitted(
+export function isCommitted(
   { channel, clock, acknowledgementMs }: CommitmentService,
   number: number,
   deadlineAtMs: number | null,
 ): Promise<boolean> {
   const leftMs = deadlineAtMs === null ? Infinity : deadlineAtMs - clock.now();
   const limitMs = Math.min(acknowledgementMs, Math.max(leastAcknowledgementMs, leftMs));
-  let timer: NodeJS.Timeout | undefined;
-  // The caller's connection keeps the process; a replica that has ended must not wait for what nobody will commit.
-  const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), limitMs).unref();
+  return new Promise((resolve) => {
+    // The caller's connection keeps the process; a replica that has ended must not wait for what nobody will commit.
+    const timer = setTimeout(() => resolve(false), limitMs).unref();
+    channel.whenAcknowledged(number, () => {
+      clearTimeout(timer);
+      resolve(true);
+    });
   });
-  const committed = await Promise.race([channel.acknowledged(number).then(() => true), late]);
-  clearTimeout(timer);
-  return committed;
 }
 
 export function notCommitted(): ServingError {

@@ -18,6 +18,8 @@ const longestLine = 64 * 1024;
 const mostWrittenLength = 64 * 1024;
 /** A short run's start goes out together with its end: one write, and one row, for both. */
 const unhurriedMs = 5;
+/** While the platform has not answered what it was sent last, reports gather for so long: many ends share one write. */
+const gatherMs = 1;
 
 export interface ControlChannelOptions {
   readonly log: Log;
@@ -29,7 +31,7 @@ export interface ControlChannelOptions {
 
 interface Waiter {
   readonly number: number;
-  readonly resolve: () => void;
+  readonly onAcknowledged: () => void;
 }
 
 export class ControlChannel {
@@ -40,6 +42,7 @@ export class ControlChannel {
   #blocked = false;
   /** Reports of one turn of the event loop go out together. */
   #flushing: NodeJS.Immediate | null = null;
+  #gathering: NodeJS.Timeout | null = null;
   #flushingLater: NodeJS.Timeout | null = null;
   #closed = false;
 
@@ -92,14 +95,21 @@ export class ControlChannel {
   report(body: ReportBody, isUnhurried = false): number {
     const number = this.#outbox.add(body);
     if (isUnhurried) this.#flushingLater ??= setTimeout(() => this.#flush(), unhurriedMs);
+    else if (this.#outbox.awaitsAcknowledgement)
+      this.#gathering ??= setTimeout(() => this.#flush(), gatherMs);
     else this.#flushing ??= setImmediate(() => this.#flush());
     return number;
   }
 
   /** Resolves once the platform has committed every report up to this number; never, where the channel is closed first. */
   acknowledged(number: number): Promise<void> {
-    if (number <= this.#outbox.acknowledged) return Promise.resolve();
-    return new Promise((resolve) => this.#waiters.push({ number, resolve }));
+    return new Promise((resolve) => this.whenAcknowledged(number, resolve));
+  }
+
+  /** Calls back as soon as the platform has committed every report up to this number: at once where it has. */
+  whenAcknowledged(number: number, onAcknowledged: () => void): void {
+    if (number <= this.#outbox.acknowledged) onAcknowledged();
+    else this.#waiters.push({ number, onAcknowledged });
   }
 
   /** Resolves once nothing is left that the platform has not committed. */
@@ -117,8 +127,9 @@ export class ControlChannel {
 
   #flush(): void {
     if (this.#flushing !== null) clearImmediate(this.#flushing);
+    if (this.#gathering !== null) clearTimeout(this.#gathering);
     if (this.#flushingLater !== null) clearTimeout(this.#flushingLater);
-    this.#flushing = this.#flushingLater = null;
+    this.#flushing = this.#gathering = this.#flushingLater = null;
     while (this.#socket !== null && !this.#blocked) {
       const lines = this.#takeLines();
       if (lines === "") return;
@@ -156,10 +167,13 @@ export class ControlChannel {
       this.#options.onMessage(message);
       return;
     }
-    const committed = this.#waiters.filter(({ number }) => number <= message.number);
-    if (committed.length === 0) return;
-    this.#waiters = this.#waiters.filter(({ number }) => number > message.number);
-    for (const { resolve } of committed) resolve();
+    if (this.#gathering !== null && !this.#outbox.awaitsAcknowledgement) this.#flush();
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const waiter of waiters) {
+      if (waiter.number <= message.number) waiter.onAcknowledged();
+      else this.#waiters.push(waiter);
+    }
   }
 }
 

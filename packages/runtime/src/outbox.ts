@@ -24,6 +24,11 @@ export class Outbox {
     return this.#lastNumber - this.#acknowledged;
   }
 
+  /** Whether a report was sent that the platform has not committed yet. */
+  get awaitsAcknowledgement(): boolean {
+    return this.#sent > this.#acknowledged;
+  }
+
   add(report: ReportBody): number {
     this.#lastNumber += 1;
     this.#kept.push({ number: this.#lastNumber, report });

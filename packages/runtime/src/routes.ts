@@ -34,19 +34,25 @@ export interface Routes {
 
 /** A server that does not listen yet. */
 export function createHttpServer(routes: Routes): Server {
-  const server = createServer((request, response) => route(routes, request, response));
+  const token = routes.token === null ? null : Buffer.from(routes.token);
+  const server = createServer((request, response) => route(routes, token, request, response));
   // The gateway keeps its connections for reuse; one that was closed here at the wrong moment would fail a call.
   server.keepAliveTimeout = 0;
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) =>
-    upgrade(routes, request, socket, head),
+    upgrade(routes, token, request, socket, head),
   );
   return server;
 }
 
-function route(routes: Routes, request: IncomingMessage, response: ServerResponse): void {
+function route(
+  routes: Routes,
+  token: Buffer | null,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
   const path = pathOf(request);
   const call = Object.hasOwn(routes.calls, path) ? routes.calls[path] : undefined;
-  if (!isAllowed(routes.token, request)) refuse(request, response, unauthenticated());
+  if (!isAllowed(token, request)) refuse(request, response, unauthenticated());
   else if (path === "/healthz") answerHealth(routes.health(), response);
   else if (path.startsWith(`${trussPrefix}/`)) void routes.truss(request, response);
   else if (call === undefined) {
@@ -68,11 +74,17 @@ function refuse(request: IncomingMessage, response: ServerResponse, error: Servi
   response.end(answer.body);
 }
 
-function upgrade(routes: Routes, request: IncomingMessage, socket: Duplex, head: Buffer): void {
+function upgrade(
+  routes: Routes,
+  token: Buffer | null,
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+): void {
   // Until the channel has it, nobody else listens for a failing socket.
   socket.on("error", () => socket.destroy());
   const wanted = (request.headers.upgrade ?? "").toLowerCase() === controlProtocol;
-  if (!isAllowed(routes.token, request)) socket.end("HTTP/1.1 401 Unauthorized\r\nConnection: close\r\n\r\n");
+  if (!isAllowed(token, request)) socket.end("HTTP/1.1 401 Unauthorized\r\nConnection: close\r\n\r\n");
   else if (pathOf(request) === websocketPath && isWebsocket(request))
     routes.openSocket(request, socket, head);
   else if (pathOf(request) !== controlPath) socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n");
@@ -85,10 +97,9 @@ function isWebsocket({ headers }: IncomingMessage): boolean {
   return (headers.upgrade ?? "").toLowerCase() === "websocket";
 }
 
-function isAllowed(token: string | null, request: IncomingMessage): boolean {
-  if (token === null) return true;
+function isAllowed(expected: Buffer | null, request: IncomingMessage): boolean {
+  if (expected === null) return true;
   const given = Buffer.from((request.headers.authorization ?? "").replace(/^Bearer /i, ""));
-  const expected = Buffer.from(token);
   return given.length === expected.length && timingSafeEqual(given, expected);
 }
 

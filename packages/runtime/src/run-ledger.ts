@@ -67,6 +67,21 @@ export interface CallWatch extends Disposable {
   readonly hasBegun: boolean;
 }
 
+class WatchedCall implements CallWatch {
+  hasBegun = false;
+  readonly #runId: string;
+  readonly #all: Map<string, WatchedCall>;
+
+  constructor(runId: string, all: Map<string, WatchedCall>) {
+    this.#runId = runId;
+    this.#all = all;
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#all.get(this.#runId) === this) this.#all.delete(this.#runId);
+  }
+}
+
 /** So many runs are remembered that were to end before they began. */
 const mostForeseen = 1_000;
 /** Above this backlog only what a run's record cannot do without is reported. */
@@ -76,7 +91,7 @@ export class RunLedger {
   readonly #channel: LedgerChannel;
   readonly #active = new Map<string, ActiveRun>();
   /** Calls that are being answered, by their runs. */
-  readonly #watched = new Map<string, { hasBegun: boolean }>();
+  readonly #watched = new Map<string, WatchedCall>();
   /** Runs that were to end and had not begun here: their bodies may be on their way. */
   readonly #foreseen = new Set<string>();
   #timer: NodeJS.Timeout | null = null;
@@ -91,16 +106,9 @@ export class RunLedger {
 
   /** To be called before anything is done for a call. */
   watch(runId: string): CallWatch {
-    const watched = { hasBegun: false };
+    const watched = new WatchedCall(runId, this.#watched);
     this.#watched.set(runId, watched);
-    return {
-      get hasBegun() {
-        return watched.hasBegun;
-      },
-      [Symbol.dispose]: () => {
-        if (this.#watched.get(runId) === watched) this.#watched.delete(runId);
-      },
-    };
+    return watched;
   }
 
   begin<Handle extends RunHandle>(start: RunStart<Handle>): ActiveRun<Handle> {

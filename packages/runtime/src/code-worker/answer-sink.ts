@@ -64,11 +64,11 @@ export function createResponseSink({
       fail({ reason: "timeout", message: `The model's code sent nothing for ${pieceMs} ms.` });
     }, pieceMs);
   }
-  response.on("drain", () => {
+  function readOn(): void {
     if (!isPaused) return;
     isPaused = false;
     running?.resume();
-  });
+  }
   return {
     outcome,
     attach(call) {
@@ -77,6 +77,7 @@ export function createResponseSink({
     answer: (message, body) => settle({ kind: "value", head: message, body }),
     begin(message) {
       response.writeHead(message.status, headersOf(message));
+      response.on("drain", readOn);
       head = message;
       decoder = isText(message) ? new StringDecoder("utf8") : null;
       response.flushHeaders();

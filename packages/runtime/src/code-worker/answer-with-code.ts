@@ -91,7 +91,9 @@ async function finish(
   if (response.destroyed) leave();
 
   const outcomeOfCode = await outcome;
-  const output = outputOf(outcomeOfCode, mostRecordedBytes(service, forwarded));
+  const mostBytes = mostRecordedBytes(service, forwarded);
+  const text = textOf(outcomeOfCode, mostBytes);
+  const output = outputOf(outcomeOfCode, text, mostBytes);
   const isLost = output === null && outcomeOfCode.kind !== "failed" && isOutputOwed(forwarded);
   const ended = isLost ? withoutRecord(outcomeOfCode) : outcomeOfCode;
   run.end();
@@ -115,14 +117,14 @@ async function finish(
     usage,
     isBare: forwarded.isBare,
   };
-  const kept = keepsAnswer ? wholeOf(ended, context) : null;
+  const kept = keepsAnswer ? wholeOf(ended, text, context) : null;
   const result = { usage: run.usage, error, sequences: [] };
   const number = ledger.finish(active, result, output?.value ?? null, timings, kept);
   // Acknowledged means committed: no last byte before it.
   const committed = await isCommitted(service, number, deadlineAtMs);
   if (response.destroyed) return;
   if (!committed && !response.headersSent) throw notCommitted();
-  send(response, ended, { ...context, committed });
+  send(response, ended, text, { ...context, committed });
 }
 
 interface AnswerContext extends EnvelopeContext {
@@ -133,27 +135,32 @@ interface SendContext extends AnswerContext {
   readonly committed: boolean;
 }
 
+/** As text where it is short: it then leaves together with its headers, in one write. */
 function bodyOf(
   { head, body }: Extract<CodeOutcome, { kind: "value" }>,
+  text: string | null,
   context: AnswerContext,
 ): Buffer | string {
   const isWrapped = head.is_response !== true && isJson(head);
-  return isWrapped ? wrapValue(context.dialect, body, context) : body;
+  const value = text !== null && body.length <= longestText ? text : body;
+  return isWrapped ? wrapValue(context.dialect, value, context) : value;
 }
 
 /** Null where it is too long to be kept, or the code failed. */
-function wholeOf(ended: CodeOutcome, context: AnswerContext): WholeAnswer | null {
+function wholeOf(ended: CodeOutcome, text: string | null, context: AnswerContext): WholeAnswer | null {
   if (ended.kind === "failed" || ended.body === null) return null;
   const type = headersOf(ended.head)["content-type"];
-  const body = ended.kind === "value" ? bodyOf(ended, context) : ended.body;
+  const body = ended.kind === "value" ? bodyOf(ended, text, context) : ended.body;
   return wholeAnswer(ended.head.status, [type ?? "application/json"].flat()[0] ?? "", Buffer.from(body));
 }
 
-function send(response: ServerResponse, ended: CodeOutcome, context: SendContext): void {
+function send(response: ServerResponse, ended: CodeOutcome, text: string | null, context: SendContext): void {
   const { dialect, committed, runId } = context;
   if (ended.kind === "value") {
-    const body = bodyOf(ended, context);
-    response.writeHead(ended.head.status, { ...headersOf(ended.head), "content-length": body.length });
+    const body = bodyOf(ended, text, context);
+    const headers = headersOf(ended.head);
+    headers["content-length"] = String(Buffer.byteLength(body));
+    response.writeHead(ended.head.status, headers);
     response.end(body);
   } else if (ended.kind === "streamed") {
     if (committed) response.end();
@@ -175,6 +182,8 @@ function send(response: ServerResponse, ended: CodeOutcome, context: SendContext
 }
 
 const longestRecord = 256 * 1024;
+/** In bytes, of an answer that is sent as text. */
+const longestText = 64 * 1024;
 const deepestRecord = 200;
 /** The platform reads lines of 64 MiB; the rest of a report is an answer of 4 MiB at most. */
 const longestReportedOutput = 48 * 1024 * 1024;
@@ -191,21 +200,34 @@ function mostRecordedBytes({ config }: CodeService, forwarded: ForwardedCall): n
   return isOutputOwed(forwarded) ? Math.max(most, longestRecord) : longestRecord;
 }
 
-/** For the run's record; null: there is none, or it is too long to be kept. */
-function outputOf(ended: CodeOutcome, mostBytes: number): { readonly value: unknown } | null {
+/** Null: there is no answer, it is no text, or it is too long to be kept. */
+function textOf(ended: CodeOutcome, mostBytes: number): string | null {
   if (ended.kind === "failed" || ended.body === null || ended.body.length > mostBytes) return null;
-  const value = recordOf(ended, ended.body);
+  return isUtf8(ended.body) ? ended.body.toString("utf8") : null;
+}
+
+/** For the run's record; null: there is none, or it is too long to be kept. */
+function outputOf(
+  ended: CodeOutcome,
+  text: string | null,
+  mostBytes: number,
+): { readonly value: unknown } | null {
+  if (ended.kind === "failed" || ended.body === null || ended.body.length > mostBytes) return null;
+  const value = recordOf(ended, ended.body, text);
   const isShort = ended.body.length * mostGrowth <= longestReportedOutput;
   return isShort || Buffer.byteLength(JSON.stringify(value)) <= longestReportedOutput ? { value } : null;
 }
 
 /** The value where it is JSON, the text where it is text, and anything else as base64. */
-function recordOf({ kind, head }: Exclude<CodeOutcome, { kind: "failed" }>, body: Buffer): unknown {
-  if (!isUtf8(body)) {
+function recordOf(
+  { kind, head }: Exclude<CodeOutcome, { kind: "failed" }>,
+  body: Buffer,
+  text: string | null,
+): unknown {
+  if (text === null) {
     const type = [headersOf(head)["content-type"]].flat()[0] ?? "application/octet-stream";
     return { content_type: type, base64: body.toString("base64") };
   }
-  const text = body.toString("utf8");
   // Deeper values can be read, but writing them again takes more stack than there is.
   if (kind === "streamed" || !isJson(head) || jsonDepth(body) > deepestRecord) return text;
   try {

@@ -22,7 +22,11 @@ export interface EnvelopeContext {
 }
 
 /** A JSON value of the code, as it is but for what stands around it. `value` is JSON text, and is not read. */
-export function wrapValue(dialect: Dialect, value: Buffer, context: EnvelopeContext): Buffer {
+export function wrapValue(
+  dialect: Dialect,
+  value: Buffer | string,
+  context: EnvelopeContext,
+): Buffer | string {
   const { runId, runTimeMs, modelId, deploymentId, usage, isBare } = context;
   if (isBare) return value;
   switch (dialect) {
@@ -37,10 +41,12 @@ export function wrapValue(dialect: Dialect, value: Buffer, context: EnvelopeCont
   }
 }
 
-function around(before: object, name: string, value: Buffer, after: object): Buffer {
+function around(before: object, name: string, value: Buffer | string, after: object): Buffer | string {
   const head = `${JSON.stringify(before).slice(0, -1)},${JSON.stringify(name)}:`;
   const rest = JSON.stringify(after).slice(1, -1);
-  return Buffer.concat([Buffer.from(head), value, Buffer.from(rest === "" ? "}" : `,${rest}}`)]);
+  const tail = rest === "" ? "}" : `,${rest}}`;
+  if (typeof value === "string") return `${head}${value}${tail}`;
+  return Buffer.concat([Buffer.from(head), value, Buffer.from(tail)]);
 }
 
 /** Of an answer of the code. */
@@ -57,6 +63,9 @@ export function headersOf({
 }
 
 function gathered(headers: AnswerMessage["headers"]): Record<string, string | string[]> {
+  const [only] = headers;
+  // Nearly every answer has one.
+  if (headers.length === 1 && only?.[0] === "content-type") return { "content-type": only[1] };
   const all = new Map<string, string | string[]>();
   for (const [name, value] of headers) {
     const before = all.get(name);

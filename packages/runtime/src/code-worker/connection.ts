@@ -3,6 +3,7 @@
 import type { Duplex } from "node:stream";
 import { encodeFrame, FrameDecoder, mostMessageBytes } from "./frames.ts";
 import { holdWrites } from "./hold-writes.ts";
+import { plainMessage } from "./plain-message.ts";
 import { workerKinds, workerMessageSchema, type ReplicaMessage, type WorkerMessage } from "./protocol.ts";
 
 export interface WorkerConnectionOptions {
@@ -43,7 +44,9 @@ export function openWorkerConnection(options: WorkerConnectionOptions): WorkerCo
     const leave = pace();
     try {
       for (const { message, body } of decoder.push(piece)) {
-        const parsed = workerMessageSchema.safeParse(message);
+        const plain = plainMessage(message);
+        const parsed =
+          plain === null ? workerMessageSchema.safeParse(message) : { success: true as const, data: plain };
         if (!parsed.success) {
           broken(`A message is not one of the protocol: ${describe(message, parsed.error.issues[0])}`);
           return;

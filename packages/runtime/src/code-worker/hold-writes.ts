@@ -6,8 +6,10 @@ import type { Writable } from "node:stream";
 export interface HeldWrites {
   /** What is written from now on goes out at the end of this turn, or with `release`. */
   hold(): void;
-  /** At once. */
+  /** At once, with all that is held. */
   release(): void;
+  /** What `work` writes goes out in one write when it returns, and what is held before it. */
+  together(work: () => void): void;
 }
 
 export function holdWrites(stream: Writable): HeldWrites {
@@ -25,5 +27,14 @@ export function holdWrites(stream: Writable): HeldWrites {
       setImmediate(release);
     },
     release,
+    together(work) {
+      stream.cork();
+      try {
+        work();
+      } finally {
+        stream.uncork();
+        release();
+      }
+    },
   };
 }

@@ -10,6 +10,7 @@ import {
 } from "./author-lines.ts";
 import { workerMessageSchema } from "./protocol.ts";
 import { restartDelay } from "./restart-delay.ts";
+import { Cancellation } from "./typescript/cancellation.ts";
 import { createSemaphore } from "./typescript/semaphore.ts";
 import { workerEnvironment } from "./worker-environment.ts";
 
@@ -92,13 +93,13 @@ test("messages that are none of the protocol are none", () => {
 
 test("places are given in the order of waiting, and one who gives up is passed over", async () => {
   const semaphore = createSemaphore(1);
-  const leaving = new AbortController();
-  const staying = new AbortController();
+  const leaving = new Cancellation();
+  const staying = new Cancellation();
   assert.equal(semaphore.tryAcquire(), true);
   assert.equal(semaphore.tryAcquire(), false);
-  const first = semaphore.acquire(leaving.signal);
-  const second = semaphore.acquire(staying.signal);
-  leaving.abort();
+  const first = semaphore.acquire(leaving);
+  const second = semaphore.acquire(staying);
+  leaving.cancel();
   assert.equal(await first, false);
   semaphore.release();
   assert.equal(await second, true);

@@ -35,15 +35,19 @@ export function channelOverDescriptor(): Channel {
     send(message, body) {
       if (!socket.writable) return;
       if (message.kind === "answer" && performance.now() - receivedMs < mostHeldMs) writes.hold();
-      else writes.release();
       socket.write(encodeFrame(message, body));
+      // Whatever else it is, the replica is to know it before any code runs.
+      if (message.kind !== "answer") writes.release();
     },
     log: (level, text, runId) =>
       channel.send({ kind: "log", level, message: text.slice(0, longestLogText), run_id: runId }),
     onMessage(take) {
       socket.on("data", (piece: Buffer) => {
         receivedMs = performance.now();
-        for (const { message, body } of decoder.push(piece)) take(message as ReplicaMessage, body);
+        // Calls that came together say together that they wait: before the first of them begins, as code runs later.
+        writes.together(() => {
+          for (const { message, body } of decoder.push(piece)) take(message as ReplicaMessage, body);
+        });
       });
     },
     onClose(closed) {

@@ -4,6 +4,7 @@ import { formType, mediaType } from "@corral/contract";
 import { HttpError, type CallContext } from "@corral/model";
 import type { CallMessage, CodeMethod, ErrorMessage, StartMessage } from "../protocol.ts";
 import { createAuthorSocket, type AuthorSocket } from "./author-socket.ts";
+import { Cancellation } from "./cancellation.ts";
 import type { Channel } from "./channel.ts";
 import { duringCall } from "./current-call.ts";
 import type { AuthorModel } from "./load-model.ts";
@@ -48,7 +49,7 @@ class Refusal extends Error {
 
 interface RunningCall {
   readonly id: number;
-  readonly abort: AbortController;
+  readonly cancellation: Cancellation;
   resumed: PromiseWithResolvers<void> | null;
   /** Null: it is no websocket. */
   readonly socket: AuthorSocket | null;
@@ -60,11 +61,13 @@ export function createCallRunner({ channel, model, start, tracebacks }: CallRunn
   let idle: (() => void) | null = null;
 
   async function run(call: RunningCall, message: CallMessage, body: Buffer): Promise<void> {
-    const { id, abort } = call;
+    const { id, cancellation } = call;
     const { method } = message;
     const context: CallContext = {
       runId: message.run_id,
-      signal: abort.signal,
+      get signal() {
+        return cancellation.signal;
+      },
       request: {
         method: message.request.method,
         url: message.request.url,
@@ -78,7 +81,7 @@ export function createCallRunner({ channel, model, start, tracebacks }: CallRunn
     try {
       await duringCall({ id, context }, () => carryOut(call, message, body, context));
     } catch (error) {
-      if (abort.signal.aborted)
+      if (cancellation.isCanceled)
         channel.send({ kind: "error", id, reason: "canceled", message: "The call was canceled." });
       else sendFailure(id, error, method);
     } finally {
@@ -94,6 +97,8 @@ export function createCallRunner({ channel, model, start, tracebacks }: CallRunn
     context: CallContext,
   ): Promise<void> {
     const { method } = message;
+    // What came together with this call is told first: code may keep the loop, or end the process.
+    if (method !== "predict" || model.input !== null || model.preprocess !== null) await null;
     const code = model.methods.get(method);
     if (code === undefined)
       throw new Refusal("no_method", `\`${method}\` must only be called if model has it.`);
@@ -108,7 +113,7 @@ export function createCallRunner({ channel, model, start, tracebacks }: CallRunn
     if (method !== "predict") return await send(call, message, await code(input, context));
     const checked = model.input === null ? input : await checkInput(model.input, input);
     const prepared = model.preprocess === null ? checked : await model.preprocess(checked, context);
-    await take(call.id, model.preprocess === null, context.signal);
+    await take(call, model.preprocess === null);
     let isHeld = true;
     const release = () => {
       if (isHeld) semaphore.release();
@@ -132,10 +137,10 @@ export function createCallRunner({ channel, model, start, tracebacks }: CallRunn
   }
 
   /** @param isUnbegun none of the author's code has run for the call */
-  async function take(id: number, isUnbegun: boolean, signal: AbortSignal): Promise<void> {
+  async function take({ id, cancellation }: RunningCall, isUnbegun: boolean): Promise<void> {
     if (semaphore.tryAcquire()) return;
     if (isUnbegun) channel.send({ kind: "waiting", id });
-    if (!(await semaphore.acquire(signal)))
+    if (!(await semaphore.acquire(cancellation)))
       throw new Refusal("canceled", "The call was canceled while it waited.");
     if (isUnbegun) channel.send({ kind: "begun", id });
   }
@@ -153,7 +158,7 @@ export function createCallRunner({ channel, model, start, tracebacks }: CallRunn
     return sendAnswer(channel, value, {
       id: call.id,
       answerBytes: start.answer_bytes,
-      signal: call.abort.signal,
+      cancellation: call.cancellation,
       collects: collectsStreams(message.request.headers),
       resumed: () => call.resumed?.promise ?? null,
     });
@@ -195,11 +200,11 @@ export function createCallRunner({ channel, model, start, tracebacks }: CallRunn
       const isSocket = method === "websocket" && model.methods.has(method);
       const { acceptsSockets: isAcceptedByCode } = model;
       const socket = isSocket ? createAuthorSocket({ channel, id, resumed, isAcceptedByCode }) : null;
-      const call: RunningCall = { id, abort: new AbortController(), resumed: null, socket };
+      const call: RunningCall = { id, cancellation: new Cancellation(), resumed: null, socket };
       running.set(id, call);
       void run(call, message, body);
     },
-    cancel: (id) => running.get(id)?.abort.abort(new DOMException("The call was canceled.", "AbortError")),
+    cancel: (id) => running.get(id)?.cancellation.cancel(),
     setPaused(id, paused) {
       const call = running.get(id);
       if (call === undefined) return;

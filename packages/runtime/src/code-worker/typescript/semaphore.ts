@@ -1,10 +1,12 @@
 // At most so many at a time; the others wait in the order in which they came.
 
+import type { Cancellation } from "./cancellation.ts";
+
 export interface Semaphore {
   /** True: a place was free and is taken. */
   tryAcquire(): boolean;
-  /** Resolves with a place, or with false once `signal` is aborted. */
-  acquire(signal: AbortSignal): Promise<boolean>;
+  /** Resolves with a place, or with false once nobody wants it any more. */
+  acquire(cancellation: Cancellation): Promise<boolean>;
   release(): void;
 }
 
@@ -17,19 +19,18 @@ export function createSemaphore(count: number): Semaphore {
       free -= 1;
       return true;
     },
-    acquire(signal) {
+    acquire(cancellation) {
       return new Promise((resolve) => {
+        if (cancellation.isCanceled) return resolve(false);
         const take = () => {
-          signal.removeEventListener("abort", giveUp);
+          stopListening();
           resolve(true);
         };
-        const giveUp = () => {
+        const stopListening = cancellation.onCancel(() => {
           waiting.delete(take);
           resolve(false);
-        };
-        if (signal.aborted) return resolve(false);
+        });
         waiting.add(take);
-        signal.addEventListener("abort", giveUp, { once: true });
       });
     },
     release() {

@@ -1,12 +1,13 @@
 // What author code returned → messages: a JSON value, bytes, a `Response`, or a stream of pieces.
 
 import { setImmediate } from "node:timers/promises";
+import type { Cancellation } from "./cancellation.ts";
 import type { Channel } from "./channel.ts";
 
 export interface SendOptions {
   readonly id: number;
   readonly answerBytes: number;
-  readonly signal: AbortSignal;
+  readonly cancellation: Cancellation;
   /** A stream is put together and sent as one JSON text. */
   readonly collects: boolean;
   /** What to wait for before the next piece is made; null: nothing. */
@@ -36,16 +37,16 @@ const octets = [["content-type", "application/octet-stream"]] as [string, string
 const breathAfterBytes = 64 * 1024;
 const breathAfterPieces = 16;
 
-/** Fails with what the code threw, `Unserialisable` or `AnswerTooLarge`; where `signal` is aborted it always fails. */
+/** Fails with what the code threw, `Unserialisable` or `AnswerTooLarge`; where the call was canceled it always fails. */
 export async function sendAnswer(channel: Channel, value: unknown, options: SendOptions): Promise<void> {
-  const { id, signal } = options;
+  const { id, cancellation } = options;
   if (value instanceof Response) return await sendResponse(channel, value, options);
   if (isStream(value)) {
     if (options.collects) return sendWhole(channel, toJson(await collect(value, options)), json, options);
     channel.send({ kind: "answer", id, status: 200, headers: octets, stream: true });
     return await sendPieces(channel, value, options);
   }
-  signal.throwIfAborted();
+  cancellation.throwIfCanceled();
   if (value instanceof JsonText) return sendWhole(channel, value.bytes, json, options);
   if (value instanceof Uint8Array) return sendWhole(channel, value, octets, options);
   sendWhole(channel, toJson(value), json, options);
@@ -97,7 +98,8 @@ async function sendPieces(
   pieces: AsyncIterable<unknown> | Iterable<unknown>,
   options: SendOptions,
 ): Promise<void> {
-  const { id, answerBytes, signal, resumed } = options;
+  const { id, answerBytes, resumed } = options;
+  const { signal } = options.cancellation;
   let sentBytes = 0;
   let breathBytes = 0;
   let count = 0;
@@ -122,7 +124,7 @@ async function sendPieces(
 
 async function collect(
   pieces: AsyncIterable<unknown> | Iterable<unknown>,
-  { signal, answerBytes }: SendOptions,
+  { cancellation: { signal }, answerBytes }: SendOptions,
 ): Promise<string> {
   const parts: Uint8Array[] = [];
   let length = 0;
