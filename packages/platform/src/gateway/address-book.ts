@@ -3,7 +3,7 @@
 
 import { ServingError, type DeploymentStatus } from "@corral/contract";
 import { builtInCatalogue, type Catalogue } from "@corral/weights";
-import { batchPerTick } from "./batch.ts";
+import { batchLookups } from "./batch.ts";
 
 export interface AddressedDeployment {
   readonly id: string;
@@ -47,7 +47,7 @@ export interface Addresses {
 }
 
 export function createAddressBook(list: ListAddressed, catalogue: Catalogue = builtInCatalogue): AddressBook {
-  const all = batchPerTick(list);
+  const all = batchLookups(list);
   return { open: async (projectId) => addressesOf((await all(projectId)) ?? [], catalogue) };
 }
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createAuthenticator, keyOfHeaders, sha256, type KeyRecord } from "./authenticate.ts";
-import { batchPerTick } from "./batch.ts";
+import { batchLookups } from "./batch.ts";
 
 const record: KeyRecord = {
   id: "k1",
@@ -78,7 +78,7 @@ test("the key of the environment is an admin and asks no database", async () => 
 });
 
 test("a query that fails fails every look-up that shared it", async () => {
-  const find = batchPerTick<string>(async () => {
+  const find = batchLookups<string>(async () => {
     throw new Error("down");
   });
   const results = await Promise.allSettled([find("a"), find("b")]);

@@ -1,10 +1,10 @@
 // Who calls: the key of a request, looked up by its sha256. Keys are never logged and never kept; every request
-// asks the database (one query a turn for all of them), so a revoked key is refused at once everywhere.
+// asks the database (one query for all of about the same time), so a revoked key is refused at once everywhere.
 
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 import { ServingError, scopes as allScopes, type Scope } from "@corral/contract";
-import { batchPerTick } from "./batch.ts";
+import { batchLookups } from "./batch.ts";
 
 /** What a key may do. */
 export interface Principal {
@@ -66,7 +66,7 @@ export function createAuthenticator({
   onUse = () => {},
   now,
 }: AuthenticatorOptions): Authenticate {
-  const findKey = batchPerTick(findKeys);
+  const findKey = batchLookups(findKeys);
   const environmentHash = environmentKey === null ? null : sha256(environmentKey);
 
   const projects = new Map<string, string>();

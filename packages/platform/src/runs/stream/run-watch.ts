@@ -3,7 +3,7 @@
 
 import { readWatchedRuns, type WatchedRun } from "../../store/run-streams.ts";
 import type { Store } from "../../store/store.ts";
-import { batchPerTick } from "../../gateway/batch.ts";
+import { batchLookups } from "../../gateway/batch.ts";
 
 export interface RunWatch {
   /** The run as it is at the next look; null: there is none of that id. */
@@ -16,7 +16,7 @@ export interface RunWatch {
 const lookEveryMs = 100;
 
 export function createRunWatch(store: Pick<Store, "db" | "pool">, everyMs = lookEveryMs): RunWatch {
-  const now = batchPerTick<WatchedRun>((ids) => readWatchedRuns(store, ids));
+  const now = batchLookups<WatchedRun>((ids) => readWatchedRuns(store, ids));
   let tick: Promise<void> | null = null;
   const nextTick = () =>
     (tick ??= new Promise((resolve) => {
