@@ -1,5 +1,6 @@
-// `npm run bench:overhead`: what gateway + replica cost against a bare `node:http` pipe. One interleaved run:
-// the two targets take turns, so a machine that changes speed changes both. Prints figures and ratios; judges nothing.
+// `npm run bench:overhead`: what the platform costs against a bare `node:http` pipe, in front of the same replica and in
+// front of a fixed answer. One interleaved run: the targets take turns, so a machine that changes speed changes all.
+// Prints figures and ratios; judges nothing.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -23,7 +24,7 @@ const entry = (name: string) => fileURLToPath(new URL(`targets/${name}.ts`, impo
 async function measure(
   target: Target,
   workload: Workload,
-  more: Record<string, string> = {},
+  more: Readonly<Record<string, string>>,
 ): Promise<Round> {
   const job = JSON.stringify({ url: target.url, headers: { ...target.headers, ...more }, ...workload });
   const client = spawn(
@@ -41,36 +42,72 @@ async function measure(
   return roundOf(latenciesMs, wallMs, clientCpuMs);
 }
 
+/** Pipes, then what is compared with them. */
+const entries = {
+  fixed: { name: "a pipe to a fixed answer", entry: "bare-pipe", flags: [], headers: {} },
+  piped: { name: "a pipe to the replica", entry: "piped-replica", flags: [], headers: {} },
+  corral: { name: "corral", entry: "corral-fake", flags: [], headers: {} },
+  // The run is written down all the same: who called, when, what it used; its output is not.
+  unstored: {
+    name: "corral, outputs not kept",
+    entry: "corral-fake",
+    flags: [],
+    headers: { "x-corral-store": "false" },
+  },
+  unrecorded: {
+    name: "corral, nothing recorded",
+    entry: "corral-fake",
+    flags: ["unrecorded"],
+    headers: {},
+  },
+} as const;
+type Side = keyof typeof entries;
+const sides = Object.keys(entries) as Side[];
+
 const loadBefore = loadavg();
-const bare = await startTarget("bare pipe", entry("bare-pipe"));
-const corral = await startTarget("corral", entry("corral-fake"));
+const targets = new Map<string, Target>();
 const report: Record<string, unknown>[] = [];
 try {
+  for (const { name, entry: file, flags } of Object.values(entries)) {
+    const key = [file, ...flags].join(" ");
+    if (!targets.has(key)) targets.set(key, await startTarget(name, entry(file), ["{}", "--", ...flags]));
+  }
   for (const workload of [oneAtATime, sixteenAtATime]) {
-    const rounds: Record<"bare" | "corral" | "unstored", Round[]> = { bare: [], corral: [], unstored: [] };
+    const rounds: Record<Side, Round[]> = { fixed: [], piped: [], corral: [], unstored: [], unrecorded: [] };
     for (let round = 0; round < roundCount; round += 1) {
-      rounds.bare.push(await measure(bare, workload));
-      rounds.corral.push(await measure(corral, workload));
-      rounds.unstored.push(await measure(corral, workload, { "x-corral-store": "false" }));
+      const first = round % sides.length;
+      for (const side of [...sides.slice(first), ...sides.slice(0, first)]) {
+        const { entry: file, flags, headers } = entries[side];
+        const target = targets.get([file, ...flags].join(" "));
+        if (target === undefined) throw new TypeError(`${side} was not started`);
+        rounds[side].push(await measure(target, workload, headers));
+      }
     }
-    const rate = (side: Round[]) => side.map((round) => round.callsPerSecond);
-    const latency = (side: Round[]) => side.map((round) => round.medianMs);
+    const rates = (side: Side) => rounds[side].map((round) => round.callsPerSecond);
+    const of = (side: Side, key: "medianMs" | "p95Ms" | "callsPerSecond" | "clientShare") =>
+      median(rounds[side].map((round) => round[key]));
     report.push({
       workload: workload.name,
       calls: workload.callCount,
-      bare: { calls_per_second: median(rate(rounds.bare)), median_ms: median(latency(rounds.bare)) },
-      corral: { calls_per_second: median(rate(rounds.corral)), median_ms: median(latency(rounds.corral)) },
-      ratio_calls_per_second: pairedRatios(rate(rounds.corral), rate(rounds.bare)),
-      // The run is written down all the same: who called, when, what it used; its output is not.
-      ratio_without_outputs: pairedRatios(rate(rounds.unstored), rate(rounds.bare)),
-      added_median_ms: median(latency(rounds.corral)) - median(latency(rounds.bare)),
-      corral_p95_ms: median(rounds.corral.map((round) => round.p95Ms)),
-      bare_p95_ms: median(rounds.bare.map((round) => round.p95Ms)),
-      client_share_of_a_core: median([...rounds.bare, ...rounds.corral].map((round) => round.clientShare)),
+      targets: Object.fromEntries(
+        sides.map((side) => [
+          side,
+          {
+            what: entries[side].name,
+            calls_per_second: of(side, "callsPerSecond"),
+            median_ms: of(side, "medianMs"),
+            p95_ms: of(side, "p95Ms"),
+            client_share_of_a_core: of(side, "clientShare"),
+            ratio_to_piped: pairedRatios(rates(side), rates("piped")),
+            ratio_to_fixed: pairedRatios(rates(side), rates("fixed")),
+          },
+        ]),
+      ),
+      added_median_ms: of("corral", "medianMs") - of("piped", "medianMs"),
     });
   }
 } finally {
-  await Promise.all([bare.stop(), corral.stop()]);
+  await Promise.all([...targets.values()].map((target) => target.stop()));
 }
 const result = {
   bench: "overhead",

@@ -1,14 +1,13 @@
 // The least that can stand between a caller and a process with a model: `node:http` that pipes to `node:http`
-// on a unix socket, in two processes, without keys, checks or records.
+// on a unix socket, in two processes, without keys, checks or records. Its upstream answers a fixed text.
 
 import { spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
-import { Agent, createServer, request } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { announce } from "./target.ts";
+import { listenAndPipe } from "./pipe.ts";
 
 /** An answer of the size and shape of the documented one. */
 const answer = JSON.stringify({
@@ -44,21 +43,7 @@ async function pipe(): Promise<void> {
     stdio: ["ignore", "pipe", "inherit"],
   });
   await new Promise((resolve) => upstream.stdout.once("data", resolve));
-  const agent = new Agent({ keepAlive: true, maxSockets: 128 });
-  const server = createServer((incoming, response) => {
-    const { method, url, headers } = incoming;
-    const forwarded = request({ socketPath, agent, method, path: url, headers }, (answered) => {
-      response.writeHead(answered.statusCode ?? 502, answered.headers);
-      answered.pipe(response);
-    });
-    forwarded.on("error", () => response.destroy());
-    incoming.pipe(forwarded);
-  });
-  server.keepAliveTimeout = 0;
-  server.listen(0, "127.0.0.1", () => {
-    const { port } = server.address() as AddressInfo;
-    announce({ url: `http://127.0.0.1:${port}/predict`, headers: {} });
-  });
+  await listenAndPipe(socketPath);
   process.once("SIGTERM", () => {
     upstream.kill();
     void rm(directory, { recursive: true, force: true }).then(() => process.exit(0));

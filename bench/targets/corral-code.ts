@@ -4,12 +4,11 @@
 
 import { randomUUID } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { controlPath, controlProtocol, forwardedHeaders, type ReplicaConfig } from "@corral/contract";
+import { forwardedHeaders, type ReplicaConfig } from "@corral/contract";
+import { acknowledgeReports } from "./control-end.ts";
 import { findFreePort, readSettings, startServer, untilHealthy } from "./entry.ts";
 import { announce } from "./target.ts";
 
@@ -17,7 +16,8 @@ const [kind = "typescript", directory = "."] = readSettings().flags;
 const place = mkdtempSync(join(tmpdir(), "corral-bench-"));
 process.once("exit", () => rmSync(place, { recursive: true, force: true }));
 const token = randomUUID();
-const url = `http://127.0.0.1:${await findFreePort()}`;
+const port = await findFreePort();
+const url = `http://127.0.0.1:${port}`;
 const headers = { authorization: `Bearer ${token}` };
 const isPython = kind === "python";
 const python = {
@@ -88,7 +88,7 @@ startServer(process.execPath, [main, "--config", configPath], {
   HOME: place,
   UV_THREADPOOL_SIZE: "1",
 });
-while (!(await tryDial())) await sleep(20);
+await acknowledgeReports({ host: "127.0.0.1", port, headers });
 await untilHealthy(`${url}/healthz`, headers);
 announce({
   url: `${url}/predict`,
@@ -99,29 +99,3 @@ announce({
     [forwardedHeaders.deployment]: "bench",
   },
 });
-
-/** Until the replica listens, which is before its code is loaded. */
-function tryDial(): Promise<boolean> {
-  return new Promise((resolve) => {
-    const dialling = request(`${url}${controlPath}`, {
-      headers: { ...headers, connection: "Upgrade", upgrade: controlProtocol },
-    });
-    dialling.once("error", () => resolve(false));
-    dialling.once("upgrade", (_response, socket) => {
-      socket.on("error", () => undefined);
-      let rest = "";
-      socket.on("data", (piece: Buffer) => {
-        const text = rest + piece.toString("latin1");
-        const end = text.lastIndexOf("\n");
-        rest = text.slice(end + 1);
-        if (end < 0) return;
-        // Only the last whole report is looked at: one acknowledgement is for all before it, as the platform's is.
-        const last = text.slice(text.lastIndexOf("\n", end - 1) + 1, end);
-        const number = /^\{"number":(\d+)/.exec(last)?.[1];
-        if (number !== undefined) socket.write(`{"kind":"ack","number":${number}}\n`);
-      });
-      resolve(true);
-    });
-    dialling.end();
-  });
-}

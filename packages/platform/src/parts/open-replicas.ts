@@ -17,7 +17,7 @@ import { DeploymentSupervisor } from "../replica/supervisor.ts";
 import { createTellEnvironment } from "../replica/tell-environment.ts";
 import { createTellAdapters, type TellAdapters } from "../replica/tell-adapters.ts";
 import { Residency, type ResidencyOptions } from "../residency/residency.ts";
-import { createRunRecorder } from "../runs/recorder.ts";
+import { createRunRecorder, type RunRecorder } from "../runs/recorder.ts";
 import { createReadSecrets } from "../secrets/declared.ts";
 import type { LiveSealing } from "../secrets/live-sealing.ts";
 import { readReplicaAdapters } from "../store/adapters.ts";
@@ -46,6 +46,8 @@ export interface ReplicaPartsOptions {
   readonly onState: ReconcilerOptions["onState"];
   /** What lets replicas' code call other deployments; null: nothing does yet. */
   readonly entry: () => ReplicaEntry | null;
+  /** Default: one that writes to the database. */
+  readonly recorder?: RunRecorder;
 }
 
 export interface ReplicaParts {
@@ -62,7 +64,7 @@ export interface ReplicaParts {
 export function openReplicas(options: ReplicaPartsOptions): ReplicaParts {
   const { store, platformId, log, now, chance, closing, driver, host, bundles, entry } = options;
   const { db } = store;
-  const recorder = createRunRecorder({ store, now });
+  const recorder = options.recorder ?? createRunRecorder({ store, now });
   closing.add(() => recorder.close());
   const records = createReplicaRecords({
     db,

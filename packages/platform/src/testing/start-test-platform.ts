@@ -21,6 +21,7 @@ import { openServer } from "../parts/open-server.ts";
 import type { Reconciler } from "../reconcile.ts";
 import { createProcessDriver } from "../replica/process.ts";
 import type { Residency, ResidencyOptions } from "../residency/residency.ts";
+import type { RunRecorder } from "../runs/recorder.ts";
 import type { RunQueueOptions } from "../runs/queue/run-queue.ts";
 import { sealingKeyFile } from "../secrets/keys.ts";
 import { openLiveSealing } from "../secrets/live-sealing.ts";
@@ -38,6 +39,8 @@ import { insertVersion, isBundleReferenced } from "../store/versions.ts";
 import { createPreparationDriver } from "../weights/process.ts";
 import { WeightsSupervisor } from "../weights/supervisor.ts";
 import { until } from "./until.ts";
+
+export type { RunRecorder };
 
 const fakeReplica = fileURLToPath(new URL("./fake-replica.ts", import.meta.url));
 
@@ -87,6 +90,10 @@ export interface TestPlatformOptions extends TestStoreOptions {
   readonly tls?: TlsFiles;
   /** Of the queue; default: looks often. */
   readonly queueOptions?: Partial<Pick<RunQueueOptions, "queueLength" | "times">>;
+  /** How often deliveries are looked for; default: often. */
+  readonly senderPollMs?: number;
+  /** Default: the real one. */
+  readonly recorder?: RunRecorder;
   /** Default: not known, so that nothing is refused for it. */
   readonly memory?: ManagementServices["memory"];
   /** As `CORRAL_EGRESS_ALLOW`; default: public addresses only. */
@@ -106,6 +113,8 @@ export async function startTestPlatform({
   egressAllow = "",
   tls,
   queueOptions = { times: { pollMs: 50, sweepMs: 50, foreignMs: 100 } },
+  senderPollMs = 50,
+  recorder,
   ...storeOptions
 }: TestPlatformOptions = {}): Promise<TestPlatform> {
   const home = await mkdtemp(join(tmpdir(), "corral-p-"));
@@ -181,6 +190,7 @@ export async function startTestPlatform({
     drainMs: 1_000,
     onState: () => {},
     entry: () => entry,
+    ...(recorder === undefined ? {} : { recorder }),
   });
   const { reconciler, residency } = replicas;
   const calls = await openCalls({
@@ -195,7 +205,7 @@ export async function startTestPlatform({
     egressAllow,
     loads: { waitMs, pingMs: 100 },
     queue: queueOptions,
-    sender: { chance: () => 0, pollMs: 50 },
+    sender: { chance: () => 0, pollMs: senderPollMs },
     runDirectory,
   });
   ({ entry } = calls);

@@ -1,0 +1,80 @@
+// The same replica that stands behind the platform in `corral-fake.ts`, behind a bare pipe: what a run costs where nobody
+// asks who calls and nobody writes anything down. Its reports are acknowledged as they come.
+
+import { spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { request } from "node:http";
+import { fileURLToPath } from "node:url";
+import { forwardedHeaders, type ReplicaConfig } from "@corral/contract";
+import { acknowledgeReports } from "./control-end.ts";
+import { listenAndPipe } from "./pipe.ts";
+
+const directory = mkdtempSync(join(tmpdir(), "corral-bench-"));
+process.once("exit", () => rmSync(directory, { recursive: true, force: true }));
+const socketPath = join(directory, "replica.sock");
+const config: ReplicaConfig = {
+  replica_id: "bench",
+  deployment_id: "bench",
+  deployment_name: "bench",
+  model_id: "bench",
+  model_name: "bench",
+  address: `unix:${socketPath}`,
+  token: randomUUID(),
+  weights: { path: "/nowhere", sha256: "0".repeat(64) },
+  precision: "default",
+  device: "cpu",
+  threads_directory: null,
+  prefix_store: null,
+  integrity_checks: "never",
+  generation_config: {},
+  defaults: {},
+  limits: {
+    context_length: null,
+    slot_count: 64,
+    cell_count: null,
+    max_batch_tokens: 512,
+    max_step_ms: 250,
+    thread_count: 1,
+    queue_length: 256,
+    body_bytes: 16 * 1024 ** 2,
+    call_caps: {},
+  },
+  log_level: "error",
+};
+const configPath = join(directory, "replica.json");
+writeFileSync(configPath, JSON.stringify(config), { mode: 0o600 });
+const main = fileURLToPath(new URL("../../packages/runtime/src/testing/fake-replica.ts", import.meta.url));
+const env = { PATH: process.env["PATH"] ?? "", UV_THREADPOOL_SIZE: "1" };
+const replica = spawn(process.execPath, [main, "--config", configPath], {
+  stdio: ["ignore", "ignore", "inherit"],
+  env,
+});
+await acknowledgeReports({ socketPath });
+while (!(await isReady())) await sleep(20);
+const told = {
+  [forwardedHeaders.dialect]: "baseten",
+  [forwardedHeaders.project]: "default",
+  [forwardedHeaders.deployment]: "bench",
+};
+await listenAndPipe(socketPath, () => ({ ...told, [forwardedHeaders.runId]: randomUUID() }));
+process.once("SIGTERM", () => {
+  replica.kill("SIGKILL");
+  void once(replica, "exit").then(() => process.exit(0));
+});
+process.stdin.once("close", () => replica.kill("SIGKILL")).resume();
+
+function isReady(): Promise<boolean> {
+  return new Promise((resolve) => {
+    request({ socketPath, path: "/healthz" }, (answer) => {
+      answer.resume();
+      resolve(answer.statusCode === 200);
+    })
+      .once("error", () => resolve(false))
+      .end();
+  });
+}
