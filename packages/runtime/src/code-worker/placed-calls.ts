@@ -29,24 +29,39 @@ export interface PlacedCallsOptions {
 const mostHeldBytes = 1024 ** 2;
 const mostHeldMessages = 1_000;
 
-interface Placed {
-  readonly call: CodeCall;
+/** A call as workers get it: what they give back is found again without a map, whose dead entries each collection of garbage would walk through. */
+class Placed implements CodeCall {
+  readonly method: CodeCall["method"];
+  readonly runId: string;
+  readonly request: CodeCall["request"];
+  readonly body: Uint8Array;
+  readonly timeoutMs: number | null;
+  readonly sink: CodeCall["sink"];
   /** Of `performance.now()`, wherever the call waits or runs; null: none. */
   readonly deadlineAtMs: number | null;
-  running: RunningCall | null;
+  running: RunningCall | null = null;
   /** Said to it while it waited, in order. */
-  readonly held: ((running: RunningCall) => void)[];
-  heldBytes: number;
+  held: ((running: RunningCall) => void)[] = [];
+  heldBytes = 0;
   /** While it waits. */
-  timer: NodeJS.Timeout | undefined;
+  timer: NodeJS.Timeout | undefined = undefined;
+
+  constructor({ method, runId, request, body, timeoutMs, sink }: CodeCall) {
+    this.method = method;
+    this.runId = runId;
+    this.request = request;
+    this.body = body;
+    this.timeoutMs = timeoutMs;
+    this.sink = sink;
+    this.deadlineAtMs = timeoutMs === null ? null : performance.now() + timeoutMs;
+  }
 }
 
 export function createPlacedCalls({ queueLength, current, isStopped }: PlacedCallsOptions): PlacedCalls {
-  const all = new WeakMap<CodeCall, Placed>();
   const waiting = new Set<Placed>();
 
   function putIn(placed: Placed): void {
-    const { timeoutMs, sink } = placed.call;
+    const { timeoutMs, sink } = placed;
     const leftMs = timeLeft(placed);
     waiting.add(placed);
     if (leftMs === null) return;
@@ -67,12 +82,16 @@ export function createPlacedCalls({ queueLength, current, isStopped }: PlacedCal
   /** False where there is no worker that takes it now. */
   function give(placed: Placed): boolean {
     const life = current();
-    placed.running = life?.isAccepting === true ? life.call(placed.call, timeLeft(placed)) : null;
+    placed.running = life?.isAccepting === true ? life.call(placed, timeLeft(placed)) : null;
     if (placed.running === null) return false;
-    for (const tell of placed.held.splice(0)) tell(placed.running);
-    placed.heldBytes = 0;
+    const { held, running } = placed;
+    if (held.length > 0) {
+      placed.held = [];
+      placed.heldBytes = 0;
+      for (const tell of held) tell(running);
+    }
     // The worker that told it to wait may be another.
-    placed.call.sink.drained?.();
+    placed.sink.drained?.();
     return true;
   }
 
@@ -93,9 +112,7 @@ export function createPlacedCalls({ queueLength, current, isStopped }: PlacedCal
       return waiting.size;
     },
     place(call) {
-      const deadlineAtMs = call.timeoutMs === null ? null : performance.now() + call.timeoutMs;
-      const placed: Placed = { call, deadlineAtMs, running: null, held: [], heldBytes: 0, timer: undefined };
-      all.set(call, placed);
+      const placed = new Placed(call);
       if (!give(placed)) {
         if (waiting.size >= queueLength) throw queueFull(queueLength);
         putIn(placed);
@@ -112,10 +129,10 @@ export function createPlacedCalls({ queueLength, current, isStopped }: PlacedCal
       };
     },
     placeAgain(call) {
-      const placed = all.get(call);
-      if (placed === undefined || give(placed)) return;
+      // Workers have no others.
+      if (!(call instanceof Placed) || give(call)) return;
       if (isStopped()) call.sink.fail({ reason: "lost", message: "The replica is shutting down." });
-      else putIn(placed);
+      else putIn(call);
     },
     placeWaiting() {
       for (const placed of waiting) {
@@ -127,7 +144,7 @@ export function createPlacedCalls({ queueLength, current, isStopped }: PlacedCal
     failWaiting(message) {
       for (const placed of waiting) {
         takeOut(placed);
-        placed.call.sink.fail({ reason: "lost", message });
+        placed.sink.fail({ reason: "lost", message });
       }
     },
   };
