@@ -70,7 +70,8 @@ const report: Record<string, unknown>[] = [];
 try {
   for (const { name, entry: file, flags } of Object.values(entries)) {
     const key = [file, ...flags].join(" ");
-    if (!targets.has(key)) targets.set(key, await startTarget(name, entry(file), ["{}", "--", ...flags]));
+    const args = flags.length === 0 ? [] : ["{}", "--", ...flags];
+    if (!targets.has(key)) targets.set(key, await startTarget(name, entry(file), args));
   }
   for (const workload of [oneAtATime, sixteenAtATime]) {
     const rounds: Record<Side, Round[]> = { fixed: [], piped: [], corral: [], unstored: [], unrecorded: [] };

@@ -38,7 +38,7 @@ test("a model's name leads to its production deployment, whatever the deployment
 });
 
 test("unknown names are answered with what was probably meant, or with how to deploy it", async () => {
-  const book = createAddressBook(async () => new Map([["default", [tiny]]]));
+  const book = createAddressBook(async (projectId) => (projectId === "default" ? [tiny] : []));
   const addresses = await book.open("default");
   const elsewhere = await book.open("other-project");
   assert.throws(() => addresses.byIdentifier("llama2-7b-chat"), /corral deploy llamav2-7b-chat/);

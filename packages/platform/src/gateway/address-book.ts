@@ -3,7 +3,6 @@
 
 import { ServingError, type DeploymentStatus } from "@corral/contract";
 import { builtInCatalogue, type Catalogue } from "@corral/weights";
-import { batchLookups } from "./batch.ts";
 
 export interface AddressedDeployment {
   readonly id: string;
@@ -27,9 +26,7 @@ export interface AddressedDeployment {
 }
 
 /** Every deployment of a project that is not deleted. */
-export type ListAddressed = (
-  projectIds: readonly string[],
-) => Promise<ReadonlyMap<string, readonly AddressedDeployment[]>>;
+export type ListAddressed = (projectId: string) => Promise<readonly AddressedDeployment[]>;
 
 export interface AddressBook {
   /** A project's addresses as they are now. */
@@ -47,8 +44,7 @@ export interface Addresses {
 }
 
 export function createAddressBook(list: ListAddressed, catalogue: Catalogue = builtInCatalogue): AddressBook {
-  const all = batchLookups(list);
-  return { open: async (projectId) => addressesOf((await all(projectId)) ?? [], catalogue) };
+  return { open: async (projectId) => addressesOf(await list(projectId), catalogue) };
 }
 
 function addressesOf(deployments: readonly AddressedDeployment[], catalogue: Catalogue): Addresses {

@@ -4,7 +4,6 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 import { ServingError, scopes as allScopes, type Scope } from "@corral/contract";
-import { batchLookups } from "./batch.ts";
 
 /** What a key may do. */
 export interface Principal {
@@ -39,8 +38,8 @@ export interface KeyRecord {
 }
 
 export interface AuthenticatorOptions {
-  /** Rows by the hex sha256 of the key. */
-  readonly findKeys: (hashes: readonly string[]) => Promise<ReadonlyMap<string, KeyRecord>>;
+  /** By the hex sha256 of the key; null: there is none. */
+  readonly findKey: (hash: string) => Promise<KeyRecord | null>;
   /** CORRAL_API_KEY: an admin key without a row. */
   readonly environmentKey: string | null;
   /** Told of every call that a key was good for. */
@@ -61,12 +60,11 @@ export type Authenticate = (
 const mostExpected = 10_000;
 
 export function createAuthenticator({
-  findKeys,
+  findKey,
   environmentKey,
   onUse = () => {},
   now,
 }: AuthenticatorOptions): Authenticate {
-  const findKey = batchLookups(findKeys);
   const environmentHash = environmentKey === null ? null : sha256(environmentKey);
 
   const projects = new Map<string, string>();

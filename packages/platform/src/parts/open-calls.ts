@@ -7,7 +7,7 @@ import { createEgress } from "../egress/post.ts";
 import { createAddressBook } from "../gateway/address-book.ts";
 import { callerOfRun } from "../gateway/caller-of-run.ts";
 import type { PredictServices } from "../gateway/forward-call.ts";
-import { loadAddresses } from "../gateway/load-addresses.ts";
+import { createCallLookups, type CallLookups } from "../gateway/call-lookups.ts";
 import { openReplicaEntry, type ReplicaEntry } from "../gateway/replica-entry.ts";
 import { createCallLoads } from "../residency/call-loads.ts";
 import { openRunQueue, type RunQueue, type RunQueueOptions } from "../runs/queue/run-queue.ts";
@@ -43,6 +43,7 @@ export interface CallParts {
   readonly queue: RunQueue;
   /** Not started. */
   readonly sender: DeliverySender;
+  readonly findKey: CallLookups["findKey"];
 }
 
 /** Ends with `closing`, but for the queue, which is closed once the replicas have ended. */
@@ -64,8 +65,9 @@ export async function openCalls(options: CallPartsOptions): Promise<CallParts> {
     ...options.sender,
   });
   closing.add(() => sender.close());
+  const { findKey, listAddressed } = createCallLookups(store);
   const calls = {
-    addresses: createAddressBook(loadAddresses(store), options.catalogue),
+    addresses: createAddressBook(listAddressed, options.catalogue),
     replicasOf,
     nowMs: Date.now,
     loads: createCallLoads({ db, residency, replicasOf, now: Date.now, ...loads }),
@@ -99,5 +101,5 @@ export async function openCalls(options: CallPartsOptions): Promise<CallParts> {
     throw error;
   });
   closing.add(async () => entry[Symbol.asyncDispose]());
-  return { predict, entry, queue, sender };
+  return { predict, entry, queue, sender, findKey };
 }

@@ -4,7 +4,6 @@ import type { Logger } from "pino";
 import { createAuthenticator } from "../gateway/authenticate.ts";
 import type { OwnNames } from "../gateway/hosts.ts";
 import { createKeyUse } from "../gateway/key-use.ts";
-import { findKeyRecords } from "../gateway/load-keys.ts";
 import { createRunStreams } from "../runs/stream/follow-run.ts";
 import { buildServer, type CorralServer, type ServerServices } from "../server.ts";
 import type { Store } from "../store/store.ts";
@@ -37,7 +36,7 @@ export function openServer(options: ServerPartsOptions): Promise<CorralServer> {
   const { store, log, now, closing, tls, readiness, isShuttingDown, names } = options;
   const { db } = store;
   const { reconciler, directory, logBook, logs, tellAdapters, patches } = options.replicas;
-  const { predict, queue, sender } = options.calls;
+  const { predict, queue, sender, findKey } = options.calls;
   const keyUse = createKeyUse({ db, now, log });
   closing.add(() => keyUse.close());
   return buildServer({
@@ -45,7 +44,7 @@ export function openServer(options: ServerPartsOptions): Promise<CorralServer> {
     tls,
     names,
     authenticate: createAuthenticator({
-      findKeys: findKeyRecords(store),
+      findKey,
       environmentKey: options.environmentKey,
       onUse: (keyId) => keyUse.note(keyId),
       now,
