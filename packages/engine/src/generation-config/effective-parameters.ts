@@ -12,14 +12,13 @@ export interface EffectiveParameter {
 
 export type EffectiveParameters = Readonly<Record<string, EffectiveParameter>>;
 
+const accepted = generationFields.filter(({ verdict, place }) => verdict !== "refused" && place !== "input");
+
 /** All that may be set, in the order of the table; lengths and special tokens as they were resolved. */
 export function effectiveParameters(
   of: (name: string) => Parameter,
   settings: GenerationSettings,
 ): EffectiveParameters {
-  const accepted = generationFields.filter(
-    ({ verdict, place }) => verdict !== "refused" && place !== "input",
-  );
   const set = Object.fromEntries(accepted.map(({ name }) => [name, of(name)]));
   const { endTokenIds, padTokenId, maxLength, minLength } = settings;
   const resolved = { eos_token_id: endTokenIds.length === 0 ? null : endTokenIds, pad_token_id: padTokenId };

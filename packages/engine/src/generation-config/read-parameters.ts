@@ -55,6 +55,8 @@ export function readParameters(caller: Values, model: Values): ReadParameters {
   const parameters = new Map(
     generationFields.map((field) => {
       const found = find(field, own, config, model);
+      // Most are, and every default is sound.
+      if (found === null) return [field.name, atDefault(field)];
       const wrong = checkGenerationValue(field, found.value, placeOfSource(field.name, found.source));
       // What the caller wrote was checked above; a model's inert value has no effect whatever it is.
       if (found.source === "model" && field.verdict !== "inert") errors.push(...wrong);
@@ -122,20 +124,20 @@ function checkConfig(config: Values, own: Values, errors: FieldError[], warnings
   }
 }
 
-function find(
-  { name, default: value }: GenerationField,
-  own: Values,
-  config: Values,
-  model: Values,
-): Parameter {
+/** Null where nobody set it. */
+function find({ name }: GenerationField, own: Values, config: Values, model: Values): Parameter | null {
   if (overrides(own, name)) return { value: own[name] as ParameterValue, source: "caller" };
   if (isGiven(config, name)) return { value: config[name] as ParameterValue, source: "config" };
   const modelsValue = isGiven(model, name) ? modelValue(name, model[name] as ParameterValue) : null;
-  return modelsValue === null ? { value, source: "default" } : { value: modelsValue, source: "model" };
+  return modelsValue === null ? null : { value: modelsValue, source: "model" };
 }
 
-function atDefault(field: GenerationField): Parameter {
-  return { value: field.default, source: "default" };
+const defaults: ReadonlyMap<string, Parameter> = new Map(
+  generationFields.map((field) => [field.name, { value: field.default, source: "default" }]),
+);
+
+function atDefault({ name }: GenerationField): Parameter {
+  return defaults.get(name) ?? nobodySet;
 }
 
 /** A null overrides the model's value, but for `max_length`, where Hugging Face fails and we take it as absent. */
