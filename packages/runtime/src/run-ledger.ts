@@ -147,7 +147,8 @@ export class RunLedger {
   advance(run: ActiveRun): void {
     if (!run.reportedFirstToken) {
       run.reportedFirstToken = true;
-      this.#channel.report({ kind: "first_token", run_id: run.runId });
+      // Nobody waits for it, and a short run goes on to its end within that time.
+      this.#channel.report({ kind: "first_token", run_id: run.runId }, true);
     }
     const isDue = run.handle.usage.generatedTokenCount - run.reportedTokens >= progressReportTokens;
     if (isDue && this.#channel.unacknowledgedCount <= longestBacklog) this.#reportProgress(run);
