@@ -19,6 +19,8 @@ interface LoadOptions {
   readonly warmupCount: number;
   readonly callCount: number;
   readonly connectionCount: number;
+  /** Of every answer; default 200. */
+  readonly status?: number;
 }
 
 async function run(options: LoadOptions): Promise<LoadResult> {
@@ -53,8 +55,8 @@ async function run(options: LoadOptions): Promise<LoadResult> {
   };
 }
 
-/** Null when the answer was a complete 200. */
-function call(agent: Agent, { url, headers, body }: LoadOptions): Promise<string | null> {
+/** Null when the answer was complete, and as expected. */
+function call(agent: Agent, { url, headers, body, status = 200 }: LoadOptions): Promise<string | null> {
   return new Promise((resolve) => {
     const sent = request(url, {
       method: "POST",
@@ -66,7 +68,7 @@ function call(agent: Agent, { url, headers, body }: LoadOptions): Promise<string
       response.setEncoding("utf8");
       response.on("data", (chunk: string) => (text += chunk));
       response.on("end", () =>
-        resolve(response.statusCode === 200 ? null : `${response.statusCode}: ${text.slice(0, 200)}`),
+        resolve(response.statusCode === status ? null : `${response.statusCode}: ${text.slice(0, 200)}`),
       );
       response.on("error", (error) => resolve(error.message));
     });

@@ -72,7 +72,15 @@ export async function findFreePort(): Promise<number> {
  * shown only where its end was not asked for.
  */
 export function startServer(command: string, args: readonly string[], env: NodeJS.ProcessEnv): ChildProcess {
-  const child = spawn(command, args, { stdio: ["ignore", "ignore", "pipe"], env });
+  // A group of its own: some servers leave processes behind that would keep its pipes open.
+  const child = spawn(command, args, { stdio: ["ignore", "ignore", "pipe"], env, detached: true });
+  const killGroup = (signal: NodeJS.Signals) => {
+    try {
+      if (child.pid !== undefined) process.kill(-child.pid, signal);
+    } catch {
+      // Nobody is left in it.
+    }
+  };
   let said = "";
   let ending = false;
   child.stderr.on("data", (chunk: Buffer) => (said = (said + chunk.toString()).slice(-8_000)));
@@ -80,7 +88,8 @@ export function startServer(command: string, args: readonly string[], env: NodeJ
     process.stderr.write(`${command}: ${error.message}\n`);
     process.exit(1);
   });
-  child.once("close", (code, signal) => {
+  child.once("exit", (code, signal) => {
+    killGroup("SIGKILL");
     if (ending) process.exit(0);
     process.stderr.write(`${said}${command} ended with ${code ?? signal}\n`);
     process.exit(1);
@@ -88,9 +97,9 @@ export function startServer(command: string, args: readonly string[], env: NodeJ
   const end = () => {
     if (ending) return;
     ending = true;
-    child.kill("SIGTERM");
+    killGroup("SIGTERM");
     // A server that does not take the hint has had its time.
-    setTimeout(() => child.kill("SIGKILL"), 20_000).unref();
+    setTimeout(() => killGroup("SIGKILL"), 20_000).unref();
   };
   process.once("SIGTERM", end);
   process.once("SIGINT", end);
