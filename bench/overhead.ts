@@ -12,7 +12,7 @@ import { pairedRatios, roundOf, type Round } from "./overhead-report.ts";
 import { median } from "./statistics.ts";
 import { startTarget, type Target } from "./targets/target.ts";
 import type { LoadResult } from "./overhead-client.ts";
-import { oneAtATime, sixteenAtATime, type Workload } from "./workloads/overhead.ts";
+import { oneAtATime, sixteenAtATime, sixtyFourAtATime, type Workload } from "./workloads/overhead.ts";
 
 const { values } = parseArgs({
   options: { rounds: { type: "string", default: "7" }, save: { type: "boolean", default: false } },
@@ -73,7 +73,7 @@ try {
     const args = flags.length === 0 ? [] : ["{}", "--", ...flags];
     if (!targets.has(key)) targets.set(key, await startTarget(name, entry(file), args));
   }
-  for (const workload of [oneAtATime, sixteenAtATime]) {
+  for (const workload of [oneAtATime, sixteenAtATime, sixtyFourAtATime]) {
     const rounds: Record<Side, Round[]> = { fixed: [], piped: [], corral: [], unstored: [], unrecorded: [] };
     for (let round = 0; round < roundCount; round += 1) {
       const first = round % sides.length;

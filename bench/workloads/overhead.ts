@@ -36,3 +36,12 @@ export const sixteenAtATime: Workload = {
   callCount: 2_000,
   connectionCount: 16,
 };
+
+/** As many as are waiting at any time that nobody is idle for want of a call. */
+export const sixtyFourAtATime: Workload = {
+  name: "64 connections",
+  body,
+  warmupCount: 300,
+  callCount: 2_500,
+  connectionCount: 64,
+};

@@ -1,7 +1,7 @@
 // Who calls: the key of a request, looked up by its sha256. Keys are never logged and never kept; every request
 // asks the database (one query for all of about the same time), so a revoked key is refused at once everywhere.
 
-import { createHash, timingSafeEqual } from "node:crypto";
+import { hash, timingSafeEqual } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 import { ServingError, scopes as allScopes, type Scope } from "@corral/contract";
 
@@ -74,10 +74,10 @@ export function createAuthenticator({
     if (key === null) {
       throw new ServingError("unauthenticated", "Send an API key: Authorization: Api-Key YOUR_KEY.");
     }
-    const hash = sha256(key);
-    if (environmentHash !== null && timingSafeEqual(hash, environmentHash)) return operator;
+    const digest = sha256(key);
+    if (environmentHash !== null && timingSafeEqual(digest, environmentHash)) return operator;
     // The look-up compares hashes, so its time tells nothing about the key itself.
-    const name = hash.toString("hex");
+    const name = digest.toString("hex");
     const finding = findKey(name);
     const expected = projects.get(name);
     if (expected !== undefined) onExpected(expected);
@@ -109,7 +109,7 @@ const operator: Principal = Object.freeze({
 });
 
 export function sha256(key: string): Buffer {
-  return createHash("sha256").update(key).digest();
+  return hash("sha256", key, "buffer");
 }
 
 /** `Authorization: Api-Key K`, `Bearer K` or the bare key; `X-Api-Key: K`. Null where there is none. */
