@@ -112,7 +112,11 @@ const reports = [
       .optional()
       .describe("What the generation was set to, by wire names, but for defaults that nobody set."),
   }),
-  z.object({ kind: z.literal("first_token"), run_id: runId }),
+  z.object({
+    kind: z.literal("first_token"),
+    run_id: runId,
+    at_ms: z.int().optional().describe("Milliseconds since the epoch; absent: as the report arrives."),
+  }),
   z.object({
     kind: z.literal("progress"),
     run_id: runId,

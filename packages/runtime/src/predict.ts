@@ -105,7 +105,7 @@ async function run(
   const stream = createStream(prepared, response, { keepsWhole: forwarded.keepsAnswer });
   try {
     const pieces = stream === null ? null : sendPieces(stream, prepared, forwarded);
-    const followed = followEvents(service.ledger, active, prepared.prompts, pieces);
+    const followed = followEvents(service, active, prepared.prompts, pieces);
     // Looked at once the run has ended; until then its failure must not end the process as one that nobody handles.
     followed.catch(() => undefined);
     const result = await active.handle.result.finally(release);
@@ -205,13 +205,13 @@ function sendPieces(stream: AnswerStream, { call }: PreparedCall, { attempt }: F
 
 /** Reports the first token, progress and text; waits for no reader. */
 function followEvents(
-  ledger: RunLedger,
+  { ledger, clock }: Pick<PredictService, "ledger" | "clock">,
   active: ActiveRun<PromptsHandle>,
   prompts: PreparedCall["prompts"],
   pieces: PacedPieces | null,
 ): Promise<void> {
   return active.handle.follow(async (prompt, event) => {
-    if (event.kind === "first_token" || event.kind === "text") ledger.advance(active);
+    if (event.kind === "first_token" || event.kind === "text") ledger.advance(active, clock.now());
     if (event.kind !== "text") return;
     const { sequence, text, ids, logprobs } = event;
     const endAt = ledger.addText(active, text, prompt, sequence);

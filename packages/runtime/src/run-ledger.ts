@@ -144,11 +144,11 @@ export class RunLedger {
   }
 
   /** To be called with each piece of text: reports the first token, and progress once enough tokens came. */
-  advance(run: ActiveRun): void {
+  advance(run: ActiveRun, nowMs: number): void {
     if (!run.reportedFirstToken) {
       run.reportedFirstToken = true;
       // Nobody waits for it, and a short run goes on to its end within that time.
-      this.#channel.report({ kind: "first_token", run_id: run.runId }, true);
+      this.#channel.report({ kind: "first_token", run_id: run.runId, at_ms: Math.round(nowMs) }, true);
     }
     const isDue = run.handle.usage.generatedTokenCount - run.reportedTokens >= progressReportTokens;
     if (isDue && this.#channel.unacknowledgedCount <= longestBacklog) this.#reportProgress(run);

@@ -73,6 +73,11 @@ export function lengthOf({ pieces }: RunText): number {
 
 type RunReport = Exclude<Extract<ReportBody, { run_id: string }>, { kind: "reserve" }>;
 
+/** By the replica's clock, which may go before ours: no token comes after its report. */
+function firstTokenOf({ at_ms: atMs }: Extract<ReportBody, { kind: "first_token" }>, at: Date): Date {
+  return atMs === undefined ? at : new Date(Math.min(atMs, at.getTime()));
+}
+
 function next(change: RunChange, report: RunReport, at: Date): RunChange {
   if (change.finished !== null) return change;
   switch (report.kind) {
@@ -83,7 +88,7 @@ function next(change: RunChange, report: RunReport, at: Date): RunChange {
         usage: largest(change.usage, { ...change.usage, prompt_tokens: report.prompt_tokens }),
       };
     case "first_token":
-      return { ...change, firstTokenAt: change.firstTokenAt ?? at };
+      return { ...change, firstTokenAt: change.firstTokenAt ?? firstTokenOf(report, at) };
     case "progress":
       return {
         ...change,
