@@ -10,9 +10,9 @@ import { batchLookups } from "./batch.ts";
 
 export interface CallLookups {
   /** By the hex sha256 of the key; null: there is none. */
-  findKey(hash: string): Promise<KeyRecord | null>;
+  readonly findKey: (hash: string) => Promise<KeyRecord | null>;
   /** Every deployment of a project that is not deleted. */
-  listAddressed(projectId: string): Promise<readonly AddressedDeployment[]>;
+  readonly listAddressed: (projectId: string) => Promise<readonly AddressedDeployment[]>;
 }
 
 interface KeyRow {
@@ -53,28 +53,29 @@ interface Found {
   readonly deployments: readonly DeploymentRow[];
 }
 
-const milliseconds = (column: string) => `extract(epoch from ${column})::float8 * 1000`;
+const milliseconds = (column: string) => `(extract(epoch from ${column}) * 1000)::float8`;
 
-/** PostgreSQL parses and plans it once a connection. */
-const statement = {
-  query_timeout: callQueryMs,
-  name: "call-lookups",
-  text: `select
-    (select coalesce(json_agg(k), '[]') from (
+const keys = `(select coalesce(json_agg(k), '[]') from (
       select encode(hash, 'hex') as hash, encode(previous_hash, 'hex') as previous_hash,
         ${milliseconds("previous_until")} as previous_until, id, project_id, scopes, models, token_cap, weight,
         ${milliseconds("expires_at")} as expires_at, ${milliseconds("revoked_at")} as revoked_at,
         exists (select from budgets where budgets.key_id = api_keys.id) as has_budget
       from api_keys where hash = any ($1::bytea[]) or previous_hash = any ($1::bytea[])
-    ) k) as keys,
-    (select coalesce(json_agg(a), '[]') from (
+    ) k) as keys`;
+
+const deployments = `(select coalesce(json_agg(a), '[]') from (
       select d.id, d.name, d.project_id, d.model_id, m.name as model_name,
         coalesce(m.title, m.name) as model_title, d.status, d.status_detail, d.identifiers,
         ${milliseconds("d.deployed_at")} as deployed_at,
         coalesce(m.production_deployment_id = d.id, false) as production, d.development, p.stores_runs
       from deployments d join models m on m.id = d.model_id join projects p on p.id = d.project_id
       where d.project_id = any ($2::text[]) and d.deleted_at is null
-    ) a) as deployments`,
+    ) a) as deployments`;
+
+/** PostgreSQL parses and plans them once a connection. Who asks for keys alone waits for no other table. */
+const statements = {
+  keys: { query_timeout: callQueryMs, name: "keys", text: `select ${keys}, '[]'::json as deployments` },
+  both: { query_timeout: callQueryMs, name: "keys-and-addresses", text: `select ${keys}, ${deployments}` },
 };
 
 /** Keys and projects are asked for in one batch, told apart by how their names begin. */
@@ -89,13 +90,17 @@ export function createCallLookups({ db, pool }: Pick<Store, "db" | "pool">): Cal
   const find = batchLookups<Value>(async (names) => {
     const hashes = without(keyPrefix, names);
     const projectIds = without(projectPrefix, names);
-    const values = [hashes.map((hash) => Buffer.from(hash, "hex")), projectIds];
-    const { rows } = await withRetry(db, () => pool.query<Found>({ ...statement, values }));
-    const { keys, deployments } = rows[0] ?? { keys: [], deployments: [] };
+    const bytes = hashes.map((hash) => Buffer.from(hash, "hex"));
+    const query =
+      projectIds.length === 0
+        ? { ...statements.keys, values: [bytes] }
+        : { ...statements.both, values: [bytes, projectIds] };
+    const { rows } = await withRetry(db, () => pool.query<Found>(query));
+    const [found = { keys: [], deployments: [] }] = rows;
     const byProject = new Map<string, AddressedDeployment[]>(projectIds.map((id) => [id, []]));
-    for (const row of deployments) byProject.get(row.project_id)?.push(addressedDeployment(row));
+    for (const row of found.deployments) byProject.get(row.project_id)?.push(addressedDeployment(row));
     return new Map<string, Value>([
-      ...keys
+      ...found.keys
         .flatMap(recordsOf)
         .map(([hash, record]): [string, Value] => [`${keyPrefix}${hash}`, { kind: "key", record }]),
       ...[...byProject].map(([id, all]): [string, Value] => [
