@@ -1,5 +1,5 @@
 // The replica's end of the control channel: one connection that the platform dialled, reports out, messages in.
-// Knows nothing of runs; who needs a report's acknowledgement asks `acknowledged`.
+// Knows nothing of runs; who needs a report's acknowledgement asks `whenAcknowledged`.
 
 import type { Duplex } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
@@ -168,12 +168,10 @@ export class ControlChannel {
       return;
     }
     if (this.#gathering !== null && !this.#outbox.awaitsAcknowledgement) this.#flush();
-    const waiters = this.#waiters;
-    this.#waiters = [];
-    for (const waiter of waiters) {
-      if (waiter.number <= message.number) waiter.onAcknowledged();
-      else this.#waiters.push(waiter);
-    }
+    const committed = this.#waiters.filter(({ number }) => number <= message.number);
+    if (committed.length === 0) return;
+    this.#waiters = this.#waiters.filter(({ number }) => number > message.number);
+    for (const { onAcknowledged } of committed) onAcknowledged();
   }
 }
 

@@ -44,7 +44,8 @@ export const loadLlamaModel: LoadModel = async (config, options) => {
     return await openModel(config, options, hardware, gpuLayerCount);
   } catch (error) {
     if (gpuLayerCount === 0 || !isServingError(error) || signal.aborted) throw error;
-    log.warn("the GPU cannot hold the model, so the processor computes", { reason: error.message });
+    const problem = error.code === "decode_failed" ? "compute with" : "hold";
+    log.warn(`the GPU cannot ${problem} the model, so the processor computes`, { reason: error.message });
     return await openModel(config, options, hardware, 0);
   }
 };
@@ -79,6 +80,7 @@ async function openModel(
     const shared = { threadCount, stepThreads: board, ...memory };
     runner = await createRunner(config, llama, shared, cellCount);
     if (gpuLayerCount > 0) await warmUp(runner);
+    signal.throwIfAborted();
     // A sum's last bits may depend on the number of threads: here it never changes.
     const createExclusiveRunner = () => createRunner(config, llama, { threadCount, ...memory });
     const means = { threadCount, stepThreads: board };

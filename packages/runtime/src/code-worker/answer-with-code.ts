@@ -135,14 +135,18 @@ interface SendContext extends AnswerContext {
   readonly committed: boolean;
 }
 
-/** As text where it is short: it then leaves together with its headers, in one write. */
+/**
+ * As text where it is short: it then leaves together with its headers, in one write. A response's own headers may hold
+ * bytes that such a write would encode.
+ */
 function bodyOf(
   { head, body }: Extract<CodeOutcome, { kind: "value" }>,
   text: string | null,
   context: AnswerContext,
 ): Buffer | string {
   const isWrapped = head.is_response !== true && isJson(head);
-  const value = text !== null && body.length <= longestText ? text : body;
+  const isText = text !== null && body.length <= longestText && head.is_response !== true;
+  const value = isText ? text : body;
   return isWrapped ? wrapValue(context.dialect, value, context) : value;
 }
 

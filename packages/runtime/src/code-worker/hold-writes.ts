@@ -6,7 +6,7 @@ import type { Writable } from "node:stream";
 export interface HeldWrites {
   /** What is written from now on goes out at the end of this turn, or with `release`. */
   hold(): void;
-  /** At once, with all that is held. */
+  /** At once, or when what is done `together` is done: with all that is held. */
   release(): void;
   /** What `work` writes goes out in one write when it returns, and what is held before it. */
   together(work: () => void): void;

@@ -29,7 +29,10 @@ export interface PlacedCallsOptions {
 const mostHeldBytes = 1024 ** 2;
 const mostHeldMessages = 1_000;
 
-/** A call as workers get it: what they give back is found again without a map, whose dead entries each collection of garbage would walk through. */
+/**
+ * A call as workers get it: what they give back is found again without a weak map, whose dead entries each collection of
+ * garbage would walk through.
+ */
 class Placed implements CodeCall {
   readonly method: CodeCall["method"];
   readonly runId: string;

@@ -60,3 +60,25 @@ test("a worker that does not read gets no further calls than it can hold", async
   await blocked;
   for (const { text } of await Promise.all(answers)) assert.equal(text, `"read"`);
 });
+
+test("calls that wait go to the next worker though the code ends its own as another call is canceled", async () => {
+  await using code = await startTestCode({
+    start: { predict_concurrency: 1 },
+    files: {
+      "model/model.ts": `let isFirst = true;
+        export async function predict({ stays }: { stays: boolean }, { signal }: { signal: AbortSignal }) {
+          if (!stays) return "answered";
+          signal.addEventListener("abort", () => process.exit(1));
+          await new Promise((r) => setTimeout(r, 60_000));
+        }`,
+    },
+  });
+  for (const isCanceledFirst of [true, false]) {
+    const { running } = code.open({ stays: true });
+    await code.call({ stays: false }, { method: "is_healthy" });
+    if (isCanceledFirst) running.cancel();
+    const waiting = code.call({ stays: false });
+    if (!isCanceledFirst) running.cancel();
+    assert.equal((await waiting).text, '"answered"', isCanceledFirst ? "canceled first" : "canceled last");
+  }
+});

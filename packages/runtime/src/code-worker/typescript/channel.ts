@@ -36,7 +36,7 @@ export function channelOverDescriptor(): Channel {
       if (!socket.writable) return;
       if (message.kind === "answer" && performance.now() - receivedMs < mostHeldMs) writes.hold();
       socket.write(encodeFrame(message, body));
-      // Whatever else it is, the replica is to know it before any code runs.
+      // Whatever else it is, the replica is to know it before any code runs, which is after this turn's messages.
       if (message.kind !== "answer") writes.release();
     },
     log: (level, text, runId) =>
@@ -44,7 +44,8 @@ export function channelOverDescriptor(): Channel {
     onMessage(take) {
       socket.on("data", (piece: Buffer) => {
         receivedMs = performance.now();
-        // Calls that came together say together that they wait: before the first of them begins, as code runs later.
+        // Calls that came together say together that they wait, before any of the author's code runs: that is never
+        // called from here, but from microtasks.
         writes.together(() => {
           for (const { message, body } of decoder.push(piece)) take(message as ReplicaMessage, body);
         });

@@ -98,7 +98,7 @@ export function createCallRunner({ channel, model, start, tracebacks }: CallRunn
   ): Promise<void> {
     const { method } = message;
     // What came together with this call is told first: code may keep the loop, or end the process.
-    if (method !== "predict" || model.input !== null || model.preprocess !== null) await null;
+    if (method !== "predict" || model.input !== null || model.preprocess !== null) await Promise.resolve();
     const code = model.methods.get(method);
     if (code === undefined)
       throw new Refusal("no_method", `\`${method}\` must only be called if model has it.`);
@@ -128,8 +128,10 @@ export function createCallRunner({ channel, model, start, tracebacks }: CallRunn
         // The place is free when the code has made its last piece.
         return await send(call, message, output);
       }
+      // Sent before its place is free: what runs next may keep the loop for long.
+      if (model.postprocess === null) return await send(call, message, await checkOutput(output));
       release();
-      const processed = model.postprocess === null ? output : await model.postprocess(output, context);
+      const processed = await model.postprocess(output, context);
       await send(call, message, await checkOutput(processed));
     } finally {
       release();
