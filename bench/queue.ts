@@ -22,11 +22,13 @@ const { values } = parseArgs({
   },
 });
 const runCount = Number(values.runs);
+const longestDrainMs = 300_000;
 
 interface QueueRound {
   readonly enqueuedPerSecond: number;
   /** From the last 202 to an empty queue, over the runs that were left then. */
-  readonly drainedPerSecond: number;
+  /** Null: none were left. */
+  readonly drainedPerSecond: number | null;
   /** From the first call to an empty queue. */
   readonly throughPerSecond: number;
   readonly leftAtEnd: number;
@@ -42,13 +44,16 @@ try {
     const measured = await measure(target, runCount);
     rounds.push(measured);
     process.stderr.write(
-      `round ${round + 1}: ${measured.enqueuedPerSecond.toFixed(0)} enqueued/s, ${measured.drainedPerSecond.toFixed(0)} drained/s\n`,
+      `round ${round + 1}: ${measured.enqueuedPerSecond.toFixed(0)} enqueued/s, ${measured.drainedPerSecond?.toFixed(0) ?? "?"} drained/s\n`,
     );
   }
 } finally {
   await target.stop();
 }
-const of = (key: keyof QueueRound) => median(rounds.map((round) => round[key]));
+const of = (key: keyof QueueRound) => {
+  const known = rounds.flatMap((round) => round[key] ?? []);
+  return known.length === 0 ? null : median(known);
+};
 const result = {
   bench: "queue",
   commit,
@@ -75,7 +80,6 @@ async function measure({ url, headers }: Target, count: number): Promise<QueueRo
     callCount: count,
     status: 202,
   });
-  const startedMs = performance.now();
   const client = spawn(
     process.execPath,
     [fileURLToPath(new URL("overhead-client.ts", import.meta.url)), "--job", job],
@@ -88,11 +92,15 @@ async function measure({ url, headers }: Target, count: number): Promise<QueueRo
   if (failures.length > 0) throw new Error(`calls failed: ${failures.join("; ")}`);
   const enqueuedMs = performance.now();
   const leftAtEnd = await countQueued(url, headers);
-  while ((await countQueued(url, headers)) > 0) await sleep(20);
+  const deadlineMs = enqueuedMs + longestDrainMs;
+  while ((await countQueued(url, headers)) > 0) {
+    if (performance.now() > deadlineMs) throw new Error(`the queue is not empty after ${longestDrainMs} ms`);
+    await sleep(20);
+  }
   const emptyMs = performance.now();
   return {
     enqueuedPerSecond: count / (wallMs / 1_000),
-    drainedPerSecond: leftAtEnd / ((emptyMs - enqueuedMs) / 1_000),
+    drainedPerSecond: leftAtEnd === 0 ? null : leftAtEnd / ((emptyMs - enqueuedMs) / 1_000),
     // The client's own start is none of the queue's.
     throughPerSecond: count / ((emptyMs - enqueuedMs + wallMs) / 1_000),
     leftAtEnd,

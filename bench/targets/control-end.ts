@@ -1,23 +1,29 @@
 // The platform's end of a replica's control channel, as far as a measurement needs one: dialled, and every report
 // acknowledged as it comes.
 
-import { request, type RequestOptions } from "node:http";
+import { request } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { controlPath, controlProtocol } from "@corral/contract";
 
+export interface ReplicaPlace {
+  /** A port of loopback, or a socket. */
+  readonly port?: number;
+  readonly socketPath?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 /** Dials until the replica listens, which is before it is ready. */
-export async function acknowledgeReports(
-  replica: Pick<RequestOptions, "host" | "port" | "socketPath" | "headers">,
-) {
+export async function acknowledgeReports(replica: ReplicaPlace): Promise<void> {
   while (!(await tryDial(replica))) await sleep(20);
 }
 
-function tryDial(replica: RequestOptions): Promise<boolean> {
+function tryDial({ headers = {}, ...place }: ReplicaPlace): Promise<boolean> {
   return new Promise((resolve) => {
     const dialling = request({
-      ...replica,
+      host: "127.0.0.1",
+      ...place,
       path: controlPath,
-      headers: { ...replica.headers, connection: "Upgrade", upgrade: controlProtocol },
+      headers: { ...headers, connection: "Upgrade", upgrade: controlProtocol },
     });
     dialling.once("error", () => resolve(false));
     dialling.once("upgrade", (_response, socket) => {

@@ -88,7 +88,7 @@ startServer(process.execPath, [main, "--config", configPath], {
   HOME: place,
   UV_THREADPOOL_SIZE: "1",
 });
-await acknowledgeReports({ host: "127.0.0.1", port, headers });
+await acknowledgeReports({ port, headers });
 await untilHealthy(`${url}/healthz`, headers);
 announce({
   url: `${url}/predict`,

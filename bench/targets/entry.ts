@@ -88,9 +88,13 @@ export function startServer(command: string, args: readonly string[], env: NodeJ
     process.stderr.write(`${command}: ${error.message}\n`);
     process.exit(1);
   });
-  child.once("exit", (code, signal) => {
+  child.once("exit", () => {
     killGroup("SIGKILL");
     if (ending) process.exit(0);
+    // What it said last may still be on its way.
+    setTimeout(() => child.stderr.destroy(), 500);
+  });
+  child.once("close", (code, signal) => {
     process.stderr.write(`${said}${command} ended with ${code ?? signal}\n`);
     process.exit(1);
   });

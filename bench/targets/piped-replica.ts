@@ -1,9 +1,7 @@
 // The same replica that stands behind the platform in `corral-fake.ts`, behind a bare pipe: what a run costs where nobody
 // asks who calls and nobody writes anything down. Its reports are acknowledged as they come.
 
-import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,6 +10,7 @@ import { request } from "node:http";
 import { fileURLToPath } from "node:url";
 import { forwardedHeaders, type ReplicaConfig } from "@corral/contract";
 import { acknowledgeReports } from "./control-end.ts";
+import { startServer } from "./entry.ts";
 import { listenAndPipe } from "./pipe.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "corral-bench-"));
@@ -49,10 +48,9 @@ const config: ReplicaConfig = {
 const configPath = join(directory, "replica.json");
 writeFileSync(configPath, JSON.stringify(config), { mode: 0o600 });
 const main = fileURLToPath(new URL("../../packages/runtime/src/testing/fake-replica.ts", import.meta.url));
-const env = { PATH: process.env["PATH"] ?? "", UV_THREADPOOL_SIZE: "1" };
-const replica = spawn(process.execPath, [main, "--config", configPath], {
-  stdio: ["ignore", "ignore", "inherit"],
-  env,
+startServer(process.execPath, [main, "--config", configPath], {
+  PATH: process.env["PATH"] ?? "",
+  UV_THREADPOOL_SIZE: "1",
 });
 await acknowledgeReports({ socketPath });
 while (!(await isReady())) await sleep(20);
@@ -62,12 +60,6 @@ const told = {
   [forwardedHeaders.deployment]: "bench",
 };
 await listenAndPipe(socketPath, () => ({ ...told, [forwardedHeaders.runId]: randomUUID() }));
-process.once("SIGTERM", () => {
-  replica.kill("SIGKILL");
-  void once(replica, "exit").then(() => process.exit(0));
-});
-process.stdin.once("close", () => replica.kill("SIGKILL")).resume();
-
 function isReady(): Promise<boolean> {
   return new Promise((resolve) => {
     request({ socketPath, path: "/healthz" }, (answer) => {

@@ -1,5 +1,5 @@
-// `generate` of transformers on the processor, or on a GPU where CUDA is asked for, with the same threads as a replica and random weights of the same shape,
-// which the file of the others tells. What follows `--`: a Python that has it, and the type of its numbers.
+// `generate` of transformers on the processor, or on a GPU where CUDA is asked for, with the same threads as a replica and
+// random weights of the same shape, which the file of the others tells. What follows `--`: a Python that has it, and the type of its numbers.
 
 import { mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
