@@ -62,6 +62,22 @@ test("a run is written as it was reported", async () => {
   });
 });
 
+test("a first token is as old as its replica says, and never younger than its report", async () => {
+  const arrivedAt = new Date("2026-11-21T12:00:00.500Z");
+  const recorder = createRunRecorder({ store, now: () => arrivedAt });
+  for (const [offsetMs, expectedMs] of [
+    [-40, -40],
+    [7_000, 0],
+  ] as const) {
+    const runId = randomUUID();
+    const at_ms = arrivedAt.getTime() + offsetMs;
+    const reports = numbered([started(runId), { kind: "first_token", run_id: runId, at_ms }]);
+    await recorder.record(await makeReplica(), reports);
+    const row = await getRun(db, "default", runId);
+    assert.equal(row?.first_token_at?.getTime(), arrivedAt.getTime() + expectedMs);
+  }
+});
+
 test("text, parameters and a whole answer are written with the run, and only for the replica that has it", async () => {
   const [replicaId, stranger] = [await makeReplica(), await makeReplica()];
   const runId = randomUUID();
