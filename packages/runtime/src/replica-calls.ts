@@ -56,9 +56,17 @@ export interface ReplicaCalls {
 
 export function replicaCalls(options: ReplicaCallsOptions): ReplicaCalls {
   const { weights, code } = options.config;
-  const byModel = weights === undefined ? {} : modelCalls(options);
+  const hasModel = weights !== undefined;
+  const byModel = hasModel ? modelCalls(options) : {};
+  const tellAdapters: AnswerRequest = (request, response) =>
+    answerAdapters(options.adapters(), hasModel, request, response, options.log);
   return {
-    paths: { ...noCode, ...byModel, ...(code === undefined ? {} : codeCalls(options, byModel)) },
+    paths: {
+      ...noCode,
+      "/adapters": tellAdapters,
+      ...byModel,
+      ...(code === undefined ? {} : codeCalls(options, byModel)),
+    },
     truss: trussCalls({
       hasCode: code !== undefined,
       isServer: code?.kind === "server",
@@ -114,7 +122,7 @@ function openAi(call: AnswerRequest | undefined): AnswerRequest | undefined {
 }
 
 function modelCalls(options: ReplicaCallsOptions): Calls {
-  const { admit, service, adapters, log } = options;
+  const { admit, service } = options;
   const call = (carryOut: CarryOut<PredictService>) =>
     answerer(options, () => admit(service()), readJsonObject, carryOut);
   return {
@@ -126,7 +134,6 @@ function modelCalls(options: ReplicaCallsOptions): Calls {
     "/tokenize": call(promptCalls["/tokenize"]),
     "/detokenize": call(promptCalls["/detokenize"]),
     "/render": call(promptCalls["/render"]),
-    "/adapters": (request, response) => answerAdapters(adapters(), request, response, log),
   };
 }
 

@@ -88,3 +88,15 @@ test("a replica with code alone loads no native library, nor does its worker", a
   assert.ok(maps.filter((text) => text.includes("/node")).length >= 2, "the replica and its worker are seen");
   assert.doesNotMatch(maps.join("\n"), /koffi|libllama|libggml|\.node$/m);
 });
+
+test("a replica without a model is told of no adapters, and takes none", async (t) => {
+  const { bundle } = bundleOf(t, { "model/model.ts": "export const predict = () => 1;" });
+  await using replica = await startTestReplica({ hasModel: false, config: { code: testCode(bundle) } });
+  const none = await replica.call({ path: "/adapters", body: { revision: 1, adapters: [] } });
+  assert.equal(none.status, 200, none.text);
+  assert.deepEqual(none.json, { names: [], problems: [] });
+  const adapters = [{ name: "a", path: "/a.gguf", sha256: "0".repeat(64) }];
+  const some = await replica.call({ path: "/adapters", body: { revision: 2, adapters } });
+  assert.equal(some.status, 422, some.text);
+  assert.match(some.text, /this replica has code alone/);
+});
