@@ -83,7 +83,8 @@ async function patch(mark: number): Promise<boolean> {
 /** Takes what answers for what is served from now on. */
 async function requireWhole(next: number, isApplied: boolean): Promise<void> {
   let said: string | null = null;
-  await waitUntil("the code answers again", 60_000, async () => {
+  // In the long form replicas die many times in a row, and the third time the next one starts only after up to 75 seconds.
+  await waitUntil("the code answers again", isLong ? 120_000 : 60_000, async () => {
     said = await answer("killed", deployment);
     return said !== null;
   });
