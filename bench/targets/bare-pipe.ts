@@ -34,20 +34,24 @@ function serve(socketPath: string): void {
   // The client keeps its connections between rounds; closing one as it calls again would look like a failure.
   server.keepAliveTimeout = 0;
   server.listen(socketPath, () => process.stdout.write("listening\n"));
+  process.stdin.once("close", () => process.exit(0)).resume();
 }
 
 async function pipe(): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), "corral-bench-"));
   const socketPath = join(directory, "bare.sock");
   const upstream = spawn(process.execPath, [fileURLToPath(import.meta.url), socketPath], {
-    stdio: ["ignore", "pipe", "inherit"],
+    stdio: ["pipe", "pipe", "inherit"],
   });
   await new Promise((resolve) => upstream.stdout.once("data", resolve));
   await listenAndPipe(socketPath);
-  process.once("SIGTERM", () => {
+  const end = () => {
     upstream.kill();
     void rm(directory, { recursive: true, force: true }).then(() => process.exit(0));
-  });
+  };
+  process.once("SIGTERM", end);
+  // Whoever started it is gone.
+  process.stdin.once("close", end).resume();
 }
 
 const [socketPath] = process.argv.slice(2);
