@@ -7,9 +7,10 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { forwardedHeaders, type ReplicaConfig } from "@corral/contract";
+import { forwardedHeaders } from "@corral/contract";
 import { acknowledgeReports } from "./control-end.ts";
 import { findFreePort, readSettings, startServer, untilHealthy } from "./entry.ts";
+import { replicaConfig } from "./replica-config.ts";
 import { announce } from "./target.ts";
 
 const [kind = "typescript", directory = "."] = readSettings().flags;
@@ -30,12 +31,7 @@ const python = {
   bundle_digest: "echo",
   home: join(place, "python"),
 };
-const config: ReplicaConfig = {
-  replica_id: "bench",
-  deployment_id: "bench",
-  deployment_name: "bench",
-  model_id: "bench",
-  model_name: "bench",
+const config = replicaConfig({
   address: url,
   token,
   code: {
@@ -60,26 +56,8 @@ const config: ReplicaConfig = {
       piece_ms: 60_000,
     },
   },
-  precision: "default",
-  device: "cpu",
-  threads_directory: null,
-  prefix_store: null,
-  integrity_checks: "never",
-  generation_config: {},
-  defaults: {},
-  limits: {
-    context_length: null,
-    slot_count: 8,
-    cell_count: null,
-    max_batch_tokens: 64,
-    max_step_ms: 250,
-    thread_count: 1,
-    queue_length: 256,
-    body_bytes: 16 * 1024 ** 2,
-    call_caps: {},
-  },
-  log_level: "error",
-};
+  limits: { slot_count: 8, max_batch_tokens: 64 },
+});
 const configPath = join(place, "replica.json");
 writeFileSync(configPath, JSON.stringify(config), { mode: 0o600 });
 const main = fileURLToPath(new URL("../../packages/runtime/src/main.ts", import.meta.url));

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { controlPath, controlProtocol, type Compute, type ReplicaConfig } from "@corral/contract";
+import { controlPath, controlProtocol, type Compute } from "@corral/contract";
 import { sha256OfFile } from "@corral/weights";
 import {
   batchTokenCount,
@@ -18,28 +18,19 @@ import {
   startServer,
   untilHealthy,
 } from "./entry.ts";
+import { replicaConfig } from "./replica-config.ts";
 import { announce } from "./target.ts";
 
 const { settings } = readSettings();
 const token = randomUUID();
 const url = `http://127.0.0.1:${await findFreePort()}`;
 const headers = { authorization: `Bearer ${token}` };
-const config: ReplicaConfig = {
-  replica_id: "bench",
-  deployment_id: "bench",
-  deployment_name: "bench",
-  model_id: "bench",
-  model_name: "bench",
+const config = replicaConfig({
   address: url,
   token,
   weights: { path: settings.model, sha256: await sha256OfFile(settings.model) },
-  precision: "default",
   device: settings.device,
-  threads_directory: null,
   prefix_store: { directory: join(settings.state, "prefixes"), limit_bytes: 4 * 1024 ** 3 },
-  integrity_checks: "never",
-  generation_config: {},
-  defaults: {},
   limits: {
     context_length: settings.contextLength,
     slot_count: settings.slotCount,
@@ -48,11 +39,8 @@ const config: ReplicaConfig = {
     max_step_ms: settings.maxStepMs,
     thread_count: settings.threadCount,
     queue_length: settings.queueLength,
-    body_bytes: 16 * 1024 * 1024,
-    call_caps: {},
   },
-  log_level: "error",
-};
+});
 mkdirSync(settings.state, { recursive: true });
 const configPath = join(settings.state, "replica.json");
 writeFileSync(configPath, JSON.stringify(config), { mode: 0o600 });

@@ -8,43 +8,21 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { request } from "node:http";
 import { fileURLToPath } from "node:url";
-import { forwardedHeaders, type ReplicaConfig } from "@corral/contract";
+import { forwardedHeaders } from "@corral/contract";
 import { acknowledgeReports } from "./control-end.ts";
 import { startServer } from "./entry.ts";
 import { listenAndPipe } from "./pipe.ts";
+import { replicaConfig } from "./replica-config.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "corral-bench-"));
 process.once("exit", () => rmSync(directory, { recursive: true, force: true }));
 const socketPath = join(directory, "replica.sock");
-const config: ReplicaConfig = {
-  replica_id: "bench",
-  deployment_id: "bench",
-  deployment_name: "bench",
-  model_id: "bench",
-  model_name: "bench",
+const config = replicaConfig({
   address: `unix:${socketPath}`,
   token: randomUUID(),
   weights: { path: "/nowhere", sha256: "0".repeat(64) },
-  precision: "default",
-  device: "cpu",
-  threads_directory: null,
-  prefix_store: null,
-  integrity_checks: "never",
-  generation_config: {},
-  defaults: {},
-  limits: {
-    context_length: null,
-    slot_count: 64,
-    cell_count: null,
-    max_batch_tokens: 512,
-    max_step_ms: 250,
-    thread_count: 1,
-    queue_length: 256,
-    body_bytes: 16 * 1024 ** 2,
-    call_caps: {},
-  },
-  log_level: "error",
-};
+  limits: { slot_count: 64, max_batch_tokens: 512 },
+});
 const configPath = join(directory, "replica.json");
 writeFileSync(configPath, JSON.stringify(config), { mode: 0o600 });
 const main = fileURLToPath(new URL("../../packages/runtime/src/testing/fake-replica.ts", import.meta.url));
