@@ -120,7 +120,8 @@ export function createDraftModel(runner: ModelRunner, clock: Clock): DraftModel 
     );
     const sinceMs = clock.now();
     const outputs = await runner.decode(plan);
-    cost.observe({ tokenCount: plan.tokenCount, attendedCount }, clock.now() - sinceMs);
+    const shape = { tokenCount: plan.tokenCount, attendedCount, rowCount: outputs.rowCount };
+    cost.observe(shape, clock.now() - sinceMs);
     return outputs;
   }
 
@@ -189,8 +190,10 @@ export function createDraftModel(runner: ModelRunner, clock: Clock): DraftModel 
       const first = cost.predictMs({
         tokenCount: knownCount - computedCount,
         attendedCount: attendedBetween(computedCount, knownCount),
+        rowCount: 1,
       });
-      const next = cost.predictMs({ tokenCount: 1, attendedCount: knownCount + draftedCount / 2 });
+      const attendedCount = knownCount + draftedCount / 2;
+      const next = cost.predictMs({ tokenCount: 1, attendedCount, rowCount: 1 });
       if (first === null || next === null) return null;
       return (first + Math.max(0, draftedCount - 1) * next) / sharerCount;
     },

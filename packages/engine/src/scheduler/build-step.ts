@@ -4,7 +4,7 @@ import type { KvCache } from "../cache/kv-cache.ts";
 import { rowCountOf } from "../sequence.ts";
 import type { ReadyGroup, ReadySequence, ScheduledStep, StepForecast } from "./scheduled-step.ts";
 import { createStepPlan, type PlanEntry } from "./step-plan.ts";
-import type { GroupShare, TokenShare } from "./token-shares.ts";
+import { rowsOf, type GroupShare, type TokenShare } from "./token-shares.ts";
 
 /** Takes a cell for every token of the shares; there must be room. */
 export function buildStep(
@@ -25,7 +25,7 @@ export function buildStep(
   const firstRows = firstRowBySlot(plan.entries);
   const ready: ReadyGroup[] = [];
   for (const groupShare of groupShares) {
-    const withRows = groupShare.shares.filter((share) => rowsOf(share, groupShare) > 0);
+    const withRows = groupShare.shares.filter((share) => rowsOf(share, groupShare.completes) > 0);
     if (withRows.length === 0) continue;
     const sequences = withRows.map((share) => readySequence(share, firstRows));
     const { spec, admittedAtMs } = groupShare.group;
@@ -45,16 +45,11 @@ export function buildStep(
   };
 }
 
-/** Rows that come with the share: none where they are to come together and this step does not complete the group. */
-function rowsOf({ sequence, tokenCount }: TokenShare, { completes }: GroupShare): number {
-  return completes || sequence.streamsRows ? rowCountOf(sequence, tokenCount) : 0;
-}
-
 function planEntry(share: TokenShare, groupShare: GroupShare): PlanEntry {
   const { sequence, tokenCount } = share;
   const start = sequence.computedTokenCount;
   const tokens = sequence.tokens.slice(start, start + tokenCount);
-  const rowCount = rowsOf(share, groupShare);
+  const rowCount = rowsOf(share, groupShare.completes);
   const outputs = Array.from({ length: rowCount }, (_, row) => tokenCount - rowCount + row);
   const entry = { slot: sequence.slot, start, tokens, outputs };
   return groupShare.group.spec.outputs?.kind === "embedding" ? { ...entry, outputKind: "embedding" } : entry;

@@ -232,7 +232,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     const sequences = together.flatMap((group) => [...group.sequences.values()]);
     const attendedCount = sequences.reduce((sum, { tokens }) => sum + tokens.length + 1, 0);
     return {
-      shape: { tokenCount: sequences.length, attendedCount },
+      shape: { tokenCount: sequences.length, attendedCount, rowCount: sequences.length },
       predictMs: (shape) => smallSteps.predictMs(shape.tokenCount, cost.predictMs(shape)),
     };
   }

@@ -1,10 +1,12 @@
-// What a step costs on this device: a running fit of its time to its tokens and to what they attend to.
+// What a step costs on this device: a running fit of its time to its tokens, their rows and what they attend to.
 // Pure; times come from whoever measured them.
 
 export interface StepShape {
   readonly tokenCount: number;
   /** Positions that the tokens attend to, summed: a token at position p counts p + 1. */
   readonly attendedCount: number;
+  /** Rows that are wanted of it: a next token has one, most tokens of a prompt have none. */
+  readonly rowCount: number;
 }
 
 export interface StepCost {
@@ -21,7 +23,10 @@ export interface StepCost {
   tokensWithin(base: StepShape, start: number, boundMs: number, beside?: StepShape): number | null;
 }
 
-/** The weight of the past when a step is added: the last hundred or so count. */
+/**
+ * The weight of the past when a step like those before is added: the last hundred or so count. What such a step tells
+ * nothing of is not forgotten, or a long answer alone would leave a fit that knows nothing of prompts.
+ */
 const memory = 0.99;
 /** The weight, in observations, of knowing nothing: then a step's time is put down to all its parts alike. */
 const priorWeight = 1e-3;
@@ -29,11 +34,11 @@ const priorWeight = 1e-3;
 const attendedUnit = 1000;
 /** A step that was held up by other work counts as at most so many times what was expected. */
 const longestOutlier = 4;
-const partCount = 3;
+const partCount = 4;
 
-const nothing: StepShape = { tokenCount: 0, attendedCount: 0 };
+const nothing: StepShape = { tokenCount: 0, attendedCount: 0, rowCount: 0 };
 
-type Parts = readonly [fixed: number, perToken: number, perAttended: number];
+type Parts = readonly [fixed: number, perToken: number, perAttended: number, perRow: number];
 
 export function createStepCost(): StepCost {
   /** Normal equations: sums of the products of the parts, and of the parts with the times. */
@@ -57,18 +62,11 @@ export function createStepCost(): StepCost {
         const ratio = Math.min(longestOutlier, tookMs / expectedMs);
         overshoot = Math.max(1, ratio, 1 + (overshoot - 1) * 0.9);
       }
-      for (const [row, part] of parts.entries()) {
-        const products_ = products[row];
-        if (products_ === undefined) continue;
-        for (const [column, other] of parts.entries()) {
-          products_[column] = (products_[column] ?? 0) * memory + part * other;
-        }
-        moments[row] = (moments[row] ?? 0) * memory + part * countedMs;
-      }
+      addObservation(products, moments, parts, countedMs);
       coefficients = solve(products, moments);
     },
     positionsMs(start, end) {
-      const [, perToken, perAttended] = coefficients ?? [0, 1, 0];
+      const [, perToken, perAttended] = coefficients ?? [0, 1, 0, 0];
       return perToken * (end - start) + (perAttended * attendedBetween(start, end)) / attendedUnit;
     },
     tokensWithin(base, start, boundMs, beside = nothing) {
@@ -91,21 +89,49 @@ export function attendedBetween(start: number, end: number): number {
   return ((end - start) * (start + end + 1)) / 2;
 }
 
-function partsOf({ tokenCount, attendedCount }: StepShape): Parts {
-  return [1, tokenCount, attendedCount / attendedUnit];
+function partsOf({ tokenCount, attendedCount, rowCount }: StepShape): Parts {
+  return [1, tokenCount, attendedCount / attendedUnit, rowCount];
 }
 
-function dot(a: Parts, b: Parts): number {
-  return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
+function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let sum = 0;
+  for (let part = 0; part < partCount; part += 1) sum += (a[part] ?? 0) * (b[part] ?? 0);
+  return sum;
+}
+
+/**
+ * Forgets in the direction of the new observation alone, then adds it: directional forgetting for least squares, after
+ * Cao and Schwartz, A directional forgetting algorithm based on the decomposition of the information matrix,
+ * Automatica 36 (2000).
+ */
+function addObservation(
+  products: readonly Float64Array[],
+  moments: Float64Array,
+  parts: Parts,
+  tookMs: number,
+): void {
+  const seen = products.map((row) => dot(row, parts));
+  const known = dot(seen, parts);
+  const forgotten = known > 0 ? (1 - memory) / known : 0;
+  const momentSeen = dot(moments, parts);
+  for (const [row, part] of parts.entries()) {
+    const ofRow = products[row];
+    if (ofRow === undefined) continue;
+    const seenOfRow = seen[row] ?? 0;
+    for (const [column, other] of parts.entries())
+      ofRow[column] = (ofRow[column] ?? 0) - forgotten * seenOfRow * (seen[column] ?? 0) + part * other;
+    moments[row] = (moments[row] ?? 0) - forgotten * seenOfRow * momentSeen + part * tookMs;
+  }
 }
 
 /** Least squares whose coefficients are not negative: a part that would be is left out. */
 function solve(products: readonly Float64Array[], moments: Float64Array): Parts {
-  const used = new Set([0, 1, 2]);
+  const used = new Set([0, 1, 2, 3]);
   for (;;) {
     const solution = solveFor([...used], products, moments);
     const negative = [...used].find((part) => (solution[part] ?? 0) < 0);
-    if (negative === undefined) return [solution[0] ?? 0, solution[1] ?? 0, solution[2] ?? 0];
+    if (negative === undefined)
+      return [solution[0] ?? 0, solution[1] ?? 0, solution[2] ?? 0, solution[3] ?? 0];
     used.delete(negative);
   }
 }
@@ -127,7 +153,7 @@ function solveFor(
       for (const [column, value] of pivotRow.entries()) row[column] = (row[column] ?? 0) - factor * value;
     }
   }
-  const solution = [0, 0, 0];
+  const solution = [0, 0, 0, 0];
   for (const [index, part] of used.entries()) {
     const row = rows[index] ?? [];
     solution[part] = (row[used.length] ?? 0) / (row[index] ?? 1);

@@ -45,7 +45,7 @@ export function shareTokens(
 ): GroupShare[] {
   const [chunked, ready] = [groups.filter(isChunked), groups.filter((group) => !isChunked(group))];
   const result: GroupShare[] = [];
-  let shape: StepShape = { tokenCount: 0, attendedCount: 0 };
+  let shape = nothing;
   let rowCount = 0;
 
   function give(group: Group, limit: number): void {
@@ -64,7 +64,7 @@ export function shareTokens(
       shares.push({ sequence, tokenCount });
       left -= tokenCount;
       rowCount += rowCountOf(sequence, tokenCount);
-      shape = grow(shape, sequence.computedTokenCount, tokenCount);
+      shape = grow(shape, { sequence, tokenCount }, completes);
     }
     if (shares.length > 0) result.push({ group, shares, completes });
   }
@@ -78,20 +78,27 @@ export function shareTokens(
   return result;
 }
 
-/** The shape of a step that computes `tokenCount` more tokens of a sequence from `start` on. */
-function grow(shape: StepShape, start: number, tokenCount: number): StepShape {
+const nothing: StepShape = { tokenCount: 0, attendedCount: 0, rowCount: 0 };
+
+function grow(shape: StepShape, share: TokenShare, completes: boolean): StepShape {
+  const { sequence, tokenCount } = share;
+  const start = sequence.computedTokenCount;
   return {
     tokenCount: shape.tokenCount + tokenCount,
     attendedCount: shape.attendedCount + attendedBetween(start, start + tokenCount),
+    rowCount: shape.rowCount + rowsOf(share, completes),
   };
 }
 
+/** Rows that come with the share: none where they are to come together and this step does not complete the group. */
+export function rowsOf({ sequence, tokenCount }: TokenShare, completes: boolean): number {
+  return completes || sequence.streamsRows ? rowCountOf(sequence, tokenCount) : 0;
+}
+
 export function shapeOf(groupShares: readonly GroupShare[]): StepShape {
-  let shape: StepShape = { tokenCount: 0, attendedCount: 0 };
-  for (const { shares } of groupShares) {
-    for (const { sequence, tokenCount } of shares)
-      shape = grow(shape, sequence.computedTokenCount, tokenCount);
-  }
+  let shape = nothing;
+  for (const { shares, completes } of groupShares)
+    for (const share of shares) shape = grow(shape, share, completes);
   return shape;
 }
 

@@ -41,6 +41,7 @@ export function createLookupDrafter(options: LookupDrafterOptions): TokenDrafter
             tokenCount: shape.tokenCount + sequencesPerRow * count,
             attendedCount:
               shape.attendedCount + sequencesPerRow * attendedBetween(tokens.length, tokens.length + count),
+            rowCount: shape.rowCount + sequencesPerRow * count,
           }),
       });
       return draft.slice(0, length);

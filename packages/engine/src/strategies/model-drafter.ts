@@ -67,6 +67,7 @@ export function createModelDrafter(options: ModelDrafterOptions): TokenDrafter {
                   tokenCount: shape.tokenCount + sequencesPerRow * count,
                   attendedCount:
                     shape.attendedCount + sequencesPerRow * attendedBetween(known, known + count),
+                  rowCount: shape.rowCount + sequencesPerRow * count,
                 });
                 return stepMs === null || count === 0 ? stepMs : stepMs + (draftMs(count) ?? Infinity);
               },

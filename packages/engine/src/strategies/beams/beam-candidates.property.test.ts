@@ -83,7 +83,7 @@ function chosenCandidates(
   });
   const conditions = {
     nowMs: 0,
-    forecast: { shape: { tokenCount: 1, attendedCount: 1 }, predictMs: () => null },
+    forecast: { shape: { tokenCount: 1, attendedCount: 1, rowCount: 1 }, predictMs: () => null },
   };
   for (const step of [[firstRow!], rows]) {
     const sequences = step.map((_, id): ReadySequence => {

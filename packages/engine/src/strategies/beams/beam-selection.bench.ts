@@ -46,7 +46,10 @@ const next = createSequence(1);
 const prompt = Array.from({ length: promptTokenCount }, () => Math.floor(next() * vocabSize));
 const conditions: StepConditions = {
   nowMs: 0,
-  forecast: { shape: { tokenCount: 4, attendedCount: 4 * promptTokenCount }, predictMs: () => null },
+  forecast: {
+    shape: { tokenCount: 4, attendedCount: 4 * promptTokenCount, rowCount: 4 },
+    predictMs: () => null,
+  },
 };
 
 /** Sequences as the scheduler keeps them, without cells. */

@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { attendedBetween, createStepCost, type StepShape } from "./step-cost.ts";
+
+/** A device that takes 5 ms a step, 3 ms a token, 2 ms a row and 1 ms for 1,000 attended positions. */
+function tookMs({ tokenCount, rowCount, attendedCount }: StepShape): number {
+  return 5 + 3 * tokenCount + 2 * rowCount + attendedCount / 1000;
+}
+
+function nextTokens(count: number, position: number): StepShape {
+  return { tokenCount: count, attendedCount: count * (position + 1), rowCount: count };
+}
+
+function withPrompt(base: StepShape, tokenCount: number, start: number): StepShape {
+  return {
+    tokenCount: base.tokenCount + tokenCount,
+    attendedCount: base.attendedCount + attendedBetween(start, start + tokenCount),
+    rowCount: base.rowCount,
+  };
+}
+
+function observed(steps: readonly StepShape[]) {
+  const cost = createStepCost();
+  for (const shape of steps) cost.observe(shape, tookMs(shape));
+  return cost;
+}
+
+/** Of several numbers of sequences, some beside a prompt. */
+const mixed = Array.from({ length: 40 }, (_, index) => {
+  const base = nextTokens(1 + (index % 9), 50 + 11 * index);
+  return index % 3 === 0 ? base : withPrompt(base, 16 + (index % 5) * 30, index * 7);
+});
+
+function isNear(actual: number | null, expected: number, share = 0.02): void {
+  assert.ok(actual !== null && Math.abs(actual - expected) <= share * expected, `${actual} for ${expected}`);
+}
+
+test("a row costs what a row costs, and a prompt's tokens, which have none, are not charged for it", () => {
+  const cost = observed(mixed);
+  const [few, many] = [nextTokens(2, 100), nextTokens(30, 100)];
+  for (const shape of [few, many, withPrompt(few, 200, 0), withPrompt(many, 64, 300)])
+    isNear(cost.predictMs(shape), tookMs(shape));
+  const chunk = cost.tokensWithin(many, 300, 250, many) ?? 0;
+  isNear(tookMs(withPrompt(many, chunk, 300)) - tookMs(many), 250, 0.03);
+});
+
+test("a long answer alone does not make the fit forget what prompts cost", () => {
+  const answers = Array.from({ length: 3_000 }, (_, index) => nextTokens(4, 100 + index));
+  const cost = observed([...mixed, ...answers]);
+  const shape = withPrompt(nextTokens(4, 3_100), 128, 0);
+  isNear(cost.predictMs(shape), tookMs(shape), 0.05);
+});
+
+test("a device that became slower is known to be so after some steps of the same kind", () => {
+  const cost = observed(mixed);
+  for (let index = 0; index < 400; index += 1) {
+    const shape = nextTokens(1 + (index % 9), 100);
+    cost.observe(shape, 3 * tookMs(shape));
+  }
+  isNear(cost.predictMs(nextTokens(5, 100)), 3 * tookMs(nextTokens(5, 100)), 0.05);
+});
