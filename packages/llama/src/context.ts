@@ -5,6 +5,7 @@ import { availableParallelism } from "node:os";
 
 import { type CacheType, ServingError } from "@corral/contract";
 
+import type { AttentionModel } from "./attention-passes.ts";
 import { callAsync, flashAttention, ggmlType, maxSequenceCount, maxThreadCount, poolingType } from "./abi.ts";
 import type { ContextParams, Pointer } from "./abi-types.ts";
 import { expectedContextParams } from "./release.ts";
@@ -30,6 +31,8 @@ export interface ContextOptions {
   readonly precision?: Precision;
   /** Default: f16, and f32 for `reference`, which takes no other. */
   readonly cacheType?: CacheType | undefined;
+  /** Which sequences of a step are computed apart. Default: as the shape of the weights says; null: none. */
+  readonly attention?: AttentionModel | null;
   /** Bytes the context may take; default: what the system or this container has free. */
   readonly memoryLimitBytes?: number;
 }
@@ -49,7 +52,7 @@ const mostCellCount = 2 ** 31 - 256;
 
 /** Options with every default filled in and every range checked. */
 export type ContextSettings = Required<
-  Omit<ContextOptions, "memoryLimitBytes" | "stepThreads" | "cacheType">
+  Omit<ContextOptions, "memoryLimitBytes" | "stepThreads" | "cacheType" | "attention">
 > & { readonly cacheType: CacheType };
 
 /** Fails with `engine_misuse` for a value out of its range and `context_too_large` for too much memory. */
@@ -142,7 +145,7 @@ function refuseOddHeads(info: ModelInfo): void {
   );
 }
 
-function headLengths(info: ModelInfo): { readonly keyLength: number; readonly valueLength: number } {
+export function headLengths(info: ModelInfo): { readonly keyLength: number; readonly valueLength: number } {
   const shared = info.embeddingLength / Math.max(1, info.headCount);
   return {
     keyLength: readNumber(info, "attention.key_length") ?? shared,

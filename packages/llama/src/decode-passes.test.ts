@@ -3,7 +3,8 @@ import { test } from "node:test";
 
 import { createStepPlan, type OutputKind, type PlanEntry } from "@corral/engine";
 
-import { decodePasses } from "./decode-passes.ts";
+import { attentionModelOf } from "./attention-passes.ts";
+import { decodePasses, type PassLimits } from "./decode-passes.ts";
 
 function entry(slot: number, tokenCount: number, outputs: readonly number[], kind: OutputKind): PlanEntry {
   const tokens = Array.from({ length: tokenCount }, (_, index) => 100 * slot + index);
@@ -12,7 +13,7 @@ function entry(slot: number, tokenCount: number, outputs: readonly number[], kin
 
 /** Passes of a plan: kind, then slot, start, tokens and outputs of each entry. */
 function passesOf(maxRowCount: number, ...entries: readonly PlanEntry[]) {
-  return decodePasses(createStepPlan(entries), maxRowCount).map(({ kind, plan }) => ({
+  return decodePasses(createStepPlan(entries), limits(maxRowCount)).map(({ kind, plan }) => ({
     kind,
     entries: plan.entries.map(({ slot, start, tokens, outputs }) => [slot, start, tokens, outputs]),
   }));
@@ -20,7 +21,7 @@ function passesOf(maxRowCount: number, ...entries: readonly PlanEntry[]) {
 
 test("a plan without embeddings is one pass", () => {
   const plan = createStepPlan([entry(0, 3, [2], "logits"), entry(1, 2, [], "embedding")]);
-  assert.deepEqual(decodePasses(plan, 4), [{ plan, kind: "logits" }]);
+  assert.deepEqual(decodePasses(plan, limits(4)), [{ plan, kind: "logits" }]);
 });
 
 test("logits come last, as the next pass would overwrite them", () => {
@@ -65,3 +66,44 @@ test("no pass with embeddings has more tokens than a step may have rows", () => 
     { kind: "embedding", entries: [[2, 12, [202], [0]]] },
   ]);
 });
+
+test("logits are computed apart where attention is cheaper so, unless too many rows would have to be copied", () => {
+  const attention = attentionModelOf({
+    layerCount: 16,
+    headCount: 32,
+    headLength: 128,
+    sizeBytes: 700e6,
+    microBatchTokenCount: 512,
+  });
+  const others = Array.from({ length: 20 }, (_, index) => entry(10 + index, 1, [0], "logits"));
+  const beside = (outputs: readonly number[]) =>
+    decodePasses(
+      createStepPlan(
+        [
+          { ...entry(0, 128, outputs, "logits"), start: 0 },
+          ...others.map((other) => ({ ...other, start: 150 })),
+        ],
+        "lora",
+      ),
+      { maxRowCount: 512, attention, usedCellCount: 4_000 },
+    ).map(({ kind, plan }) => [kind, plan.adapter, plan.entries.length, plan.tokenCount]);
+  assert.deepEqual(beside([127]), [
+    ["logits", "lora", 1, 128],
+    ["logits", "lora", 20, 20],
+  ]);
+  const every = Array.from({ length: 128 }, (_, index) => index);
+  assert.deepEqual(
+    beside(every).map(([, , entries]) => entries),
+    [20, 1],
+  );
+  const many = Array.from({ length: 70 }, (_, slot) => ({
+    ...entry(30 + slot, 1, [0], "logits"),
+    start: 150,
+  }));
+  const plan = createStepPlan([{ ...entry(0, 128, every, "logits"), start: 0 }, ...many]);
+  assert.equal(decodePasses(plan, { maxRowCount: 512, attention, usedCellCount: 10_000 }).length, 1);
+});
+
+function limits(maxRowCount: number): PassLimits {
+  return { maxRowCount, attention: null, usedCellCount: 0 };
+}

@@ -1,7 +1,9 @@
 // A plan as native calls. llama.cpp gives hidden states only of a batch whose rows it computes all, logits included, so
-// the tokens with embeddings are computed apart from the others. Knows no native memory.
+// the tokens with embeddings are computed apart from the others; and so are those whose attention would cost more
+// beside the others. Knows no native memory.
 
 import { createStepPlan, type OutputKind, type PlanEntry, type StepPlan } from "@corral/engine";
+import { attentionPasses, countRows, type AttentionModel } from "./attention-passes.ts";
 
 export interface DecodePass {
   readonly plan: StepPlan;
@@ -9,13 +11,29 @@ export interface DecodePass {
   readonly kind: OutputKind;
 }
 
+export interface PassLimits {
+  readonly maxRowCount: number;
+  /** Null: nothing is gained by computing entries apart. */
+  readonly attention: AttentionModel | null;
+  /** Cells that are in use with the plan's tokens, or more. */
+  readonly usedCellCount: number;
+}
+
+/**
+ * Most rows of logits that are copied, as the next pass overwrites them: half a megabyte each with 128,256 tokens.
+ * Entries that want more are not computed apart.
+ */
+const mostCopiedRowCount = 64;
+
 /**
  * First what comes before the embeddings, then the tokens with embeddings in passes of at most `maxRowCount`, last the
- * entries with logits, which the next pass would overwrite. A plan without embeddings is one pass.
+ * entries with logits, which the next pass would overwrite. A plan without embeddings is one pass, or two, of which the
+ * first one's logits have to be copied.
  */
-export function decodePasses(plan: StepPlan, maxRowCount: number): readonly DecodePass[] {
+export function decodePasses(plan: StepPlan, limits: PassLimits): readonly DecodePass[] {
+  const { maxRowCount } = limits;
   const embedded = plan.entries.filter(wantsEmbeddings);
-  if (embedded.length === 0) return [{ plan, kind: "logits" }];
+  if (embedded.length === 0) return logitsPasses(plan, limits);
   const heads = embedded
     .filter(({ outputs }) => outputs[0]! > 0)
     .map((entry) => part(entry, 0, entry.outputs[0]!));
@@ -27,6 +45,14 @@ export function decodePasses(plan: StepPlan, maxRowCount: number): readonly Deco
   if (heads.length > 0) passes.unshift({ plan: createStepPlan(heads), kind: "logits" });
   if (others.length > 0) passes.push({ plan: createStepPlan(others), kind: "logits" });
   return passes;
+}
+
+function logitsPasses(plan: StepPlan, { attention, usedCellCount }: PassLimits): readonly DecodePass[] {
+  const whole: readonly DecodePass[] = [{ plan, kind: "logits" }];
+  if (attention === null) return whole;
+  const lists = attentionPasses(plan.entries, usedCellCount, attention);
+  if (lists.length === 1 || countRows(lists[0]!) > mostCopiedRowCount) return whole;
+  return lists.map((entries) => ({ plan: createStepPlan(entries, plan.adapter), kind: "logits" }));
 }
 
 /** A chunk without rows may go with those that want logits. */

@@ -3,6 +3,7 @@ import { test } from "node:test";
 
 import { createStepPlan, type ModelRunner, type StepPlan } from "@corral/engine";
 
+import { attentionPasses } from "./attention-passes.ts";
 import { type ContextOptions, type Llama, loadLlama } from "./index.ts";
 import { missingTinyModels, tinyModelPath } from "./testing/tiny-models.ts";
 
@@ -169,6 +170,44 @@ test("sequences decoded together continue as they would alone", { skip }, async 
     }
   }
 });
+
+test(
+  "next tokens beside a prompt, computed apart from it, have the rows that they have alone",
+  { skip },
+  async () => {
+    // With heads as small as these it would not pay.
+    const attention = { headCount: 512, headLength: 128, microBatchTokenCount: 512, passNs: 0 };
+    const room = { precision: "default", slotCount: 24, cellCount: 2_048, contextLength: 128 } as const;
+    using opened = await open({ ...room, attention });
+    const { runner, llama } = opened;
+    const prompts = Array.from({ length: 20 }, (_, slot) => someTokens(llama, 60 + slot, slot));
+    for (const [slot, prompt] of prompts.entries()) await compute(runner, slot, prompt);
+    const long = [someTokens(llama, 70, 31), someTokens(llama, 75, 32)];
+    const next = prompts.map((prompt, slot): [number, number, number[], number[]] => [
+      slot,
+      prompt.length,
+      [7],
+      [0],
+    ]);
+    const plan = step(
+      ...next,
+      [20, 0, long[0]!, [3, 69]],
+      [22, 0, long[1]!, [74]],
+      [21, 0, someTokens(llama, 16, 33)],
+    );
+    assert.equal(attentionPasses(plan.entries, 1_800, attention).length, 2, "the plan is computed in two");
+    const outputs = await runner.decode(plan);
+    assert.equal(outputs.rowCount, 23);
+    const rows = Array.from({ length: 23 }, (_, row) => outputs.logits(row).slice());
+    using alone = await openRunner(llama, { ...room, attention: null });
+    const texts = [...prompts.map((prompt) => [...prompt, 7]), long[0]!.slice(0, 4), long[0]!, long[1]!];
+    for (const [row, text] of texts.entries()) {
+      const difference = largestDifference(rows[row]!, (await compute(alone, 0, text))!);
+      assert.ok(difference < 0.05, `row ${row} differs by ${difference}`);
+      alone.removeSequence(0);
+    }
+  },
+);
 
 test("a copied prefix continues exactly like its source", { skip }, async () => {
   using opened = await open();

@@ -14,11 +14,13 @@ import type {
 import type { Adapters, AdapterUser } from "./adapters.ts";
 import { callAsync, viewMemory } from "./abi.ts";
 import type { LlamaAbi, Pointer } from "./abi-types.ts";
+import { type AttentionModel, attentionModelOf, countRows } from "./attention-passes.ts";
 import { NativeBatch } from "./batch.ts";
 import {
   type ContextOptions,
   type ContextSettings,
   createContext,
+  headLengths,
   resolveContextOptions,
   type StepThreads,
 } from "./context.ts";
@@ -37,7 +39,7 @@ export async function createLlamaRunner(model: LlamaModel, options: ContextOptio
   try {
     for (let turn = model.adapters.enter(); turn !== null; turn = model.adapters.enter()) await turn;
     const context = await createContext(model, settings).finally(() => model.adapters.leave());
-    return new LlamaRunner(model, context, release, settings, options.stepThreads);
+    return new LlamaRunner(model, context, release, settings, options);
   } catch (error) {
     release();
     throw error;
@@ -57,6 +59,7 @@ class LlamaRunner implements ModelRunner, AdapterUser {
   #adapter: Pointer | null = null;
   readonly #batch: NativeBatch;
   readonly #positions: SlotPositions;
+  readonly #attention: AttentionModel | null;
   readonly #rows: LogitRows;
   readonly #stepThreads: StepThreads | undefined;
   readonly #mostThreadCount: number;
@@ -70,11 +73,12 @@ class LlamaRunner implements ModelRunner, AdapterUser {
     context: Pointer,
     releaseModel: () => void,
     settings: ContextSettings,
-    stepThreads: StepThreads | undefined,
+    { stepThreads, attention = attentionOf(model, settings) }: ContextOptions,
   ) {
     const { slotCount, cellCount, maxBatchTokenCount, contextLength, threadCount } = settings;
     const { vocabSize } = model.info;
     const maxRowCount = maxRowCountOf(model.info, settings);
+    this.#attention = attention;
     const limits = { slotCount, cellCount, maxBatchTokenCount, maxRowCount, contextLength, vocabSize };
     this.limits = Object.freeze(limits);
     this.#stepThreads = stepThreads;
@@ -98,16 +102,18 @@ class LlamaRunner implements ModelRunner, AdapterUser {
     this.#positions.checkPlan(plan);
     this.#chooseThreads();
     this.#decodeCount += 1;
-    const passes = decodePasses(plan, this.limits.maxRowCount);
+    const passes = this.#passesOf(plan);
     const embeddings: Float32Array[] = [];
+    this.#rows.forgetCopies();
     const result = await this.#busy(async () => {
       // Loading or freeing an adapter waits for steps, and a step for that.
       for (let turn = this.#adapters.enter(); turn !== null; turn = this.#adapters.enter()) await turn;
       try {
         if (!this.#useAdapter(plan.adapter)) return decodeResult.noAdapter;
-        for (const pass of passes) {
+        for (const [index, pass] of passes.entries()) {
           const code = await this.#decodePass(pass, embeddings);
           if (code !== 0 || this.#disposed) return code;
+          if (pass.kind === "logits" && index < passes.length - 1) this.#copyRows(pass);
         }
         return 0;
       } finally {
@@ -118,7 +124,23 @@ class LlamaRunner implements ModelRunner, AdapterUser {
     if (result !== 0) throw this.#failed(plan, result);
     this.#positions.commitPlan(plan);
     this.#rows.refresh();
-    return this.#outputs(plan, embeddings);
+    return this.#outputs(plan, passes, embeddings);
+  }
+
+  #passesOf(plan: StepPlan): readonly DecodePass[] {
+    const most = this.#positions.totalCount() + plan.tokenCount;
+    return decodePasses(plan, {
+      maxRowCount: this.limits.maxRowCount,
+      attention: this.#attention,
+      usedCellCount: Math.min(this.limits.cellCount, plan.usedCellCount ?? most),
+    });
+  }
+
+  /** Those of the pass just computed, before the next one overwrites them. */
+  #copyRows({ plan }: DecodePass): void {
+    this.#rows.refresh();
+    const rowCount = countRows(plan.entries);
+    for (let row = 0; row < rowCount; row += 1) this.#rows.copy(this.#batch.batchIndexOf(row));
   }
 
   /** False where the model has no such adapter. A change makes llama.cpp plan its graphs anew in the next decode. */
@@ -201,9 +223,9 @@ class LlamaRunner implements ModelRunner, AdapterUser {
     );
   }
 
-  #outputs(plan: StepPlan, embeddings: readonly Float32Array[]): StepOutputs {
+  #outputs(plan: StepPlan, passes: readonly DecodePass[], embeddings: readonly Float32Array[]): StepOutputs {
     const decodeCount = this.#decodeCount;
-    const places = rowPlaces(plan);
+    const places = rowPlaces(plan, passes);
     const placeOf = (row: number, kind: OutputKind): number => {
       this.#checkIdle(kind);
       if (decodeCount !== this.#decodeCount)
@@ -220,7 +242,13 @@ class LlamaRunner implements ModelRunner, AdapterUser {
     };
     return {
       rowCount: places.length,
-      logits: (row) => this.#rows.at(this.#batch.batchIndexOf(placeOf(row, "logits"))),
+      logits: (row) => {
+        const index = placeOf(row, "logits");
+        const { copyCount } = this.#rows;
+        return index < copyCount
+          ? this.#rows.copied(index)
+          : this.#rows.at(this.#batch.batchIndexOf(index - copyCount));
+      },
       embedding: (row) => embeddings[placeOf(row, "embedding")]!,
     };
   }
@@ -318,12 +346,34 @@ class LlamaRunner implements ModelRunner, AdapterUser {
   }
 }
 
-/** Which row of its kind each row of a plan is; the kinds are computed apart, each in the plan's order. */
-function rowPlaces({ entries }: StepPlan): readonly { readonly kind: OutputKind; readonly index: number }[] {
-  const counts = { logits: 0, embedding: 0 };
-  return entries.flatMap(({ outputs, outputKind: kind = "logits" }) =>
-    outputs.map(() => ({ kind, index: counts[kind]++ })),
+/** Which row of its kind each row of a plan is; the kinds are computed apart, and so may be entries with logits. */
+function rowPlaces(
+  { entries }: StepPlan,
+  passes: readonly DecodePass[],
+): readonly { readonly kind: OutputKind; readonly index: number }[] {
+  const firstRows = new Map<number, number>();
+  let logitsCount = 0;
+  for (const { plan, kind } of passes) {
+    for (const { slot, outputs } of kind === "logits" ? plan.entries : []) {
+      if (outputs.length > 0) firstRows.set(slot, logitsCount);
+      logitsCount += outputs.length;
+    }
+  }
+  let embeddingCount = 0;
+  return entries.flatMap(({ slot, outputs, outputKind: kind = "logits" }) =>
+    outputs.map((_, row) => ({
+      kind,
+      index: kind === "embedding" ? embeddingCount++ : (firstRows.get(slot) ?? 0) + row,
+    })),
   );
+}
+
+/** Only flash attention on a processor, over keys and values in f16 or f32, knows blocks. */
+function attentionOf({ info, offloaded }: LlamaModel, settings: ContextSettings): AttentionModel | null {
+  const { precision, cacheType, microBatchTokenCount } = settings;
+  if (offloaded || precision === "reference" || cacheType === "q8_0") return null;
+  const { keyLength, valueLength } = headLengths(info);
+  return attentionModelOf({ ...info, headLength: keyLength + valueLength, microBatchTokenCount });
 }
 
 /** Views of the context's rows of logits, one per row and kept, so that a step allocates none. */
@@ -332,6 +382,9 @@ class LogitRows {
   readonly #context: Pointer;
   readonly #vocabSize: number;
   readonly #views = new Map<Pointer, Float32Array<ArrayBuffer>>();
+  /** Kept from step to step; the first `copyCount` hold rows of this one. */
+  readonly #copies: Float32Array<ArrayBuffer>[] = [];
+  #copyCount = 0;
   #base: Pointer | null = null;
 
   constructor(abi: LlamaAbi, context: Pointer, vocabSize: number) {
@@ -358,6 +411,25 @@ class LogitRows {
       this.#views.set(address, view);
     }
     return view;
+  }
+
+  get copyCount(): number {
+    return this.#copyCount;
+  }
+
+  /** A row that the next pass of the same step is going to overwrite. */
+  copy(batchIndex: number): void {
+    const copy = (this.#copies[this.#copyCount] ??= new Float32Array(this.#vocabSize));
+    copy.set(this.at(batchIndex));
+    this.#copyCount += 1;
+  }
+
+  copied(index: number): Float32Array {
+    return this.#copies[index]!;
+  }
+
+  forgetCopies(): void {
+    this.#copyCount = 0;
   }
 
   /** Makes every view empty: reading one that was kept too long cannot reach freed memory. */

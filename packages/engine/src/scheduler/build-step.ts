@@ -37,6 +37,7 @@ export function buildStep(
   }
   return {
     ...plan,
+    usedCellCount: cache.liveCellCount + cache.keptCellCount,
     cacheOperations,
     groupShares,
     ready,
