@@ -46,7 +46,13 @@ const configPath = join(settings.state, "replica.json");
 writeFileSync(configPath, JSON.stringify(config), { mode: 0o600 });
 
 const main = fileURLToPath(new URL("../../packages/runtime/src/main.ts", import.meta.url));
-const env = { PATH: process.env["PATH"] ?? "", UV_THREADPOOL_SIZE: "1", ...deviceEnvironment() };
+// As the platform starts it.
+const env = {
+  PATH: process.env["PATH"] ?? "",
+  UV_THREADPOOL_SIZE: "1",
+  GLIBC_TUNABLES: "glibc.malloc.hugetlb=1",
+  ...deviceEnvironment(),
+};
 const found = Promise.withResolvers<Compute | undefined>();
 startServer(process.execPath, [main, "--config", configPath], env);
 await dial();

@@ -20,8 +20,10 @@ test("a replica without code gets no address with a password in it, and one pool
   const made = replicaEnvironment("/run/replica", "info", own, { installs: false });
   assert.ok(!JSON.stringify(made).includes("secret"), JSON.stringify(made));
   assert.equal(made["UV_THREADPOOL_SIZE"], "1");
+  assert.equal(made["GLIBC_TUNABLES"], "glibc.malloc.hugetlb=1");
   assert.deepEqual(Object.keys(made).toSorted(), [
     "CUDA_CACHE_PATH",
+    "GLIBC_TUNABLES",
     "HOME",
     "LANG",
     "LOG_LEVEL",
@@ -50,4 +52,12 @@ test("kernels that a driver translated outlive the replica, where the operator k
   assert.equal(made({ HOME: "/home/operator" }), "/home/operator/.nv/ComputeCache");
   assert.equal(made({ HOME: "/home/operator", CUDA_CACHE_PATH: "/cache" }), "/cache");
   assert.equal(made({}), undefined);
+});
+
+test("how the operator wants memory allocated holds for replicas, too", () => {
+  const chosen = { ...own, GLIBC_TUNABLES: "glibc.malloc.hugetlb=0" };
+  assert.equal(
+    replicaEnvironment("/run/replica", "info", chosen, { installs: false })["GLIBC_TUNABLES"],
+    "glibc.malloc.hugetlb=0",
+  );
 });
