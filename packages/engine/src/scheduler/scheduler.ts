@@ -21,7 +21,7 @@ import { createRetryLine } from "./retry-line.ts";
 import type { ScheduleEvent } from "./schedule-event.ts";
 import type { ScheduledStep, StepForecast } from "./scheduled-step.ts";
 import { createSmallSteps } from "./small-steps.ts";
-import { createStepCost } from "./step-cost.ts";
+import { createStepCost, type JoiningTokens } from "./step-cost.ts";
 import { createStepStatistics, type StepCounts } from "./step-statistics.ts";
 import { createStepWatch } from "./step-watch.ts";
 import { shapeOf, shareTokens, type GroupShare, type StepSoFar } from "./token-shares.ts";
@@ -191,12 +191,12 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     events.push({ kind: "prefix_shared", group: group.spec.id, tokenCount });
   }
 
-  function chunkLimit({ all, next }: StepSoFar, start: number): number {
+  function chunkLimit({ all, next }: StepSoFar, tokens: JoiningTokens): number {
     if (isExclusive) return exclusiveChunkTokenCount;
     const chunkedTokenCount = all.tokenCount - next.tokenCount;
     const isLone = next.tokenCount === 0 && adapterCount === 1;
     const least = (isLone ? leastLoneChunkTokenCount : leastChunkTokenCount) - chunkedTokenCount;
-    return Math.max(least, cost.tokensWithin(all, start, maxStepMs / adapterCount, next) ?? least, 0);
+    return Math.max(least, cost.tokensWithin(all, tokens, maxStepMs / adapterCount, next) ?? least, 0);
   }
 
   /** Over groups of one adapter: the first in turn that have something to compute. */

@@ -40,8 +40,33 @@ test("a row costs what a row costs, and a prompt's tokens, which have none, are 
   const [few, many] = [nextTokens(2, 100), nextTokens(30, 100)];
   for (const shape of [few, many, withPrompt(few, 200, 0), withPrompt(many, 64, 300)])
     isNear(cost.predictMs(shape), tookMs(shape));
-  const chunk = cost.tokensWithin(many, 300, 250, many) ?? 0;
+  const chunk = cost.tokensWithin(many, { start: 300, everyRow: false }, 250, many) ?? 0;
   isNear(tookMs(withPrompt(many, chunk, 300)) - tookMs(many), 250, 0.03);
+});
+
+test("a text whose every row is wanted joins with as many tokens as there is time for rows, too", () => {
+  const scored = Array.from({ length: 30 }, (_, index) => {
+    const prompt = withPrompt(nextTokens(2, 100), 20 + 5 * index, 10 * index);
+    return { ...prompt, rowCount: prompt.tokenCount };
+  });
+  for (const steps of [scored, [...mixed, ...scored]]) {
+    const base = nextTokens(2, 100);
+    const chunk = observed(steps).tokensWithin(base, { start: 50, everyRow: true }, 250, base) ?? 0;
+    const shape = withPrompt(base, chunk, 50);
+    isNear(tookMs({ ...shape, rowCount: shape.tokenCount }) - tookMs(base), 250, 0.06);
+  }
+});
+
+test("what is known holds over a million steps, far positions among them", () => {
+  const cost = createStepCost();
+  for (let index = 0; index < 1_000_000; index += 1) {
+    const position = index % 997 === 0 ? 100_000 : 100 + (index % 4_000);
+    const next = nextTokens(1 + (index % 7), position);
+    const shape = index % 1_000 === 0 ? withPrompt(next, 512, position) : next;
+    cost.observe(shape, tookMs(shape));
+  }
+  for (const shape of [nextTokens(3, 200), withPrompt(nextTokens(3, 200), 128, 50)])
+    isNear(cost.predictMs(shape), tookMs(shape), 0.05);
 });
 
 test("a long answer alone does not make the fit forget what prompts cost", () => {

@@ -9,6 +9,14 @@ export interface StepShape {
   readonly rowCount: number;
 }
 
+/** Tokens that might join a step. */
+export interface JoiningTokens {
+  /** Position of the first. */
+  readonly start: number;
+  /** The row of each is wanted, and not only that of the last. */
+  readonly everyRow: boolean;
+}
+
 export interface StepCost {
   observe(shape: StepShape, tookMs: number): void;
   /** Null before the first observation. */
@@ -16,11 +24,11 @@ export interface StepCost {
   /** What the positions `[start, end)` of one sequence cost beside others: without the step's fixed part. */
   positionsMs(start: number, end: number): number;
   /**
-   * Most tokens from position `start` of one sequence that may join a step of the shape `base` within `boundMs`,
-   * with room for how far the fit has been off lately. `beside`, a part of `base`, would be computed anyway and does not
-   * count; default: nothing. Null before the first observation.
+   * Most tokens of one sequence that may join a step of the shape `base` within `boundMs`, with room for how far the
+   * fit has been off lately. `beside`, a part of `base`, would be computed anyway and does not count; default: nothing.
+   * Null before the first observation.
    */
-  tokensWithin(base: StepShape, start: number, boundMs: number, beside?: StepShape): number | null;
+  tokensWithin(base: StepShape, tokens: JoiningTokens, boundMs: number, beside?: StepShape): number | null;
 }
 
 /**
@@ -30,13 +38,15 @@ export interface StepCost {
 const memory = 0.99;
 /** The weight, in observations, of knowing nothing: then a step's time is put down to all its parts alike. */
 const priorWeight = 1e-3;
+/** The same as a share of what was seen of a part: far above rounding, far below what an observation adds. */
+const priorShare = 1e-9;
 /** Attended positions are counted in thousands, so that the parts are of like size. */
 const attendedUnit = 1000;
 /** A step that was held up by other work counts as at most so many times what was expected. */
 const longestOutlier = 4;
 const partCount = 4;
 
-const nothing: StepShape = { tokenCount: 0, attendedCount: 0, rowCount: 0 };
+export const nothing: StepShape = { tokenCount: 0, attendedCount: 0, rowCount: 0 };
 
 type Parts = readonly [fixed: number, perToken: number, perAttended: number, perRow: number];
 
@@ -64,20 +74,25 @@ export function createStepCost(): StepCost {
       }
       addObservation(products, moments, parts, countedMs);
       coefficients = solve(products, moments);
+      if (coefficients.every(Number.isFinite)) return;
+      // Better to know nothing than to plan with what is no number.
+      for (const sums of [...products, moments]) sums.fill(0);
+      coefficients = null;
     },
     positionsMs(start, end) {
       const [, perToken, perAttended] = coefficients ?? [0, 1, 0, 0];
       return perToken * (end - start) + (perAttended * attendedBetween(start, end)) / attendedUnit;
     },
-    tokensWithin(base, start, boundMs, beside = nothing) {
+    tokensWithin(base, { start, everyRow }, boundMs, beside = nothing) {
       if (coefficients === null) return null;
-      const [, perToken, perAttended] = coefficients;
+      const [, perToken, perAttended, perRow] = coefficients;
       const besideMs = beside.tokenCount === 0 ? 0 : dot(coefficients, partsOf(beside));
       const leftMs = boundMs / overshoot - (dot(coefficients, partsOf(base)) - besideMs);
       if (leftMs <= 0) return 0;
-      // perAttended · (n · start + n²/2) + perToken · n = leftMs
+      // perAttended · (n · start + n²/2) + (perToken + perRow, where each has one) · n = leftMs
       const square = perAttended / attendedUnit / 2;
-      const linear = perToken + (perAttended * (start + 0.5)) / attendedUnit;
+      const ofToken = everyRow ? perToken + perRow : perToken;
+      const linear = ofToken + (perAttended * (start + 0.5)) / attendedUnit;
       if (square === 0) return linear === 0 ? Infinity : Math.floor(leftMs / linear);
       return Math.floor((Math.sqrt(linear * linear + 4 * square * leftMs) - linear) / (2 * square));
     },
@@ -118,8 +133,13 @@ function addObservation(
     const ofRow = products[row];
     if (ofRow === undefined) continue;
     const seenOfRow = seen[row] ?? 0;
-    for (const [column, other] of parts.entries())
-      ofRow[column] = (ofRow[column] ?? 0) - forgotten * seenOfRow * (seen[column] ?? 0) + part * other;
+    for (const [column, other] of parts.entries()) {
+      // The other triangle is this one: rounded apart they would drift apart.
+      ofRow[column] =
+        column < row
+          ? (products[column]?.[row] ?? 0)
+          : (ofRow[column] ?? 0) - forgotten * (seenOfRow * (seen[column] ?? 0)) + part * other;
+    }
     moments[row] = (moments[row] ?? 0) - forgotten * seenOfRow * momentSeen + part * tookMs;
   }
 }
@@ -143,7 +163,10 @@ function solveFor(
   moments: Float64Array,
 ): number[] {
   const rows = used.map((row) => [
-    ...used.map((column) => (products[row]?.[column] ?? 0) + (row === column ? priorWeight : 0)),
+    ...used.map((column) => {
+      const product = products[row]?.[column] ?? 0;
+      return row === column ? product * (1 + priorShare) + priorWeight : product;
+    }),
     moments[row] ?? 0,
   ]);
   for (const [pivot, pivotRow] of rows.entries()) {

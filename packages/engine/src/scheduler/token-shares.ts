@@ -2,7 +2,7 @@
 
 import type { Group } from "../group.ts";
 import { chunkableTokenCount, rowCountOf, uncomputedTokenCount, waits, type Sequence } from "../sequence.ts";
-import { attendedBetween, type StepShape } from "./step-cost.ts";
+import { attendedBetween, nothing, type JoiningTokens, type StepShape } from "./step-cost.ts";
 
 export interface TokenShare {
   readonly sequence: Sequence;
@@ -30,8 +30,8 @@ export interface StepSoFar {
   readonly next: StepShape;
 }
 
-/** Most tokens of a prompt that may join a step, where it goes on at position `start`. */
-export type ChunkLimit = (step: StepSoFar, start: number) => number;
+/** Most tokens of a prompt that may join a step. */
+export type ChunkLimit = (step: StepSoFar, tokens: JoiningTokens) => number;
 
 /**
  * Gives each group, in the order given, all its uncomputed tokens or, where they do not fit, a chunk without rows.
@@ -72,13 +72,11 @@ export function shareTokens(
   for (const group of ready) give(group, budget.tokenCount - shape.tokenCount);
   const next = shape;
   for (const group of chunked) {
-    const limit = chunkLimit({ all: shape, next }, startOf(group));
+    const limit = chunkLimit({ all: shape, next }, joiningTokens(group));
     give(group, Math.min(budget.tokenCount - shape.tokenCount, limit));
   }
   return result;
 }
-
-const nothing: StepShape = { tokenCount: 0, attendedCount: 0, rowCount: 0 };
 
 function grow(shape: StepShape, share: TokenShare, completes: boolean): StepShape {
   const { sequence, tokenCount } = share;
@@ -112,10 +110,12 @@ function isHeldUp(group: Group): boolean {
   return false;
 }
 
-function startOf(group: Group): number {
-  for (const sequence of group.sequences.values())
-    if (chunkable(sequence) > 0) return sequence.computedTokenCount;
-  return 0;
+function joiningTokens(group: Group): JoiningTokens {
+  for (const sequence of group.sequences.values()) {
+    if (chunkable(sequence) > 0)
+      return { start: sequence.computedTokenCount, everyRow: sequence.streamsRows };
+  }
+  return { start: 0, everyRow: false };
 }
 
 /** Whatever the step's rows. */
