@@ -10,6 +10,7 @@ const model = attentionModelOf({
   headLength: 128,
   sizeBytes: 700e6,
   microBatchTokenCount: 512,
+  threadCount: 2,
 });
 
 function entry(slot: number, start: number, tokenCount: number, outputs = [tokenCount - 1]): PlanEntry {

@@ -1,7 +1,6 @@
-// Which sequences of a step a processor computes apart, so that attention costs less. llama.cpp takes a batch of fewer
-// than 64 tokens token by token, past the cells that each does not see, and a larger one in blocks of 64 tokens by 64
-// cells, each whole where any of its tokens sees any of its cells. The next tokens of many sequences see little in
-// common: in one batch with a prompt they cost as if each saw all that the others see. Pure.
+// Which sequences of a step a processor computes apart, so that attention costs less: llama.cpp takes fewer than 64
+// tokens one by one, past the cells that each does not see, and more in blocks of 64 tokens by 64 cells, each whole where
+// any of its tokens sees any of its cells (docs/adr/0026). Pure.
 // Source: `ggml_compute_forward_flash_attn_ext_f16` in ggml-cpu/ops.cpp, v0.5.0.
 
 import type { PlanEntry } from "@corral/engine";
@@ -13,7 +12,7 @@ export interface AttentionModel {
   readonly headLength: number;
   /** Tokens that are computed at once. */
   readonly microBatchTokenCount: number;
-  /** What one more pass costs: the weights are read once more. */
+  /** What one more pass costs, of all threads together: the weights are read once more. */
   readonly passNs: number;
 }
 
@@ -27,8 +26,8 @@ const shortEntryLength = 16;
  */
 const ns = { seen: 220, passed: 4.5, seenInBlock: 4.5, inBlock: 2.8 };
 const measuredHeadLength = 128;
-/** To read a byte of weights, on both of two cores. */
-const weightsByteNs = 0.1;
+/** To read a byte of weights once more, of each thread's time: they all wait for the same memory. */
+const weightsByteNs = 0.05;
 
 export function attentionModelOf(weights: {
   readonly layerCount: number;
@@ -36,12 +35,13 @@ export function attentionModelOf(weights: {
   readonly headLength: number;
   readonly sizeBytes: number;
   readonly microBatchTokenCount: number;
+  readonly threadCount: number;
 }): AttentionModel {
   return {
     headCount: weights.layerCount * weights.headCount,
     headLength: weights.headLength,
     microBatchTokenCount: weights.microBatchTokenCount,
-    passNs: weights.sizeBytes * weightsByteNs,
+    passNs: weights.sizeBytes * weightsByteNs * weights.threadCount,
   };
 }
 
@@ -87,7 +87,7 @@ function fillBlock(long: readonly PlanEntry[], short: readonly PlanEntry[]): Pla
 }
 
 /** Tokens at the positions `[start, start + count)` of one sequence. */
-interface Run {
+interface TokenRange {
   readonly start: number;
   readonly count: number;
 }
@@ -97,26 +97,26 @@ function attentionNs(
   cellCount: number,
   { headCount, headLength, microBatchTokenCount }: AttentionModel,
 ): number {
-  const runs = entries.map(({ start, tokens }) => ({ start, count: tokens.length }));
+  const ranges = entries.map(({ start, tokens }) => ({ start, count: tokens.length }));
   const size = headLength / measuredHeadLength;
   let sum = 0;
-  for (const batch of cutRuns(runs, microBatchTokenCount)) {
-    const isBlocked = batch.reduce((count, run) => count + run.count, 0) >= blockLength;
+  for (const batch of cutRanges(ranges, microBatchTokenCount)) {
+    const isBlocked = batch.reduce((sum, { count }) => sum + count, 0) >= blockLength;
     sum += isBlocked
-      ? cutRuns(batch, blockLength).reduce((total, block) => total + blockNs(block, cellCount, size), 0)
-      : batch.reduce((total, run) => total + rowsNs(run, cellCount, size), 0);
+      ? cutRanges(batch, blockLength).reduce((total, block) => total + blockNs(block, cellCount, size), 0)
+      : batch.reduce((total, range) => total + rowsNs(range, cellCount, size), 0);
   }
   return headCount * sum;
 }
 
-function rowsNs({ start, count }: Run, cellCount: number, size: number): number {
+function rowsNs({ start, count }: TokenRange, cellCount: number, size: number): number {
   const seen = count * start + (count * (count + 1)) / 2;
   return seen * ns.seen * size + Math.max(0, count * cellCount - seen) * ns.passed;
 }
 
 /** A block that is not full costs as much as one that is. Where a sequence's cells lie is not known: side by side. */
-function blockNs(runs: readonly Run[], cellCount: number, size: number): number {
-  const seen = runs.reduce((sum, { start, count }) => sum + roundUp(start + count), 0);
+function blockNs(ranges: readonly TokenRange[], cellCount: number, size: number): number {
+  const seen = ranges.reduce((sum, { start, count }) => sum + roundUp(start + count), 0);
   const touched = Math.min(cellCount, seen);
   return blockLength * (cellCount * ns.inBlock + touched * ns.seenInBlock * size);
 }
@@ -125,18 +125,18 @@ function roundUp(count: number): number {
   return Math.ceil(count / blockLength) * blockLength;
 }
 
-/** Runs in lists of `most` tokens, the last one of what is left. */
-function cutRuns(runs: readonly Run[], most: number): Run[][] {
-  const lists: Run[][] = [];
+/** Ranges in lists of `most` tokens, the last one of what is left. */
+function cutRanges(ranges: readonly TokenRange[], most: number): TokenRange[][] {
+  const lists: TokenRange[][] = [];
   let left = 0;
-  for (const run of runs) {
-    for (let from = 0; from < run.count;) {
+  for (const range of ranges) {
+    for (let from = 0; from < range.count;) {
       if (left === 0) {
         lists.push([]);
         left = most;
       }
-      const count = Math.min(left, run.count - from);
-      lists.at(-1)?.push({ start: run.start + from, count });
+      const count = Math.min(left, range.count - from);
+      lists.at(-1)?.push({ start: range.start + from, count });
       left -= count;
       from += count;
     }

@@ -10,7 +10,7 @@ import { callAsync, flashAttention, ggmlType, maxSequenceCount, maxThreadCount, 
 import type { ContextParams, Pointer } from "./abi-types.ts";
 import { expectedContextParams } from "./release.ts";
 import type { LlamaModel, ModelInfo } from "./model.ts";
-import { maxRowCountOf } from "./row-count.ts";
+import { maxRowCountOf, mostCopiedRowCountOf } from "./row-count.ts";
 
 export interface ContextOptions {
   /** Sequences that may be live at once, in [1, 256]. */
@@ -131,7 +131,8 @@ export function estimateContextBytes(info: ModelInfo, settings: ContextSettings)
   const scratchBytes = microBatchTokenCount * cellCount * scoresPerCell * 4;
   const rowCount = maxRowCountOf(info, settings);
   const logitsBytes = (Math.min(microBatchTokenCount, rowCount) + rowCount) * info.vocabSize * 4;
-  return Math.ceil(cellCount * (cellBytes + tableBytes) + scratchBytes + logitsBytes);
+  const copiedBytes = mostCopiedRowCountOf(info.vocabSize) * info.vocabSize * 4;
+  return Math.ceil(cellCount * (cellBytes + tableBytes) + scratchBytes + logitsBytes + copiedBytes);
 }
 
 /** llama.cpp rounds keys and values in blocks of 32, each within a head. */

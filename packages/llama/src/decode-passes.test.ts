@@ -74,6 +74,7 @@ test("logits are computed apart where attention is cheaper so, unless too many r
     headLength: 128,
     sizeBytes: 700e6,
     microBatchTokenCount: 512,
+    threadCount: 2,
   });
   const others = Array.from({ length: 20 }, (_, index) => entry(10 + index, 1, [0], "logits"));
   const beside = (outputs: readonly number[]) =>
@@ -85,7 +86,7 @@ test("logits are computed apart where attention is cheaper so, unless too many r
         ],
         "lora",
       ),
-      { maxRowCount: 512, attention, usedCellCount: 4_000 },
+      { maxRowCount: 512, mostCopiedRowCount: 32, attention, usedCellCount: 4_000 },
     ).map(({ kind, plan }) => [kind, plan.adapter, plan.entries.length, plan.tokenCount]);
   assert.deepEqual(beside([127]), [
     ["logits", "lora", 1, 128],
@@ -101,9 +102,12 @@ test("logits are computed apart where attention is cheaper so, unless too many r
     start: 150,
   }));
   const plan = createStepPlan([{ ...entry(0, 128, every, "logits"), start: 0 }, ...many]);
-  assert.equal(decodePasses(plan, { maxRowCount: 512, attention, usedCellCount: 10_000 }).length, 1);
+  assert.equal(
+    decodePasses(plan, { maxRowCount: 512, mostCopiedRowCount: 32, attention, usedCellCount: 10_000 }).length,
+    1,
+  );
 });
 
 function limits(maxRowCount: number): PassLimits {
-  return { maxRowCount, attention: null, usedCellCount: 0 };
+  return { maxRowCount, mostCopiedRowCount: 32, attention: null, usedCellCount: 0 };
 }

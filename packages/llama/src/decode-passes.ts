@@ -13,17 +13,13 @@ export interface DecodePass {
 
 export interface PassLimits {
   readonly maxRowCount: number;
+  /** Most rows of logits that may be copied, as the next pass overwrites them; where there are more, nothing is apart. */
+  readonly mostCopiedRowCount: number;
   /** Null: nothing is gained by computing entries apart. */
   readonly attention: AttentionModel | null;
-  /** Cells that are in use with the plan's tokens, or more. */
+  /** About as many cells as llama.cpp looks at: those in use with the plan's tokens; gaps below the last are not known. */
   readonly usedCellCount: number;
 }
-
-/**
- * Most rows of logits that are copied, as the next pass overwrites them: half a megabyte each with 128,256 tokens.
- * Entries that want more are not computed apart.
- */
-const mostCopiedRowCount = 64;
 
 /**
  * First what comes before the embeddings, then the tokens with embeddings in passes of at most `maxRowCount`, last the
@@ -47,7 +43,8 @@ export function decodePasses(plan: StepPlan, limits: PassLimits): readonly Decod
   return passes;
 }
 
-function logitsPasses(plan: StepPlan, { attention, usedCellCount }: PassLimits): readonly DecodePass[] {
+function logitsPasses(plan: StepPlan, limits: PassLimits): readonly DecodePass[] {
+  const { attention, usedCellCount, mostCopiedRowCount } = limits;
   const whole: readonly DecodePass[] = [{ plan, kind: "logits" }];
   if (attention === null) return whole;
   const lists = attentionPasses(plan.entries, usedCellCount, attention);

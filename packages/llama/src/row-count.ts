@@ -4,6 +4,14 @@ import { mostRowCount } from "@corral/weights";
 import type { ContextSettings } from "./context.ts";
 import type { ModelInfo } from "./model.ts";
 
+/** A step of two passes keeps the first one's rows. */
+const mostCopiedBytes = 16 * 1024 ** 2;
+
+/** Most rows of logits of a pass that is not its step's last: 32 where a row has 128,256 tokens. */
+export function mostCopiedRowCountOf(vocabSize: number): number {
+  return Math.floor(mostCopiedBytes / (vocabSize * 4));
+}
+
 /** One for each slot at least. A row is counted as logits: one of embeddings has them, too, as llama.cpp computes it. */
 export function maxRowCountOf(
   { vocabSize }: Pick<ModelInfo, "vocabSize">,

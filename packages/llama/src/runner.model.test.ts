@@ -3,7 +3,6 @@ import { test } from "node:test";
 
 import { createStepPlan, type ModelRunner, type StepPlan } from "@corral/engine";
 
-import { attentionPasses } from "./attention-passes.ts";
 import { type ContextOptions, type Llama, loadLlama } from "./index.ts";
 import { missingTinyModels, tinyModelPath } from "./testing/tiny-models.ts";
 
@@ -195,14 +194,17 @@ test(
       [22, 0, long[1]!, [74]],
       [21, 0, someTokens(llama, 16, 33)],
     );
-    assert.equal(attentionPasses(plan.entries, 1_800, attention).length, 2, "the plan is computed in two");
     const outputs = await runner.decode(plan);
     assert.equal(outputs.rowCount, 23);
     const rows = Array.from({ length: 23 }, (_, row) => outputs.logits(row).slice());
+    const ofFirstPass = outputs.logits(20);
+    const others = someTokens(llama, 30, 34);
+    await runner.decode(step([23, 0, others, [...others.keys()]]));
+    assert.deepEqual(ofFirstPass, rows[20], "a copy: the prompts were a pass of their own");
     using alone = await openRunner(llama, { ...room, attention: null });
     const texts = [...prompts.map((prompt) => [...prompt, 7]), long[0]!.slice(0, 4), long[0]!, long[1]!];
     for (const [row, text] of texts.entries()) {
-      const difference = largestDifference(rows[row]!, (await compute(alone, 0, text))!);
+      const difference = largestDifference(rows[row]!, await compute(alone, 0, text));
       assert.ok(difference < 0.05, `row ${row} differs by ${difference}`);
       alone.removeSequence(0);
     }
@@ -275,6 +277,37 @@ test(
     await runner.decode(step([0, 0, [1], [0]]));
     using alone = await openRunner(llama);
     assert.ok(largestDifference(after, await compute(alone, 0, [...prompt, 5, 6])) < 1e-4);
+  },
+);
+
+test(
+  "a step whose second pass finds no cells changes nothing, and works once there are some",
+  { skip },
+  async () => {
+    const attention = { headCount: 512, headLength: 128, microBatchTokenCount: 512, passNs: 0 };
+    const room = { precision: "default", slotCount: 16, cellCount: 256, contextLength: 128 } as const;
+    using opened = await open({ ...room, attention });
+    const { runner, llama } = opened;
+    const texts = Array.from({ length: 10 }, (_, slot) => someTokens(llama, 13, slot));
+    for (const [slot, text] of texts.entries()) await compute(runner, slot, text);
+    await compute(runner, 15, someTokens(llama, 20, 40));
+    const prompt = someTokens(llama, 100, 41);
+    const plan = step(
+      ...texts.map((text, slot): [number, number, number[], number[]] => [slot, text.length, [7], [0]]),
+      [12, 0, prompt],
+    );
+    for (let attempt = 0; attempt < 2; attempt += 1)
+      await assert.rejects(runner.decode(plan), { code: "out_of_cells" });
+    runner.removeSequence(15);
+    const rows = await runner.decode(plan);
+    using alone = await openRunner(llama, { ...room, attention: null });
+    for (const [slot, text] of texts.entries()) {
+      const expected = await compute(alone, 0, [...text, 7]);
+      assert.ok(largestDifference(rows.logits(slot), expected) < 0.05, `slot ${slot}`);
+      alone.removeSequence(0);
+    }
+    const after = await compute(runner, 12, [9], 512, 100);
+    assert.ok(largestDifference(after, await compute(alone, 0, [...prompt, 9])) < 0.05, "the prompt's cells");
   },
 );
 

@@ -26,11 +26,11 @@ import {
 } from "./context.ts";
 import { type DecodePass, decodePasses } from "./decode-passes.ts";
 import type { LlamaModel } from "./model.ts";
-import { maxRowCountOf } from "./row-count.ts";
+import { maxRowCountOf, mostCopiedRowCountOf } from "./row-count.ts";
 import { SlotPositions } from "./slot-positions.ts";
 
-/** What `llama_decode` answers besides 0, and two of our own; anything else is an error too. */
-const decodeResult = { outOfCells: 1, aborted: 2, noEmbedding: -100, noAdapter: -101 } as const;
+/** What `llama_decode` answers besides 0, and three of our own; anything else is an error too. */
+const decodeResult = { outOfCells: 1, aborted: 2, noEmbedding: -100, noAdapter: -101, noCopy: -102 } as const;
 
 /** Opens a context over a model. Fails with `engine_misuse` or `context_too_large`. */
 export async function createLlamaRunner(model: LlamaModel, options: ContextOptions): Promise<ModelRunner> {
@@ -113,7 +113,8 @@ class LlamaRunner implements ModelRunner, AdapterUser {
         for (const [index, pass] of passes.entries()) {
           const code = await this.#decodePass(pass, embeddings);
           if (code !== 0 || this.#disposed) return code;
-          if (pass.kind === "logits" && index < passes.length - 1) this.#copyRows(pass);
+          const isLast = index === passes.length - 1;
+          if (pass.kind === "logits" && !isLast && !this.#copyRows(pass)) return decodeResult.noCopy;
         }
         return 0;
       } finally {
@@ -128,19 +129,27 @@ class LlamaRunner implements ModelRunner, AdapterUser {
   }
 
   #passesOf(plan: StepPlan): readonly DecodePass[] {
-    const most = this.#positions.totalCount() + plan.tokenCount;
+    const { maxRowCount, cellCount, vocabSize } = this.limits;
+    const used = plan.usedCellCount ?? this.#positions.totalCount() + plan.tokenCount;
     return decodePasses(plan, {
-      maxRowCount: this.limits.maxRowCount,
+      maxRowCount,
+      mostCopiedRowCount: mostCopiedRowCountOf(vocabSize),
       attention: this.#attention,
-      usedCellCount: Math.min(this.limits.cellCount, plan.usedCellCount ?? most),
+      usedCellCount: Math.min(cellCount, used),
     });
   }
 
-  /** Those of the pass just computed, before the next one overwrites them. */
-  #copyRows({ plan }: DecodePass): void {
-    this.#rows.refresh();
+  /** Those of the pass just computed, before the next one overwrites them; false where there is no memory for them. */
+  #copyRows({ plan }: DecodePass): boolean {
     const rowCount = countRows(plan.entries);
-    for (let row = 0; row < rowCount; row += 1) this.#rows.copy(this.#batch.batchIndexOf(row));
+    if (rowCount === 0) return true;
+    this.#rows.refresh();
+    try {
+      for (let row = 0; row < rowCount; row += 1) this.#rows.copy(this.#batch.batchIndexOf(row));
+    } catch {
+      return false;
+    }
+    return true;
   }
 
   /** False where the model has no such adapter. A change makes llama.cpp plan its graphs anew in the next decode. */
@@ -215,6 +224,7 @@ class LlamaRunner implements ModelRunner, AdapterUser {
       [decodeResult.aborted, "it was aborted"],
       [decodeResult.noEmbedding, "the model gives no embeddings"],
       [decodeResult.noAdapter, `there is no adapter ${plan.adapter}`],
+      [decodeResult.noCopy, "there was no memory for its rows"],
     ]);
     const reason = reasons.get(result) ?? `code ${result}`;
     return new ServingError(
@@ -327,7 +337,7 @@ class LlamaRunner implements ModelRunner, AdapterUser {
 
   #free(): void {
     this.#adapters.users.delete(this);
-    this.#rows.detach();
+    this.#rows.dispose();
     this.#batch[Symbol.dispose]();
     this.#abi.llama_free(this.#context);
     this.#releaseModel();
@@ -370,10 +380,17 @@ function rowPlaces(
 
 /** Only flash attention on a processor, over keys and values in f16 or f32, knows blocks. */
 function attentionOf({ info, offloaded }: LlamaModel, settings: ContextSettings): AttentionModel | null {
-  const { precision, cacheType, microBatchTokenCount } = settings;
+  const { precision, cacheType, microBatchTokenCount, threadCount } = settings;
   if (offloaded || precision === "reference" || cacheType === "q8_0") return null;
   const { keyLength, valueLength } = headLengths(info);
-  return attentionModelOf({ ...info, headLength: keyLength + valueLength, microBatchTokenCount });
+  // The numbers that a processor's widest registers hold: other values are taken token by token.
+  if (valueLength % 16 !== 0) return null;
+  return attentionModelOf({
+    ...info,
+    headLength: keyLength + valueLength,
+    microBatchTokenCount,
+    threadCount,
+  });
 }
 
 /** Views of the context's rows of logits, one per row and kept, so that a step allocates none. */
@@ -429,6 +446,13 @@ class LogitRows {
   }
 
   forgetCopies(): void {
+    this.#copyCount = 0;
+  }
+
+  /** As `detach`, with the copies. */
+  dispose(): void {
+    this.detach();
+    for (const copy of this.#copies.splice(0)) copy.buffer.transfer(0);
     this.#copyCount = 0;
   }
 

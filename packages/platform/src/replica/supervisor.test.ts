@@ -79,7 +79,7 @@ test("a replica sees none of the platform's secrets in its environment", async (
     .split("\0")
     .map((entry) => entry.split("=")[0]);
   const ordinary =
-    /^(|PATH|HOME|TMPDIR|LANG|NODE_ENV|NODE_COMPILE_CACHE|LOG_LEVEL|UV_THREADPOOL_SIZE|TZ|LD_LIBRARY_PATH|OLDPWD|PWD|SHLVL|_)$/;
+    /^(|PATH|HOME|TMPDIR|LANG|NODE_ENV|NODE_COMPILE_CACHE|LOG_LEVEL|UV_THREADPOOL_SIZE|GLIBC_TUNABLES|TZ|LD_LIBRARY_PATH|OLDPWD|PWD|SHLVL|_)$/;
   const ofDevices =
     /^(CUDA_VISIBLE_DEVICES|CUDA_CACHE_(PATH|MAXSIZE|DISABLE)|GGML_VK_VISIBLE_DEVICES|VK_DRIVER_FILES|VK_ICD_FILENAMES)$/;
   const unknown = names.filter((name = "") => ![ordinary, ofDevices].some((known) => known.test(name)));
