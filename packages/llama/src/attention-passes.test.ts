@@ -2,16 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { PlanEntry } from "@corral/engine";
 import fc from "fast-check";
-import { attentionModelOf, attentionPasses } from "./attention-passes.ts";
-
-const model = attentionModelOf({
-  layerCount: 16,
-  headCount: 32,
-  headLength: 128,
-  sizeBytes: 700e6,
-  microBatchTokenCount: 512,
-  threadCount: 2,
-});
+import { attentionPasses } from "./attention-passes.ts";
+import { billionWeights as model } from "./testing/attention-model.ts";
 
 function entry(slot: number, start: number, tokenCount: number, outputs = [tokenCount - 1]): PlanEntry {
   return { slot, start, tokens: Array.from({ length: tokenCount }, () => 1), outputs };

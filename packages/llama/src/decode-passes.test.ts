@@ -3,8 +3,8 @@ import { test } from "node:test";
 
 import { createStepPlan, type OutputKind, type PlanEntry } from "@corral/engine";
 
-import { attentionModelOf } from "./attention-passes.ts";
 import { decodePasses, type PassLimits } from "./decode-passes.ts";
+import { billionWeights as attention } from "./testing/attention-model.ts";
 
 function entry(slot: number, tokenCount: number, outputs: readonly number[], kind: OutputKind): PlanEntry {
   const tokens = Array.from({ length: tokenCount }, (_, index) => 100 * slot + index);
@@ -68,14 +68,6 @@ test("no pass with embeddings has more tokens than a step may have rows", () => 
 });
 
 test("logits are computed apart where attention is cheaper so, unless too many rows would have to be copied", () => {
-  const attention = attentionModelOf({
-    layerCount: 16,
-    headCount: 32,
-    headLength: 128,
-    sizeBytes: 700e6,
-    microBatchTokenCount: 512,
-    threadCount: 2,
-  });
   const others = Array.from({ length: 20 }, (_, index) => entry(10 + index, 1, [0], "logits"));
   const beside = (outputs: readonly number[]) =>
     decodePasses(

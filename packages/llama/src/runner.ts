@@ -1,7 +1,7 @@
 // The engine's ModelRunner over llama.cpp: checks a plan, decodes it off the main thread, shows its logits.
 // Knows nothing of generations; what a slot's tokens mean is the engine's business.
 
-import { ServingError } from "@corral/contract";
+import { isServingError, ServingError } from "@corral/contract";
 import type {
   ModelRunner,
   ModelRunnerLimits,
@@ -140,15 +140,16 @@ class LlamaRunner implements ModelRunner, AdapterUser {
     });
   }
 
-  /** Those of the pass just computed, before the next one overwrites them; false where there is no memory for them. */
+  /** Those of the pass just computed, before the next one overwrites them; false where one cannot be copied. */
   #copyRows({ plan }: DecodePass): boolean {
     const rowCount = countRows(plan.entries);
     if (rowCount === 0) return true;
     this.#rows.refresh();
     try {
       for (let row = 0; row < rowCount; row += 1) this.#rows.copy(this.#batch.batchIndexOf(row));
-    } catch {
-      return false;
+    } catch (error) {
+      if (error instanceof RangeError || isServingError(error)) return false;
+      throw error;
     }
     return true;
   }
@@ -225,7 +226,7 @@ class LlamaRunner implements ModelRunner, AdapterUser {
       [decodeResult.aborted, "it was aborted"],
       [decodeResult.noEmbedding, "the model gives no embeddings"],
       [decodeResult.noAdapter, `there is no adapter ${plan.adapter}`],
-      [decodeResult.noCopy, "there was no memory for its rows"],
+      [decodeResult.noCopy, "a row of its first pass could not be copied"],
     ]);
     const reason = reasons.get(result) ?? `code ${result}`;
     return new ServingError(
