@@ -117,6 +117,9 @@ export interface LlamaAbi {
   ggml_backend_dev_name: Native<[device: Pointer], string>;
   ggml_backend_dev_description: Native<[device: Pointer], string>;
   ggml_backend_dev_type: Native<[device: Pointer], number>;
+  ggml_backend_dev_backend_reg: Native<[device: Pointer], Pointer>;
+  ggml_backend_reg_get_proc_address: Native<[backend: Pointer, name: string], Pointer | null>;
+  ggml_threadpool_params_init: Native<[params: Uint8Array, threadCount: number], void>;
   ggml_backend_dev_memory: Native<[device: Pointer, free: BigUint64Array, total: BigUint64Array], void>;
 
   llama_model_load_from_file: Native<[path: string, params: ModelParams], Pointer | null>;
@@ -171,6 +174,8 @@ export interface LlamaAbi {
   llama_n_seq_max: Native<[context: Pointer], number>;
   llama_get_memory: Native<[context: Pointer], Pointer>;
   llama_set_n_threads: Native<[context: Pointer, threads: number, threadsOfBatches: number], void>;
+  llama_attach_threadpool: Native<[context: Pointer, pool: Pointer, poolOfBatches: Pointer], void>;
+  llama_detach_threadpool: Native<[context: Pointer], void>;
   llama_decode: Native<[context: Pointer, batch: BatchStruct], number>;
   llama_synchronize: Native<[context: Pointer], void>;
   llama_get_logits: Native<[context: Pointer], Pointer | null>;

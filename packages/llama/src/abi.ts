@@ -147,6 +147,9 @@ const signatures: Record<keyof LlamaAbi, Signature> = {
   ggml_backend_dev_name: ["base", "str", [pointer]],
   ggml_backend_dev_description: ["base", "str", [pointer]],
   ggml_backend_dev_type: ["base", "int32_t", [pointer]],
+  ggml_backend_dev_backend_reg: ["base", pointer, [pointer]],
+  ggml_backend_reg_get_proc_address: ["base", pointer, [pointer, "str"]],
+  ggml_threadpool_params_init: ["base", "void", [pointer, "int32_t"]],
   ggml_backend_dev_memory: ["base", "void", [pointer, pointer, pointer]],
   llama_model_load_from_file: ["llama", pointer, ["str", modelParams]],
   llama_model_free: ["llama", "void", [pointer]],
@@ -188,6 +191,8 @@ const signatures: Record<keyof LlamaAbi, Signature> = {
   llama_n_seq_max: ["llama", "uint32_t", [pointer]],
   llama_get_memory: ["llama", pointer, [pointer]],
   llama_set_n_threads: ["llama", "void", [pointer, "int32_t", "int32_t"]],
+  llama_attach_threadpool: ["llama", "void", [pointer, pointer, pointer]],
+  llama_detach_threadpool: ["llama", "void", [pointer]],
   llama_decode: ["llama", "int32_t", [pointer, batchStruct]],
   llama_synchronize: ["llama", "void", [pointer]],
   llama_get_logits: ["llama", pointer, [pointer]],
@@ -246,6 +251,19 @@ export function findLoadProblem(path: string): string | null {
  */
 export function silentLogSink(llamaPath: string): Pointer {
   return koffi.load(llamaPath).symbol("llama_opt_param_filter_all") as Pointer;
+}
+
+/** The function of a backend that has no name in a library that is linked to; null where the backend has none. */
+export function backendFunction<A extends unknown[], R>(
+  abi: LlamaAbi,
+  backend: Pointer,
+  name: string,
+  result: NativeType,
+  parameters: NativeType[],
+): Native<A, R> | null {
+  const address = abi.ggml_backend_reg_get_proc_address(backend, name);
+  if (address === null) return null;
+  return koffi.decode(address, koffi.proto(result, parameters)) as Native<A, R>;
 }
 
 /** Runs a native function on libuv's pool. */

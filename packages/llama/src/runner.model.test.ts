@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 
 import { createStepPlan, type ModelRunner, type StepPlan } from "@corral/engine";
 
@@ -527,3 +529,58 @@ test(
     assert.deepEqual(events, Array.from({ length: 5 }, () => ["begin", "end"]).flat());
   },
 );
+
+test(
+  "the threads of a step wait for the next one, are never more than it needs, and end with the runner",
+  { skip: skip !== false ? skip : process.platform !== "linux" && "threads are counted in Linux's /proc" },
+  async () => {
+    using opened = await open();
+    const tokens = someTokens(opened.llama, 8);
+    let granted = 1;
+    const runner = await openRunner(opened.llama, {
+      threadCount: 3,
+      stepThreads: { begin: () => granted, end: () => undefined },
+    });
+    let length = 0;
+    /** Waits for threads that were told to end. */
+    async function assertAdded(threadCount: number, expected: number): Promise<void> {
+      granted = threadCount;
+      await runner.decode(step([0, length, tokens.slice(0, 1), [0]]));
+      length += 1;
+      await until(() => threadIds().length === before + expected);
+    }
+    const before = await settledThreadCount();
+    await assertAdded(1, 0);
+    const ids = new Set<string>();
+    for (let round = 0; round < 3; round += 1) {
+      await assertAdded(3, 2);
+      for (const id of threadIds()) ids.add(id);
+    }
+    assert.equal(ids.size, before + 2, "a step started threads of its own");
+    await assertAdded(2, 1);
+    await assertAdded(1, 0);
+    await assertAdded(2, 1);
+    runner[Symbol.dispose]();
+    await until(() => threadIds().length === before);
+  },
+);
+
+function threadIds(): string[] {
+  return readdirSync("/proc/self/task");
+}
+
+/** Node's own threads may still be starting, and those of runners before be ending. */
+async function settledThreadCount(): Promise<number> {
+  for (let last = -1; ; last = threadIds().length) {
+    if (threadIds().length === last) return last;
+    await sleep(50);
+  }
+}
+
+async function until(holds: () => boolean): Promise<void> {
+  const end = performance.now() + 5_000;
+  while (!holds()) {
+    assert.ok(performance.now() < end, `there are ${threadIds().length} threads`);
+    await sleep(5);
+  }
+}

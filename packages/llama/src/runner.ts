@@ -29,6 +29,7 @@ import { LogitRows } from "./logit-rows.ts";
 import type { LlamaModel } from "./model.ts";
 import { maxRowCountOf, mostCopiedRowCountOf } from "./row-count.ts";
 import { SlotPositions } from "./slot-positions.ts";
+import { StepPool } from "./step-pool.ts";
 
 /** What `llama_decode` answers besides 0, and three of our own; anything else is an error too. */
 const decodeResult = { outOfCells: 1, aborted: 2, noEmbedding: -100, noAdapter: -101, noCopy: -102 } as const;
@@ -62,6 +63,7 @@ class LlamaRunner implements ModelRunner, AdapterUser {
   readonly #positions: SlotPositions;
   readonly #attention: AttentionModel | null;
   readonly #rows: LogitRows;
+  readonly #pool: StepPool;
   readonly #stepThreads: StepThreads | undefined;
   readonly #mostThreadCount: number;
   #threadCount: number;
@@ -96,6 +98,7 @@ class LlamaRunner implements ModelRunner, AdapterUser {
     this.#batch = new NativeBatch(limits.maxBatchTokenCount);
     this.#positions = new SlotPositions(limits);
     this.#rows = new LogitRows(model.abi, context, limits.vocabSize);
+    this.#pool = new StepPool(model.abi, context);
   }
 
   async decode(plan: StepPlan): Promise<StepOutputs> {
@@ -181,6 +184,7 @@ class LlamaRunner implements ModelRunner, AdapterUser {
       const code = await callAsync(this.#abi.llama_decode, this.#context, this.#batch.struct);
       // On a processor the work is done by now; a device goes on, and waiting for it would block the event loop.
       if (this.#waitsForDevice) await callAsync(this.#abi.llama_synchronize, this.#context);
+      if (code === 0) this.#pool.settle();
       if (code === 0 && wantsEmbeddings) {
         for (let row = 0; row < rowCount; row += 1) {
           const embedding = this.#copyEmbedding(row);
@@ -204,10 +208,10 @@ class LlamaRunner implements ModelRunner, AdapterUser {
     return copy;
   }
 
-  /** Threads live for one step only, so another number costs nothing. */
   #chooseThreads(): void {
-    if (this.#stepThreads === undefined) return;
-    const threadCount = Math.max(1, Math.min(this.#stepThreads.begin(), this.#mostThreadCount));
+    const granted = this.#stepThreads?.begin() ?? this.#mostThreadCount;
+    const threadCount = Math.max(1, Math.min(granted, this.#mostThreadCount));
+    this.#pool.use(threadCount);
     if (threadCount === this.#threadCount) return;
     this.#threadCount = threadCount;
     this.#abi.llama_set_n_threads(this.#context, threadCount, threadCount);
@@ -342,6 +346,7 @@ class LlamaRunner implements ModelRunner, AdapterUser {
     this.#rows.dispose();
     this.#batch[Symbol.dispose]();
     this.#abi.llama_free(this.#context);
+    this.#pool.end();
     this.#releaseModel();
   }
 
