@@ -46,7 +46,7 @@ test("a result names what computed, and how much of the model a GPU held", () =>
   const device = { memory_bytes: 2, free_bytes: 1 };
   const cpu = { name: "CPU", description: "A Processor", ...device };
   const gpu = { name: "CUDA0", description: "A GPU", ...device };
-  const model = { layer_count: 17, threads: 1 };
+  const model = { libraries: "packaged" as const, layer_count: 17, threads: 1 };
   assert.equal(
     describeCompute({ backend: "cpu", devices: [cpu], gpu_layers: 0, ...model }),
     "cpu, CPU A Processor",
@@ -54,6 +54,10 @@ test("a result names what computed, and how much of the model a GPU held", () =>
   assert.equal(
     describeCompute({ backend: "cuda", devices: [gpu], gpu_layers: 17, ...model }),
     "cuda, CUDA0 A GPU, 17 of 17 layers",
+  );
+  assert.equal(
+    describeCompute({ backend: "cpu", devices: [cpu], gpu_layers: 0, ...model, libraries: "own" }),
+    "cpu, CPU A Processor, libraries compiled for this machine",
   );
   assert.equal(describeCompute(null), "as the server chose");
 });

@@ -156,10 +156,10 @@ export function describeMachine(): Machine {
 /** What a replica found to compute with, in one line; null where none of ours was measured. */
 export function describeCompute(compute: Compute | null): string {
   if (compute === null) return "as the server chose";
-  const { backend, devices, gpu_layers: gpuLayers, layer_count: layerCount } = compute;
+  const { backend, libraries, devices, gpu_layers: gpuLayers, layer_count: layerCount } = compute;
   const names = devices.map(({ name, description }) => `${name} ${description}`).join("; ");
   const share = backend === "cpu" ? "" : `, ${gpuLayers} of ${layerCount} layers`;
-  return `${backend}, ${names}${share}`;
+  return `${backend}, ${names}${share}${libraries === "own" ? ", libraries compiled for this machine" : ""}`;
 }
 
 /** The commit that is measured, and whether files differ from it. */

@@ -18,7 +18,7 @@ import type { Compute, DeviceChoice } from "@corral/contract";
 import { caller, greedyTurn, type LoadJob, type LoadResult } from "./call.ts";
 import { cpuUseBetween, readCpuTimes, readMemoryBelow, type CpuUse } from "./machine.ts";
 import { startTarget, type LoadReport, type Target } from "./targets/target.ts";
-import { defaultMaxStepMs, type ServerSettings } from "./targets/entry.ts";
+import type { ServerSettings } from "./targets/entry.ts";
 import {
   wireOf,
   type Contender,
@@ -32,11 +32,15 @@ import {
 export interface Place {
   readonly model: string;
   readonly device: DeviceChoice;
+  /** What our replica computes with; null: the packaged libraries. */
+  readonly llamaLibraries: string | null;
   /** Null where no contender needs it. */
   readonly llamaServer: string | null;
   /** A Python that has transformers; null where no contender needs it. */
   readonly python: string | null;
   readonly threadCount: number;
+  /** Of our replica where the contender has none of its own. */
+  readonly maxStepMs: number;
   /** Removed after the run. */
   readonly directory: string;
   readonly limitMs: number;
@@ -70,12 +74,13 @@ export async function startContender(
   const settings: ServerSettings = {
     model: place.model,
     device: place.device,
+    llamaLibraries: place.llamaLibraries,
     threadCount: place.threadCount,
     slotCount: contender.slotCount,
     cellCount: contender.cellCount,
     contextLength: contender.contextLength,
     queueLength: contender.queueLength ?? 256,
-    maxStepMs: contender.maxStepMs ?? defaultMaxStepMs,
+    maxStepMs: contender.maxStepMs ?? place.maxStepMs,
     state: join(place.directory, `contender-${index}`),
   };
   const start = () => startTargetOf(contender.setUp, settings, place);

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { startCorral, startWatch, type Corral } from "../e2e/harness.ts";
-import { benchHome } from "../scripts/bench-home.ts";
+import { benchHome } from "../scripts/corral-home.ts";
 import { cpuUseBetween, describeCommit, describeMachine, readCpuTimes } from "./machine.ts";
 import { codeKinds, directoryOf, type CodeKind } from "./reload-code.ts";
 import { startLoad } from "./reload-load.ts";

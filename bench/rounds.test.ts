@@ -24,6 +24,7 @@ function pretend(names: readonly string[], foreign: (turn: number) => number) {
     };
     const settings = {
       device: "cpu" as const,
+      llamaLibraries: null,
       model: "",
       threadCount: 1,
       slotCount: 1,

@@ -16,7 +16,7 @@ import { foreignCoresOf, measureRounds, type MeasuredRounds, type RoundOptions }
 import { describeCommit, describeCompute, describeMachine, untilQuiet } from "./machine.ts";
 import { startContender, type Place, type RunningContender } from "./measure.ts";
 import { median } from "./statistics.ts";
-import { batchTokenCount, microBatchTokenCount } from "./targets/entry.ts";
+import { batchTokenCount, defaultMaxStepMs, microBatchTokenCount } from "./targets/entry.ts";
 import { findTransformers } from "./targets/find-transformers.ts";
 import { roundContext, wireOf, type Workload } from "./workload.ts";
 import { workloads } from "./workloads.ts";
@@ -29,7 +29,11 @@ interface Options extends RoundOptions {
   readonly device: DeviceChoice;
   /** A binary that is there already; null: ours, built where it is missing. */
   readonly llamaServer: string | null;
+  /** What our replica computes with; null: the packaged libraries. */
+  readonly llamaLibraries: string | null;
   readonly threadCount: number;
+  /** Of our replica, where the workload says nothing of it. */
+  readonly maxStepMs: number;
   readonly seed: number;
   /** Names of contenders or set-ups; empty: all. */
   readonly only: readonly string[];
@@ -48,6 +52,8 @@ async function main(): Promise<void> {
       threads: { type: "string" },
       device: { type: "string", default: "cpu" },
       "llama-server": { type: "string" },
+      "llama-libraries": { type: "string" },
+      "max-step-ms": { type: "string", default: String(defaultMaxStepMs) },
       seed: { type: "string", default: "1" },
       only: { type: "string", multiple: true, default: [] },
       "max-foreign": { type: "string", default: "Infinity" },
@@ -64,7 +70,7 @@ async function main(): Promise<void> {
   if (unknown !== undefined || device === undefined || chosen.length === 0 || !((roundCount ?? 1) >= 1)) {
     const names = workloads.map(({ name, question }) => `  ${name.padEnd(14)} ${question}`).join("\n");
     process.stderr.write(
-      `usage: npm run bench -- --workload NAME [--rounds N] [--shape small|1b|7b] [--quick] [--seconds N] [--threads N] [--device ${deviceChoices.join("|")}] [--llama-server PATH] [--only CONTENDER] [--max-foreign CORES] [--seed N]\n\n${names}\n`,
+      `usage: npm run bench -- --workload NAME [--rounds N] [--shape small|1b|7b] [--quick] [--seconds N] [--threads N] [--max-step-ms N] [--device ${deviceChoices.join("|")}] [--llama-server PATH] [--llama-libraries DIRECTORY] [--only CONTENDER] [--max-foreign CORES] [--seed N]\n\n${names}\n`,
     );
     process.exitCode = 2;
     return;
@@ -76,7 +82,9 @@ async function main(): Promise<void> {
     seconds: values.seconds === undefined ? null : Number(values.seconds),
     device,
     llamaServer: values["llama-server"] === undefined ? null : resolve(values["llama-server"]),
+    llamaLibraries: values["llama-libraries"] === undefined ? null : resolve(values["llama-libraries"]),
     threadCount: Number(values.threads ?? defaultThreadCount(device)),
+    maxStepMs: Number(values["max-step-ms"]),
     seed: Number(values.seed),
     only: values.only,
     maxForeignCores: Number(values["max-foreign"]),
@@ -121,8 +129,10 @@ async function runWorkload(workload: Workload, options: Options): Promise<void> 
     model,
     device: options.device,
     llamaServer,
+    llamaLibraries: options.llamaLibraries,
     python: python === null || "missing" in python ? null : python.path,
     threadCount: options.threadCount,
+    maxStepMs: options.maxStepMs,
     directory,
     limitMs: workload.limitMs,
     readsLoad: workload.readsLoad ?? false,
@@ -174,6 +184,7 @@ async function runWorkload(workload: Workload, options: Options): Promise<void> 
     settings: {
       device: options.device,
       threads: options.threadCount,
+      max_step_ms: options.maxStepMs,
       batch_tokens: batchTokenCount,
       micro_batch_tokens: microBatchTokenCount,
       limit_ms: workload.limitMs,
@@ -195,7 +206,8 @@ async function runWorkload(workload: Workload, options: Options): Promise<void> 
     ),
   };
   const onDevice = options.device === "cpu" ? "" : `-${options.device}`;
-  const name = `${workload.name}-${options.shape}${onDevice}${options.quick ? ".tmp" : ""}.json`;
+  const ofOwn = options.llamaLibraries === null ? "" : "-compiled";
+  const name = `${workload.name}-${options.shape}${onDevice}${ofOwn}${options.quick ? ".tmp" : ""}.json`;
   mkdirSync(new URL("results/", import.meta.url), { recursive: true });
   writeFileSync(new URL(`results/${name}`, import.meta.url), `${JSON.stringify(result)}\n`);
   process.stderr.write(`\nsamples: bench/results/${name}\n`);

@@ -4,7 +4,7 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { benchHome } from "./bench-home.ts";
+import { benchHome } from "./corral-home.ts";
 import { makeRandomLlama, randomFileTypes } from "./random-llama/make.ts";
 import { shapeNames, shapes } from "./random-llama/shape.ts";
 

@@ -16,7 +16,7 @@ import {
   type MemoryRecording,
   type RecordedRun,
 } from "@corral/weights/testing";
-import { benchHome } from "./bench-home.ts";
+import { benchHome } from "./corral-home.ts";
 import { makeRandomLlama, type RandomFileType } from "./random-llama/make.ts";
 import { shapes, type ShapeName } from "./random-llama/shape.ts";
 

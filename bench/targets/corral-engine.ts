@@ -30,6 +30,7 @@ const config = replicaConfig({
   token,
   weights: { path: settings.model, sha256: await sha256OfFile(settings.model) },
   device: settings.device,
+  ...(settings.llamaLibraries === null ? {} : { library_directory: settings.llamaLibraries }),
   prefix_store: { directory: join(settings.state, "prefixes"), limit_bytes: 4 * 1024 ** 3 },
   limits: {
     context_length: settings.contextLength,

@@ -13,6 +13,8 @@ export interface ServerSettings {
   readonly model: string;
   /** What computes it. */
   readonly device: DeviceChoice;
+  /** Of our replica: llama.cpp libraries compiled for this machine; null: those of the npm packages. */
+  readonly llamaLibraries: string | null;
   readonly threadCount: number;
   /** Sequences at once. */
   readonly slotCount: number;

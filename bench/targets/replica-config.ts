@@ -7,7 +7,7 @@ type Limits = ReplicaConfig["limits"];
 export interface MeasuredReplica
   extends
     Pick<ReplicaConfig, "address" | "token">,
-    Partial<Pick<ReplicaConfig, "code" | "weights" | "device" | "prefix_store">> {
+    Partial<Pick<ReplicaConfig, "code" | "weights" | "device" | "library_directory" | "prefix_store">> {
   readonly limits: Pick<Limits, "slot_count" | "max_batch_tokens"> & Partial<Limits>;
 }
 

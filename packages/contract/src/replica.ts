@@ -257,6 +257,8 @@ export const replicaConfigSchema = z.strictObject({
   /** Absent: f16, and f32 for `reference`, which takes no other. */
   cache_type: z.enum(cacheTypes).optional(),
   device: z.enum(deviceChoices),
+  /** Absolute path of llama.cpp libraries of the operator's own build; absent: those of the npm packages. */
+  library_directory: z.string().optional(),
   /** Where the replicas of a host tell each other which of them computes; null: as if it were alone. */
   threads_directory: z.string().nullable(),
   /** Where computed prefixes outlive the replica; null: nowhere. */
@@ -275,9 +277,9 @@ export const replicaConfigSchema = z.strictObject({
     /** Cells of the KV cache; null: enough for `slot_count` short sequences or one full context. */
     cell_count: z.int().positive().nullable(),
     max_batch_tokens: z.int().positive(),
-    /** Most threads of a step; null: as many as the machine has cores to spare. */
     /** How long prompts may make a step while others wait for their next token. */
     max_step_ms: z.number().positive(),
+    /** Most threads of a step; null: as many as the machine has cores to spare. */
     thread_count: z.int().positive().nullable(),
     /** Calls that may wait; one more is answered with 429. */
     queue_length: z.int().positive(),

@@ -44,6 +44,9 @@ export const loadFields = {
 /** What computes a replica's steps, as it was found and chosen at the start. */
 export const computeFields = {
   backend: z.enum(["cpu", "cuda", "vulkan"]),
+  libraries: z
+    .enum(["packaged", "own"])
+    .describe("The llama.cpp libraries of the npm packages, or those of `CORRAL_LLAMA_LIBRARIES`."),
   devices: z
     .array(
       z.object({

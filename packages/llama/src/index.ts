@@ -74,6 +74,8 @@ export const stateFormat = `llama.cpp ${release}`;
 /** What would compute here. */
 export interface LlamaHardware {
   readonly backend: Backend;
+  /** Where the libraries lie. */
+  readonly directory: string;
   /** The GPUs that layers can be put on. */
   readonly gpus: readonly Device[];
   readonly processor: Device | null;
@@ -83,14 +85,16 @@ export interface LlamaHardware {
 
 /** Opens the libraries; what is free is as of now. Fails with `library_missing`, `library_mismatch` or `device_missing`. */
 export function openHardware(options: Pick<LoadLlamaOptions, "libraryDirectory" | "device">): LlamaHardware {
-  const { abi, backend, passedOver } = openLibrary({
+  const { abi, backend, directory, passedOver } = openLibrary({
     directory: options.libraryDirectory,
     device: options.device,
   });
   const devices = readDevices(abi);
   return {
     backend,
-    gpus: layerDevices(devices),
+    directory,
+    // Libraries of one's own may know GPUs that are not asked for.
+    gpus: backend === "cpu" ? [] : layerDevices(devices),
     processor: devices.find(({ kind }) => kind === "cpu") ?? null,
     passedOver,
   };

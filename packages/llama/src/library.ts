@@ -91,17 +91,25 @@ export function openLibrary(options: LibraryOptions = {}): OpenLibrary {
       `This process already uses the llama.cpp libraries in ${opened.directory}; it cannot use ${directory ?? `those for ${device}`} too.`,
     );
   }
-  const found = directory === undefined ? openPackaged(options) : openOwn(directory);
+  const found = directory === undefined ? openPackaged(options) : openOwn(directory, device);
   opened = { ...found, device };
   return opened;
 }
 
 /** Of a build of one's own only its devices tell what it is for. */
-function openOwn(directory: string): OpenLibrary {
+function openOwn(directory: string, device: DeviceChoice = "auto"): OpenLibrary {
   const { abi, logSink } = openDirectory(directory);
   const devices = readDevices(abi);
   const [first] = layerDevices(devices);
-  const backend = first === undefined ? "cpu" : first.name.startsWith("Vulkan") ? "vulkan" : "cuda";
+  const found = first === undefined ? "cpu" : first.name.startsWith("Vulkan") ? "vulkan" : "cuda";
+  const backend = device === "auto" ? found : device;
+  if (backend !== "cpu" && backend !== found) {
+    const names = devices.map(({ name }) => name).join(", ");
+    throw new ServingError(
+      "device_missing",
+      `The llama.cpp libraries in ${directory} find no device for ${backend}: they have ${names}.`,
+    );
+  }
   return { abi, logSink, directory, backend, devices, passedOver: [] };
 }
 

@@ -72,6 +72,13 @@ test("weights may always come from CORRAL_HOME/models, and from every listed roo
   assert.deepEqual(config.modelRoots, ["/h/models", "/a", "/b"]);
 });
 
+test("llama.cpp libraries are npm's unless a directory is named, which becomes absolute", () => {
+  assert.equal(valid(readConfig([], {}, noFile)).llamaLibraries, null);
+  const named = readConfig([], { CORRAL_LLAMA_LIBRARIES: "/opt/llama" }, noFile);
+  assert.equal(valid(named).llamaLibraries, "/opt/llama");
+  assert.equal(valid(readConfig(["--llama-libraries", "/a/../b"], {}, noFile)).llamaLibraries, "/b");
+});
+
 test("a device is one of those that there are, and any that answers where nobody says", () => {
   assert.equal(valid(readConfig([], {}, noFile)).device, "auto");
   assert.equal(valid(readConfig([], { CORRAL_DEVICE: "cpu" }, noFile)).device, "cpu");

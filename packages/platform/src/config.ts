@@ -32,6 +32,8 @@ export interface PlatformConfig {
   readonly catalogue: string | null;
   /** What replicas compute with. */
   readonly device: DeviceChoice;
+  /** Absolute directory of the llama.cpp libraries that replicas load; null: those of the npm packages. */
+  readonly llamaLibraries: string | null;
   /** Bytes that saved prefixes of one model may take on disk; 0: none are saved. */
   readonly prefixBytes: number;
   readonly integrityChecks: IntegrityChecks;
@@ -123,6 +125,7 @@ export function readConfig(
     ]),
     catalogue: values["catalogue"] === null ? null : resolve(values["catalogue"] as string),
     device: values["device"] as DeviceChoice,
+    llamaLibraries: values["llama_libraries"] === null ? null : resolve(values["llama_libraries"] as string),
     prefixBytes: values["prefix_bytes"] as number,
     // `npm start` from a checkout is where a mistake of ours should show.
     integrityChecks:

@@ -152,6 +152,7 @@ async function start(
     host: {
       logLevel: config.logLevel,
       device: config.device,
+      llamaLibraries: config.llamaLibraries,
       threadsDirectory: threadsDirectory(),
       prefixes: { directory: join(home, "prefixes"), limitBytes: config.prefixBytes },
       integrityChecks: config.integrityChecks,

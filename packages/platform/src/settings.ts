@@ -89,6 +89,13 @@ export const settings: readonly Setting[] = [
   setting("catalogue", "CORRAL_CATALOGUE", z.string().min(1), null, "the path of a catalogue.yaml"),
   setting("device", "CORRAL_DEVICE", z.enum(deviceChoices), "auto", `one of ${deviceChoices.join(", ")}`),
   setting(
+    "llama_libraries",
+    "CORRAL_LLAMA_LIBRARIES",
+    z.string().min(1),
+    null,
+    "the path of a directory with llama.cpp libraries",
+  ),
+  setting(
     "prefix_bytes",
     "CORRAL_PREFIX_BYTES",
     z.coerce.number().int().min(0),
@@ -198,6 +205,7 @@ export const flagOptions = {
   "model-roots": { type: "string" },
   catalogue: { type: "string" },
   device: { type: "string" },
+  "llama-libraries": { type: "string" },
   "prefix-bytes": { type: "string" },
   "memory-bytes": { type: "string" },
   "idle-seconds": { type: "string" },

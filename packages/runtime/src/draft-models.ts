@@ -5,7 +5,7 @@ import type { ModelRunner } from "@corral/engine";
 import { loadLlama, openHardware, type ContextOptions, type Llama } from "@corral/llama";
 import { checkGguf } from "@corral/weights";
 import { chooseGpuLayers } from "./gpu-layers.ts";
-import type { LoadOptions, ModelReplicaConfig } from "./loaded-model.ts";
+import { libraryOf, type LoadOptions, type ModelReplicaConfig } from "./loaded-model.ts";
 
 export interface DraftModels extends Disposable {
   readonly runners: ReadonlyMap<string, ModelRunner>;
@@ -44,7 +44,7 @@ export async function loadDraftModels(
       using own = new DisposableStack();
       const float32Weights = config.precision === "reference";
       // The model and the drafts before are in their memory by now.
-      const freeBytes = openHardware({ device: config.device }).gpus.map((gpu) => gpu.freeBytes);
+      const freeBytes = openHardware(libraryOf(config)).gpus.map((gpu) => gpu.freeBytes);
       const gpuLayerCount = offloaded ? await gpuLayers(config, path, freeBytes) : 0;
       const memory =
         gpuLayerCount === 0 ? {} : { memoryLimitBytes: sum(freeBytes) + process.availableMemory() };

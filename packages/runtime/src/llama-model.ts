@@ -15,12 +15,13 @@ import {
 } from "@corral/llama";
 import { cellStep, checkGguf } from "@corral/weights";
 import { loadDraftModels, type DraftModels } from "./draft-models.ts";
-import type {
-  LoadedModel,
-  LoadModel,
-  LoadOptions,
-  ModelReplicaConfig,
-  SpecialTokens,
+import {
+  libraryOf,
+  type LoadedModel,
+  type LoadModel,
+  type LoadOptions,
+  type ModelReplicaConfig,
+  type SpecialTokens,
 } from "./loaded-model.ts";
 import { chooseGpuLayers } from "./gpu-layers.ts";
 import { freeMemoryBytes, readFitMachine, readMachine } from "./machine.ts";
@@ -35,7 +36,7 @@ export const loadLlamaModel: LoadModel = async (config, options) => {
   await checkWeights(config.weights.path, config.weights.sha256);
   for (const { path, sha256 } of config.draft_models ?? []) await checkWeights(path, sha256);
   signal.throwIfAborted();
-  const hardware = openHardware({ device: config.device });
+  const hardware = openHardware(libraryOf(config));
   for (const reason of hardware.passedOver) log.warn("a device is not used", { reason });
   const freeBytes = hardware.gpus.map((gpu) => gpu.freeBytes);
   const gpuLayerCount =
@@ -87,6 +88,7 @@ async function openModel(
     drafts = await loadDraftModels(config, llama, { signal, log, means, offloaded, createRunner });
     return toLoadedModel(llama, runner, drafts, createExclusiveRunner, board, config.precision, {
       ...describeDevices(hardware, gpuLayerCount),
+      libraries: config.library_directory === undefined ? "packaged" : "own",
       layer_count: layerCount,
       threads: threadCount,
     });

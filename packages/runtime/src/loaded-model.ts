@@ -36,6 +36,14 @@ export interface LoadedModel extends Disposable {
 /** Of a replica that has a model. */
 export type ModelReplicaConfig = ReplicaConfig & { readonly weights: NonNullable<ReplicaConfig["weights"]> };
 
+/** Which llama.cpp computes, and on what. */
+export function libraryOf({ library_directory, device }: ModelReplicaConfig): {
+  readonly libraryDirectory: string | undefined;
+  readonly device: ReplicaConfig["device"];
+} {
+  return { libraryDirectory: library_directory, device };
+}
+
 export interface LoadOptions {
   /** Fractions in `[0, 1]`. */
   readonly onProgress: (fraction: number) => void;

@@ -72,12 +72,19 @@ export function readyFields(model: LoadedModel | null, loadMs: number): LogField
   };
 }
 
-function describeCompute({ backend, devices, gpu_layers, layer_count, threads }: Compute): LogFields {
+function describeCompute({
+  backend,
+  libraries,
+  devices,
+  gpu_layers,
+  layer_count,
+  threads,
+}: Compute): LogFields {
   const device = devices.map(
     ({ name, description, free_bytes, memory_bytes }) =>
       `${name} (${description}), ${mebibytes(free_bytes)} of ${mebibytes(memory_bytes)} MiB free`,
   );
-  return { backend, device: device.join("; "), gpu_layers, layer_count, threads };
+  return { backend, libraries, device: device.join("; "), gpu_layers, layer_count, threads };
 }
 
 function mebibytes(bytes: number): number {

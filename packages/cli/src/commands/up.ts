@@ -25,6 +25,10 @@ export const up: CommandDefinition = {
     { flags: "--tls-key <file>", summary: "the certificate's key in PEM (CORRAL_TLS_KEY)" },
     { flags: "--device <device>", summary: "auto, cpu, cuda or vulkan (CORRAL_DEVICE; default auto)" },
     {
+      flags: "--llama-libraries <directory>",
+      summary: "llama.cpp compiled for this machine (CORRAL_LLAMA_LIBRARIES; default: npm's)",
+    },
+    {
       flags: "--prefix-bytes <count>",
       summary:
         "disk space for saved prefixes of each model; 0 saves none (CORRAL_PREFIX_BYTES; default 2 GiB)",
@@ -82,6 +86,7 @@ function argumentsOf(context: Context, options: Options): string[] {
   for (const [name, flag] of [
     ["tlsCert", "--tls-cert"],
     ["tlsKey", "--tls-key"],
+    ["llamaLibraries", "--llama-libraries"],
   ] as const) {
     const value = textOption(options, name);
     if (value !== undefined) args.push(flag, resolve(context.directory, value));

@@ -65,6 +65,8 @@ export interface ReplicaHost {
   readonly home: string;
   readonly logLevel: ReplicaConfig["log_level"];
   readonly device: DeviceChoice;
+  /** Directory of llama.cpp libraries of one's own; null: those of the npm packages. */
+  readonly llamaLibraries: string | null;
   readonly threadsDirectory: string | null;
   /** Each model's prefixes are in a directory of their own below this one; 0 bytes: none are kept. */
   readonly prefixes: { readonly directory: string; readonly limitBytes: number };
@@ -172,6 +174,7 @@ export function replicaConfig(
     precision,
     ...(cacheType === undefined ? {} : { cache_type: cacheType }),
     device: host.device,
+    ...(host.llamaLibraries === null ? {} : { library_directory: host.llamaLibraries }),
     threads_directory: host.threadsDirectory,
     prefix_store: prefixStore,
     integrity_checks: host.integrityChecks,

@@ -67,7 +67,7 @@ test("a replica that is ready says what it computes with", async () => {
   const { items } = (await response.json()) as { items: { compute: unknown }[] };
   assert.deepEqual(
     items.map(({ compute }) => compute),
-    [{ backend: "cpu", devices: [], gpu_layers: 0, layer_count: 1, threads: 1 }],
+    [{ backend: "cpu", libraries: "packaged", devices: [], gpu_layers: 0, layer_count: 1, threads: 1 }],
   );
 });
 

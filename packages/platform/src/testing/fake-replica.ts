@@ -124,7 +124,14 @@ server.on("upgrade", (request, socket: Duplex) => {
       context_length: 128,
       precision: config.precision,
       load_ms: 1,
-      compute: { backend: "cpu", devices: [], gpu_layers: 0, layer_count: 1, threads: 1 },
+      compute: {
+        backend: "cpu",
+        libraries: "packaged",
+        devices: [],
+        gpu_layers: 0,
+        layer_count: 1,
+        threads: 1,
+      },
     });
   }
 });

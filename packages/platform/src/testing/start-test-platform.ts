@@ -167,6 +167,7 @@ export async function startTestPlatform({
     host: {
       logLevel: "info",
       device: "auto",
+      llamaLibraries: null,
       threadsDirectory: null,
       prefixes: { directory: "/nowhere", limitBytes: 0 },
       integrityChecks,

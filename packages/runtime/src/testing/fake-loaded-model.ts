@@ -61,7 +61,14 @@ export function createFakeLoadedModel(
     chatTemplate,
     specialTokens: { bos_token: "<bos>", eos_token: "<eos>" },
     stateFormat: "fake",
-    compute: { backend: "cpu", devices: [], gpu_layers: 0, layer_count: 1, threads: 1 },
+    compute: {
+      backend: "cpu",
+      libraries: "packaged",
+      devices: [],
+      gpu_layers: 0,
+      layer_count: 1,
+      threads: 1,
+    },
     disposed: false,
     [Symbol.dispose]() {
       model.disposed = true;
