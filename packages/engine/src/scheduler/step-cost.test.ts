@@ -84,3 +84,12 @@ test("a device that became slower is known to be so after some steps of the same
   }
   isNear(cost.predictMs(nextTokens(5, 100)), 3 * tookMs(nextTokens(5, 100)), 0.05);
 });
+
+test("a fit of few steps is not trusted, nor are chunks small for long because it was wrong", () => {
+  const start = { start: 0, everyRow: false };
+  const steps = [withPrompt(nextTokens(0, 0), 32, 0), ...Array.from({ length: 8 }, () => nextTokens(1, 40))];
+  const base = nextTokens(1, 40);
+  const chunk = observed(steps).tokensWithin(base, start, 250, base) ?? 0;
+  const addedMs = tookMs(withPrompt(base, chunk, 0)) - tookMs(base);
+  assert.ok(addedMs > 250 / 2 && addedMs <= 250, `${chunk} tokens take ${addedMs} ms`);
+});

@@ -45,6 +45,9 @@ const attendedUnit = 1000;
 /** A step that was held up by other work counts as at most so many times what was expected. */
 const longestOutlier = 4;
 const partCount = 4;
+/** The first steps are unlike what few of them before tell: so many count as at most `earlyOutlier` above the fit. */
+const earlyStepCount = 2 * partCount;
+const earlyOutlier = 1.5;
 
 export const nothing: StepShape = { tokenCount: 0, attendedCount: 0, rowCount: 0 };
 
@@ -57,6 +60,7 @@ export function createStepCost(): StepCost {
   let coefficients: Parts | null = null;
   /** How far above the fit steps have been lately, in [1, longestOutlier]. */
   let overshoot = 1;
+  let observedCount = 0;
 
   function predictMs(shape: StepShape): number | null {
     return coefficients === null ? null : dot(coefficients, partsOf(shape));
@@ -69,9 +73,11 @@ export function createStepCost(): StepCost {
       const expectedMs = predictMs(shape);
       const countedMs = expectedMs === null ? tookMs : Math.min(tookMs, longestOutlier * expectedMs);
       if (expectedMs !== null && expectedMs > 0) {
-        const ratio = Math.min(longestOutlier, tookMs / expectedMs);
+        const most = observedCount < earlyStepCount ? earlyOutlier : longestOutlier;
+        const ratio = Math.min(most, tookMs / expectedMs);
         overshoot = Math.max(1, ratio, 1 + (overshoot - 1) * 0.9);
       }
+      observedCount += 1;
       addObservation(products, moments, parts, countedMs);
       coefficients = solve(products, moments);
       if (coefficients.every(Number.isFinite)) return;
