@@ -34,7 +34,7 @@ export interface ServerSettings {
 export const batchTokenCount = 2_048;
 export const microBatchTokenCount = 512;
 /** The platform's default of `max_step_ms`. */
-export const defaultMaxStepMs = 250;
+export const defaultMaxStepMs = 500;
 
 /** The one argument of an entry file, and whatever flags follow it. */
 export function readSettings(): { settings: ServerSettings; flags: readonly string[] } {

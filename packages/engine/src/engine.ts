@@ -51,7 +51,7 @@ export interface EngineOptions {
   readonly chooseSeed?: () => number;
   /** Most tokens of one step; default 512, at most the runner's batch. Bounds how long a long prompt delays the others. */
   readonly stepTokenBudget?: number;
-  /** By how much prompts may lengthen a step in which others get their next token; default 250. */
+  /** By how much prompts may lengthen a step in which others get their next token; default 500. */
   readonly maxStepMs?: number;
   /** Whether what is computed is kept and shared; default true. */
   readonly sharesPrefixes?: boolean;
@@ -135,7 +135,7 @@ class TextEngine implements Engine {
       cellCount: limits.cellCount,
       stepTokenBudget,
       stepRowBudget,
-      maxStepMs: options.maxStepMs ?? 250,
+      maxStepMs: options.maxStepMs ?? 500,
       sharesPrefixes: options.isExclusive === true ? false : (options.sharesPrefixes ?? true),
       isExclusive: options.isExclusive ?? false,
       storedPrefixes: store?.entries ?? null,

@@ -78,7 +78,7 @@ export const defaultLimits = {
   slotCount: 64,
   queueLength: 256,
   maxBatchTokens: 512,
-  maxStepMs: 250,
+  maxStepMs: 500,
 } as const;
 
 /** What a replica of a plan is told of its code; null: it has none. */
