@@ -67,7 +67,9 @@ async function main(): Promise<void> {
   );
   const roundCount = values.rounds === undefined ? null : Number(values.rounds);
   const device = deviceChoices.find((known) => known === values.device);
-  if (unknown !== undefined || device === undefined || chosen.length === 0 || !((roundCount ?? 1) >= 1)) {
+  const maxStepMs = Number(values["max-step-ms"]);
+  const isValid = device !== undefined && (roundCount ?? 1) >= 1 && maxStepMs > 0;
+  if (unknown !== undefined || chosen.length === 0 || !isValid) {
     const names = workloads.map(({ name, question }) => `  ${name.padEnd(14)} ${question}`).join("\n");
     process.stderr.write(
       `usage: npm run bench -- --workload NAME [--rounds N] [--shape small|1b|7b] [--quick] [--seconds N] [--threads N] [--max-step-ms N] [--device ${deviceChoices.join("|")}] [--llama-server PATH] [--llama-libraries DIRECTORY] [--only CONTENDER] [--max-foreign CORES] [--seed N]\n\n${names}\n`,
@@ -84,7 +86,7 @@ async function main(): Promise<void> {
     llamaServer: values["llama-server"] === undefined ? null : resolve(values["llama-server"]),
     llamaLibraries: values["llama-libraries"] === undefined ? null : resolve(values["llama-libraries"]),
     threadCount: Number(values.threads ?? defaultThreadCount(device)),
-    maxStepMs: Number(values["max-step-ms"]),
+    maxStepMs,
     seed: Number(values.seed),
     only: values.only,
     maxForeignCores: Number(values["max-foreign"]),
@@ -206,8 +208,9 @@ async function runWorkload(workload: Workload, options: Options): Promise<void> 
     ),
   };
   const onDevice = options.device === "cpu" ? "" : `-${options.device}`;
+  const bound = options.maxStepMs === defaultMaxStepMs ? "" : `-${options.maxStepMs}ms`;
   const ofOwn = options.llamaLibraries === null ? "" : "-compiled";
-  const name = `${workload.name}-${options.shape}${onDevice}${ofOwn}${options.quick ? ".tmp" : ""}.json`;
+  const name = `${workload.name}-${options.shape}${onDevice}${ofOwn}${bound}${options.quick ? ".tmp" : ""}.json`;
   mkdirSync(new URL("results/", import.meta.url), { recursive: true });
   writeFileSync(new URL(`results/${name}`, import.meta.url), `${JSON.stringify(result)}\n`);
   process.stderr.write(`\nsamples: bench/results/${name}\n`);

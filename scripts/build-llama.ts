@@ -1,7 +1,7 @@
 // `npm run build:llama`: the llama.cpp libraries that Corral uses, compiled for the processor of this machine. Prints
 // their directory, which is what `CORRAL_LLAMA_LIBRARIES` takes; one that is there already is not built again.
 
-import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { corralHome } from "./corral-home.ts";
@@ -23,8 +23,17 @@ if (values.help) {
   );
   process.exit(0);
 }
-const directory = resolve(values.out ?? join(corralHome(), `llama-${release}`));
-if (!existsSync(directory)) {
+// npm starts scripts in the repository; a path that is given is meant from where it was called.
+const calledFrom = process.env["INIT_CWD"] ?? process.cwd();
+const directory =
+  values.out === undefined ? join(corralHome(), `llama-${release}`) : resolve(calledFrom, values.out);
+if (!existsSync(join(directory, "libllama.so"))) {
+  if (existsSync(directory) && readdirSync(directory).length > 0) {
+    process.stderr.write(
+      `${directory} has other files; give --out a directory that is empty or not there.\n`,
+    );
+    process.exit(1);
+  }
   await buildLlama({
     target: "llama",
     // Without OpenMP, whose threads spin on after a step: threads follow the cores that are free (docs/adr/0013), as
@@ -40,9 +49,7 @@ if (!existsSync(directory)) {
     install(binaries) {
       mkdirSync(dirname(directory), { recursive: true });
       // Under its name only when it is whole.
-      const part = `${directory}.part`;
-      rmSync(part, { recursive: true, force: true });
-      mkdirSync(part);
+      const part = mkdtempSync(`${directory}.part-`);
       for (const name of readdirSync(binaries).filter((file) => /^lib(llama|ggml(-[a-z]+)?)\.so/.test(file)))
         cpSync(join(binaries, name), join(part, name), { verbatimSymlinks: true });
       renameSync(part, directory);

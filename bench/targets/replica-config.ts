@@ -1,6 +1,7 @@
 // The config of a replica that is measured: what all targets with one have in common.
 
 import type { ReplicaConfig } from "@corral/contract";
+import { defaultMaxStepMs } from "./entry.ts";
 
 type Limits = ReplicaConfig["limits"];
 
@@ -31,7 +32,7 @@ export function replicaConfig({ limits, ...own }: MeasuredReplica): ReplicaConfi
     limits: {
       context_length: null,
       cell_count: null,
-      max_step_ms: 250,
+      max_step_ms: defaultMaxStepMs,
       thread_count: 1,
       queue_length: 256,
       body_bytes: 16 * 1024 ** 2,

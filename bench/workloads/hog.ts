@@ -49,7 +49,7 @@ export const hog: Workload = {
       contender("a key each", aKeyEach, defaultMaxStepMs),
       // Inside a key the engine serves whoever came first.
       contender("one key: first come, first served", ["both", "both"], defaultMaxStepMs),
-      // On a few cores the next tokens of so many streams alone take longer than the default.
+      // Near what the next tokens of so many streams and a prompt take together on a few cores.
       contender("a key each", aKeyEach, longMaxStepMs),
     ];
   },

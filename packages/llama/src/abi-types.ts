@@ -117,6 +117,7 @@ export interface LlamaAbi {
   ggml_backend_dev_name: Native<[device: Pointer], string>;
   ggml_backend_dev_description: Native<[device: Pointer], string>;
   ggml_backend_dev_type: Native<[device: Pointer], number>;
+  ggml_backend_dev_init: Native<[device: Pointer, params: null], Pointer | null>;
   ggml_backend_dev_backend_reg: Native<[device: Pointer], Pointer>;
   ggml_backend_reg_get_proc_address: Native<[backend: Pointer, name: string], Pointer | null>;
   ggml_threadpool_params_init: Native<[params: Uint8Array, threadCount: number], void>;

@@ -147,6 +147,7 @@ const signatures: Record<keyof LlamaAbi, Signature> = {
   ggml_backend_dev_name: ["base", "str", [pointer]],
   ggml_backend_dev_description: ["base", "str", [pointer]],
   ggml_backend_dev_type: ["base", "int32_t", [pointer]],
+  ggml_backend_dev_init: ["base", pointer, [pointer, pointer]],
   ggml_backend_dev_backend_reg: ["base", pointer, [pointer]],
   ggml_backend_reg_get_proc_address: ["base", pointer, [pointer, "str"]],
   ggml_threadpool_params_init: ["base", "void", [pointer, "int32_t"]],
@@ -253,17 +254,44 @@ export function silentLogSink(llamaPath: string): Pointer {
   return koffi.load(llamaPath).symbol("llama_opt_param_filter_all") as Pointer;
 }
 
-/** The function of a backend that has no name in a library that is linked to; null where the backend has none. */
-export function backendFunction<A extends unknown[], R>(
-  abi: LlamaAbi,
-  backend: Pointer,
-  name: string,
-  result: NativeType,
-  parameters: NativeType[],
-): Native<A, R> | null {
-  const address = abi.ggml_backend_reg_get_proc_address(backend, name);
-  if (address === null) return null;
-  return koffi.decode(address, koffi.proto(result, parameters)) as Native<A, R>;
+/** What the library that was chosen for the processor has beyond those that are linked to. */
+export interface ProcessorFunctions {
+  /** One that computes nothing and lives as long as the process. */
+  readonly backend: Pointer;
+  readonly newPool: Native<[params: Uint8Array], Pointer | null>;
+  readonly freePool: Native<[pool: Pointer], void>;
+  readonly setPool: Native<[backend: Pointer, pool: Pointer | null], void>;
+}
+
+const processorFunctionsOf = new WeakMap<LlamaAbi, ProcessorFunctions | null>();
+
+/** Null where a library does not have them all. */
+export function processorFunctions(abi: LlamaAbi): ProcessorFunctions | null {
+  let functions = processorFunctionsOf.get(abi);
+  if (functions === undefined) {
+    functions = findProcessorFunctions(abi);
+    processorFunctionsOf.set(abi, functions);
+  }
+  return functions;
+}
+
+function findProcessorFunctions(abi: LlamaAbi): ProcessorFunctions | null {
+  const devices = Array.from({ length: Number(abi.ggml_backend_dev_count()) }, (_, index) =>
+    abi.ggml_backend_dev_get(index),
+  );
+  const processor = devices.find((device) => abi.ggml_backend_dev_type(device) === deviceType.cpu);
+  if (processor === undefined) return null;
+  const registration = abi.ggml_backend_dev_backend_reg(processor);
+  const find = (name: string, result: string, parameters: string[]) => {
+    const address = abi.ggml_backend_reg_get_proc_address(registration, name);
+    return address === null ? null : koffi.decode(address, koffi.proto(result, parameters));
+  };
+  const newPool = find("ggml_threadpool_new", pointer, [pointer]);
+  const freePool = find("ggml_threadpool_free", "void", [pointer]);
+  const setPool = find("ggml_backend_cpu_set_threadpool", "void", [pointer, pointer]);
+  if (newPool === null || freePool === null || setPool === null) return null;
+  const backend = abi.ggml_backend_dev_init(processor, null);
+  return backend === null ? null : { backend, newPool, freePool, setPool };
 }
 
 /** Runs a native function on libuv's pool. */

@@ -100,10 +100,9 @@ export function openLibrary(options: LibraryOptions = {}): OpenLibrary {
 function openOwn(directory: string, device: DeviceChoice = "auto"): OpenLibrary {
   const { abi, logSink } = openDirectory(directory);
   const devices = readDevices(abi);
-  const [first] = layerDevices(devices);
-  const found = first === undefined ? "cpu" : first.name.startsWith("Vulkan") ? "vulkan" : "cuda";
-  const backend = device === "auto" ? found : device;
-  if (backend !== "cpu" && backend !== found) {
+  const found = layerDevices(devices).map(({ name }) => (name.startsWith("Vulkan") ? "vulkan" : "cuda"));
+  const backend = device === "auto" ? (found[0] ?? "cpu") : device;
+  if (backend !== "cpu" && !found.includes(backend)) {
     const names = devices.map(({ name }) => name).join(", ");
     throw new ServingError(
       "device_missing",

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -9,6 +9,8 @@ import { type ContextOptions, type Llama, loadLlama } from "./index.ts";
 import { missingTinyModels, tinyModelPath } from "./testing/tiny-models.ts";
 
 const skip = missingTinyModels();
+const skipThreads =
+  skip !== false ? skip : process.platform !== "linux" && "threads are seen in Linux's /proc";
 
 /** What the order of float32 sums may change; with f16 weights it would be 5e-3, as activations are rounded to f16. */
 const tolerance = 1e-4;
@@ -532,7 +534,7 @@ test(
 
 test(
   "the threads of a step wait for the next one, are never more than it needs, and end with the runner",
-  { skip: skip !== false ? skip : process.platform !== "linux" && "threads are counted in Linux's /proc" },
+  { skip: skipThreads },
   async () => {
     using opened = await open();
     const tokens = someTokens(opened.llama, 8);
@@ -547,21 +549,77 @@ test(
       granted = threadCount;
       await runner.decode(step([0, length, tokens.slice(0, 1), [0]]));
       length += 1;
-      await until(() => threadIds().length === before + expected);
+      await until(() => threadIds().length === before.length + expected);
     }
-    const before = await settledThreadCount();
+    const before = await settledThreadIds();
     await assertAdded(1, 0);
-    const ids = new Set<string>();
-    for (let round = 0; round < 3; round += 1) {
-      await assertAdded(3, 2);
-      for (const id of threadIds()) ids.add(id);
-    }
-    assert.equal(ids.size, before + 2, "a step started threads of its own");
+    await assertAdded(3, 2);
+    const added = threadIds().filter((id) => !before.includes(id));
+    await assertAdded(3, 2);
+    assert.deepEqual(
+      threadIds().filter((id) => !before.includes(id)),
+      added,
+    );
     await assertAdded(2, 1);
     await assertAdded(1, 0);
     await assertAdded(2, 1);
     runner[Symbol.dispose]();
-    await until(() => threadIds().length === before);
+    await until(() => threadIds().length === before.length);
+  },
+);
+
+test("the threads that wait are those that compute", { skip: skipThreads }, async () => {
+  using opened = await open();
+  const before = await settledThreadIds();
+  using runner = await openRunner(opened.llama, { threadCount: 2 });
+  await compute(runner, 0, someTokens(opened.llama, 8));
+  const [id = ""] = threadIds().filter((other) => !before.includes(other));
+  await until(() => isAsleep(id));
+  const asleepNs = ranNs(id);
+  for (let round = 0; round < 20; round += 1) {
+    await compute(runner, 1, someTokens(opened.llama, 256, round));
+    runner.removeSequence(1);
+  }
+  await until(() => isAsleep(id));
+  // What it looks for work after one step is 6 ms at most.
+  assert.ok(ranNs(id) - asleepNs > 20e6, `it ran for ${ranNs(id) - asleepNs} ns`);
+});
+
+test(
+  "runners that take turns have results of their own, and none waits for the other's threads",
+  {
+    skip: skipThreads,
+  },
+  async () => {
+    using opened = await open();
+    const tokens = [1, 2].map((seed) => someTokens(opened.llama, 40, seed));
+    const expected = [
+      await compute(opened.runner, 0, tokens[0] ?? [], 8),
+      await compute(opened.runner, 1, tokens[1] ?? [], 8),
+    ];
+    const grants = {
+      threadCount: 2,
+      stepThreads: { begin: () => (turn++ % 3 === 0 ? 1 : 2), end: () => undefined },
+    };
+    let turn = 0;
+    using first = await openRunner(opened.llama, grants);
+    using second = await openRunner(opened.llama, { threadCount: 2 });
+    // In turns, and at once as libuv's pool lets them.
+    for (const isAtOnce of [false, true]) {
+      for (let round = 0; round < 5; round += 1) {
+        const calls = [
+          () => compute(first, 0, tokens[0] ?? [], 8),
+          () => compute(second, 0, tokens[1] ?? [], 8),
+        ];
+        const found: Float32Array[] = [];
+        if (isAtOnce) found.push(...(await Promise.all(calls.map((call) => call()))));
+        else for (const call of calls) found.push(await call());
+        for (const [index, logits] of found.entries())
+          assert.ok(largestDifference(logits, expected[index] ?? new Float32Array()) < tolerance);
+        first.removeSequence(0);
+        second.removeSequence(0);
+      }
+    }
   },
 );
 
@@ -569,10 +627,19 @@ function threadIds(): string[] {
   return readdirSync("/proc/self/task");
 }
 
+/** Time that a thread of this process has had a processor for. */
+function ranNs(id: string): number {
+  return Number(readFileSync(`/proc/self/task/${id}/schedstat`, "utf8").split(" ")[0]);
+}
+
+function isAsleep(id: string): boolean {
+  return /^State:\tS/m.test(readFileSync(`/proc/self/task/${id}/status`, "utf8"));
+}
+
 /** Node's own threads may still be starting, and those of runners before be ending. */
-async function settledThreadCount(): Promise<number> {
-  for (let last = -1; ; last = threadIds().length) {
-    if (threadIds().length === last) return last;
+async function settledThreadIds(): Promise<readonly string[]> {
+  for (let last = 0; ; last = threadIds().length) {
+    if (threadIds().length === last) return threadIds();
     await sleep(50);
   }
 }

@@ -63,7 +63,8 @@ class LlamaRunner implements ModelRunner, AdapterUser {
   readonly #positions: SlotPositions;
   readonly #attention: AttentionModel | null;
   readonly #rows: LogitRows;
-  readonly #pool: StepPool;
+  /** Null with layers on a GPU: there a step has graphs of one thread, for which a pool would wake them all. */
+  readonly #pool: StepPool | null;
   readonly #stepThreads: StepThreads | undefined;
   readonly #mostThreadCount: number;
   #threadCount: number;
@@ -98,7 +99,7 @@ class LlamaRunner implements ModelRunner, AdapterUser {
     this.#batch = new NativeBatch(limits.maxBatchTokenCount);
     this.#positions = new SlotPositions(limits);
     this.#rows = new LogitRows(model.abi, context, limits.vocabSize);
-    this.#pool = new StepPool(model.abi, context);
+    this.#pool = model.offloaded ? null : new StepPool(model.abi, context);
   }
 
   async decode(plan: StepPlan): Promise<StepOutputs> {
@@ -112,16 +113,20 @@ class LlamaRunner implements ModelRunner, AdapterUser {
     const result = await this.#busy(async () => {
       // Loading or freeing an adapter waits for steps, and a step for that.
       for (let turn = this.#adapters.enter(); turn !== null; turn = this.#adapters.enter()) await turn;
+      let hasComputed = false;
       try {
         if (!this.#useAdapter(plan.adapter)) return decodeResult.noAdapter;
+        await this.#pool?.begin(this.#threadCount);
         for (const [index, pass] of passes.entries()) {
           const code = await this.#decodePass(pass, embeddings);
+          hasComputed ||= code === 0;
           if (code !== 0 || this.#disposed) return code;
           const isLast = index === passes.length - 1;
           if (pass.kind === "logits" && !isLast && !this.#copyRows(pass)) return decodeResult.noCopy;
         }
         return 0;
       } finally {
+        await this.#pool?.end(hasComputed);
         this.#adapters.leave();
       }
     }).finally(() => this.#stepThreads?.end());
@@ -184,7 +189,6 @@ class LlamaRunner implements ModelRunner, AdapterUser {
       const code = await callAsync(this.#abi.llama_decode, this.#context, this.#batch.struct);
       // On a processor the work is done by now; a device goes on, and waiting for it would block the event loop.
       if (this.#waitsForDevice) await callAsync(this.#abi.llama_synchronize, this.#context);
-      if (code === 0) this.#pool.settle();
       if (code === 0 && wantsEmbeddings) {
         for (let row = 0; row < rowCount; row += 1) {
           const embedding = this.#copyEmbedding(row);
@@ -211,7 +215,6 @@ class LlamaRunner implements ModelRunner, AdapterUser {
   #chooseThreads(): void {
     const granted = this.#stepThreads?.begin() ?? this.#mostThreadCount;
     const threadCount = Math.max(1, Math.min(granted, this.#mostThreadCount));
-    this.#pool.use(threadCount);
     if (threadCount === this.#threadCount) return;
     this.#threadCount = threadCount;
     this.#abi.llama_set_n_threads(this.#context, threadCount, threadCount);
@@ -346,7 +349,7 @@ class LlamaRunner implements ModelRunner, AdapterUser {
     this.#rows.dispose();
     this.#batch[Symbol.dispose]();
     this.#abi.llama_free(this.#context);
-    this.#pool.end();
+    this.#pool?.[Symbol.dispose]();
     this.#releaseModel();
   }
 

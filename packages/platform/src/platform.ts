@@ -36,6 +36,7 @@ import { openLiveSealing } from "./secrets/live-sealing.ts";
 import { sweepKeys } from "./store/idempotency.ts";
 import { defaultProjectId } from "./store/projects.ts";
 import { openStore, type Store } from "./store/store.ts";
+import { requireLlamaLibraries } from "./llama-libraries.ts";
 import { followTls, readTls, type TlsFiles } from "./tls.ts";
 import { readCatalogue } from "./weights/operator-catalogue.ts";
 import { placesOf } from "./weights/services.ts";
@@ -85,6 +86,7 @@ async function start(
   const elapsedMs = () => Math.round(performance.now() - startedAt);
   const { home } = config;
   const tls = config.tls === null ? null : await readTls(config.tls);
+  if (config.llamaLibraries !== null) await requireLlamaLibraries(config.llamaLibraries);
   const catalogue = await readCatalogue(
     config.catalogue ?? join(home, "catalogue.yaml"),
     config.catalogue !== null,

@@ -88,7 +88,7 @@ async function openModel(
     drafts = await loadDraftModels(config, llama, { signal, log, means, offloaded, createRunner });
     return toLoadedModel(llama, runner, drafts, createExclusiveRunner, board, config.precision, {
       ...describeDevices(hardware, gpuLayerCount),
-      libraries: config.library_directory === undefined ? "packaged" : "own",
+      libraries: hardware.directory === config.library_directory ? "own" : "packaged",
       layer_count: layerCount,
       threads: threadCount,
     });

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { openHardware } from "@corral/llama";
 import { makeCall } from "./testing/platform-side.ts";
 import { mainEntry, startReplicaProcess } from "./testing/replica-process.ts";
@@ -43,12 +44,15 @@ test("a replica whose directory has no libraries ends with the directory's name 
   const place = createTestPlace();
   const replica = startWith(place, place.directory);
   try {
-    await replica.dial();
-    const { code, error } = await replica.ended;
+    const { code, error } = await Promise.race([
+      replica.ended,
+      sleep(20_000, undefined, { ref: false }).then(() => assert.fail("it goes on without them")),
+    ]);
     assert.notEqual(code, 0);
     assert.equal(error?.code, "library_missing");
     assert.ok(error.detail.startsWith(`${place.directory} has none of libllama`), error.detail);
   } finally {
+    replica.child.kill("SIGKILL");
     place.remove();
   }
 });

@@ -85,7 +85,7 @@ test("a device that became slower is known to be so after some steps of the same
   isNear(cost.predictMs(nextTokens(5, 100)), 3 * tookMs(nextTokens(5, 100)), 0.05);
 });
 
-test("a fit of few steps is not trusted, nor are chunks small for long because it was wrong", () => {
+test("chunks are not small for long because the fit of the first steps was wrong", () => {
   const start = { start: 0, everyRow: false };
   const steps = [withPrompt(nextTokens(0, 0), 32, 0), ...Array.from({ length: 8 }, () => nextTokens(1, 40))];
   const base = nextTokens(1, 40);

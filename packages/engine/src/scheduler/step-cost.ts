@@ -84,6 +84,7 @@ export function createStepCost(): StepCost {
       // Better to know nothing than to plan with what is no number.
       for (const sums of [...products, moments]) sums.fill(0);
       coefficients = null;
+      observedCount = 0;
     },
     positionsMs(start, end) {
       const [, perToken, perAttended] = coefficients ?? [0, 1, 0, 0];
