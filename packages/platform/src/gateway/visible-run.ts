@@ -1,7 +1,8 @@
 // Which runs a key may see: all of its project with the scope `read` and no limit to models, else those of its own calls.
 
+import { setTimeout as sleep } from "node:timers/promises";
 import { ServingError } from "@corral/contract";
-import { getRun } from "../store/runs.ts";
+import { getRun, isRunId } from "../store/runs.ts";
 import type { Db, RunRow } from "../store/schema.ts";
 import type { Principal } from "./authenticate.ts";
 import { hasScope } from "./guard.ts";
@@ -15,9 +16,16 @@ export function maySeeRun(principal: Principal, keyId: string | null): boolean {
   return seesAllRuns(principal) || (principal.keyId !== null && keyId === principal.keyId);
 }
 
-/** Fails with `run_not_found`, also where it is somebody else's. */
+/** A caller has a run's id before its row is committed, by whichever platform process: so long it is looked for again. */
+const looksAfterMs = [0, 20, 40, 80, 160, 320];
+
+/** Fails with `run_not_found`, also where it is somebody else's; that takes as long as where there is none. */
 export async function visibleRun(db: Db, principal: Principal, id: string): Promise<RunRow> {
-  const row = await getRun(db, principal.projectId, id);
-  if (row !== null && maySeeRun(principal, row.key_id)) return row;
+  for (const afterMs of looksAfterMs) {
+    if (afterMs > 0) await sleep(afterMs);
+    const row = await getRun(db, principal.projectId, id);
+    if (row !== null && maySeeRun(principal, row.key_id)) return row;
+    if (!isRunId(id)) break;
+  }
   throw new ServingError("run_not_found", `There is no run ${JSON.stringify(id.slice(0, 100))}.`);
 }

@@ -8,8 +8,13 @@ import type { Db, RunRow } from "./schema.ts";
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
+/** Whether a run could have this id. */
+export function isRunId(id: string): boolean {
+  return uuid.test(id);
+}
+
 export async function getRun(db: Db, projectId: string, id: string): Promise<RunRow | null> {
-  if (!uuid.test(id)) return null;
+  if (!isRunId(id)) return null;
   return withRetry(db, async () => {
     const query = db.selectFrom("runs").selectAll().where("project_id", "=", projectId).where("id", "=", id);
     return (await query.executeTakeFirst()) ?? null;
@@ -22,7 +27,7 @@ export async function findRunOfReplica(
   replicaId: string,
   id: string,
 ): Promise<Pick<RunRow, "project_id" | "key_id" | "finished_at"> | null> {
-  if (!uuid.test(id)) return null;
+  if (!isRunId(id)) return null;
   return withRetry(db, async () => {
     const query = db
       .selectFrom("runs")
