@@ -30,6 +30,12 @@ export interface StepSoFar {
   readonly next: StepShape;
 }
 
+/**
+ * A chunk ends where a block of so many of a step's prompt tokens does: processors compute attention in such blocks, and
+ * a block that is not full costs as much (docs/adr/0026).
+ */
+const blockLength = 64;
+
 /** Most tokens of a prompt that may join a step. */
 export type ChunkLimit = (step: StepSoFar, tokens: JoiningTokens) => number;
 
@@ -48,13 +54,14 @@ export function shareTokens(
   let shape = nothing;
   let rowCount = 0;
 
-  function give(group: Group, limit: number): void {
+  /** All that the group knows where that is within `limit`, else `chunk` tokens. */
+  function give(group: Group, limit: number, chunk: number): void {
     const completes =
       !isHeldUp(group) &&
       sumOver(group, uncomputedTokenCount) <= limit &&
       sumOver(group, wantedRowCount) <= budget.rowCount - rowCount;
     const shares: TokenShare[] = [];
-    let left = limit;
+    let left = completes ? limit : chunk;
     for (const sequence of group.sequences.values()) {
       const wanted = completes
         ? uncomputedTokenCount(sequence)
@@ -69,13 +76,23 @@ export function shareTokens(
     if (shares.length > 0) result.push({ group, shares, completes });
   }
 
-  for (const group of ready) give(group, budget.tokenCount - shape.tokenCount);
+  for (const group of ready) {
+    const limit = budget.tokenCount - shape.tokenCount;
+    give(group, limit, limit);
+  }
   const next = shape;
   for (const group of chunked) {
-    const limit = chunkLimit({ all: shape, next }, joiningTokens(group));
-    give(group, Math.min(budget.tokenCount - shape.tokenCount, limit));
+    const fitting = chunkLimit({ all: shape, next }, joiningTokens(group));
+    const limit = Math.min(budget.tokenCount - shape.tokenCount, fitting);
+    give(group, limit, wholeBlocks(shape.tokenCount - next.tokenCount, limit));
   }
   return result;
+}
+
+/** As many of `count` tokens after `before` others as fill their last block; all where they fill none. */
+function wholeBlocks(before: number, count: number): number {
+  const over = (before + count) % blockLength;
+  return over < count ? count - over : count;
 }
 
 function grow(shape: StepShape, share: TokenShare, completes: boolean): StepShape {
