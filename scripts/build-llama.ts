@@ -5,6 +5,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync } f
 import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { corralHome } from "./corral-home.ts";
+import { buildRevision, changeSource } from "./llama-changes.ts";
 import { buildLlama, release } from "./llama-source.ts";
 
 const { values } = parseArgs({
@@ -26,7 +27,9 @@ if (values.help) {
 // npm starts scripts in the repository; a path that is given is meant from where it was called.
 const calledFrom = process.env["INIT_CWD"] ?? process.cwd();
 const directory =
-  values.out === undefined ? join(corralHome(), `llama-${release}`) : resolve(calledFrom, values.out);
+  values.out === undefined
+    ? join(corralHome(), `llama-${release}-${buildRevision}`)
+    : resolve(calledFrom, values.out);
 if (!existsSync(join(directory, "libllama.so"))) {
   if (existsSync(directory) && readdirSync(directory).length > 0) {
     process.stderr.write(
@@ -46,6 +49,7 @@ if (!existsSync(join(directory, "libllama.so"))) {
     ],
     jobs: values.jobs,
     keep: values.keep,
+    change: changeSource,
     install(binaries) {
       mkdirSync(dirname(directory), { recursive: true });
       // Under its name only when it is whole.

@@ -35,12 +35,15 @@ export interface LlamaBuild {
   readonly jobs: string | undefined;
   /** Whether source and objects stay when it is done. */
   readonly keep: boolean;
+  /** Changes the source before it is built. Default: nothing. */
+  readonly change?: (source: string) => void;
   /** Takes what it needs out of the directory of binaries. */
   readonly install: (binaries: string) => void;
 }
 
 /** Takes minutes; what the tools print goes to stderr. Ends the process with 1 where one of them is missing. */
-export async function buildLlama({ target, cmakeFlags, jobs, keep, install }: LlamaBuild): Promise<void> {
+export async function buildLlama(build: LlamaBuild): Promise<void> {
+  const { target, cmakeFlags, jobs, keep, change, install } = build;
   refuseMissingTools(target);
   // It takes long, and whoever works on this machine goes first.
   setPriority(19);
@@ -50,6 +53,7 @@ export async function buildLlama({ target, cmakeFlags, jobs, keep, install }: Ll
   const jobCount = jobs ?? String(Math.min(2, availableParallelism()));
   try {
     await fetchSource(directory, source);
+    change?.(source);
     await run("cmake", ["-G", "Ninja", "-S", source, "-B", binaries, ...commonFlags, ...cmakeFlags]);
     await run("cmake", ["--build", binaries, "--target", target, "--parallel", jobCount]);
     install(join(binaries, "bin"));

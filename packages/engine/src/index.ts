@@ -52,6 +52,7 @@ export { chooseSeed } from "./seed.ts";
 export type { RecordedRow, RecordedToken, TopScores } from "./recorded-token.ts";
 export { recordedByteCount } from "./strategies/score-recorder.ts";
 export type { FinishedBeam } from "./scheduler/outcome.ts";
+export { createScratchBytes, type ScratchBytes } from "./scratch-bytes.ts";
 export { createStepPlan, type PlanEntry, type StepPlan } from "./scheduler/step-plan.ts";
 export { createDetokenizer, type Detokenizer, type DetokenizerOptions } from "./text/detokenizer.ts";
 export {

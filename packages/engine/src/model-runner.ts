@@ -60,7 +60,7 @@ export interface ModelRunner {
   copySequence(source: number, target: number, range: PositionRange): void;
   /** Drops the slot's cells of `range`; without a range all of them. */
   removeSequence(slot: number, range?: PositionRange): void;
-  /** The slot's cells as bytes, for a runner of the same weights, precision and cell type. The caller owns them. */
+  /** The slot's cells as bytes, for a runner of the same weights, precision and cell type. Valid until the next call. */
   saveSequence(slot: number): Promise<Uint8Array>;
   /**
    * Fills the empty slot with the `tokenCount` cells of such bytes. False, with the slot still empty, where they do

@@ -275,15 +275,28 @@ export function processorFunctions(abi: LlamaAbi): ProcessorFunctions | null {
   return functions;
 }
 
-function findProcessorFunctions(abi: LlamaAbi): ProcessorFunctions | null {
+/** Whether the library that was chosen for the processor has what `build:llama` adds (scripts/llama-changes.ts). */
+export function skipsUnseenCells(abi: LlamaAbi): boolean {
+  const processor = findProcessor(abi);
+  return processor !== null && addressOf(abi, processor, "corral_skips_unseen_cells") !== null;
+}
+
+function findProcessor(abi: LlamaAbi): Pointer | null {
   const devices = Array.from({ length: Number(abi.ggml_backend_dev_count()) }, (_, index) =>
     abi.ggml_backend_dev_get(index),
   );
-  const processor = devices.find((device) => abi.ggml_backend_dev_type(device) === deviceType.cpu);
-  if (processor === undefined) return null;
-  const registration = abi.ggml_backend_dev_backend_reg(processor);
+  return devices.find((device) => abi.ggml_backend_dev_type(device) === deviceType.cpu) ?? null;
+}
+
+function addressOf(abi: LlamaAbi, device: Pointer, name: string): Pointer | null {
+  return abi.ggml_backend_reg_get_proc_address(abi.ggml_backend_dev_backend_reg(device), name);
+}
+
+function findProcessorFunctions(abi: LlamaAbi): ProcessorFunctions | null {
+  const processor = findProcessor(abi);
+  if (processor === null) return null;
   const find = (name: string, result: string, parameters: string[]) => {
-    const address = abi.ggml_backend_reg_get_proc_address(registration, name);
+    const address = addressOf(abi, processor, name);
     return address === null ? null : koffi.decode(address, koffi.proto(result, parameters));
   };
   const newPool = find("ggml_threadpool_new", pointer, [pointer]);

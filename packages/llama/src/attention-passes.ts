@@ -1,9 +1,10 @@
-// Which sequences of a step a processor computes apart, so that attention costs less: llama.cpp takes fewer than 64
-// tokens one by one, past the cells that each does not see, and more in blocks of 64 tokens by 64 cells, each whole where
-// any of its tokens sees any of its cells (docs/adr/0026). Pure.
+// Which tokens of a step a processor computes apart, so that attention costs less. llama.cpp takes fewer than 64 tokens
+// row by row, past the cells that each does not see, and more of them in blocks of 64 tokens by 64 cells, each whole
+// where any of its tokens sees any of its cells (docs/adr/0026). Pure.
 // Source: `ggml_compute_forward_flash_attn_ext_f16` in ggml-cpu/ops.cpp, v0.5.0.
 
 import type { PlanEntry } from "@corral/engine";
+import { blockLength, type CellLayout } from "./cell-map.ts";
 
 export interface AttentionModel {
   /** Of all layers together. */
@@ -14,17 +15,20 @@ export interface AttentionModel {
   readonly microBatchTokenCount: number;
   /** What one more pass costs, of all threads together: the weights are read once more. */
   readonly passNs: number;
+  /** Whether the libraries pass over what is not seen many cells at a time, as those of `npm run build:llama` do. */
+  readonly skipsUnseen: boolean;
 }
 
-/** Tokens, and cells, of a block. */
-const blockLength = 64;
 /** An entry of fewer tokens may go apart from longer ones. */
 const shortEntryLength = 16;
 /**
- * Processor time for a token, a head and a cell, of heads with 64 + 64 numbers, measured on Zen 3 with AVX2. Only how
- * they compare with each other matters.
+ * Processor time for a head, of heads with 64 + 64 numbers, measured on Zen 3 with AVX2. Only how they compare with each
+ * other matters. `cell`: a cell is read from memory; `seen`: a token sees it; `unseen`: a token is led past it. In blocks,
+ * for a token and a cell of them: `inBlock` where any token sees any cell, else `skipped`.
  */
-const ns = { seen: 220, passed: 4.5, seenInBlock: 4.5, inBlock: 2.8 };
+const ns = { cell: 115, seen: 66, unseen: 3, inBlock: 15, skipped: 1.7 };
+/** The same with libraries that pass over many cells at a time. */
+const nsSkipping = { ...ns, unseen: 0.3, skipped: 0.2 };
 const measuredHeadLength = 128;
 /** To read a byte of weights once more, of each thread's time: they all wait for the same memory. */
 const weightsByteNs = 0.05;
@@ -36,38 +40,64 @@ export function attentionModelOf(weights: {
   readonly sizeBytes: number;
   readonly microBatchTokenCount: number;
   readonly threadCount: number;
+  readonly skipsUnseen: boolean;
 }): AttentionModel {
   return {
     headCount: weights.layerCount * weights.headCount,
     headLength: weights.headLength,
     microBatchTokenCount: weights.microBatchTokenCount,
     passNs: weights.sizeBytes * weightsByteNs * weights.threadCount,
+    skipsUnseen: weights.skipsUnseen,
   };
 }
 
 /**
- * The entries in the passes that cost least, those with fewer rows first: all in one; short ones apart; or as many
- * short ones apart as a prompt of fewer than 64 tokens does not need to fill a block.
+ * The passes, in order, that cost least: all in one; short entries apart; as many short ones apart as a prompt of fewer
+ * than 64 tokens does not need to fill a block; or row by row, either all or what fills no block by itself. An entry may
+ * then be in two passes, of which the later one has its rows. All but the last pass have at most `mostCopiedRowCount` rows
+ * together.
  */
 export function attentionPasses(
   entries: readonly PlanEntry[],
-  usedCellCount: number,
+  layout: CellLayout,
   model: AttentionModel,
+  mostCopiedRowCount: number,
 ): readonly (readonly PlanEntry[])[] {
+  const whole = [entries];
+  const tokenCount = countTokens(entries);
+  if (tokenCount < blockLength) return whole;
+  const cellCount = layout.lookedAtCount(tokenCount);
+  const cost = (passes: readonly (readonly PlanEntry[])[]) =>
+    passes.reduce((sum, pass) => sum + model.passNs + attentionNs(pass, cellCount, layout, model), 0);
+  let [best, bestCost] = [whole as readonly (readonly PlanEntry[])[], cost(whole)];
+  for (const passes of choices(entries)) {
+    const copied = passes.slice(0, -1).reduce((sum, pass) => sum + countRows(pass), 0);
+    if (copied > mostCopiedRowCount) continue;
+    const passesCost = cost(passes);
+    if (passesCost < bestCost) [best, bestCost] = [passes, passesCost];
+  }
+  return best;
+}
+
+function choices(entries: readonly PlanEntry[]): (readonly (readonly PlanEntry[])[])[] {
   const long = entries.filter((entry) => !isShort(entry));
   const short = entries.filter(isShort);
-  const whole = [entries];
-  if (long.length === 0 || short.length === 0 || countTokens(entries) < blockLength) return whole;
-  const cellCount = Math.ceil(usedCellCount / 256) * 256;
-  const filled = fillBlock(long, short);
-  const choices = [whole, [long, short], ...(filled === null ? [] : [filled])];
-  const costs = choices.map(
-    (passes) =>
-      passes.reduce((sum, pass) => sum + attentionNs(pass, cellCount, model), 0) +
-      passes.length * model.passNs,
-  );
-  const best = choices[costs.indexOf(Math.min(...costs))] ?? whole;
-  return best.toSorted((a, b) => countRows(a) - countRows(b));
+  const result: (readonly (readonly PlanEntry[])[])[] = [];
+  const fewerRowsFirst = (passes: readonly (readonly PlanEntry[])[]) =>
+    passes.toSorted((a, b) => countRows(a) - countRows(b));
+  if (long.length > 0 && short.length > 0) {
+    result.push(fewerRowsFirst([long, short]));
+    const filled = fillBlock(long, short);
+    if (filled !== null) result.push(fewerRowsFirst(filled));
+  }
+  // The rows of an entry come from one pass.
+  if (long.some(({ outputs }) => outputs.length > 1)) return result;
+  result.push([...rowsPasses(long), ...rowsPasses(short)]);
+  const blocks = long.filter(({ tokens }) => tokens.length >= blockLength);
+  const others = long.filter(({ tokens }) => tokens.length < blockLength);
+  if (blocks.length > 0 && others.length > 0)
+    result.push([blocks, ...rowsPasses(others), ...rowsPasses(short)]);
+  return result;
 }
 
 /** Null where the long entries fill a block by themselves, or the short ones do not reach. */
@@ -86,43 +116,86 @@ function fillBlock(long: readonly PlanEntry[], short: readonly PlanEntry[]): Pla
   return [inOrder, short.filter((entry) => !filling.has(entry))];
 }
 
-/** Tokens at the positions `[start, start + count)` of one sequence. */
+/** In passes of about as many tokens that are taken row by row; long entries are cut where one ends. */
+function rowsPasses(entries: readonly PlanEntry[]): PlanEntry[][] {
+  const tokenCount = countTokens(entries);
+  const most = Math.ceil(tokenCount / Math.ceil(tokenCount / (blockLength - 1)));
+  const passes: PlanEntry[][] = [];
+  let left = 0;
+  for (const entry of entries) {
+    if (isShort(entry) && entry.tokens.length > left) left = 0;
+    for (let from = 0; from < entry.tokens.length;) {
+      if (left === 0) {
+        passes.push([]);
+        left = most;
+      }
+      const to = Math.min(entry.tokens.length, from + left);
+      passes.at(-1)?.push(entryPart(entry, from, to));
+      left -= to - from;
+      from = to;
+    }
+  }
+  return passes;
+}
+
+/** The tokens `[from, to)` of an entry, with their rows. */
+export function entryPart(entry: PlanEntry, from: number, to: number): PlanEntry {
+  const outputs = entry.outputs.filter((output) => output >= from && output < to);
+  return {
+    ...entry,
+    start: entry.start + from,
+    tokens: entry.tokens.slice(from, to),
+    outputs: outputs.map((output) => output - from),
+  };
+}
+
+/** Tokens of one slot at the positions `[start + from, start + from + count)`, of which those from `start` on are new. */
 interface TokenRange {
+  readonly slot: number;
   readonly start: number;
+  readonly from: number;
   readonly count: number;
 }
 
 function attentionNs(
   entries: readonly PlanEntry[],
   cellCount: number,
-  { headCount, headLength, microBatchTokenCount }: AttentionModel,
+  layout: CellLayout,
+  { headCount, headLength, microBatchTokenCount, skipsUnseen }: AttentionModel,
 ): number {
-  const ranges = entries.map(({ start, tokens }) => ({ start, count: tokens.length }));
+  const ranges = entries.map(({ slot, start, tokens }) => ({ slot, start, from: 0, count: tokens.length }));
+  const prices = skipsUnseen ? nsSkipping : ns;
   const size = headLength / measuredHeadLength;
   let sum = 0;
   for (const batch of cutRanges(ranges, microBatchTokenCount)) {
-    const isBlocked = batch.reduce((sum, { count }) => sum + count, 0) >= blockLength;
-    sum += isBlocked
-      ? cutRanges(batch, blockLength).reduce((total, block) => total + blockNs(block, cellCount, size), 0)
-      : batch.reduce((total, range) => total + rowsNs(range, cellCount, size), 0);
+    const isBlocked = batch.reduce((count, range) => count + range.count, 0) >= blockLength;
+    if (isBlocked) {
+      for (const block of cutRanges(batch, blockLength)) {
+        // One that is not full costs as much.
+        const cells = Math.min(cellCount, touchedCount(block, layout));
+        sum += blockLength * (cells * prices.inBlock * size + (cellCount - cells) * prices.skipped);
+      }
+    } else {
+      const tokenCount = batch.reduce((count, range) => count + range.count, 0);
+      const seen = batch.reduce((count, range) => count + seenCount(range), 0);
+      const ends = batch.reduce((count, { start, from, count: own }) => count + start + from + own, 0);
+      const cells = Math.min(ends, touchedCount(batch, layout));
+      const unseen = Math.max(0, tokenCount * cellCount - seen);
+      sum += (cells * prices.cell + seen * prices.seen) * size + unseen * prices.unseen;
+    }
   }
   return headCount * sum;
 }
 
-function rowsNs({ start, count }: TokenRange, cellCount: number, size: number): number {
-  const seen = count * start + (count * (count + 1)) / 2;
-  return seen * ns.seen * size + Math.max(0, count * cellCount - seen) * ns.passed;
+/** Cells of the blocks that hold what the ranges see; their own tokens come to lie side by side, as far as is known. */
+function touchedCount(ranges: readonly TokenRange[], layout: CellLayout): number {
+  const known = layout.blockCountOf(ranges.map(({ slot }) => slot));
+  const added = ranges.reduce((sum, { from, count }) => sum + from + count, 0);
+  return known * blockLength + Math.ceil(added / blockLength) * blockLength;
 }
 
-/** A block that is not full costs as much as one that is. Where a sequence's cells lie is not known: side by side. */
-function blockNs(ranges: readonly TokenRange[], cellCount: number, size: number): number {
-  const seen = ranges.reduce((sum, { start, count }) => sum + roundUp(start + count), 0);
-  const touched = Math.min(cellCount, seen);
-  return blockLength * (cellCount * ns.inBlock + touched * ns.seenInBlock * size);
-}
-
-function roundUp(count: number): number {
-  return Math.ceil(count / blockLength) * blockLength;
+function seenCount({ start, from, count }: TokenRange): number {
+  return count * (start + from) + (count * (count + 1)) / 2;
 }
 
 /** Ranges in lists of `most` tokens, the last one of what is left. */
@@ -130,15 +203,15 @@ function cutRanges(ranges: readonly TokenRange[], most: number): TokenRange[][] 
   const lists: TokenRange[][] = [];
   let left = 0;
   for (const range of ranges) {
-    for (let from = 0; from < range.count;) {
+    for (let cut = 0; cut < range.count;) {
       if (left === 0) {
         lists.push([]);
         left = most;
       }
-      const count = Math.min(left, range.count - from);
-      lists.at(-1)?.push({ start: range.start + from, count });
+      const count = Math.min(left, range.count - cut);
+      lists.at(-1)?.push({ ...range, from: range.from + cut, count });
       left -= count;
-      from += count;
+      cut += count;
     }
   }
   return lists;

@@ -3,8 +3,13 @@ import { test } from "node:test";
 
 import { createStepPlan, type OutputKind, type PlanEntry } from "@corral/engine";
 
+import { CellMap } from "./cell-map.ts";
 import { decodePasses, type PassLimits } from "./decode-passes.ts";
 import { billionWeights as attention } from "./testing/attention-model.ts";
+
+const layout = new CellMap({ slotCount: 128, cellCount: 16_384, microBatchTokenCount: 512 });
+for (let slot = 10; slot < 100; slot += 1)
+  layout.place([{ slot, start: 0, tokens: Array.from({ length: 150 }, () => 1), outputs: [] }]);
 
 function entry(slot: number, tokenCount: number, outputs: readonly number[], kind: OutputKind): PlanEntry {
   const tokens = Array.from({ length: tokenCount }, (_, index) => 100 * slot + index);
@@ -78,7 +83,7 @@ test("logits are computed apart where attention is cheaper so, unless too many r
         ],
         "lora",
       ),
-      { maxRowCount: 512, mostCopiedRowCount: 32, attention, usedCellCount: 4_000 },
+      { maxRowCount: 512, mostCopiedRowCount: 32, attention, layout },
     ).map(({ kind, plan }) => [kind, plan.adapter, plan.entries.length, plan.tokenCount]);
   assert.deepEqual(beside([127]), [
     ["logits", "lora", 1, 128],
@@ -94,12 +99,9 @@ test("logits are computed apart where attention is cheaper so, unless too many r
     start: 150,
   }));
   const plan = createStepPlan([{ ...entry(0, 128, every, "logits"), start: 0 }, ...many]);
-  assert.equal(
-    decodePasses(plan, { maxRowCount: 512, mostCopiedRowCount: 32, attention, usedCellCount: 10_000 }).length,
-    1,
-  );
+  assert.equal(decodePasses(plan, { maxRowCount: 512, mostCopiedRowCount: 32, attention, layout }).length, 1);
 });
 
 function limits(maxRowCount: number): PassLimits {
-  return { maxRowCount, mostCopiedRowCount: 32, attention: null, usedCellCount: 0 };
+  return { maxRowCount, mostCopiedRowCount: 32, attention: null, layout };
 }

@@ -3,7 +3,8 @@
 // beside the others. Knows no native memory.
 
 import { createStepPlan, type OutputKind, type PlanEntry, type StepPlan } from "@corral/engine";
-import { attentionPasses, countRows, type AttentionModel } from "./attention-passes.ts";
+import { attentionPasses, entryPart, type AttentionModel } from "./attention-passes.ts";
+import type { CellLayout } from "./cell-map.ts";
 
 export interface DecodePass {
   readonly plan: StepPlan;
@@ -17,14 +18,14 @@ export interface PassLimits {
   readonly mostCopiedRowCount: number;
   /** Null: nothing is gained by computing entries apart. */
   readonly attention: AttentionModel | null;
-  /** About as many cells as llama.cpp looks at: those in use with the plan's tokens; gaps below the last are not known. */
-  readonly usedCellCount: number;
+  /** Where the cells of the slots lie. */
+  readonly layout: CellLayout;
 }
 
 /**
  * First what comes before the embeddings, then the tokens with embeddings in passes of at most `maxRowCount`, last the
- * entries with logits, which the next pass would overwrite. A plan without embeddings is one pass, or two, of which the
- * first one's logits have to be copied.
+ * entries with logits, which the next pass would overwrite. A plan without embeddings is one pass, or several, of which all
+ * but the last one's logits have to be copied.
  */
 export function decodePasses(plan: StepPlan, limits: PassLimits): readonly DecodePass[] {
   const { maxRowCount } = limits;
@@ -32,7 +33,7 @@ export function decodePasses(plan: StepPlan, limits: PassLimits): readonly Decod
   if (embedded.length === 0) return logitsPasses(plan, limits);
   const heads = embedded
     .filter(({ outputs }) => outputs[0]! > 0)
-    .map((entry) => part(entry, 0, entry.outputs[0]!));
+    .map((entry) => entryPart(entry, 0, entry.outputs[0]!));
   const others = plan.entries.filter((entry) => !wantsEmbeddings(entry));
   const passes: DecodePass[] = cutTails(embedded, maxRowCount).map((entries) => ({
     plan: createStepPlan(entries),
@@ -44,11 +45,10 @@ export function decodePasses(plan: StepPlan, limits: PassLimits): readonly Decod
 }
 
 function logitsPasses(plan: StepPlan, limits: PassLimits): readonly DecodePass[] {
-  const { attention, usedCellCount, mostCopiedRowCount } = limits;
-  const whole: readonly DecodePass[] = [{ plan, kind: "logits" }];
-  if (attention === null) return whole;
-  const lists = attentionPasses(plan.entries, usedCellCount, attention);
-  if (lists.length === 1 || countRows(lists[0]!) > mostCopiedRowCount) return whole;
+  const { attention, layout, mostCopiedRowCount } = limits;
+  if (attention === null) return [{ plan, kind: "logits" }];
+  const lists = attentionPasses(plan.entries, layout, attention, mostCopiedRowCount);
+  if (lists.length === 1) return [{ plan, kind: "logits" }];
   return lists.map((entries) => ({ plan: createStepPlan(entries, plan.adapter), kind: "logits" }));
 }
 
@@ -68,21 +68,10 @@ function cutTails(entries: readonly PlanEntry[], mostCount: number): PlanEntry[]
         left = mostCount;
       }
       const to = Math.min(entry.tokens.length, from + left);
-      lists.at(-1)!.push(part(entry, from, to));
+      lists.at(-1)!.push(entryPart(entry, from, to));
       left -= to - from;
       from = to;
     }
   }
   return lists;
-}
-
-/** The tokens `[from, to)` of an entry, with their rows. */
-function part(entry: PlanEntry, from: number, to: number): PlanEntry {
-  const outputs = entry.outputs.filter((output) => output >= from && output < to);
-  return {
-    ...entry,
-    start: entry.start + from,
-    tokens: entry.tokens.slice(from, to),
-    outputs: outputs.map((output) => output - from),
-  };
 }

@@ -179,7 +179,13 @@ test(
   { skip },
   async () => {
     // With heads as small as these it would not pay.
-    const attention = { headCount: 512, headLength: 128, microBatchTokenCount: 512, passNs: 0 };
+    const attention = {
+      headCount: 512,
+      headLength: 128,
+      microBatchTokenCount: 512,
+      passNs: 0,
+      skipsUnseen: false,
+    };
     const room = { precision: "default", slotCount: 24, cellCount: 2_048, contextLength: 128 } as const;
     using opened = await open({ ...room, attention });
     const { runner, llama } = opened;
@@ -288,7 +294,13 @@ test(
   "a step whose second pass finds no cells changes nothing, and works once there are some",
   { skip },
   async () => {
-    const attention = { headCount: 512, headLength: 128, microBatchTokenCount: 512, passNs: 0 };
+    const attention = {
+      headCount: 512,
+      headLength: 128,
+      microBatchTokenCount: 512,
+      passNs: 0,
+      skipsUnseen: false,
+    };
     const room = { precision: "default", slotCount: 16, cellCount: 256, contextLength: 128 } as const;
     using opened = await open({ ...room, attention });
     const { runner, llama } = opened;

@@ -2,17 +2,18 @@
 // Knows nothing of generations; what a slot's tokens mean is the engine's business.
 
 import { isServingError, ServingError } from "@corral/contract";
-import type {
-  ModelRunner,
-  ModelRunnerLimits,
-  OutputKind,
-  PositionRange,
-  StepOutputs,
-  StepPlan,
+import {
+  createScratchBytes,
+  type ModelRunner,
+  type ModelRunnerLimits,
+  type OutputKind,
+  type PositionRange,
+  type StepOutputs,
+  type StepPlan,
 } from "@corral/engine";
 
 import type { Adapters, AdapterUser } from "./adapters.ts";
-import { callAsync, viewMemory } from "./abi.ts";
+import { callAsync, skipsUnseenCells, viewMemory } from "./abi.ts";
 import type { LlamaAbi, Pointer } from "./abi-types.ts";
 import { type AttentionModel, attentionModelOf, countRows } from "./attention-passes.ts";
 import { NativeBatch } from "./batch.ts";
@@ -24,6 +25,7 @@ import {
   resolveContextOptions,
   type StepThreads,
 } from "./context.ts";
+import { CellMap } from "./cell-map.ts";
 import { type DecodePass, decodePasses } from "./decode-passes.ts";
 import { LogitRows } from "./logit-rows.ts";
 import type { LlamaModel } from "./model.ts";
@@ -61,8 +63,10 @@ class LlamaRunner implements ModelRunner, AdapterUser {
   #adapter: Pointer | null = null;
   readonly #batch: NativeBatch;
   readonly #positions: SlotPositions;
+  readonly #cells: CellMap;
   readonly #attention: AttentionModel | null;
   readonly #rows: LogitRows;
+  readonly #stateBytes = createScratchBytes();
   /** Null with layers on a GPU: there a step has graphs of one thread, for which a pool would wake them all. */
   readonly #pool: StepPool | null;
   readonly #stepThreads: StepThreads | undefined;
@@ -98,6 +102,7 @@ class LlamaRunner implements ModelRunner, AdapterUser {
     this.#adapters.users.add(this);
     this.#batch = new NativeBatch(limits.maxBatchTokenCount);
     this.#positions = new SlotPositions(limits);
+    this.#cells = new CellMap(settings);
     this.#rows = new LogitRows(model.abi, context, limits.vocabSize);
     this.#pool = model.offloaded ? null : new StepPool(model.abi, context);
   }
@@ -133,18 +138,19 @@ class LlamaRunner implements ModelRunner, AdapterUser {
     this.#checkAlive("decoded");
     if (result !== 0) throw this.#failed(plan, result);
     this.#positions.commitPlan(plan);
+    for (const pass of passes) this.#cells.place(pass.plan.entries);
     this.#rows.refresh();
     return this.#outputs(plan, passes, embeddings);
   }
 
   #passesOf(plan: StepPlan): readonly DecodePass[] {
-    const { maxRowCount, cellCount, vocabSize } = this.limits;
-    const used = plan.usedCellCount ?? this.#positions.totalCount() + plan.tokenCount;
+    const { maxRowCount, vocabSize } = this.limits;
+    const mostCopiedRowCount = mostCopiedRowCountOf(vocabSize);
     return decodePasses(plan, {
       maxRowCount,
-      mostCopiedRowCount: mostCopiedRowCountOf(vocabSize),
+      mostCopiedRowCount,
       attention: this.#attention,
-      usedCellCount: Math.min(cellCount, used),
+      layout: this.#cells,
     });
   }
 
@@ -278,6 +284,7 @@ class LlamaRunner implements ModelRunner, AdapterUser {
     if (range.start === range.end) return;
     this.#abi.llama_memory_seq_cp(this.#memory, source, target, range.start, range.end);
     this.#positions.commitCopy(target, range);
+    this.#cells.copy(source, target, range);
   }
 
   removeSequence(slot: number, range?: PositionRange): void {
@@ -293,13 +300,14 @@ class LlamaRunner implements ModelRunner, AdapterUser {
       );
     }
     this.#positions.commitRemove(slot, dropped);
+    this.#cells.remove(slot, dropped.start);
   }
 
   async saveSequence(slot: number): Promise<Uint8Array> {
     this.#checkIdle("saveSequence");
     this.#positions.checkSlot(slot);
     const size = Number(this.#abi.llama_state_seq_get_size(this.#context, slot));
-    const state = new Uint8Array(size);
+    const state = this.#stateBytes(size);
     const { llama_state_seq_get_data } = this.#abi;
     const written = await this.#busy(() =>
       callAsync(llama_state_seq_get_data, this.#context, state, size, slot),
@@ -320,6 +328,7 @@ class LlamaRunner implements ModelRunner, AdapterUser {
     const lastPosition = llama_memory_seq_pos_max(this.#memory, slot);
     if (Number(read) > 0 && lastPosition === tokenCount - 1) {
       this.#positions.commitRestore(slot, tokenCount);
+      this.#cells.restore(slot, tokenCount);
       return true;
     }
     llama_memory_seq_rm(this.#memory, slot, -1, -1);
@@ -389,7 +398,7 @@ function rowPlaces(
 }
 
 /** Only flash attention on a processor, over keys and values in f16 or f32, knows blocks. */
-function attentionOf({ info, offloaded }: LlamaModel, settings: ContextSettings): AttentionModel | null {
+function attentionOf({ abi, info, offloaded }: LlamaModel, settings: ContextSettings): AttentionModel | null {
   const { precision, cacheType, microBatchTokenCount, threadCount } = settings;
   if (offloaded || precision === "reference" || cacheType === "q8_0") return null;
   const { keyLength, valueLength } = headLengths(info);
@@ -400,5 +409,6 @@ function attentionOf({ info, offloaded }: LlamaModel, settings: ContextSettings)
     headLength: keyLength + valueLength,
     microBatchTokenCount,
     threadCount,
+    skipsUnseen: skipsUnseenCells(abi),
   });
 }

@@ -19,11 +19,6 @@ export class SlotPositions {
     return this.#computedCounts[slot]!;
   }
 
-  /** Of all slots together; cells that several share count for each. */
-  totalCount(): number {
-    return this.#computedCounts.reduce((sum, count) => sum + count, 0);
-  }
-
   /** Fails with `engine_misuse` unless the whole plan may be decoded now. Changes nothing. */
   checkPlan(plan: StepPlan): void {
     const { maxBatchTokenCount, maxRowCount } = this.#limits;

@@ -16,7 +16,13 @@ import {
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
-import type { PrefixStore, StoredPrefix, WrittenPrefix } from "@corral/engine";
+import {
+  createScratchBytes,
+  type PrefixStore,
+  type ScratchBytes,
+  type StoredPrefix,
+  type WrittenPrefix,
+} from "@corral/engine";
 import type { Log } from "./log.ts";
 
 export interface PrefixFilesOptions {
@@ -71,6 +77,7 @@ function openDirectory(options: PrefixFilesOptions): PrefixStore {
   const entries = new Map<string, Entry>();
   for (const entry of readEntries(options)) entries.set(entry.stored.key, entry);
 
+  const stateBytes = createScratchBytes();
   const pathOf = (key: string) => join(directory, `${key}${suffix}`);
 
   function remove(key: string): void {
@@ -137,7 +144,7 @@ function openDirectory(options: PrefixFilesOptions): PrefixStore {
       const entry = entries.get(key);
       if (entry === undefined) return null;
       try {
-        const state = await readState(pathOf(key), identity);
+        const state = await readState(pathOf(key), identity, stateBytes);
         entries.delete(key);
         entries.set(key, entry);
         // Least recently used first, for every process: the file's own time says when.
@@ -217,9 +224,9 @@ function readHead(path: string, identity: string): { header: Header; idBytes: Bu
   }
 }
 
-async function readState(path: string, identity: string): Promise<Uint8Array> {
+async function readState(path: string, identity: string, bytes: ScratchBytes): Promise<Uint8Array> {
   const { header, idBytes, stateAt } = readHead(path, identity);
-  const state = new Uint8Array(header.state_bytes);
+  const state = bytes(header.state_bytes);
   const file = openSync(path, "r");
   try {
     for (let offset = 0; offset < state.length; offset += pieceBytes) {

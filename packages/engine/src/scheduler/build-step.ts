@@ -37,7 +37,6 @@ export function buildStep(
   }
   return {
     ...plan,
-    usedCellCount: cache.liveCellCount + cache.keptCellCount,
     cacheOperations,
     groupShares,
     ready,

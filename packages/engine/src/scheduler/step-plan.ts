@@ -24,8 +24,6 @@ export interface StepPlan {
   readonly tokenCount: number;
   /** The LoRA adapter that all of it is computed with, by the key the runner knows it by; null: none. */
   readonly adapter: string | null;
-  /** Cells in use once it is computed, those of kept prefixes included. Default: not known. */
-  readonly usedCellCount?: number;
   readonly isEmpty: boolean;
 }
 

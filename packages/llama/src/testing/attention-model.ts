@@ -9,4 +9,5 @@ export const billionWeights = attentionModelOf({
   sizeBytes: 700e6,
   microBatchTokenCount: 512,
   threadCount: 2,
+  skipsUnseen: false,
 });
