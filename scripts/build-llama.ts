@@ -1,8 +1,17 @@
 // `npm run build:llama`: the llama.cpp libraries that Corral uses, compiled for the processor of this machine. Prints
 // their directory, which is what `CORRAL_LLAMA_LIBRARIES` takes; one that is there already is not built again.
 
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { corralHome } from "./corral-home.ts";
 import { buildRevision, changeSource } from "./llama-changes.ts";
@@ -30,7 +39,15 @@ const directory =
   values.out === undefined
     ? join(corralHome(), `llama-${release}-${buildRevision}`)
     : resolve(calledFrom, values.out);
-if (!existsSync(join(directory, "libllama.so"))) {
+const revision = join(directory, "corral-revision");
+if (existsSync(join(directory, "libllama.so"))) {
+  if (!existsSync(revision) || readFileSync(revision, "utf8") !== `${buildRevision}\n`) {
+    process.stderr.write(
+      `${directory} has libraries that this version of Corral would build otherwise; remove them, or give another --out.\n`,
+    );
+    process.exit(1);
+  }
+} else {
   if (existsSync(directory) && readdirSync(directory).length > 0) {
     process.stderr.write(
       `${directory} has other files; give --out a directory that is empty or not there.\n`,
@@ -56,6 +73,7 @@ if (!existsSync(join(directory, "libllama.so"))) {
       const part = mkdtempSync(`${directory}.part-`);
       for (const name of readdirSync(binaries).filter((file) => /^lib(llama|ggml(-[a-z]+)?)\.so/.test(file)))
         cpSync(join(binaries, name), join(part, name), { verbatimSymlinks: true });
+      writeFileSync(join(part, basename(revision)), `${buildRevision}\n`);
       renameSync(part, directory);
     },
   });

@@ -7,7 +7,8 @@ import { basename, join } from "node:path";
 /** Counts up whenever what is built of a release changes. */
 export const buildRevision = 2;
 
-interface Insertion {
+export interface Insertion {
+  /** In `ggml/src/ggml-cpu`. */
   readonly file: string;
   /** A line of the source as it begins, which occurs once. */
   readonly line: string;
@@ -55,7 +56,8 @@ export function changeSource(source: string): void {
   }
 }
 
-function insert(text: string, { file, line, place, text: inserted }: Insertion): string {
+/** The text with the line in its place; fails where the line it goes by is not there or there more than once. */
+export function insert(text: string, { file, line, place, text: inserted }: Insertion): string {
   const lines = text.split("\n");
   const found = lines.flatMap((each, index) => (each.startsWith(line) ? [index] : []));
   const [at] = found;

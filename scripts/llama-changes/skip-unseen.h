@@ -7,7 +7,7 @@
 
 #include "ggml.h"
 
-// The first cell of [from, to) that is seen, or up to 15 before it; `to` where there is none.
+// A cell of [from, to] before which none is seen: `from`, and as many times sixteen as are not.
 static inline int64_t corral_skip_unseen(const ggml_fp16_t * mask, int64_t from, int64_t to) {
     const uint64_t unseen = 0xFC00FC00FC00FC00ull; // minus infinity, four times in 16 bits
     for (; from + 16 <= to; from += 16) {
@@ -20,7 +20,8 @@ static inline int64_t corral_skip_unseen(const ggml_fp16_t * mask, int64_t from,
     return from;
 }
 
-// Whether none of the tokens [row, row + row_count) sees any of the cells [cell, cell + cell_count).
+// Whether none of the tokens [row, row + row_count) sees any of the cells [cell, cell + cell_count), of which there are
+// a multiple of sixteen; of any other count it says that they are seen.
 static inline bool corral_is_unseen(
         const ggml_tensor * mask, int64_t row, int64_t head, int64_t sequence, int row_count, int64_t cell, int cell_count) {
     const char * data = (const char *) mask->data

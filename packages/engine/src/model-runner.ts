@@ -60,7 +60,10 @@ export interface ModelRunner {
   copySequence(source: number, target: number, range: PositionRange): void;
   /** Drops the slot's cells of `range`; without a range all of them. */
   removeSequence(slot: number, range?: PositionRange): void;
-  /** The slot's cells as bytes, for a runner of the same weights, precision and cell type. Valid until the next call. */
+  /**
+   * The slot's cells as bytes, for a runner of the same weights, precision and cell type. Valid until the next
+   * sequence is saved.
+   */
   saveSequence(slot: number): Promise<Uint8Array>;
   /**
    * Fills the empty slot with the `tokenCount` cells of such bytes. False, with the slot still empty, where they do

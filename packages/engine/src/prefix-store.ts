@@ -20,6 +20,6 @@ export interface PrefixStore {
   readonly entries: readonly StoredPrefix[];
   /** Null where it could not be written. */
   write(namespace: string, ids: readonly number[], state: Uint8Array): Promise<WrittenPrefix | null>;
-  /** Valid until the next call; null where it is gone, was altered or cannot be read. */
+  /** Valid until the next one is read; null where it is gone, was altered or cannot be read. */
   read(key: string): Promise<Uint8Array | null>;
 }

@@ -14,9 +14,9 @@ test("the same bytes are given again as long as they are enough, and a little mo
   assert.notEqual(scratch(1_501).buffer, first.buffer);
 });
 
-test("more than 64 MiB are not kept", () => {
+test("more than 32 MiB are not kept", () => {
   const scratch = createScratchBytes();
   const kept = scratch(1_000);
-  assert.equal(scratch(65 * 1024 ** 2).length, 65 * 1024 ** 2);
+  assert.equal(scratch(33 * 1024 ** 2).length, 33 * 1024 ** 2);
   assert.equal(scratch(1_000).buffer, kept.buffer);
 });

@@ -4,7 +4,7 @@
 export type ScratchBytes = (length: number) => Uint8Array<ArrayBuffer>;
 
 /** Longer ones are made anew, so that one long state does not hold memory for good. */
-const mostKeptBytes = 64 * 1024 ** 2;
+const mostKeptBytes = 32 * 1024 ** 2;
 
 /** Gives bytes of any content, which are the caller's until it asks for others. */
 export function createScratchBytes(): ScratchBytes {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createStepPlan, type PlanEntry } from "@corral/engine";
+import type { PlanEntry } from "@corral/engine";
 import fc from "fast-check";
 import { attentionPasses } from "./attention-passes.ts";
 import { CellMap } from "./cell-map.ts";
@@ -82,6 +82,23 @@ test("a prompt that fills blocks is one pass, and what follows mingled conversat
   ]);
 });
 
+test("of many next tokens the last pass is full, as the rows of those before it are copied", () => {
+  const others = nextTokens(80, 150);
+  assert.deepEqual(
+    attentionPasses(others, mingled(others), model, most).map((pass) => pass.length),
+    [17, 63],
+  );
+});
+
+test("libraries that pass over unseen cells make rows cheaper where most of a large cache is not seen", () => {
+  const layout = mingled(Array.from({ length: 6 }, (_, slot) => entry(slot, 160, 1)));
+  layout.place([entry(255, 0, 6_000)]);
+  const turns = [entry(0, 160, 60), entry(1, 160, 60)];
+  const passCount = (skipsUnseen: boolean) =>
+    attentionPasses(turns, layout, { ...model, skipsUnseen, passNs: 0 }, most).length;
+  assert.deepEqual([passCount(false), passCount(true)], [1, 2]);
+});
+
 test("what shares its cells, is alone or fills no block is computed together", () => {
   const shared = Array.from({ length: 16 }, (_, slot) => entry(slot, 512, 16));
   const map = emptyMap();
@@ -91,7 +108,7 @@ test("what shares its cells, is alone or fills no block is computed together", (
   const cases: readonly (readonly [string, readonly PlanEntry[]])[] = [
     ["a lone prompt", [entry(0, 0, 512)]],
     ["a lone prompt that goes on", [entry(0, 1_024, 128)]],
-    ["next tokens, more of them than rows are copied", nextTokens(80, 30)],
+    ["next tokens, more of them than can be copied", nextTokens(96, 30)],
     ["fewer than 64 tokens", [entry(0, 0, 40), ...nextTokens(20, 150)]],
     ["a prompt beside a short conversation", [entry(0, 0, 512, []), ...nextTokens(1, 5)]],
   ];
@@ -119,7 +136,14 @@ test("every token is in one pass, in order, with its row; whatever a step holds"
       });
       const map = isMingled ? mingled(entries) : inRows(entries, 64);
       const passes = attentionPasses(entries, map, { ...model, skipsUnseen }, copied);
-      for (const pass of passes) createStepPlan(pass);
+      for (const pass of passes) {
+        const slots = pass.map(({ slot }) => slot);
+        assert.ok(slots.length > 0 && pass.every(({ tokens }) => tokens.length > 0));
+        assert.deepEqual(
+          slots,
+          [...new Set(slots)].sort((a, b) => a - b),
+        );
+      }
       const rowCounts = passes.map((pass) => pass.reduce((sum, { outputs }) => sum + outputs.length, 0));
       assert.ok(passes.length === 1 || rowCounts.slice(0, -1).reduce((a, b) => a + b) <= copied);
       for (const { slot, start, tokens, outputs } of entries) {

@@ -28,7 +28,7 @@ const shortEntryLength = 16;
  */
 const ns = { cell: 115, seen: 66, unseen: 3, inBlock: 15, skipped: 1.7 };
 /** The same with libraries that pass over many cells at a time. */
-const nsSkipping = { ...ns, unseen: 0.3, skipped: 0.2 };
+const nsSkipping = { ...ns, unseen: 0.5, skipped: 0.3 };
 const measuredHeadLength = 128;
 /** To read a byte of weights once more, of each thread's time: they all wait for the same memory. */
 const weightsByteNs = 0.05;
@@ -51,40 +51,40 @@ export function attentionModelOf(weights: {
   };
 }
 
+/** The entries of each pass, in the order in which they are computed. */
+export type Passes = readonly (readonly PlanEntry[])[];
+
 /**
- * The passes, in order, that cost least: all in one; short entries apart; as many short ones apart as a prompt of fewer
+ * The passes that cost least: all in one; short entries apart; as many short ones apart as a prompt of fewer
  * than 64 tokens does not need to fill a block; or row by row, either all or what fills no block by itself. An entry may
- * then be in two passes, of which the later one has its rows. All but the last pass have at most `mostCopiedRowCount` rows
- * together.
+ * then be cut over several passes, in order; its row is in one of them. All but the last pass have at most
+ * `mostCopiedRowCount` rows together.
  */
 export function attentionPasses(
   entries: readonly PlanEntry[],
   layout: CellLayout,
   model: AttentionModel,
   mostCopiedRowCount: number,
-): readonly (readonly PlanEntry[])[] {
+): Passes {
   const whole = [entries];
   const tokenCount = countTokens(entries);
   if (tokenCount < blockLength) return whole;
+  const others = choices(entries).filter(
+    (passes) => passes.slice(0, -1).reduce((sum, pass) => sum + countRows(pass), 0) <= mostCopiedRowCount,
+  );
+  if (others.length === 0) return whole;
   const cellCount = layout.lookedAtCount(tokenCount);
-  const cost = (passes: readonly (readonly PlanEntry[])[]) =>
-    passes.reduce((sum, pass) => sum + model.passNs + attentionNs(pass, cellCount, layout, model), 0);
-  let [best, bestCost] = [whole as readonly (readonly PlanEntry[])[], cost(whole)];
-  for (const passes of choices(entries)) {
-    const copied = passes.slice(0, -1).reduce((sum, pass) => sum + countRows(pass), 0);
-    if (copied > mostCopiedRowCount) continue;
-    const passesCost = cost(passes);
-    if (passesCost < bestCost) [best, bestCost] = [passes, passesCost];
-  }
-  return best;
+  const costs = [whole, ...others].map((passes) =>
+    passes.reduce((sum, pass) => sum + model.passNs + attentionNs(pass, cellCount, layout, model), 0),
+  );
+  return [whole, ...others][costs.indexOf(Math.min(...costs))] ?? whole;
 }
 
-function choices(entries: readonly PlanEntry[]): (readonly (readonly PlanEntry[])[])[] {
+function choices(entries: readonly PlanEntry[]): Passes[] {
   const long = entries.filter((entry) => !isShort(entry));
   const short = entries.filter(isShort);
-  const result: (readonly (readonly PlanEntry[])[])[] = [];
-  const fewerRowsFirst = (passes: readonly (readonly PlanEntry[])[]) =>
-    passes.toSorted((a, b) => countRows(a) - countRows(b));
+  const result: Passes[] = [];
+  const fewerRowsFirst = (passes: Passes) => passes.toSorted((a, b) => countRows(a) - countRows(b));
   if (long.length > 0 && short.length > 0) {
     result.push(fewerRowsFirst([long, short]));
     const filled = fillBlock(long, short);
@@ -116,18 +116,24 @@ function fillBlock(long: readonly PlanEntry[], short: readonly PlanEntry[]): Pla
   return [inOrder, short.filter((entry) => !filling.has(entry))];
 }
 
-/** In passes of about as many tokens that are taken row by row; long entries are cut where one ends. */
+/**
+ * In passes that are taken row by row. Long entries are cut where a pass of about as many tokens as the others ends; of
+ * short ones, which have rows, the last passes are full, as the rows of those before have to be copied.
+ */
 function rowsPasses(entries: readonly PlanEntry[]): PlanEntry[][] {
+  const most = blockLength - 1;
   const tokenCount = countTokens(entries);
-  const most = Math.ceil(tokenCount / Math.ceil(tokenCount / (blockLength - 1)));
+  const passCount = Math.ceil(tokenCount / most);
+  const even = Math.ceil(tokenCount / passCount);
+  const [first, other] = entries.every(isShort) ? [tokenCount - most * (passCount - 1), most] : [even, even];
   const passes: PlanEntry[][] = [];
   let left = 0;
   for (const entry of entries) {
     if (isShort(entry) && entry.tokens.length > left) left = 0;
     for (let from = 0; from < entry.tokens.length;) {
       if (left === 0) {
+        left = passes.length === 0 ? first : other;
         passes.push([]);
-        left = most;
       }
       const to = Math.min(entry.tokens.length, from + left);
       passes.at(-1)?.push(entryPart(entry, from, to));

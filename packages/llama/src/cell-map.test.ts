@@ -38,6 +38,21 @@ test("freed cells are taken from the first one on, and only at the end those bef
   assert.deepEqual(subject.cellsOf(1), [...range(150, 200), ...range(220, 230)]);
 });
 
+test("a restored sequence lies in the order of the cells that it had, in its own order where the state does not say", () => {
+  const state = (positions: readonly number[]) =>
+    new Uint8Array(
+      Int32Array.of(0, 7, 1, positions.length, ...positions.flatMap((each) => [each, 1, 7])).buffer,
+    );
+  const subject = map();
+  subject.restore(0, state([2, 0, 1]), 3);
+  assert.deepEqual(subject.cellsOf(0), [1, 2, 0]);
+  for (const odd of [state([2, 0, 0]), state([1, 0]), new Uint8Array(3)]) {
+    subject.restore(1, odd, 3);
+    assert.deepEqual(subject.cellsOf(1), [3, 4, 5]);
+    subject.remove(1, 0);
+  }
+});
+
 test("cells are nobody's or of those that hold them, blocks are counted so, and all are free in the end", () => {
   const operations = fc.array(
     fc.oneof(

@@ -11,7 +11,7 @@ const lookedAtUnit = 256;
 
 /** What the cost of a step needs to know of the cells. */
 export interface CellLayout {
-  /** Cells that are looked at in a step which computes `tokenCount` tokens. */
+  /** About as many cells as are looked at in a step of `tokenCount` tokens: those up to the last one in use. */
   lookedAtCount(tokenCount: number): number;
   /** Blocks with a cell of any of the slots. */
   blockCountOf(slots: readonly number[]): number;
@@ -34,6 +34,9 @@ export class CellMap implements CellLayout {
   readonly #holders: Uint16Array;
   /** By slot and block: how many of the slot's cells lie in it. */
   readonly #inBlock: Uint8Array;
+  /** By slot: a bit for each block that holds any of its cells, in words of 32. */
+  readonly #blocks: Uint32Array;
+  readonly #wordCount: number;
   #usedCount = 0;
   /** After the last cell in use. */
   #end = 0;
@@ -47,6 +50,8 @@ export class CellMap implements CellLayout {
     this.#cells = Array.from({ length: slotCount }, () => []);
     this.#holders = new Uint16Array(cellCount);
     this.#inBlock = new Uint8Array(slotCount * this.#blockCount);
+    this.#wordCount = Math.ceil(this.#blockCount / 32);
+    this.#blocks = new Uint32Array(slotCount * this.#wordCount);
   }
 
   /** The cells of a slot's positions, in order. */
@@ -61,9 +66,10 @@ export class CellMap implements CellLayout {
 
   blockCountOf(slots: readonly number[]): number {
     let count = 0;
-    const blockCount = Math.ceil(this.#end / blockLength);
-    for (let block = 0; block < blockCount; block += 1) {
-      if (slots.some((slot) => this.#inBlock[slot * this.#blockCount + block] !== 0)) count += 1;
+    for (let word = 0; word < this.#wordCount; word += 1) {
+      let bits = 0;
+      for (const slot of slots) bits |= this.#blocks[slot * this.#wordCount + word] ?? 0;
+      for (; bits !== 0; bits &= bits - 1) count += 1;
     }
     return count;
   }
@@ -75,9 +81,13 @@ export class CellMap implements CellLayout {
       this.#placeAll(slots.slice(from, from + this.#microBatchTokenCount));
   }
 
-  /** The state of so many tokens is read into an empty slot; it is taken to be in the order of its positions. */
-  restore(slot: number, tokenCount: number): void {
+  /** A state is read into an empty slot: its tokens come to lie in the order of the cells that they had. */
+  restore(slot: number, state: Uint8Array, tokenCount: number): void {
     this.#placeAll(Array.from({ length: tokenCount }, () => slot));
+    const positions = savedPositions(state, tokenCount);
+    const cells = this.#cells[slot] ?? [];
+    const placed = [...cells];
+    for (const [index, position] of positions?.entries() ?? []) cells[position] = placed[index] ?? 0;
   }
 
   copy(source: number, target: number, { start, end }: PositionRange): void {
@@ -87,7 +97,10 @@ export class CellMap implements CellLayout {
   /** From the position `start` on. */
   remove(slot: number, start: number): void {
     for (const cell of this.#cells[slot]?.splice(start) ?? []) {
-      this.#inBlock[this.#blockOf(slot, cell)]! -= 1;
+      const block = Math.floor(cell / blockLength);
+      this.#inBlock[slot * this.#blockCount + block]! -= 1;
+      if (this.#inBlock[slot * this.#blockCount + block] === 0)
+        this.#blocks[slot * this.#wordCount + (block >>> 5)]! &= ~(1 << (block & 31));
       this.#holders[cell]! -= 1;
       if (this.#holders[cell] !== 0) continue;
       this.#usedCount -= 1;
@@ -113,13 +126,24 @@ export class CellMap implements CellLayout {
 
   #hold(slot: number, cell: number): void {
     this.#cells[slot]?.push(cell);
-    this.#inBlock[this.#blockOf(slot, cell)]! += 1;
+    const block = Math.floor(cell / blockLength);
+    this.#inBlock[slot * this.#blockCount + block]! += 1;
+    this.#blocks[slot * this.#wordCount + (block >>> 5)]! |= 1 << (block & 31);
     if (this.#holders[cell] === 0) this.#usedCount += 1;
     this.#holders[cell]! += 1;
     this.#end = Math.max(this.#end, cell + 1);
   }
+}
 
-  #blockOf(slot: number, cell: number): number {
-    return slot * this.#blockCount + Math.floor(cell / blockLength);
-  }
+/**
+ * The positions of a saved sequence in the order of their cells: magic, sequence, streams and cell count, then for each
+ * cell its position, 1 and the sequence, all of 32 bits. Null where the state is of another form.
+ */
+export function savedPositions(state: Uint8Array, tokenCount: number): number[] | null {
+  const view = new DataView(state.buffer, state.byteOffset, state.byteLength);
+  if (state.byteLength < 16 + 12 * tokenCount || view.getUint32(12, true) !== tokenCount) return null;
+  const positions = Array.from({ length: tokenCount }, (_, index) => view.getInt32(16 + 12 * index, true));
+  const isWhole =
+    new Set(positions).size === tokenCount && positions.every((each) => each >= 0 && each < tokenCount);
+  return isWhole ? positions : null;
 }

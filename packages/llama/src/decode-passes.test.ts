@@ -10,6 +10,7 @@ import { billionWeights as attention } from "./testing/attention-model.ts";
 const layout = new CellMap({ slotCount: 128, cellCount: 16_384, microBatchTokenCount: 512 });
 for (let slot = 10; slot < 100; slot += 1)
   layout.place([{ slot, start: 0, tokens: Array.from({ length: 150 }, () => 1), outputs: [] }]);
+const apart = { attention, layout, mostCopiedRowCount: 32 };
 
 function entry(slot: number, tokenCount: number, outputs: readonly number[], kind: OutputKind): PlanEntry {
   const tokens = Array.from({ length: tokenCount }, (_, index) => 100 * slot + index);
@@ -83,7 +84,7 @@ test("logits are computed apart where attention is cheaper so, unless too many r
         ],
         "lora",
       ),
-      { maxRowCount: 512, mostCopiedRowCount: 32, attention, layout },
+      { maxRowCount: 512, apart },
     ).map(({ kind, plan }) => [kind, plan.adapter, plan.entries.length, plan.tokenCount]);
   assert.deepEqual(beside([127]), [
     ["logits", "lora", 1, 128],
@@ -99,9 +100,9 @@ test("logits are computed apart where attention is cheaper so, unless too many r
     start: 150,
   }));
   const plan = createStepPlan([{ ...entry(0, 128, every, "logits"), start: 0 }, ...many]);
-  assert.equal(decodePasses(plan, { maxRowCount: 512, mostCopiedRowCount: 32, attention, layout }).length, 1);
+  assert.equal(decodePasses(plan, { maxRowCount: 512, apart }).length, 1);
 });
 
 function limits(maxRowCount: number): PassLimits {
-  return { maxRowCount, mostCopiedRowCount: 32, attention: null, layout };
+  return { maxRowCount, apart: null };
 }

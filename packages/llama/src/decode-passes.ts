@@ -14,12 +14,16 @@ export interface DecodePass {
 
 export interface PassLimits {
   readonly maxRowCount: number;
-  /** Most rows of logits that may be copied, as the next pass overwrites them; where there are more, nothing is apart. */
-  readonly mostCopiedRowCount: number;
-  /** Null: nothing is gained by computing entries apart. */
-  readonly attention: AttentionModel | null;
+  /** Null: nothing is gained by computing entries with logits apart. */
+  readonly apart: ApartLimits | null;
+}
+
+export interface ApartLimits {
+  readonly attention: AttentionModel;
   /** Where the cells of the slots lie. */
   readonly layout: CellLayout;
+  /** Most rows of logits that may be copied, as the next pass overwrites them. */
+  readonly mostCopiedRowCount: number;
 }
 
 /**
@@ -44,10 +48,9 @@ export function decodePasses(plan: StepPlan, limits: PassLimits): readonly Decod
   return passes;
 }
 
-function logitsPasses(plan: StepPlan, limits: PassLimits): readonly DecodePass[] {
-  const { attention, layout, mostCopiedRowCount } = limits;
-  if (attention === null) return [{ plan, kind: "logits" }];
-  const lists = attentionPasses(plan.entries, layout, attention, mostCopiedRowCount);
+function logitsPasses(plan: StepPlan, { apart }: PassLimits): readonly DecodePass[] {
+  if (apart === null) return [{ plan, kind: "logits" }];
+  const lists = attentionPasses(plan.entries, apart.layout, apart.attention, apart.mostCopiedRowCount);
   if (lists.length === 1) return [{ plan, kind: "logits" }];
   return lists.map((entries) => ({ plan: createStepPlan(entries, plan.adapter), kind: "logits" }));
 }

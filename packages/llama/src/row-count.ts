@@ -4,7 +4,7 @@ import { mostRowCount } from "@corral/weights";
 import type { ContextSettings } from "./context.ts";
 import type { ModelInfo } from "./model.ts";
 
-/** A step of two passes keeps the first one's rows. */
+/** A step of several passes keeps the rows of all but the last. */
 const mostCopiedBytes = 16 * 1024 ** 2;
 
 /** Most rows of logits of a pass that is not its step's last: 32 where a row has 128,256 tokens. */

@@ -6,6 +6,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { createStepPlan, type ModelRunner, type StepPlan } from "@corral/engine";
 
 import { type ContextOptions, type Llama, loadLlama } from "./index.ts";
+import { decodePasses } from "./decode-passes.ts";
+import type { LlamaRunner } from "./runner.ts";
 import { missingTinyModels, tinyModelPath } from "./testing/tiny-models.ts";
 
 const skip = missingTinyModels();
@@ -38,6 +40,10 @@ function openRunner(llama: Llama, options: Partial<ContextOptions> = {}): Promis
     threadCount: 1,
     ...options,
   });
+}
+
+function at(slot: number, start: number, tokens: number[], outputs: number[] = []) {
+  return [slot, start, tokens, outputs] as [number, number, number[], number[]];
 }
 
 /** Some token ids, different for every seed. */
@@ -218,6 +224,55 @@ test(
       assert.ok(difference < 0.05, `row ${row} differs by ${difference}`);
       alone.removeSequence(0);
     }
+  },
+);
+
+test(
+  "what follows mingled conversations, cut over several passes, has the rows that it has alone",
+  { skip },
+  async () => {
+    const attention = {
+      headCount: 512,
+      headLength: 128,
+      microBatchTokenCount: 512,
+      passNs: 0,
+      skipsUnseen: true,
+    };
+    const room = { precision: "default", slotCount: 24, cellCount: 2_048, contextLength: 256 } as const;
+    using opened = await open({ ...room, attention });
+    const { llama } = opened;
+    const runner = opened.runner as LlamaRunner;
+    const told = Array.from({ length: 20 }, (_, slot) => someTokens(llama, 60, slot));
+    for (let position = 0; position < 60; position += 1)
+      await runner.decode(step(...told.map(({ [position]: token }, slot) => at(slot, position, [token!]))));
+    const turns = [someTokens(llama, 100, 31), someTokens(llama, 100, 32)];
+    const plan = step(
+      ...told.slice(0, 18).map((_, slot) => at(slot, 60, [7], [0])),
+      at(18, 60, turns[0]!, [20]),
+      at(19, 60, turns[1]!, [99]),
+    );
+    const passes = decodePasses(plan, {
+      maxRowCount: 512,
+      apart: { attention, layout: runner.cells!, mostCopiedRowCount: 32 },
+    });
+    assert.equal(passes.length, 5, "four of the turns, and one of the next tokens");
+    const outputs = await runner.decode(plan);
+    const rows = Array.from({ length: 20 }, (_, row) => outputs.logits(row).slice());
+    using alone = await openRunner(llama, { ...room, attention: null });
+    const texts = told.map((text, slot) => {
+      if (slot < 18) return [...text, 7];
+      return [...text, ...(slot === 18 ? turns[0]!.slice(0, 21) : turns[1]!)];
+    });
+    for (const [row, text] of texts.entries()) {
+      const difference = largestDifference(rows[row]!, await compute(alone, 0, text));
+      assert.ok(difference < 0.05, `row ${row} differs by ${difference}`);
+      alone.removeSequence(0);
+    }
+    const after = await compute(runner, 19, [9], 512, 160);
+    assert.ok(
+      largestDifference(after, await compute(alone, 0, [...texts[19]!, 9])) < 0.05,
+      "the turn's cells",
+    );
   },
 );
 

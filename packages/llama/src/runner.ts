@@ -50,7 +50,7 @@ export async function createLlamaRunner(model: LlamaModel, options: ContextOptio
   }
 }
 
-class LlamaRunner implements ModelRunner, AdapterUser {
+export class LlamaRunner implements ModelRunner, AdapterUser {
   readonly limits: ModelRunnerLimits;
   readonly #abi: LlamaAbi;
   readonly #context: Pointer;
@@ -63,7 +63,8 @@ class LlamaRunner implements ModelRunner, AdapterUser {
   #adapter: Pointer | null = null;
   readonly #batch: NativeBatch;
   readonly #positions: SlotPositions;
-  readonly #cells: CellMap;
+  /** Null where nothing is computed apart, and nobody asks where cells lie. */
+  readonly cells: CellMap | null;
   readonly #attention: AttentionModel | null;
   readonly #rows: LogitRows;
   readonly #stateBytes = createScratchBytes();
@@ -102,7 +103,7 @@ class LlamaRunner implements ModelRunner, AdapterUser {
     this.#adapters.users.add(this);
     this.#batch = new NativeBatch(limits.maxBatchTokenCount);
     this.#positions = new SlotPositions(limits);
-    this.#cells = new CellMap(settings);
+    this.cells = attention === null ? null : new CellMap(settings);
     this.#rows = new LogitRows(model.abi, context, limits.vocabSize);
     this.#pool = model.offloaded ? null : new StepPool(model.abi, context);
   }
@@ -138,20 +139,22 @@ class LlamaRunner implements ModelRunner, AdapterUser {
     this.#checkAlive("decoded");
     if (result !== 0) throw this.#failed(plan, result);
     this.#positions.commitPlan(plan);
-    for (const pass of passes) this.#cells.place(pass.plan.entries);
+    for (const pass of passes) this.cells?.place(pass.plan.entries);
     this.#rows.refresh();
     return this.#outputs(plan, passes, embeddings);
   }
 
   #passesOf(plan: StepPlan): readonly DecodePass[] {
     const { maxRowCount, vocabSize } = this.limits;
-    const mostCopiedRowCount = mostCopiedRowCountOf(vocabSize);
-    return decodePasses(plan, {
-      maxRowCount,
-      mostCopiedRowCount,
-      attention: this.#attention,
-      layout: this.#cells,
-    });
+    const apart =
+      this.cells === null || this.#attention === null
+        ? null
+        : {
+            attention: this.#attention,
+            layout: this.cells,
+            mostCopiedRowCount: mostCopiedRowCountOf(vocabSize),
+          };
+    return decodePasses(plan, { maxRowCount, apart });
   }
 
   /** Those of the pass just computed, before the next one overwrites them; false where one cannot be copied. */
@@ -239,7 +242,7 @@ class LlamaRunner implements ModelRunner, AdapterUser {
       [decodeResult.aborted, "it was aborted"],
       [decodeResult.noEmbedding, "the model gives no embeddings"],
       [decodeResult.noAdapter, `there is no adapter ${plan.adapter}`],
-      [decodeResult.noCopy, "a row of its first pass could not be copied"],
+      [decodeResult.noCopy, "a row of a pass could not be copied"],
     ]);
     const reason = reasons.get(result) ?? `code ${result}`;
     return new ServingError(
@@ -284,7 +287,7 @@ class LlamaRunner implements ModelRunner, AdapterUser {
     if (range.start === range.end) return;
     this.#abi.llama_memory_seq_cp(this.#memory, source, target, range.start, range.end);
     this.#positions.commitCopy(target, range);
-    this.#cells.copy(source, target, range);
+    this.cells?.copy(source, target, range);
   }
 
   removeSequence(slot: number, range?: PositionRange): void {
@@ -300,7 +303,7 @@ class LlamaRunner implements ModelRunner, AdapterUser {
       );
     }
     this.#positions.commitRemove(slot, dropped);
-    this.#cells.remove(slot, dropped.start);
+    this.cells?.remove(slot, dropped.start);
   }
 
   async saveSequence(slot: number): Promise<Uint8Array> {
@@ -328,7 +331,7 @@ class LlamaRunner implements ModelRunner, AdapterUser {
     const lastPosition = llama_memory_seq_pos_max(this.#memory, slot);
     if (Number(read) > 0 && lastPosition === tokenCount - 1) {
       this.#positions.commitRestore(slot, tokenCount);
-      this.#cells.restore(slot, tokenCount);
+      this.cells?.restore(slot, state, tokenCount);
       return true;
     }
     llama_memory_seq_rm(this.#memory, slot, -1, -1);

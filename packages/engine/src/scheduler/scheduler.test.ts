@@ -41,9 +41,9 @@ test("a chunked prompt yields no row before its last chunk", () => {
   ]);
 });
 
-test("a chunk ends with a block of 64 prompt tokens, and the last one is not cut for it", () => {
-  const lengths = (promptTokenCounts: readonly number[], stepCount: number) => {
-    const subject = scheduler({ cellCount: 1_000, stepTokenBudget: 150, maxWaitingGroupCount: 4 });
+test("a chunk ends with a block of 64 prompt tokens where little is lost by it, and the last one is not cut for it", () => {
+  const lengths = (stepTokenBudget: number, promptTokenCounts: readonly number[], stepCount: number) => {
+    const subject = scheduler({ cellCount: 1_000, stepTokenBudget, maxWaitingGroupCount: 4 });
     for (const [index, count] of promptTokenCounts.entries()) subject.submit(spec(`${index}`, count), 0);
     return Array.from({ length: stepCount }, (_, step) => {
       const plan = subject.plan(step);
@@ -51,11 +51,12 @@ test("a chunk ends with a block of 64 prompt tokens, and the last one is not cut
       return plan.entries.map(({ tokens }) => tokens.length);
     });
   };
-  assert.deepEqual(lengths([300], 3), [[128], [128], [44]]);
-  assert.deepEqual(lengths([278], 2), [[128], [150]]);
-  // Two prompts fill a block together; where they fill none it is not left emptier.
-  assert.deepEqual(lengths([100, 300], 3), [[100, 28], [128], [144]]);
-  assert.deepEqual(lengths([268, 300], 3), [[128], [140, 10], [128]]);
+  assert.deepEqual(lengths(150, [300], 3), [[128], [128], [44]]);
+  assert.deepEqual(lengths(150, [278], 2), [[128], [150]]);
+  assert.deepEqual(lengths(100, [250], 3), [[100], [100], [50]]);
+  // Two prompts fill a block together.
+  assert.deepEqual(lengths(150, [228, 300], 3), [[128], [100, 50], [128]]);
+  assert.deepEqual(lengths(200, [228, 300], 3), [[128], [100, 92], [192]]);
 });
 
 test("running sequences go before a long prompt, which takes what is left of the budget", () => {

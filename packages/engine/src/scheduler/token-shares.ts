@@ -31,8 +31,8 @@ export interface StepSoFar {
 }
 
 /**
- * A chunk ends where a block of so many of a step's prompt tokens does: processors compute attention in such blocks, and
- * a block that is not full costs as much (docs/adr/0026).
+ * A chunk ends where a block of so many of a step's prompt tokens does, unless more than a quarter of it would be lost:
+ * processors compute attention in such blocks, and a block that is not full costs as much (docs/adr/0026).
  */
 const blockLength = 64;
 
@@ -89,10 +89,10 @@ export function shareTokens(
   return result;
 }
 
-/** As many of `count` tokens after `before` others as fill their last block; all where they fill none. */
+/** As many of `count` tokens after `before` others as fill their last block; all where that is less than three quarters. */
 function wholeBlocks(before: number, count: number): number {
   const over = (before + count) % blockLength;
-  return over < count ? count - over : count;
+  return over <= count / 4 ? count - over : count;
 }
 
 function grow(shape: StepShape, share: TokenShare, completes: boolean): StepShape {

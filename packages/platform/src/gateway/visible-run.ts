@@ -21,11 +21,24 @@ const looksAfterMs = [0, 20, 40, 80, 160, 320];
 
 /** Fails with `run_not_found`, also where it is somebody else's; that takes as long as where there is none. */
 export async function visibleRun(db: Db, principal: Principal, id: string): Promise<RunRow> {
-  for (const afterMs of looksAfterMs) {
-    if (afterMs > 0) await sleep(afterMs);
+  const run = await lookForRun(id, async () => {
     const row = await getRun(db, principal.projectId, id);
-    if (row !== null && maySeeRun(principal, row.key_id)) return row;
-    if (!isRunId(id)) break;
-  }
+    return row !== null && maySeeRun(principal, row.key_id) ? row : null;
+  });
+  if (run !== null) return run;
   throw new ServingError("run_not_found", `There is no run ${JSON.stringify(id.slice(0, 100))}.`);
+}
+
+/** What `look` finds, at once or some hundred milliseconds later; null where it finds nothing. */
+export async function lookForRun<Run>(
+  id: string,
+  look: () => Promise<Run | null>,
+  wait: (ms: number) => Promise<unknown> = sleep,
+): Promise<Run | null> {
+  for (const afterMs of isRunId(id) ? looksAfterMs : []) {
+    if (afterMs > 0) await wait(afterMs);
+    const run = await look();
+    if (run !== null) return run;
+  }
+  return null;
 }

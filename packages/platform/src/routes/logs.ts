@@ -7,6 +7,7 @@ import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
 import { principalOf } from "../gateway/answer-error.ts";
 import type { LogFilter } from "../logs/stored-line.ts";
+import { lookForRun } from "../gateway/visible-run.ts";
 import { getRun } from "../store/runs.ts";
 import type { ManagementServices } from "./services.ts";
 import { visibleDeployment } from "./visible-deployment.ts";
@@ -52,12 +53,10 @@ export function registerLogRoutes(plain: FastifyInstance, { db, logs }: Manageme
     },
     async (request, reply) => {
       const principal = principalOf(request);
-      const run = await getRun(db, principal.projectId, request.params.run);
+      const { run: id } = request.params;
+      const run = await lookForRun(id, () => getRun(db, principal.projectId, id));
       if (run === null)
-        throw new ServingError(
-          "run_not_found",
-          `There is no run ${JSON.stringify(request.params.run.slice(0, 100))}.`,
-        );
+        throw new ServingError("run_not_found", `There is no run ${JSON.stringify(id.slice(0, 100))}.`);
       if (principal.models !== null) await visibleDeployment(db, principal, run.deployment_id);
       return await answer(request, reply, run.deployment_id, { ...request.query, run: run.id });
     },
