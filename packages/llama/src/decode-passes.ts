@@ -55,6 +55,28 @@ function logitsPasses(plan: StepPlan, { apart }: PassLimits): readonly DecodePas
   return lists.map((entries) => ({ plan: createStepPlan(entries, plan.adapter), kind: "logits" }));
 }
 
+/** Which row of its kind each row of a plan is; the kinds are computed apart, and so may be entries with logits. */
+export function rowPlaces(
+  { entries }: StepPlan,
+  passes: readonly DecodePass[],
+): readonly { readonly kind: OutputKind; readonly index: number }[] {
+  const firstRows = new Map<number, number>();
+  let logitsCount = 0;
+  for (const { plan, kind } of passes) {
+    for (const { slot, outputs } of kind === "logits" ? plan.entries : []) {
+      if (outputs.length > 0) firstRows.set(slot, logitsCount);
+      logitsCount += outputs.length;
+    }
+  }
+  let embeddingCount = 0;
+  return entries.flatMap(({ slot, outputs, outputKind: kind = "logits" }) =>
+    outputs.map((_, row) => ({
+      kind,
+      index: kind === "embedding" ? embeddingCount++ : (firstRows.get(slot) ?? 0) + row,
+    })),
+  );
+}
+
 /** A chunk without rows may go with those that want logits. */
 function wantsEmbeddings({ outputs, outputKind }: PlanEntry): boolean {
   return outputKind === "embedding" && outputs.length > 0;

@@ -42,6 +42,15 @@ function openRunner(llama: Llama, options: Partial<ContextOptions> = {}): Promis
   });
 }
 
+/** With heads as small as these models have, nothing would be computed apart. */
+const attention = {
+  headCount: 512,
+  headLength: 128,
+  microBatchTokenCount: 512,
+  passNs: 0,
+  skipsUnseen: false,
+};
+
 function at(slot: number, start: number, tokens: number[], outputs: number[] = []) {
   return [slot, start, tokens, outputs] as [number, number, number[], number[]];
 }
@@ -184,14 +193,6 @@ test(
   "next tokens beside a prompt, computed apart from it, have the rows that they have alone",
   { skip },
   async () => {
-    // With heads as small as these it would not pay.
-    const attention = {
-      headCount: 512,
-      headLength: 128,
-      microBatchTokenCount: 512,
-      passNs: 0,
-      skipsUnseen: false,
-    };
     const room = { precision: "default", slotCount: 24, cellCount: 2_048, contextLength: 128 } as const;
     using opened = await open({ ...room, attention });
     const { runner, llama } = opened;
@@ -231,13 +232,6 @@ test(
   "what follows mingled conversations, cut over several passes, has the rows that it has alone",
   { skip },
   async () => {
-    const attention = {
-      headCount: 512,
-      headLength: 128,
-      microBatchTokenCount: 512,
-      passNs: 0,
-      skipsUnseen: true,
-    };
     const room = { precision: "default", slotCount: 24, cellCount: 2_048, contextLength: 256 } as const;
     using opened = await open({ ...room, attention });
     const { llama } = opened;
@@ -349,13 +343,6 @@ test(
   "a step whose second pass finds no cells changes nothing, and works once there are some",
   { skip },
   async () => {
-    const attention = {
-      headCount: 512,
-      headLength: 128,
-      microBatchTokenCount: 512,
-      passNs: 0,
-      skipsUnseen: false,
-    };
     const room = { precision: "default", slotCount: 16, cellCount: 256, contextLength: 128 } as const;
     using opened = await open({ ...room, attention });
     const { runner, llama } = opened;

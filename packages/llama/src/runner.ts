@@ -26,7 +26,7 @@ import {
   type StepThreads,
 } from "./context.ts";
 import { CellMap } from "./cell-map.ts";
-import { type DecodePass, decodePasses } from "./decode-passes.ts";
+import { type DecodePass, decodePasses, rowPlaces } from "./decode-passes.ts";
 import { LogitRows } from "./logit-rows.ts";
 import type { LlamaModel } from "./model.ts";
 import { maxRowCountOf, mostCopiedRowCountOf } from "./row-count.ts";
@@ -376,28 +376,6 @@ export class LlamaRunner implements ModelRunner, AdapterUser {
     if (this.#decoding)
       throw new ServingError("engine_misuse", `${call} was called while a decode is running.`);
   }
-}
-
-/** Which row of its kind each row of a plan is; the kinds are computed apart, and so may be entries with logits. */
-function rowPlaces(
-  { entries }: StepPlan,
-  passes: readonly DecodePass[],
-): readonly { readonly kind: OutputKind; readonly index: number }[] {
-  const firstRows = new Map<number, number>();
-  let logitsCount = 0;
-  for (const { plan, kind } of passes) {
-    for (const { slot, outputs } of kind === "logits" ? plan.entries : []) {
-      if (outputs.length > 0) firstRows.set(slot, logitsCount);
-      logitsCount += outputs.length;
-    }
-  }
-  let embeddingCount = 0;
-  return entries.flatMap(({ slot, outputs, outputKind: kind = "logits" }) =>
-    outputs.map((_, row) => ({
-      kind,
-      index: kind === "embedding" ? embeddingCount++ : (firstRows.get(slot) ?? 0) + row,
-    })),
-  );
 }
 
 /** Only flash attention on a processor, over keys and values in f16 or f32, knows blocks. */
